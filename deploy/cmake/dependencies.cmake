@@ -1,0 +1,30 @@
+# Every third-party package, from Debian 12 (deploy/install-packages.sh).
+
+find_package(Threads REQUIRED)
+find_package(absl REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(CLI11 REQUIRED)
+
+if(ALIGNSAE_SERVER)
+  find_package(Protobuf REQUIRED)
+  find_package(gRPC CONFIG REQUIRED)
+  find_package(prometheus-cpp CONFIG REQUIRED)
+  find_package(spdlog REQUIRED)
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+endif()
+
+if(ALIGNSAE_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+
+if(ALIGNSAE_TORCH)
+  find_package(Torch REQUIRED)
+  # SYSTEM headers, so that our warnings stay ours.
+  add_library(alignsae_torch INTERFACE)
+  target_include_directories(alignsae_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+  target_link_libraries(alignsae_torch INTERFACE ${TORCH_LIBRARIES})
+  separate_arguments(alignsae_torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
+  target_compile_options(alignsae_torch INTERFACE ${alignsae_torch_flags})
+endif()

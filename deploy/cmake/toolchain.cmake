@@ -1,0 +1,33 @@
+# Compiler launcher, linker, warnings and sanitizers, for our own code only.
+
+find_program(ALIGNSAE_CCACHE ccache)
+if(ALIGNSAE_CCACHE)
+  # pch_defines and time_macros are what ccache asks for to cache files that use
+  # a precompiled header.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} ${ALIGNSAE_CCACHE})
+endif()
+
+find_program(ALIGNSAE_MOLD mold)
+if(ALIGNSAE_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(alignsae_warnings INTERFACE)
+target_compile_options(alignsae_warnings INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror
+  # LibTorch's macros and protobuf's generated constructors trip this one.
+  -Wno-unused-parameter)
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  target_compile_options(alignsae_warnings INTERFACE -Wthread-safety)
+else()
+  # ccache needs this beside a precompiled header.
+  target_compile_options(alignsae_warnings INTERFACE -fpch-preprocess)
+endif()
+
+if(ALIGNSAE_SANITIZE)
+  add_compile_options(-fsanitize=${ALIGNSAE_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${ALIGNSAE_SANITIZE})
+endif()

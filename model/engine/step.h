@@ -1,0 +1,85 @@
+// One step of the engine, as plain data: what every row of the batch does, and
+// what came out. Free of LibTorch, so that the scheduler is.
+//
+// A row is one sequence's share of a step: a prompt pass (or a part of one), or
+// one decode token. Rows of one step have different lengths, interventions and
+// sampling settings, and some only read (they leave at their hook).
+//
+// Thread-safety: value types.
+
+#ifndef ALIGNSAE_MODEL_ENGINE_STEP_H_
+#define ALIGNSAE_MODEL_ENGINE_STEP_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "model/intervention/spec.h"
+#include "model/sampling/params.h"
+
+namespace alignsae {
+
+// What is read at a checkpoint's hook, before any intervention there.
+struct Observation {
+  int checkpoint = 0;          // Index into Catalog::checkpoints.
+  std::vector<int> positions;  // Absolute, sorted, inside this step's tokens.
+  // Also encode every feature: the `top_k` largest, L0, reconstruction error.
+  // Needs the whole SAE.
+  bool whole = false;
+  int top_k = 0;  // [0, F].
+};
+
+// Concept slots at one position.
+struct ConceptReading {
+  int checkpoint = 0;
+  int position = 0;
+  std::vector<float> values;         // [R] z of each concept.
+  std::vector<float> probabilities;  // [R] softmax of pre over the concepts.
+  int top = 0;                       // Argmax of pre, index into concepts.
+  double margin = 0;  // Probability of the top concept minus the runner-up's.
+  bool bound = false;  // Some concept's value reaches its threshold.
+
+  struct FeatureValue {
+    int feature = 0;
+    float value = 0;
+  };
+  // Observation::whole only.
+  std::vector<FeatureValue> top_features;  // Non-zero ones, largest first.
+  int l0 = 0;                   // Features with z != 0.
+  double reconstruction_error = 0;  // norm(h^ - h) / norm(h).
+  double residual_norm = 0;         // norm(h).
+};
+
+struct StepRow {
+  int kv_slot = 0;
+  int start = 0;                // Positions already in the cache.
+  std::vector<int32_t> tokens;  // At positions [start, start + size). Not empty.
+  int prompt_length = 0;        // Positions below it are prompt.
+  // Shared by all steps of the request; never null. In order of application.
+  std::shared_ptr<const std::vector<Intervention>> interventions;
+  std::vector<Observation> observations;
+  // Sample the token after the last one. nullopt: a readout, or a prompt chunk
+  // that is not the last.
+  std::optional<SamplingParams> sampling;
+  // A readout that leaves after the last observed hook. With sampling: false.
+  bool leave_after_observations = false;
+  // All ids of the sequence, prompt and generated, `tokens` included; only read
+  // for the repetition penalty. May be empty when the penalty is 1.
+  std::vector<int32_t> history;
+};
+
+struct RowResult {
+  // OK, or OUT_OF_RANGE when the logits are not finite because of an
+  // intervention. Other rows are not affected.
+  absl::Status status;
+  std::optional<SampledToken> sampled;   // When sampling was asked.
+  std::vector<ConceptReading> readings;  // In order of observations, positions.
+  // One per intervention: what it did in this step.
+  std::vector<InterventionReceipt> receipts;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_ENGINE_STEP_H_

@@ -1,0 +1,35 @@
+// The pieces of a GPT-2 block as functions of weights, shared by the serving
+// forward pass (Gpt2::Forward) and the training one (model/train/lm_forward.h).
+// All are differentiable: they use only ATen operations.
+//
+// Thread-safety: pure functions.
+
+#ifndef ALIGNSAE_MODEL_GPT2_LAYERS_H_
+#define ALIGNSAE_MODEL_GPT2_LAYERS_H_
+
+#include <ATen/ATen.h>
+
+#include "model/gpt2/config.h"
+#include "model/gpt2/weights.h"
+
+namespace alignsae {
+
+// x [..., D] -> [..., D].
+at::Tensor LayerNorm(const at::Tensor& x, const at::Tensor& weight,
+                     const at::Tensor& bias, double epsilon);
+// x [N, in], weight [in, out], bias [out] -> [N, out].
+at::Tensor Conv1D(const at::Tensor& x, const at::Tensor& weight,
+                  const at::Tensor& bias);
+// ln_2, c_fc, activation, c_proj; x [N, D] -> [N, D], without the residual add.
+at::Tensor Mlp(const at::Tensor& x, const Gpt2Block& block,
+               const Gpt2Config& config);
+// Divisor-free scale of attention scores at `layer`.
+double AttentionScale(const Gpt2Config& config, int layer);
+// q [B, H, Tq, K], k and v [B, H, Tk, K], mask [B or 1, 1, Tq, Tk] (additive, 0 or
+// -inf) -> [B, H, Tq, K].
+at::Tensor Attention(const at::Tensor& q, const at::Tensor& k,
+                     const at::Tensor& v, const at::Tensor& mask, double scale);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_GPT2_LAYERS_H_

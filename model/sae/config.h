@@ -1,0 +1,51 @@
+// SaeConfig: what an AlignSAE checkpoint is, and its cfg.json. Free of LibTorch.
+//
+// Directory layout: cfg.json + sae_weights.safetensors with W_enc [D, F],
+// b_enc [F], W_dec [F, D], b_dec [D] and, for jumprelu, threshold [F].
+// cfg.json uses SAELens's keys where they exist (d_in, d_sae, architecture, k,
+// metadata.hook_name) and an "alignsae" object for the rest.
+//
+// Thread-safety: value type; free functions.
+// Errors: INVALID_ARGUMENT "cfg.json: <key>: must be <rule>, got <value>".
+
+#ifndef ALIGNSAE_MODEL_SAE_CONFIG_H_
+#define ALIGNSAE_MODEL_SAE_CONFIG_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/base/hook_point.h"
+
+namespace alignsae {
+
+enum class SaeActivation { kIdentity, kRelu, kTopK, kJumpRelu };
+absl::StatusOr<SaeActivation> ParseSaeActivation(absl::string_view name);
+absl::string_view SaeActivationName(SaeActivation activation);
+
+struct SaeConcept {
+  std::string name;
+  int slot = 0;            // Feature index in [0, F).
+  std::string description;
+  std::string example;
+  double active_mean = 0;  // c_j of the contracts.
+  double threshold = 0;    // Bound where z_j >= threshold.
+};
+
+struct SaeConfig {
+  int d_model = 0;     // D
+  int n_features = 0;  // F = R + K
+  HookPoint hook;
+  SaeActivation activation = SaeActivation::kRelu;
+  int k = 0;           // Free features kept per row; topk only.
+  double scale = 1;    // s: mean residual norm at the hook.
+  std::vector<SaeConcept> concepts;  // R entries, distinct names and slots.
+};
+
+absl::StatusOr<SaeConfig> ParseSaeConfig(absl::string_view json);
+std::string SaeConfigToJson(const SaeConfig& config);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_SAE_CONFIG_H_

@@ -1,0 +1,28 @@
+// Chooses the next token from one row of logits.
+//
+// Order: repetition penalty, temperature, top-k, top-p, draw. The draw is
+// RandomUniform(seed, position), so it does not depend on the batch. Ties go to
+// the lower id; greedy is the argmax after the repetition penalty.
+//
+// Thread-safety: pure function.
+// Errors: OUT_OF_RANGE when a logit is not finite.
+
+#ifndef ALIGNSAE_MODEL_SAMPLING_SAMPLER_H_
+#define ALIGNSAE_MODEL_SAMPLING_SAMPLER_H_
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "model/sampling/params.h"
+
+namespace alignsae {
+
+// `logits` [V]; `history` are the ids so far (repetition penalty); `position` is
+// the absolute position that the new token will have.
+absl::StatusOr<SampledToken> SampleToken(absl::Span<const float> logits,
+                                         const SamplingParams& params,
+                                         absl::Span<const int32_t> history,
+                                         int position);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_SAMPLING_SAMPLER_H_

@@ -1,0 +1,95 @@
+// GPT-2's byte-level BPE tokenizer, from vocab.json + merges.txt or from
+// tokenizer.json, with added_tokens.json.
+//
+// Any byte string encodes, and Decode(Encode(x)) == x. The pre-tokenizer is a
+// linear scanner, not a regex engine; encoding a text of n bytes costs
+// O(n log n) whatever the text.
+//
+// Thread-safety: immutable after load; share by const reference.
+// Errors: INVALID_ARGUMENT names the file, the entry and the rule.
+//
+// Example:
+//   ALIGNSAE_ASSIGN_OR_RETURN(Tokenizer tok, Tokenizer::Load("gpt2/"));
+//   std::vector<int32_t> ids = tok.Encode("Hello world");
+
+#ifndef ALIGNSAE_MODEL_TOKENIZER_TOKENIZER_H_
+#define ALIGNSAE_MODEL_TOKENIZER_TOKENIZER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+namespace alignsae {
+
+class Tokenizer {
+ public:
+  struct EncodeOptions {
+    // Whether added tokens such as <|endoftext|> in the text become their ids.
+    // Off by default: a request's text is text.
+    bool parse_special = false;
+  };
+
+  // Loads from a Hugging Face GPT-2 directory. `tokenizer.json` wins over
+  // vocab.json + merges.txt when both are there and both must then agree.
+  static absl::StatusOr<Tokenizer> Load(const std::string& directory);
+
+  // From the contents of the files; `added_tokens_json` may be empty.
+  static absl::StatusOr<Tokenizer> FromFiles(
+      absl::string_view vocab_json, absl::string_view merges_txt,
+      absl::string_view added_tokens_json);
+
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  ~Tokenizer();
+
+  std::vector<int32_t> Encode(absl::string_view text,
+                              const EncodeOptions& options) const;
+  std::vector<int32_t> Encode(absl::string_view text) const {
+    return Encode(text, EncodeOptions());
+  }
+
+  // The bytes of `ids`, which may be half a character at either end. Ids out
+  // of [0, vocab_size) are INVALID_ARGUMENT.
+  absl::StatusOr<std::string> Decode(absl::Span<const int32_t> ids) const;
+
+  // The bytes of one token. `id` in [0, vocab_size).
+  absl::string_view TokenBytes(int32_t id) const;
+  bool IsSpecial(int32_t id) const;
+
+  int vocab_size() const;  // Largest id + 1, added tokens included.
+  int32_t eos_token_id() const;  // Id of <|endoftext|>, or -1.
+
+ private:
+  struct Impl;
+  explicit Tokenizer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Turns a stream of tokens into a stream of valid UTF-8: bytes of an unfinished
+// character are held back until it is whole; a sequence that can no longer
+// become valid is given out as U+FFFD.
+//
+// Thread-safety: one stream, one thread. The tokenizer must outlive it.
+class StreamDecoder {
+ public:
+  explicit StreamDecoder(const Tokenizer* tokenizer) : tokenizer_(tokenizer) {}
+
+  // The text that `id` completes; may be empty.
+  std::string Push(int32_t id);
+  // What is held back, as U+FFFD where it is not whole.
+  std::string Finish();
+
+ private:
+  const Tokenizer* tokenizer_;
+  std::string pending_;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_TOKENIZER_TOKENIZER_H_
