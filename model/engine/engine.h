@@ -1,6 +1,6 @@
-// Engine: the StepExecutor that runs on LibTorch. Owns the model, the checkpoints
-// and the KV cache. The header is free of LibTorch so that server/main.cc needs
-// none.
+// Engine: the StepExecutor that runs on LibTorch. Owns the model, the
+// checkpoints and the KV cache. The header is free of LibTorch so that
+// server/main.cc needs none.
 //
 // Thread-safety: see StepExecutor.
 
@@ -32,7 +32,8 @@ class Engine : public StepExecutor {
   ~Engine() override;
 
   std::vector<RowResult> Step(absl::Span<const StepRow> rows) override;
-  absl::Status CheckIntervention(const Intervention& intervention) const override;
+  absl::Status CheckIntervention(
+      const Intervention& intervention) const override;
   int kv_slots() const override;
 
  private:
@@ -46,8 +47,9 @@ struct EngineSetup {
   // A bundle directory (with bundle.json), or a plain HF GPT-2 directory.
   std::string model_directory;
   std::vector<std::string> sae_directories;  // Beside a plain model.
-  bool whole_sae = false;  // Load free features too.
-  int threads = 0;         // 0: LibTorch's default.
+  bool whole_sae = false;                    // Load free features too.
+  int threads = 0;                           // 0: LibTorch's default.
+  std::string device = "cpu";  // "cpu", or "cuda" when the LibTorch has it.
   EngineOptions engine;
 };
 

@@ -38,7 +38,7 @@ struct ConceptReading {
   std::vector<float> values;         // [R] z of each concept.
   std::vector<float> probabilities;  // [R] softmax of pre over the concepts.
   int top = 0;                       // Argmax of pre, index into concepts.
-  double margin = 0;  // Probability of the top concept minus the runner-up's.
+  double margin = 0;   // Probability of the top concept minus the runner-up's.
   bool bound = false;  // Some concept's value reaches its threshold.
 
   struct FeatureValue {
@@ -47,16 +47,17 @@ struct ConceptReading {
   };
   // Observation::whole only.
   std::vector<FeatureValue> top_features;  // Non-zero ones, largest first.
-  int l0 = 0;                   // Features with z != 0.
-  double reconstruction_error = 0;  // norm(h^ - h) / norm(h).
-  double residual_norm = 0;         // norm(h).
+  int l0 = 0;                              // Features with z != 0.
+  double reconstruction_error = 0;         // norm(h^ - h) / norm(h).
+  double residual_norm = 0;                // norm(h).
 };
 
 struct StepRow {
   int kv_slot = 0;
-  int start = 0;                // Positions already in the cache.
-  std::vector<int32_t> tokens;  // At positions [start, start + size). Not empty.
-  int prompt_length = 0;        // Positions below it are prompt.
+  int start = 0;  // Positions already in the cache.
+  std::vector<int32_t>
+      tokens;             // At positions [start, start + size). Not empty.
+  int prompt_length = 0;  // Positions below it are prompt.
   // Shared by all steps of the request; never null. In order of application.
   std::shared_ptr<const std::vector<Intervention>> interventions;
   std::vector<Observation> observations;

@@ -23,7 +23,8 @@ class StepExecutor {
 
   // Whether the loaded checkpoint can run `intervention` (see CheckApplicable).
   // Thread-safe: reads immutable data only, called from RPC threads.
-  virtual absl::Status CheckIntervention(const Intervention& intervention) const = 0;
+  virtual absl::Status CheckIntervention(
+      const Intervention& intervention) const = 0;
 
   virtual int kv_slots() const = 0;
 };

@@ -1,0 +1,232 @@
+#include "model/engine/engine.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/bundle/bundle.h"
+#include "model/engine/step_hook.h"
+#include "model/gpt2/gpt2.h"
+#include "model/gpt2/kv_cache.h"
+#include "model/intervention/apply.h"
+#include "model/sampling/sampler.h"
+#include "model/tensor/torch_fence.h"
+
+namespace alignsae {
+
+struct Engine::Impl {
+  Impl(std::shared_ptr<const Bundle> loaded, const EngineOptions& options)
+      : bundle(std::move(loaded)),
+        cache(bundle->model->config(), options.kv_slots,
+              bundle->model->device()),
+        used_positions(options.kv_slots, 0),
+        steered(options.kv_slots, false) {}
+
+  absl::Status CheckRow(const StepRow& row,
+                        std::vector<bool>& slot_taken) const;
+  PackedRow Pack(const StepRow& row, int index) const;
+  void PrepareSlot(const StepRow& row);
+  void Sample(absl::Span<const StepRow> rows, const std::vector<int>& sampled,
+              const at::Tensor& logits, std::vector<RowResult>& results) const;
+  void Run(absl::Span<const StepRow> rows, std::vector<RowResult>& results);
+
+  std::shared_ptr<const Bundle> bundle;
+  KvCache cache;
+  // Per slot: positions written since it was last cleared, and whether a
+  // steered sequence wrote them.
+  std::vector<int> used_positions;
+  std::vector<bool> steered;
+};
+
+namespace {
+
+absl::Status BadRow(absl::string_view what) {
+  return absl::InternalError(absl::StrCat("step row: ", what));
+}
+
+}  // namespace
+
+// The scheduler builds rows; a row that breaks a rule is a bug of ours. It is
+// refused, so that it cannot take the others down.
+absl::Status Engine::Impl::CheckRow(const StepRow& row,
+                                    std::vector<bool>& slot_taken) const {
+  const Gpt2Config& config = bundle->model->config();
+  if (row.tokens.empty()) return BadRow("no tokens");
+  if (row.kv_slot < 0 || row.kv_slot >= cache.slots()) {
+    return BadRow(absl::StrCat("kv_slot ", row.kv_slot));
+  }
+  if (slot_taken[row.kv_slot]) {
+    return BadRow(absl::StrCat("kv_slot ", row.kv_slot, " is taken twice"));
+  }
+  slot_taken[row.kv_slot] = true;
+  const int end = row.start + static_cast<int>(row.tokens.size());
+  if (row.start < 0 || end > config.context_length) {
+    return BadRow(absl::StrCat("positions [", row.start, ", ", end, ")"));
+  }
+  for (int32_t token : row.tokens) {
+    if (token < 0 || token >= config.vocab_size) {
+      return BadRow(absl::StrCat("token ", token));
+    }
+  }
+  if (row.interventions == nullptr) return BadRow("no interventions list");
+  const int checkpoints = static_cast<int>(bundle->saes.size());
+  for (const Intervention& intervention : *row.interventions) {
+    if (intervention.checkpoint < 0 || intervention.checkpoint >= checkpoints) {
+      return BadRow("intervention of an unknown checkpoint");
+    }
+  }
+  for (const Observation& observation : row.observations) {
+    if (observation.checkpoint < 0 || observation.checkpoint >= checkpoints) {
+      return BadRow("observation of an unknown checkpoint");
+    }
+    if (observation.whole && !bundle->saes[observation.checkpoint].whole()) {
+      return BadRow("whole observation of a concept-only checkpoint");
+    }
+    for (int position : observation.positions) {
+      if (position < row.start || position >= end) {
+        return BadRow(absl::StrCat("observed position ", position));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+PackedRow Engine::Impl::Pack(const StepRow& row, int index) const {
+  const int last_site = bundle->model->config().n_layer;
+  int exit_site = last_site;
+  if (row.leave_after_observations && !row.sampling.has_value()) {
+    exit_site = 0;
+    for (const Observation& observation : row.observations) {
+      exit_site = std::max(
+          exit_site, bundle->saes[observation.checkpoint].config().hook.site());
+    }
+  }
+  return {.index = index,
+          .kv_slot = row.kv_slot,
+          .start = row.start,
+          .length = static_cast<int>(row.tokens.size()),
+          .offset = 0,
+          .exit_site = exit_site,
+          .logits = row.sampling.has_value()};
+}
+
+// A new sequence overwrites what the last one left only as it grows. The rest
+// is masked, which hides every finite value, but not NaN: 0 * NaN is NaN. Only
+// a steered sequence can have left one.
+void Engine::Impl::PrepareSlot(const StepRow& row) {
+  const int slot = row.kv_slot;
+  if (row.start == 0) {
+    if (steered[slot]) {
+      for (int layer = 0; layer < bundle->model->config().n_layer; ++layer) {
+        cache.keys(layer)[slot].narrow(0, 0, used_positions[slot]).zero_();
+        cache.values(layer)[slot].narrow(0, 0, used_positions[slot]).zero_();
+      }
+    }
+    steered[slot] = false;
+    used_positions[slot] = 0;
+  }
+  steered[slot] = steered[slot] || !row.interventions->empty();
+  used_positions[slot] = std::max(
+      used_positions[slot], row.start + static_cast<int>(row.tokens.size()));
+}
+
+void Engine::Impl::Sample(absl::Span<const StepRow> rows,
+                          const std::vector<int>& sampled,
+                          const at::Tensor& logits,
+                          std::vector<RowResult>& results) const {
+  const at::Tensor host = logits.to(at::kCPU, at::kFloat).contiguous();
+  const int64_t vocabulary = bundle->model->config().vocab_size;
+  const float* data = host.data_ptr<float>();
+  at::parallel_for(
+      0, static_cast<int64_t>(sampled.size()), 1,
+      [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const StepRow& row = rows[sampled[i]];
+          RowResult& result = results[sampled[i]];
+          const int position = row.start + static_cast<int>(row.tokens.size());
+          absl::StatusOr<SampledToken> token = SampleToken(
+              absl::MakeConstSpan(data + i * vocabulary, vocabulary),
+              *row.sampling, row.history, position);
+          if (token.ok()) {
+            result.sampled = *std::move(token);
+          } else if (row.interventions->empty()) {
+            result.status = absl::InternalError(token.status().message());
+          } else {
+            result.status = absl::OutOfRangeError(absl::StrCat(
+                "interventions: must leave the logits finite, got non-finite "
+                "logits at position ",
+                position, " (", token.status().message(), "); lower alpha"));
+          }
+        }
+      });
+}
+
+void Engine::Impl::Run(absl::Span<const StepRow> rows,
+                       std::vector<RowResult>& results) {
+  std::vector<bool> slot_taken(cache.slots(), false);
+  std::vector<PackedRow> packed;
+  std::vector<int32_t> tokens;
+  std::vector<int> sampled;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    results[i].status = CheckRow(rows[i], slot_taken);
+    if (!results[i].status.ok()) continue;
+    PrepareSlot(rows[i]);
+    packed.push_back(Pack(rows[i], static_cast<int>(i)));
+    tokens.insert(tokens.end(), rows[i].tokens.begin(), rows[i].tokens.end());
+    if (rows[i].sampling.has_value()) sampled.push_back(static_cast<int>(i));
+  }
+  if (packed.empty()) return;
+  StepHook hook(bundle->saes, rows, results);
+  const at::Tensor logits =
+      bundle->model->Forward(tokens, std::move(packed), cache, &hook);
+  if (!sampled.empty()) Sample(rows, sampled, logits, results);
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(
+    std::shared_ptr<const Bundle> bundle, const EngineOptions& options) {
+  if (options.kv_slots < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("kv_slots: must be at least 1, got ", options.kv_slots));
+  }
+  std::unique_ptr<Engine> engine;
+  absl::Status status = WithTorchFence([&]() -> absl::Status {
+    engine.reset(
+        new Engine(std::make_unique<Impl>(std::move(bundle), options)));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return engine;
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+std::vector<RowResult> Engine::Step(absl::Span<const StepRow> rows) {
+  std::vector<RowResult> results(rows.size());
+  const absl::Status status = WithTorchFence([&]() -> absl::Status {
+    impl_->Run(rows, results);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) {
+    for (RowResult& result : results) result.status = status;
+  }
+  return results;
+}
+
+absl::Status Engine::CheckIntervention(const Intervention& intervention) const {
+  const std::vector<Sae>& saes = impl_->bundle->saes;
+  if (intervention.checkpoint < 0 ||
+      intervention.checkpoint >= static_cast<int>(saes.size())) {
+    return absl::NotFoundError(
+        absl::StrCat("checkpoint: no checkpoint ", intervention.checkpoint));
+  }
+  return CheckApplicable(saes[intervention.checkpoint], intervention);
+}
+
+int Engine::kv_slots() const { return impl_->cache.slots(); }
+
+}  // namespace alignsae

@@ -1,0 +1,75 @@
+// LoadEngine: from directories to an engine that answers.
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <dlfcn.h>
+
+#include <climits>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/file.h"
+#include "model/base/status_macros.h"
+#include "model/bundle/bundle.h"
+#include "model/engine/engine.h"
+
+namespace alignsae {
+namespace {
+
+// The file that answers for sgemm_: which BLAS runs decides the speed by 2.5x.
+std::string BlasLibrary() {
+  void* symbol = dlsym(RTLD_DEFAULT, "sgemm_");
+  Dl_info info = {};
+  if (symbol == nullptr || dladdr(symbol, &info) == 0 ||
+      info.dli_fname == nullptr) {
+    return "unknown";
+  }
+  char resolved[PATH_MAX];
+  return realpath(info.dli_fname, resolved) != nullptr ? resolved
+                                                       : info.dli_fname;
+}
+
+absl::StatusOr<at::Device> ParseDevice(const std::string& name) {
+  if (name == "cpu") return at::Device(at::kCPU);
+  if (name == "cuda") {
+    if (at::hasCUDA()) return at::Device(at::kCUDA, 0);
+    return absl::FailedPreconditionError(
+        "device: must be \"cpu\", got \"cuda\"; this LibTorch has no CUDA");
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("device: must be \"cpu\" or \"cuda\", got \"", name, "\""));
+}
+
+}  // namespace
+
+absl::StatusOr<LoadedEngine> LoadEngine(const EngineSetup& setup) {
+  if (setup.threads > 0) at::set_num_threads(setup.threads);
+  BundleOptions options;
+  options.whole_sae = setup.whole_sae;
+  ALIGNSAE_ASSIGN_OR_RETURN(options.device, ParseDevice(setup.device));
+  const bool is_bundle =
+      FileExists(absl::StrCat(setup.model_directory, "/bundle.json"));
+  if (is_bundle && !setup.sae_directories.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("sae: must not be given beside a bundle, got ",
+                     setup.sae_directories.front(), "; ", setup.model_directory,
+                     " holds a bundle.json"));
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      std::shared_ptr<const Bundle> bundle,
+      is_bundle
+          ? LoadBundle(setup.model_directory, options)
+          : LoadParts(setup.model_directory, setup.sae_directories, options));
+  LoadedEngine loaded;
+  loaded.catalog = bundle->catalog;
+  loaded.tokenizer = bundle->tokenizer;
+  loaded.blas = BlasLibrary();
+  ALIGNSAE_ASSIGN_OR_RETURN(loaded.engine,
+                            Engine::Create(std::move(bundle), setup.engine));
+  return loaded;
+}
+
+}  // namespace alignsae

@@ -1,0 +1,163 @@
+#include "model/engine/step_hook.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "model/intervention/apply.h"
+
+namespace alignsae {
+namespace {
+
+at::Tensor RowIndices(const std::vector<int64_t>& rows, at::Device device) {
+  return at::tensor(rows, at::kLong).to(device);
+}
+
+at::Tensor ToCpu(const at::Tensor& x) {
+  return x.to(at::kCPU, at::kFloat).contiguous();
+}
+
+void FillConcepts(const Sae& sae, const float* pre, const float* value,
+                  const float* probability, ConceptReading* reading) {
+  const int count = sae.concept_count();
+  reading->values.assign(value, value + count);
+  reading->probabilities.assign(probability, probability + count);
+  reading->top = static_cast<int>(std::max_element(pre, pre + count) - pre);
+  float runner_up = 0;
+  for (int r = 0; r < count; ++r) {
+    if (r != reading->top) runner_up = std::max(runner_up, probability[r]);
+    reading->bound |= value[r] >= sae.config().concepts[r].threshold;
+  }
+  reading->margin = probability[reading->top] - runner_up;
+}
+
+}  // namespace
+
+StepHook::StepHook(absl::Span<const Sae> saes, absl::Span<const StepRow> rows,
+                   std::vector<RowResult>& results)
+    : saes_(saes), rows_(rows), results_(results) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!results[i].status.ok()) continue;  // Refused: takes no part.
+    results[i].receipts.resize(rows[i].interventions->size());
+    for (const Observation& observation : rows[i].observations) {
+      for (int position : observation.positions) {
+        ConceptReading& reading = results[i].readings.emplace_back();
+        reading.checkpoint = observation.checkpoint;
+        reading.position = position;
+      }
+    }
+  }
+}
+
+void StepHook::OnResidual(int site, absl::Span<const PackedRow> rows,
+                          at::Tensor& residual) {
+  for (size_t c = 0; c < saes_.size(); ++c) {
+    if (saes_[c].config().hook.site() == site) {
+      Observe(static_cast<int>(c), rows, residual);
+    }
+  }
+  size_t order = 0;
+  while (Intervene(site, order, rows, residual)) ++order;
+}
+
+void StepHook::Observe(int checkpoint, absl::Span<const PackedRow> rows,
+                       const at::Tensor& residual) {
+  std::vector<Target> all;
+  std::vector<Target> whole;
+  for (const PackedRow& packed : rows) {
+    size_t reading = 0;
+    for (const Observation& observation : rows_[packed.index].observations) {
+      const size_t first = reading;
+      reading += observation.positions.size();
+      if (observation.checkpoint != checkpoint) continue;
+      for (size_t i = 0; i < observation.positions.size(); ++i) {
+        const Target target = {
+            packed.offset + observation.positions[i] - packed.start,
+            &observation, &results_[packed.index].readings[first + i]};
+        all.push_back(target);
+        if (observation.whole) whole.push_back(target);
+      }
+    }
+  }
+  auto gather = [&residual](const std::vector<Target>& targets) {
+    std::vector<int64_t> indices;
+    for (const Target& target : targets) indices.push_back(target.row);
+    return residual.index_select(0, RowIndices(indices, residual.device()));
+  };
+  if (!all.empty()) ReadConcepts(saes_[checkpoint], gather(all), all);
+  if (!whole.empty()) ReadFeatures(saes_[checkpoint], gather(whole), whole);
+}
+
+void StepHook::ReadConcepts(const Sae& sae, const at::Tensor& h,
+                            absl::Span<const Target> targets) {
+  const at::Tensor pre_device = sae.ConceptPre(h);  // [n, R]
+  const at::Tensor pre = ToCpu(pre_device);
+  const at::Tensor values = ToCpu(sae.ConceptActivate(pre_device));
+  const at::Tensor probabilities = pre.softmax(1);
+  const at::Tensor norms = ToCpu(h.norm(2, {1}));
+  const int64_t count = sae.concept_count();
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const int64_t at = static_cast<int64_t>(i) * count;
+    targets[i].reading->residual_norm = norms.data_ptr<float>()[i];
+    if (count == 0) continue;
+    FillConcepts(sae, pre.data_ptr<float>() + at, values.data_ptr<float>() + at,
+                 probabilities.data_ptr<float>() + at, targets[i].reading);
+  }
+}
+
+void StepHook::ReadFeatures(const Sae& sae, const at::Tensor& h,
+                            absl::Span<const Target> targets) {
+  const at::Tensor z = sae.Encode(h);  // [n, F]
+  const at::Tensor error =
+      ToCpu((sae.Decode(z) - h).norm(2, {1}) / h.norm(2, {1}).clamp_min(1e-30));
+  const at::Tensor l0 = z.ne(0).sum(1).to(at::kCPU).contiguous();
+  int64_t most = 0;
+  for (const Target& target : targets) {
+    most = std::max<int64_t>(most, target.observation->top_k);
+  }
+  most = std::min(most, z.size(1));
+  auto [top_values, top_features] = z.topk(most, 1, /*largest=*/true,
+                                           /*sorted=*/true);
+  const at::Tensor values = ToCpu(top_values);
+  const at::Tensor features = top_features.to(at::kCPU).contiguous();
+  for (size_t i = 0; i < targets.size(); ++i) {
+    ConceptReading& reading = *targets[i].reading;
+    reading.reconstruction_error = error.data_ptr<float>()[i];
+    reading.l0 = static_cast<int>(l0.data_ptr<int64_t>()[i]);
+    const int64_t wanted =
+        std::min<int64_t>(targets[i].observation->top_k, most);
+    for (int64_t k = 0; k < wanted; ++k) {
+      const int64_t at = static_cast<int64_t>(i) * most + k;
+      const float value = values.data_ptr<float>()[at];
+      if (value == 0) break;
+      reading.top_features.push_back(
+          {static_cast<int>(features.data_ptr<int64_t>()[at]), value});
+    }
+  }
+}
+
+bool StepHook::Intervene(int site, size_t order,
+                         absl::Span<const PackedRow> rows,
+                         at::Tensor& residual) {
+  std::vector<ResidualEdit> edits;
+  bool more = false;
+  for (const PackedRow& packed : rows) {
+    const StepRow& row = rows_[packed.index];
+    const std::vector<Intervention>& interventions = *row.interventions;
+    more |= order + 1 < interventions.size();
+    if (order >= interventions.size()) continue;
+    const Intervention& intervention = interventions[order];
+    const Sae& sae = saes_[intervention.checkpoint];
+    if (sae.config().hook.site() != site) continue;
+    for (int i = 0; i < packed.length; ++i) {
+      const int position = packed.start + i;
+      if (!intervention.AppliesAt(position, row.prompt_length)) continue;
+      edits.push_back({packed.offset + i, position, &sae, &intervention,
+                       &results_[packed.index].receipts[order]});
+    }
+  }
+  if (!edits.empty()) ApplyEdits(edits, residual);
+  return more;
+}
+
+}  // namespace alignsae

@@ -1,0 +1,56 @@
+// StepHook: what one engine step does at the hook points: first the readings,
+// then the interventions in each request's order.
+//
+// Thread-safety: made for one Step call and used on its thread.
+
+#ifndef ALIGNSAE_MODEL_ENGINE_STEP_HOOK_H_
+#define ALIGNSAE_MODEL_ENGINE_STEP_HOOK_H_
+
+#include <ATen/ATen.h>
+
+#include <vector>
+
+#include "absl/types/span.h"
+#include "model/engine/step.h"
+#include "model/gpt2/residual_hook.h"
+#include "model/sae/sae.h"
+
+namespace alignsae {
+
+class StepHook : public ResidualHook {
+ public:
+  // PackedRow::index is the index into `rows` and `results`. All arguments must
+  // outlive the hook. Sizes the readings and receipts of every result.
+  StepHook(absl::Span<const Sae> saes, absl::Span<const StepRow> rows,
+           std::vector<RowResult>& results);
+
+  void OnResidual(int site, absl::Span<const PackedRow> rows,
+                  at::Tensor& residual) override;
+
+ private:
+  // One position to read: packed row `row` goes to `reading`.
+  struct Target {
+    int64_t row = 0;
+    const Observation* observation = nullptr;
+    ConceptReading* reading = nullptr;
+  };
+
+  void Observe(int checkpoint, absl::Span<const PackedRow> rows,
+               const at::Tensor& residual);
+  void ReadConcepts(const Sae& sae, const at::Tensor& h,
+                    absl::Span<const Target> targets);
+  void ReadFeatures(const Sae& sae, const at::Tensor& h,
+                    absl::Span<const Target> targets);
+  // Applies the interventions at place `order` of every row's list that belong
+  // to `site`. Returns whether some row has a place after it.
+  bool Intervene(int site, size_t order, absl::Span<const PackedRow> rows,
+                 at::Tensor& residual);
+
+  absl::Span<const Sae> saes_;
+  absl::Span<const StepRow> rows_;
+  std::vector<RowResult>& results_;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_ENGINE_STEP_HOOK_H_

@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""The include check itself: it must see what it is there to see."""
+import unittest
+
+import check_includes
+
+
+def says(path, include):
+    return list(check_includes.complaints(path, f'#include "{include}"\n'))
+
+
+class CheckIncludesTest(unittest.TestCase):
+    def test_allows_a_folder_to_include_itself_and_what_lies_below(self):
+        self.assertEqual(says("model/gpt2/gpt2.cc", "model/gpt2/layers.h"), [])
+        self.assertEqual(says("model/gpt2/gpt2.cc", "model/io/tensor_file.h"), [])
+        self.assertEqual(says("model/gpt2/gpt2.cc", "ATen/ATen.h"), [])
+
+    def test_refuses_what_lies_above(self):
+        self.assertIn("must not include model/sae/sae.h",
+                      says("model/gpt2/gpt2.cc", "model/sae/sae.h")[0])
+        self.assertIn("must not include server/rpc/parse.h",
+                      says("model/engine/engine.cc", "server/rpc/parse.h")[0])
+
+    def test_allows_single_headers_only(self):
+        self.assertEqual(says("server/scheduler/a.cc", "model/engine/step.h"), [])
+        self.assertTrue(says("server/scheduler/a.cc", "model/engine/engine.h"))
+
+    def test_keeps_torch_and_protobuf_out(self):
+        self.assertTrue(says("server/rpc/parse.cc", "torch/torch.h"))
+        self.assertTrue(says("model/engine/step.h", "ATen/ATen.h"))
+        self.assertTrue(says("server/scheduler/a.cc", "grpcpp/grpcpp.h"))
+        self.assertTrue(says("model/sae/sae.cc", "alignsae/v1/common.pb.h"))
+
+    def test_lets_main_wire_everything(self):
+        self.assertEqual(says("server/main.cc", "model/engine/engine.h"), [])
+
+    def test_keeps_tests_out_of_the_product(self):
+        self.assertTrue(says("model/sae/sae.cc", "tests/support/status_matchers.h"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Installs the packages, builds, and runs every test. Needs Debian 12.
+#
+#   tests/run.sh              all of it (what CI runs)
+#   tests/run.sh -L unit      arguments go to ctest
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+deploy/install-packages.sh --tests
+cmake --preset dev
+cmake --build --preset dev
+ctest --preset dev "$@"
