@@ -24,7 +24,7 @@ struct ModelInfo {
   int d_model = 0;
   int context_length = 0;  // Positions, prompt and generated together.
   int vocab_size = 0;
-  int32_t eos_token_id = -1;  // -1: none.
+  int32_t eos_token_id = -1;    // -1: none.
   std::string prompt_template;  // Holds "{question}"; empty: no template.
 };
 

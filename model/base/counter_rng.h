@@ -1,6 +1,6 @@
-// Counter-based random numbers: the draw is a function of (seed, counter) alone,
-// so a request's tokens do not depend on its neighbours in a batch, and a
-// resumed training run draws what an uninterrupted one draws.
+// Counter-based random numbers: the draw is a function of (seed, counter)
+// alone, so a request's tokens do not depend on its neighbours in a batch, and
+// a resumed training run draws what an uninterrupted one draws.
 //
 // Mixing function: SplitMix64's finaliser (Steele, Lea, Flood 2014) over two
 // keyed rounds. Not for cryptography.

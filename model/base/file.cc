@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
@@ -16,31 +18,6 @@
 
 namespace alignsae {
 namespace {
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  ~FileDescriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-absl::Status PosixError(const std::string& path, const char* action) {
-  const int error = errno;
-  const std::string message =
-      absl::StrCat(path, ": cannot ", action, ": ", std::strerror(error));
-  if (error == ENOENT || error == ENOTDIR) return absl::NotFoundError(message);
-  if (error == EACCES || error == EPERM) {
-    return absl::PermissionDeniedError(message);
-  }
-  return absl::DataLossError(message);
-}
 
 struct DigestDeleter {
   void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
@@ -51,8 +28,8 @@ class Sha256 {
   Sha256() : context_(EVP_MD_CTX_new()) {
     EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
   }
-  void Update(const void* data, size_t size) {
-    EVP_DigestUpdate(context_.get(), data, size);
+  void Update(absl::string_view bytes) {
+    EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size());
   }
   std::string FinishHex() {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -66,76 +43,75 @@ class Sha256 {
   std::unique_ptr<EVP_MD_CTX, DigestDeleter> context_;
 };
 
-absl::Status WriteAll(int fd, absl::string_view contents,
-                      const std::string& path) {
-  while (!contents.empty()) {
-    const ssize_t n = write(fd, contents.data(), contents.size());
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      return PosixError(path, "write");
-    }
-    contents.remove_prefix(static_cast<size_t>(n));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<std::string> ReadFile(const std::string& path,
                                      int64_t max_bytes) {
-  // O_NONBLOCK: opening a FIFO must not hang before fstat can refuse it.
-  FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (fd.get() < 0) return PosixError(path, "open");
-  struct stat info = {};
-  if (fstat(fd.get(), &info) != 0) return PosixError(path, "stat");
-  if (!S_ISREG(info.st_mode)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": must be a regular file"));
+  ALIGNSAE_ASSIGN_OR_RETURN(const OpenedFile file, OpenRegularFile(path));
+  if (file.size > static_cast<uint64_t>(std::max<int64_t>(max_bytes, 0))) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        path, ": must be at most ", max_bytes, " bytes, got ", file.size));
   }
-  if (info.st_size > max_bytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(path, ": must be at most ", max_bytes, " bytes, got ",
-                     static_cast<int64_t>(info.st_size)));
-  }
-  std::string contents(static_cast<size_t>(info.st_size), '\0');
-  size_t done = 0;
-  while (done < contents.size()) {
-    const ssize_t n =
-        read(fd.get(), contents.data() + done, contents.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return PosixError(path, "read");
-    if (n == 0) {
-      return absl::DataLossError(absl::StrCat(
-          path, ": shrank while it was read: ", done, " of ", contents.size(),
-          " bytes"));
-    }
-    done += static_cast<size_t>(n);
-  }
+  std::string contents(file.size, '\0');
+  ALIGNSAE_RETURN_IF_ERROR(
+      ReadFullyAt(file.fd.get(), path, 0, absl::MakeSpan(contents)));
   return contents;
+}
+
+absl::StatusOr<AtomicFile> AtomicFile::Create(const std::string& path) {
+  // The process id tells processes apart, the counter threads; O_EXCL guards
+  // against what is left when both coincide (containers that share a volume).
+  static std::atomic<uint64_t> counter{0};
+  constexpr int kAttempts = 100;
+  AtomicFile file;
+  file.path_ = path;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    std::string temporary =
+        absl::StrCat(path, ".tmp.", getpid(), ".", counter.fetch_add(1));
+    file.fd_ = FileDescriptor(
+        open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+    if (file.fd_.get() >= 0) {
+      file.temporary_ = std::move(temporary);
+      return file;
+    }
+    if (errno != EEXIST) break;
+  }
+  return PosixError(path, "create a temporary file beside it", errno);
+}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, "")),
+      fd_(std::move(other.fd_)) {}
+
+AtomicFile::~AtomicFile() {
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+absl::Status AtomicFile::Append(absl::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = write(fd_.get(), bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return PosixError(path_, "write", errno);
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AtomicFile::Commit() {
+  if (fsync(fd_.get()) != 0) return PosixError(path_, "sync", errno);
+  if (rename(temporary_.c_str(), path_.c_str()) != 0) {
+    return PosixError(path_, "rename a temporary file to it", errno);
+  }
+  temporary_.clear();
+  return SyncDirectory(ParentDirectory(path_));
 }
 
 absl::Status WriteFileAtomically(const std::string& path,
                                  absl::string_view contents) {
-  const std::string temporary = absl::StrCat(path, ".tmp.", getpid());
-  {
-    FileDescriptor fd(open(temporary.c_str(),
-                           O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (fd.get() < 0) return PosixError(temporary, "create");
-    absl::Status status = WriteAll(fd.get(), contents, temporary);
-    if (status.ok() && fsync(fd.get()) != 0) {
-      status = PosixError(temporary, "sync");
-    }
-    if (!status.ok()) {
-      unlink(temporary.c_str());
-      return status;
-    }
-  }
-  if (rename(temporary.c_str(), path.c_str()) != 0) {
-    absl::Status status = PosixError(path, "rename");
-    unlink(temporary.c_str());
-    return status;
-  }
-  return absl::OkStatus();
+  ALIGNSAE_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path));
+  ALIGNSAE_RETURN_IF_ERROR(file.Append(contents));
+  return file.Commit();
 }
 
 bool FileExists(const std::string& path) {
@@ -145,21 +121,20 @@ bool FileExists(const std::string& path) {
 
 std::string Sha256Hex(absl::string_view bytes) {
   Sha256 sha;
-  sha.Update(bytes.data(), bytes.size());
+  sha.Update(bytes);
   return sha.FinishHex();
 }
 
 absl::StatusOr<std::string> Sha256OfFile(const std::string& path) {
-  FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (fd.get() < 0) return PosixError(path, "open");
+  ALIGNSAE_ASSIGN_OR_RETURN(const OpenedFile file, OpenRegularFile(path));
   Sha256 sha;
   std::vector<char> buffer(1 << 20);
-  while (true) {
-    const ssize_t n = read(fd.get(), buffer.data(), buffer.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return PosixError(path, "read");
-    if (n == 0) break;
-    sha.Update(buffer.data(), static_cast<size_t>(n));
+  for (uint64_t done = 0; done < file.size;) {
+    const size_t n = std::min<uint64_t>(buffer.size(), file.size - done);
+    ALIGNSAE_RETURN_IF_ERROR(ReadFullyAt(file.fd.get(), path, done,
+                                         absl::MakeSpan(buffer.data(), n)));
+    sha.Update(absl::string_view(buffer.data(), n));
+    done += n;
   }
   return sha.FinishHex();
 }

@@ -2,8 +2,8 @@
 //
 // resid_pre[L] is the input of block L, resid_post[L] its output, so
 // resid_post[L] = resid_pre[L+1]: both name the same *site*. Sites are numbered
-// 0 .. n_layer; site k is what enters block k, and site n_layer is the output of
-// the last block, before ln_f. Nothing after ln_f is a hook point.
+// 0 .. n_layer; site k is what enters block k, and site n_layer is the output
+// of the last block, before ln_f. Nothing after ln_f is a hook point.
 //
 // Thread-safety: value type.
 

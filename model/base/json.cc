@@ -1,19 +1,35 @@
 #include "model/base/json.h"
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "model/base/quote.h"
 
 namespace alignsae {
 namespace {
 
 using Json = nlohmann::json;
 
+// nlohmann's explanation of a syntax error, without its "[json.exception...]"
+// prefix. It quotes the input, which need not be UTF-8 or one line.
+std::string Explain(absl::string_view what) {
+  constexpr size_t kMaxBytes = 200;
+  const size_t start = what.find("] ");
+  if (start != absl::string_view::npos) what.remove_prefix(start + 2);
+  std::string text(what.substr(0, kMaxBytes));
+  for (char& c : text) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return text;
+}
+
 // Builds the document and refuses what nlohmann's own parser lets through:
-// duplicate keys and deep nesting.
+// duplicate keys, deep nesting and documents that cost far more memory than
+// their text.
 class StrictBuilder : public nlohmann::json_sax<Json> {
  public:
   explicit StrictBuilder(const JsonLimits& limits) : limits_(limits) {}
@@ -35,7 +51,7 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
 
   bool key(std::string& name) override {
     if (!keys_.back().insert(name).second) {
-      return Fail(absl::StrCat("duplicate key \"", name.substr(0, 64), "\""));
+      return Fail(absl::StrCat("duplicate key ", Quoted(name)));
     }
     key_ = std::move(name);
     return true;
@@ -43,11 +59,7 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
 
   bool parse_error(size_t position, const std::string&,
                    const Json::exception& error) override {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: why"
-    absl::string_view what = error.what();
-    const size_t start = what.find("parse error");
-    if (start != absl::string_view::npos) what.remove_prefix(start);
-    return Fail(absl::StrCat(what.substr(0, 200), " (byte ", position, ")"));
+    return Fail(absl::StrCat(Explain(error.what()), " (byte ", position, ")"));
   }
 
   const std::string& error() const { return error_; }
@@ -59,7 +71,12 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     return Place(Json(std::forward<T>(value))) != nullptr;
   }
 
+  // Null when the document has too many values.
   Json* Place(Json value) {
+    if (++values_ > limits_.max_values) {
+      Fail(absl::StrCat("more than ", limits_.max_values, " values"));
+      return nullptr;
+    }
     if (stack_.empty()) {
       root_ = std::move(value);
       return &root_;
@@ -76,7 +93,9 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     if (static_cast<int>(stack_.size()) >= limits_.max_depth) {
       return Fail(absl::StrCat("nesting deeper than ", limits_.max_depth));
     }
-    stack_.push_back(Place(std::move(container)));
+    Json* const placed = Place(std::move(container));
+    if (placed == nullptr) return false;
+    stack_.push_back(placed);
     keys_.emplace_back();
     return true;
   }
@@ -99,6 +118,7 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
   std::vector<Json*> stack_;
   std::vector<absl::flat_hash_set<std::string>> keys_;
   std::string key_;
+  int64_t values_ = 0;
   std::string error_;
 };
 
@@ -109,6 +129,11 @@ absl::StatusOr<Json> ParseJson(absl::string_view text,
   if (text.size() >= 3 && text.substr(0, 3) == "\xef\xbb\xbf") {
     return absl::InvalidArgumentError(
         "not strict JSON: starts with a byte-order mark");
+  }
+  // nlohmann takes a NUL for the end of the text and would ignore what follows.
+  if (const size_t nul = text.find('\0'); nul != absl::string_view::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("not strict JSON: NUL byte (byte ", nul, ")"));
   }
   StrictBuilder builder(limits);
   const bool parsed = Json::sax_parse(text.begin(), text.end(), &builder,
