@@ -1,9 +1,21 @@
-// SaeConfig: what an AlignSAE checkpoint is, and its cfg.json. Free of LibTorch.
+// SaeConfig: what an AlignSAE checkpoint is, and its cfg.json. Free of
+// LibTorch.
 //
 // Directory layout: cfg.json + sae_weights.safetensors with W_enc [D, F],
 // b_enc [F], W_dec [F, D], b_dec [D] and, for jumprelu, threshold [F].
 // cfg.json uses SAELens's keys where they exist (d_in, d_sae, architecture, k,
-// metadata.hook_name) and an "alignsae" object for the rest.
+// metadata.hook_name) and an "alignsae" object for the rest:
+//
+//   {"architecture": "topk", "d_in": 768, "d_sae": 1536, "k": 32,
+//    "dtype": "float32", "apply_b_dec_to_input": false,
+//    "normalize_activations": "none",
+//    "metadata": {"hook_name": "blocks.6.hook_resid_pre"},
+//    "alignsae": {"format_version": 1, "scale": 71.5, "concepts": [
+//      {"name": "birth_city", "slot": 0, "description": "", "example": "",
+//       "active_mean": 4.2, "threshold": 1.1}]}}
+//
+// An unknown key is an error, and so is a SAELens switch that would change the
+// formula of sae.h: what is not computed is refused, never ignored.
 //
 // Thread-safety: value type; free functions.
 // Errors: INVALID_ARGUMENT "cfg.json: <key>: must be <rule>, got <value>".
@@ -14,6 +26,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/base/hook_point.h"
@@ -26,11 +39,13 @@ absl::string_view SaeActivationName(SaeActivation activation);
 
 struct SaeConcept {
   std::string name;
-  int slot = 0;            // Feature index in [0, F).
+  int slot = 0;  // Feature index in [0, F).
   std::string description;
   std::string example;
   double active_mean = 0;  // c_j of the contracts.
   double threshold = 0;    // Bound where z_j >= threshold.
+
+  friend bool operator==(const SaeConcept&, const SaeConcept&) = default;
 };
 
 struct SaeConfig {
@@ -38,12 +53,19 @@ struct SaeConfig {
   int n_features = 0;  // F = R + K
   HookPoint hook;
   SaeActivation activation = SaeActivation::kRelu;
-  int k = 0;           // Free features kept per row; topk only.
-  double scale = 1;    // s: mean residual norm at the hook.
+  int k = 0;                         // Free features kept per row; topk only.
+  double scale = 1;                  // s: mean residual norm at the hook.
   std::vector<SaeConcept> concepts;  // R entries, distinct names and slots.
+
+  friend bool operator==(const SaeConfig&, const SaeConfig&) = default;
 };
 
+// Whether the values are inside their ranges, whoever made them. ParseSaeConfig
+// and everything that takes a config calls it.
+absl::Status CheckSaeConfig(const SaeConfig& config);
+
 absl::StatusOr<SaeConfig> ParseSaeConfig(absl::string_view json);
+// The inverse, for a config that passes CheckSaeConfig.
 std::string SaeConfigToJson(const SaeConfig& config);
 
 }  // namespace alignsae

@@ -1,9 +1,9 @@
 // Sae: a trained AlignSAE checkpoint as served.
 //
-// Two ways to load: concept-only gathers the R concept columns of W_enc and rows
-// of W_dec and reads nothing else of the file (37 KB instead of 615 MB for six
-// concepts of 100,006 slots); whole holds everything and can also encode free
-// features, reconstruct, and REPLACE.
+// Two ways to load: concept-only gathers the R concept columns of W_enc and
+// rows of W_dec and reads nothing else of the file (37 KB instead of 615 MB for
+// six concepts of 100,006 slots); whole holds everything and can also encode
+// free features, reconstruct, and REPLACE.
 //
 //   pre = (h / s) W_enc + b_enc      z = act(pre)      h^ = s (z W_dec + b_dec)
 //
@@ -13,18 +13,25 @@
 // Letters: N rows, D d_model, F features, R concepts.
 // Thread-safety: const after load.
 // Errors: as model/io/tensor_file.h; INVALID_ARGUMENT names the tensor (shape,
-// non-finite value, a concept's decoder row of zero norm).
+// non-finite value, a concept's decoder row of zero norm). What needs the whole
+// SAE may only be called when whole() is true.
+//
+// Example:
+//   ALIGNSAE_ASSIGN_OR_RETURN(
+//       const Sae sae, Sae::Load("sae/main", Sae::LoadMode::kConceptsOnly));
+//   const at::Tensor z = sae.ConceptActivate(sae.ConceptPre(h));  // [N, R]
 
 #ifndef ALIGNSAE_MODEL_SAE_SAE_H_
 #define ALIGNSAE_MODEL_SAE_SAE_H_
 
+#include <ATen/ATen.h>
+
 #include <string>
 #include <vector>
 
-#include <ATen/ATen.h>
-
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "model/sae/config.h"
 
 namespace alignsae {
@@ -45,17 +52,21 @@ class Sae {
   // Reads <directory>/cfg.json and <directory>/sae_weights.safetensors.
   static absl::StatusOr<Sae> Load(const std::string& directory, LoadMode mode,
                                   at::Device device = at::kCPU);
-  // From parameters in memory (whole). Checks shapes.
+  // From parameters in memory (whole), which are copied: a trainer may go on
+  // changing its own. Same checks as Load.
   static absl::StatusOr<Sae> FromWeights(const SaeConfig& config,
                                          const SaeWeights& weights);
 
   const SaeConfig& config() const { return config_; }
-  int concept_count() const { return static_cast<int>(config_.concepts.size()); }
+  int concept_count() const {
+    return static_cast<int>(config_.concepts.size());
+  }
   bool whole() const { return weights_.w_enc.defined(); }
   // Index into config().concepts of feature `slot`, or -1.
   int ConceptOfSlot(int slot) const;
 
-  // Concept slots only; h [N, D] -> pre [N, R]. Activation on top of it.
+  // Concept slots only; h [N, D] -> pre [N, R]. Activation on top of it. `h` is
+  // on the SAE's device; other floating types are computed in float32.
   at::Tensor ConceptPre(const at::Tensor& h) const;
   at::Tensor ConceptActivate(const at::Tensor& pre) const;  // [N, R] -> [N, R]
 
@@ -64,25 +75,43 @@ class Sae {
   at::Tensor Activate(const at::Tensor& pre) const;
   at::Tensor Encode(const at::Tensor& h) const { return Activate(Pre(h)); }
   at::Tensor Decode(const at::Tensor& z) const;
+  // Whole only. z of one feature per row: slots [N] int64 -> [N]. D products a
+  // row instead of D F, but for topk, where the row's other features decide.
+  at::Tensor SlotValues(const at::Tensor& h, const at::Tensor& slots) const;
 
-  // Rows of W_dec / columns of W_enc in concept order, and calibration.
-  const at::Tensor& concept_encoder() const { return concept_w_enc_; }  // [D, R]
-  const at::Tensor& concept_decoder() const { return concept_w_dec_; }  // [R, D]
+  // Columns of W_enc [D, R] and rows of W_dec [R, D] in concept order, and
+  // calibration.
+  const at::Tensor& concept_encoder() const { return concept_w_enc_; }
+  const at::Tensor& concept_decoder() const { return concept_w_dec_; }
   const at::Tensor& concept_active_mean() const { return active_mean_; }  // [R]
+  // Feature index of each concept, int64.
+  const at::Tensor& concept_slots() const { return concept_slots_; }  // [R]
   // Whole only.
   const SaeWeights& weights() const { return weights_; }
 
  private:
+  // Takes what was read; fills the members that follow from config and weights.
+  // `source` begins error messages: a path and ": ", or nothing.
+  static absl::StatusOr<Sae> Build(Sae sae, absl::string_view source);
+  at::Tensor Scaled(const at::Tensor& h) const;  // h / s in float32, [N, D]
+
   SaeConfig config_;
-  SaeWeights weights_;  // Undefined tensors when concept-only.
+  SaeWeights weights_;        // Undefined tensors when concept-only.
   at::Tensor concept_w_enc_;  // [D, R]
   at::Tensor concept_b_enc_;  // [R]
   at::Tensor concept_w_dec_;  // [R, D]
+  at::Tensor concept_slots_;  // [R] int64
   at::Tensor active_mean_;    // [R]
   at::Tensor free_mask_;      // [F] bool, true on free features (whole only).
 };
 
-// Writes cfg.json and sae_weights.safetensors into `directory` (made if absent).
+// INVALID_ARGUMENT "<tensor>: must have shape ..., got ..." unless `weights`
+// are those of a whole SAE with this config.
+absl::Status CheckSaeShapes(const SaeConfig& config, const SaeWeights& weights);
+
+// Writes cfg.json and sae_weights.safetensors (float32) into `directory` (made
+// if absent), each atomically. Shapes and ranges are checked, values are not: a
+// checkpoint of a run that diverged can be written, and Load refuses it.
 absl::Status SaveSae(const std::string& directory, const SaeConfig& config,
                      const SaeWeights& weights);
 

@@ -1,0 +1,380 @@
+#include "model/sae/config.h"
+
+#include <algorithm>
+#include <cmath>
+#include <initializer_list>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "model/base/json.h"
+#include "model/base/quote.h"
+#include "model/base/status_macros.h"
+#include "nlohmann/json.hpp"
+
+namespace alignsae {
+namespace {
+
+using Json = nlohmann::json;
+
+// Bounds that keep every product of two sizes far from overflow.
+constexpr int kMaxModelWidth = 1 << 16;
+constexpr int kMaxFeatures = 1 << 24;
+constexpr int kMaxLayer = 4095;
+constexpr size_t kMaxNameBytes = 128;
+constexpr int kFormatVersion = 1;
+
+absl::Status Refuse(absl::string_view key, absl::string_view rule,
+                    absl::string_view got) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("cfg.json: ", key, ": must be ", rule, ", got ", got));
+}
+
+// A value as an error message shows it: short, and valid whatever it holds.
+std::string Shown(const Json* value) {
+  if (value == nullptr) return "nothing";
+  std::string text = value->dump(-1, ' ', /*ensure_ascii=*/true,
+                                 Json::error_handler_t::replace);
+  if (text.size() > 64) text = absl::StrCat(text.substr(0, 61), "...");
+  return text;
+}
+
+// One JSON object of the file. `path` is empty for the root, else "alignsae.".
+class ObjectReader {
+ public:
+  static absl::StatusOr<ObjectReader> Of(const Json* value, std::string path) {
+    if (value == nullptr || !value->is_object()) {
+      return Refuse(path.empty() ? "the file" : path, "a JSON object",
+                    Shown(value));
+    }
+    return ObjectReader(value, path.empty() ? "" : absl::StrCat(path, "."));
+  }
+
+  const Json* Find(const char* key) const {
+    const auto it = object_->find(key);
+    return it == object_->end() ? nullptr : &*it;
+  }
+  std::string PathOf(absl::string_view key) const {
+    return absl::StrCat(path_, key);
+  }
+
+  absl::Status OnlyKeys(std::initializer_list<absl::string_view> known) const {
+    for (const auto& item : object_->items()) {
+      if (std::find(known.begin(), known.end(), item.key()) == known.end()) {
+        return Refuse(PathOf(item.key().substr(0, kMaxNameBytes)),
+                      "a known key", Shown(&item.value()));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<int> Integer(const char* key, int low, int high) const {
+    const Json* value = Find(key);
+    // Unsigned values above 2^63 would wrap in get<int64_t>(), so compare both.
+    const bool fits = value != nullptr && value->is_number_integer() &&
+                      (!value->is_number_unsigned() ||
+                       value->get<uint64_t>() <= static_cast<uint64_t>(high)) &&
+                      value->get<int64_t>() >= low &&
+                      value->get<int64_t>() <= high;
+    if (!fits) {
+      return Refuse(PathOf(key),
+                    absl::StrCat("an integer in [", low, ", ", high, "]"),
+                    Shown(value));
+    }
+    return value->get<int>();
+  }
+
+  absl::StatusOr<double> Number(const char* key) const {
+    const Json* value = Find(key);
+    if (value == nullptr || !value->is_number() ||
+        !std::isfinite(value->get<double>())) {
+      return Refuse(PathOf(key), "a finite number", Shown(value));
+    }
+    return value->get<double>();
+  }
+
+  absl::StatusOr<std::string> String(const char* key) const {
+    const Json* value = Find(key);
+    if (value == nullptr || !value->is_string()) {
+      return Refuse(PathOf(key), "a string", Shown(value));
+    }
+    return value->get<std::string>();
+  }
+
+  // A switch of SAELens that only has one value that sae.h computes.
+  absl::Status Fixed(const char* key, const Json& only) const {
+    const Json* value = Find(key);
+    if (value != nullptr && *value == only) return absl::OkStatus();
+    return Refuse(PathOf(key), Shown(&only), Shown(value));
+  }
+  absl::Status FixedIfPresent(const char* key, const Json& only) const {
+    return Find(key) == nullptr ? absl::OkStatus() : Fixed(key, only);
+  }
+
+ private:
+  ObjectReader(const Json* object, std::string path)
+      : object_(object), path_(std::move(path)) {}
+
+  const Json* object_;
+  std::string path_;
+};
+
+// SAELens's `architecture` calls a ReLU SAE "standard"; it has no word for one
+// without an activation, so "identity" is ours.
+absl::string_view ArchitectureOf(SaeActivation activation) {
+  return activation == SaeActivation::kRelu ? "standard"
+                                            : SaeActivationName(activation);
+}
+
+absl::StatusOr<SaeActivation> ReadArchitecture(const ObjectReader& root) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string name,
+                            root.String("architecture"));
+  for (SaeActivation activation :
+       {SaeActivation::kIdentity, SaeActivation::kRelu, SaeActivation::kTopK,
+        SaeActivation::kJumpRelu}) {
+    if (name == ArchitectureOf(activation)) return activation;
+  }
+  return Refuse("architecture", "standard, topk, jumprelu or identity",
+                Shown(root.Find("architecture")));
+}
+
+std::string HookName(const HookPoint& hook) {
+  return absl::StrCat("blocks.", hook.layer,
+                      hook.kind == HookKind::kResidPre ? ".hook_resid_pre"
+                                                       : ".hook_resid_post");
+}
+
+absl::StatusOr<HookPoint> ReadHook(const ObjectReader& root) {
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const ObjectReader metadata,
+      ObjectReader::Of(root.Find("metadata"), "metadata"));
+  // The other entries of `metadata` are free-form notes in SAELens's files.
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string name,
+                            metadata.String("hook_name"));
+  absl::string_view rest = name;
+  HookPoint hook;
+  hook.kind = absl::ConsumeSuffix(&rest, ".hook_resid_post")
+                  ? HookKind::kResidPost
+                  : HookKind::kResidPre;
+  absl::ConsumeSuffix(&rest, ".hook_resid_pre");
+  // Comparing with the canonical spelling refuses "+6", "06" and " 6".
+  if (!absl::ConsumePrefix(&rest, "blocks.") ||
+      !absl::SimpleAtoi(rest, &hook.layer) || HookName(hook) != name) {
+    return Refuse("metadata.hook_name",
+                  "blocks.<layer>.hook_resid_pre or blocks.<layer>."
+                  "hook_resid_post",
+                  Shown(metadata.Find("hook_name")));
+  }
+  return hook;
+}
+
+std::string ConceptPath(size_t index) {
+  return absl::StrCat("alignsae.concepts[", index, "]");
+}
+
+absl::StatusOr<SaeConcept> ReadConcept(const Json& value, size_t index) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const ObjectReader object,
+                            ObjectReader::Of(&value, ConceptPath(index)));
+  ALIGNSAE_RETURN_IF_ERROR(object.OnlyKeys(
+      {"name", "slot", "description", "example", "active_mean", "threshold"}));
+  SaeConcept result;
+  ALIGNSAE_ASSIGN_OR_RETURN(result.name, object.String("name"));
+  ALIGNSAE_ASSIGN_OR_RETURN(result.slot,
+                            object.Integer("slot", 0, kMaxFeatures - 1));
+  ALIGNSAE_ASSIGN_OR_RETURN(result.description, object.String("description"));
+  ALIGNSAE_ASSIGN_OR_RETURN(result.example, object.String("example"));
+  ALIGNSAE_ASSIGN_OR_RETURN(result.active_mean, object.Number("active_mean"));
+  ALIGNSAE_ASSIGN_OR_RETURN(result.threshold, object.Number("threshold"));
+  return result;
+}
+
+absl::Status ReadAlignSae(const ObjectReader& root, SaeConfig& config) {
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const ObjectReader own,
+      ObjectReader::Of(root.Find("alignsae"), "alignsae"));
+  ALIGNSAE_RETURN_IF_ERROR(
+      own.OnlyKeys({"format_version", "scale", "concepts"}));
+  ALIGNSAE_RETURN_IF_ERROR(own.Fixed("format_version", kFormatVersion));
+  ALIGNSAE_ASSIGN_OR_RETURN(config.scale, own.Number("scale"));
+  const Json* concepts = own.Find("concepts");
+  if (concepts == nullptr || !concepts->is_array()) {
+    return Refuse("alignsae.concepts", "an array", Shown(concepts));
+  }
+  for (size_t i = 0; i < concepts->size(); ++i) {
+    ALIGNSAE_ASSIGN_OR_RETURN(SaeConcept entry, ReadConcept((*concepts)[i], i));
+    config.concepts.push_back(std::move(entry));
+  }
+  return absl::OkStatus();
+}
+
+// Names become metric labels and table columns: no control characters.
+bool IsGoodName(absl::string_view name) {
+  return !name.empty() && name.size() <= kMaxNameBytes &&
+         std::none_of(name.begin(), name.end(), [](char c) {
+           return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+         });
+}
+
+absl::Status CheckConcepts(const SaeConfig& config) {
+  absl::flat_hash_map<absl::string_view, size_t> by_name;
+  absl::flat_hash_map<int, size_t> by_slot;
+  for (size_t i = 0; i < config.concepts.size(); ++i) {
+    const SaeConcept& entry = config.concepts[i];
+    const std::string path = ConceptPath(i);
+    if (!IsGoodName(entry.name)) {
+      return Refuse(absl::StrCat(path, ".name"),
+                    absl::StrCat("1 to ", kMaxNameBytes,
+                                 " bytes without control characters"),
+                    Quoted(entry.name));
+    }
+    if (entry.slot < 0 || entry.slot >= config.n_features) {
+      return Refuse(absl::StrCat(path, ".slot"),
+                    absl::StrCat("in [0, ", config.n_features - 1, "]"),
+                    absl::StrCat(entry.slot));
+    }
+    for (const auto& [key, value] :
+         {std::pair("active_mean", entry.active_mean),
+          std::pair("threshold", entry.threshold)}) {
+      if (!std::isfinite(value)) {
+        return Refuse(absl::StrCat(path, ".", key), "finite",
+                      absl::StrCat(value));
+      }
+    }
+    const auto [name, new_name] = by_name.emplace(entry.name, i);
+    if (!new_name) {
+      return Refuse(absl::StrCat(path, ".name"), "distinct",
+                    absl::StrCat("that of concepts[", name->second, "]"));
+    }
+    const auto [slot, new_slot] = by_slot.emplace(entry.slot, i);
+    if (!new_slot) {
+      return Refuse(
+          absl::StrCat(path, ".slot"), "distinct",
+          absl::StrCat(entry.slot, ", that of concepts[", slot->second, "]"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckInRange(absl::string_view key, int64_t value, int64_t low,
+                          int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return Refuse(key, absl::StrCat("an integer in [", low, ", ", high, "]"),
+                absl::StrCat(value));
+}
+
+}  // namespace
+
+absl::StatusOr<SaeActivation> ParseSaeActivation(absl::string_view name) {
+  for (SaeActivation activation :
+       {SaeActivation::kIdentity, SaeActivation::kRelu, SaeActivation::kTopK,
+        SaeActivation::kJumpRelu}) {
+    if (name == SaeActivationName(activation)) return activation;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("activation: must be identity, relu, topk or jumprelu, got ",
+                   Quoted(name)));
+}
+
+absl::string_view SaeActivationName(SaeActivation activation) {
+  switch (activation) {
+    case SaeActivation::kIdentity:
+      return "identity";
+    case SaeActivation::kRelu:
+      return "relu";
+    case SaeActivation::kTopK:
+      return "topk";
+    case SaeActivation::kJumpRelu:
+      return "jumprelu";
+  }
+  return "unknown";
+}
+
+absl::Status CheckSaeConfig(const SaeConfig& config) {
+  ALIGNSAE_RETURN_IF_ERROR(
+      CheckInRange("d_in", config.d_model, 1, kMaxModelWidth));
+  ALIGNSAE_RETURN_IF_ERROR(
+      CheckInRange("d_sae", config.n_features, 1, kMaxFeatures));
+  ALIGNSAE_RETURN_IF_ERROR(CheckInRange("metadata.hook_name's layer",
+                                        config.hook.layer, 0, kMaxLayer));
+  if (!std::isfinite(config.scale) || config.scale <= 0) {
+    return Refuse("alignsae.scale", "finite and above 0",
+                  absl::StrCat(config.scale));
+  }
+  ALIGNSAE_RETURN_IF_ERROR(CheckConcepts(config));
+  if (config.activation == SaeActivation::kTopK) {
+    const int free_features =
+        config.n_features - static_cast<int>(config.concepts.size());
+    ALIGNSAE_RETURN_IF_ERROR(CheckInRange("k", config.k, 1, free_features));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SaeConfig> ParseSaeConfig(absl::string_view json) {
+  absl::StatusOr<Json> parsed = ParseJson(json);
+  if (!parsed.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cfg.json: ", parsed.status().message()));
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(const ObjectReader root,
+                            ObjectReader::Of(&*parsed, ""));
+  ALIGNSAE_RETURN_IF_ERROR(root.OnlyKeys(
+      {"architecture", "d_in", "d_sae", "k", "dtype", "device",
+       "apply_b_dec_to_input", "normalize_activations", "reshape_activations",
+       "rescale_acts_by_decoder_norm", "metadata", "alignsae"}));
+  // Required: where the key is absent, SAELens subtracts b_dec from its input.
+  ALIGNSAE_RETURN_IF_ERROR(root.Fixed("apply_b_dec_to_input", false));
+  ALIGNSAE_RETURN_IF_ERROR(
+      root.FixedIfPresent("normalize_activations", "none"));
+  ALIGNSAE_RETURN_IF_ERROR(root.FixedIfPresent("reshape_activations", "none"));
+  ALIGNSAE_RETURN_IF_ERROR(
+      root.FixedIfPresent("rescale_acts_by_decoder_norm", false));
+
+  SaeConfig config;
+  ALIGNSAE_ASSIGN_OR_RETURN(config.activation, ReadArchitecture(root));
+  ALIGNSAE_ASSIGN_OR_RETURN(config.d_model,
+                            root.Integer("d_in", 1, kMaxModelWidth));
+  ALIGNSAE_ASSIGN_OR_RETURN(config.n_features,
+                            root.Integer("d_sae", 1, kMaxFeatures));
+  if (config.activation == SaeActivation::kTopK) {
+    ALIGNSAE_ASSIGN_OR_RETURN(config.k, root.Integer("k", 1, kMaxFeatures));
+  } else if (root.Find("k") != nullptr) {
+    return Refuse("k", "absent unless architecture is topk",
+                  Shown(root.Find("k")));
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(config.hook, ReadHook(root));
+  ALIGNSAE_RETURN_IF_ERROR(ReadAlignSae(root, config));
+  ALIGNSAE_RETURN_IF_ERROR(CheckSaeConfig(config));
+  return config;
+}
+
+std::string SaeConfigToJson(const SaeConfig& config) {
+  nlohmann::ordered_json root;
+  root["architecture"] = std::string(ArchitectureOf(config.activation));
+  root["d_in"] = config.d_model;
+  root["d_sae"] = config.n_features;
+  if (config.activation == SaeActivation::kTopK) root["k"] = config.k;
+  root["dtype"] = "float32";
+  root["apply_b_dec_to_input"] = false;
+  root["normalize_activations"] = "none";
+  root["metadata"]["hook_name"] = HookName(config.hook);
+  nlohmann::ordered_json concepts = nlohmann::ordered_json::array();
+  for (const SaeConcept& entry : config.concepts) {
+    concepts.push_back({{"name", entry.name},
+                        {"slot", entry.slot},
+                        {"description", entry.description},
+                        {"example", entry.example},
+                        {"active_mean", entry.active_mean},
+                        {"threshold", entry.threshold}});
+  }
+  root["alignsae"] = {{"format_version", kFormatVersion},
+                      {"scale", config.scale},
+                      {"concepts", std::move(concepts)}};
+  // Names that are not UTF-8 are replaced instead of thrown on.
+  return root.dump(2, ' ', /*ensure_ascii=*/false,
+                   nlohmann::ordered_json::error_handler_t::replace) +
+         "\n";
+}
+
+}  // namespace alignsae
