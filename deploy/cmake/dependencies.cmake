@@ -6,9 +6,12 @@ find_package(nlohmann_json 3.11 REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(CLI11 REQUIRED)
 
-if(ALIGNSAE_SERVER)
+if(ALIGNSAE_SERVER AND ALIGNSAE_GRPC)
   find_package(Protobuf REQUIRED)
   find_package(gRPC CONFIG REQUIRED)
+endif()
+
+if(ALIGNSAE_SERVER)
   find_package(prometheus-cpp CONFIG REQUIRED)
   find_package(spdlog REQUIRED)
   find_package(PkgConfig REQUIRED)

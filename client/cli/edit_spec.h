@@ -1,0 +1,30 @@
+// The command line's short form of an intervention:
+//
+//   MODE:[SOURCE>]TARGET[@ALPHA][raw]
+//
+//   add:employer@2          swap:birth_city>employer     swap:employer@1.5
+//   ablate:#4               set:major@3raw
+//
+// MODE is add, add_norm_matched, set, multiply, ablate, swap or replace; a
+// concept is a name, or #N for feature N; "raw" makes alpha the slot's value
+// itself. And of positions: last, all, none, list:0,3,-1, window:2:5.
+//
+// Thread-safety: pure functions.
+// Errors: INVALID_ARGUMENT "--edit: ..." / "--positions: ...".
+
+#ifndef ALIGNSAE_CLIENT_CLI_EDIT_SPEC_H_
+#define ALIGNSAE_CLIENT_CLI_EDIT_SPEC_H_
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "alignsae/v1/intervention.pb.h"
+
+namespace alignsae {
+
+absl::StatusOr<v1::Intervention> ParseEditSpec(absl::string_view spec);
+absl::StatusOr<v1::PositionSelection> ParsePositions(absl::string_view spec);
+v1::ConceptRef ParseConceptRef(absl::string_view name);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_CLIENT_CLI_EDIT_SPEC_H_

@@ -1,0 +1,250 @@
+#include "client/cli/render.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "client/cli/table.h"
+
+namespace alignsae {
+namespace {
+
+constexpr int kBarWidth = 24;
+
+std::string Number(double value) { return absl::StrFormat("%.3f", value); }
+
+std::string HookName(const v1::HookPoint& hook) {
+  return absl::StrCat(
+      hook.kind() == v1::HOOK_KIND_RESID_PRE ? "resid_pre[" : "resid_post[",
+      hook.layer(), "]");
+}
+
+std::string ModeName(v1::InterventionMode mode) {
+  return std::string(
+      absl::StripPrefix(v1::InterventionMode_Name(mode), "INTERVENTION_MODE_"));
+}
+
+std::string FinishName(v1::FinishReason reason) {
+  return std::string(
+      absl::StripPrefix(v1::FinishReason_Name(reason), "FINISH_REASON_"));
+}
+
+// One reading as a table of bars; columns are the answer's concepts.
+template <typename Labels>
+std::string ReadingTable(const Labels& concepts,
+                         const v1::ConceptReading& reading) {
+  Table table({"concept", "slot", "value", "probability", ""});
+  for (int i = 0; i < concepts.size() && i < reading.values_size() &&
+                  i < reading.probabilities_size();
+       ++i) {
+    table.Add({concepts[i].name(), absl::StrCat("#", concepts[i].slot()),
+               Number(reading.values(i)), Number(reading.probabilities(i)),
+               Bar(reading.probabilities(i), kBarWidth)});
+  }
+  return table.ToString();
+}
+
+std::string TopLine(const v1::ConceptReading& reading) {
+  return absl::StrCat("top concept: ", Printable(reading.top_concept()),
+                      " (margin ", Number(reading.margin()),
+                      reading.bound() ? ", bound)" : ", not bound)");
+}
+
+std::string SlotName(const std::string& name, int slot) {
+  return name.empty() ? absl::StrCat("#", slot) : Printable(name);
+}
+
+std::string EffectLine(const v1::PositionEffect& effect) {
+  std::string line = absl::StrCat("    position ", effect.position(),
+                                  ": change ", Number(effect.change_norm()),
+                                  " of norm ", Number(effect.residual_norm()),
+                                  ", target ", Number(effect.target_before()),
+                                  " -> ", Number(effect.target_after()));
+  if (effect.has_source_slot()) {
+    absl::StrAppend(&line, ", ",
+                    SlotName(effect.source_concept(), effect.source_slot()),
+                    " ", Number(effect.source_before()), " -> ",
+                    Number(effect.source_after()));
+  }
+  return line + "\n";
+}
+
+std::string ReceiptLines(const v1::InterventionReceipt& receipt) {
+  std::string out = absl::StrCat("  receipt: ", ModeName(receipt.mode()), " ");
+  if (receipt.has_source_slot()) {
+    absl::StrAppend(&out,
+                    SlotName(receipt.source_concept(), receipt.source_slot()),
+                    " -> ");
+  }
+  absl::StrAppend(&out,
+                  SlotName(receipt.target_concept(), receipt.target_slot()),
+                  " at ", HookName(receipt.hook_point()));
+  if (receipt.has_alpha()) {
+    absl::StrAppend(&out, ", alpha ", absl::StrFormat("%g", receipt.alpha()));
+  }
+  absl::StrAppend(&out, ", ", receipt.positions_applied(), " position",
+                  receipt.positions_applied() == 1 ? "\n" : "s\n");
+  for (const v1::PositionEffect& effect : receipt.effects()) {
+    absl::StrAppend(&out, EffectLine(effect));
+  }
+  return out;
+}
+
+std::string ArmName(v1::Arm arm) {
+  return arm == v1::ARM_STEERED ? "steered" : "baseline";
+}
+
+// The facts under an arm's text.
+std::string ArmLine(const v1::ArmResult& arm) {
+  return absl::StrCat(arm.generated_token_count(), " tokens, ",
+                      FinishName(arm.finish_reason()), ", logprob ",
+                      Number(arm.total_logprob()));
+}
+
+}  // namespace
+
+std::string RenderModel(const v1::GetModelResponse& answer) {
+  const v1::Model& model = answer.model();
+  std::string out = absl::StrCat(
+      "model       ", Printable(model.name()), " ", Printable(model.version()),
+      "\nshape       ", model.n_layer(), " blocks, width ", model.d_model(),
+      ", ", model.n_head(), " heads, vocabulary ", model.vocab_size(),
+      ", context ", model.context_length(), ", ", Printable(model.dtype()),
+      "\nsha256      ", Printable(model.sha256()), "\ntemplate    ",
+      Printable(model.prompt_template()), "\nserver      ",
+      Printable(answer.server_version()), ", ",
+      answer.limits().max_running_sequences(), " sequences at once\n");
+  if (answer.checkpoints_size() == 0) return out + "checkpoints none\n";
+  Table table({"checkpoint", "hook", "activation", "concepts", "features",
+               "loaded", "recommended"});
+  for (const v1::Checkpoint& checkpoint : answer.checkpoints()) {
+    table.Add(
+        {checkpoint.name(), HookName(checkpoint.hook_point()),
+         checkpoint.activation(), absl::StrCat(checkpoint.n_concepts()),
+         absl::StrCat(checkpoint.n_features()),
+         checkpoint.whole_sae_loaded() ? "whole" : "concepts",
+         absl::StrCat(ModeName(checkpoint.recommended_mode()), " at ",
+                      absl::StrFormat("%g", checkpoint.recommended_alpha()))});
+  }
+  return absl::StrCat(out, "\n", table.ToString());
+}
+
+std::string RenderConcepts(const v1::ListConceptsResponse& answer) {
+  std::string out;
+  for (const v1::CheckpointConcepts& entry : answer.checkpoints()) {
+    absl::StrAppend(&out, out.empty() ? "" : "\n", "checkpoint ",
+                    Printable(entry.checkpoint().name()), " at ",
+                    HookName(entry.checkpoint().hook_point()), "\n");
+    Table table({"concept", "slot", "active mean", "threshold", "description",
+                 "example"});
+    for (const v1::Concept& row : entry.concepts()) {
+      table.Add({row.name(), absl::StrCat("#", row.slot()),
+                 Number(row.active_mean()), Number(row.threshold()),
+                 row.description(), row.example()});
+    }
+    absl::StrAppend(&out, table.ToString());
+  }
+  return out.empty() ? "no checkpoints are loaded\n" : out;
+}
+
+std::string RenderTokens(const v1::TokenizeResponse& answer) {
+  Table table({"position", "id", "offset", "piece"});
+  for (int i = 0; i < answer.tokens_size(); ++i) {
+    const v1::TokenPiece& token = answer.tokens(i);
+    table.Add({absl::StrCat(i), absl::StrCat(token.id()),
+               absl::StrCat(token.byte_offset()),
+               absl::StrCat("'", token.piece(), "'",
+                            token.special() ? " (special)" : "")});
+  }
+  return table.ToString();
+}
+
+std::string RenderReadings(const v1::ReadConceptsResponse& answer) {
+  std::string out;
+  for (int i = 0; i < answer.readings_size(); ++i) {
+    const v1::ConceptReading& reading = answer.readings(i).reading();
+    if (answer.readings_size() > 1) {
+      absl::StrAppend(&out, i == 0 ? "" : "\n", "prompt ", i, "\n");
+    }
+    absl::StrAppend(&out, ReadingTable(answer.concepts(), reading),
+                    TopLine(reading), "\nread at ",
+                    HookName(answer.hook_point()), ", position ",
+                    reading.position(), " of ",
+                    answer.readings(i).prompt_token_ids_size(), " tokens\n");
+  }
+  return out;
+}
+
+std::string RenderInspection(const v1::InspectSlotsResponse& answer) {
+  std::vector<std::string> header = {"position", "token"};
+  for (const v1::ConceptLabel& label : answer.concepts()) {
+    header.push_back(label.name());
+  }
+  header.push_back("top");
+  const bool features = answer.top_k() > 0;
+  if (features) {
+    header.insert(header.end(), {"L0", "error", "largest features"});
+  }
+  Table table(header);
+  for (const v1::TokenSlots& token : answer.tokens()) {
+    std::vector<std::string> row = {absl::StrCat(token.reading().position()),
+                                    absl::StrCat("'", token.piece(), "'")};
+    for (float value : token.reading().values()) row.push_back(Number(value));
+    row.push_back(token.reading().bound() ? token.reading().top_concept()
+                                          : "-");
+    if (features) {
+      std::string largest;
+      const int shown = std::min(5, token.features().top_features_size());
+      for (int i = 0; i < shown; ++i) {
+        const v1::FeatureValue& feature = token.features().top_features(i);
+        absl::StrAppend(&largest, i == 0 ? "" : " ", "#", feature.feature(),
+                        "=", Number(feature.value()));
+      }
+      row.insert(row.end(),
+                 {absl::StrCat(token.features().l0()),
+                  Number(token.features().reconstruction_error()), largest});
+    }
+    table.Add(std::move(row));
+  }
+  return absl::StrCat(table.ToString(), "read at ",
+                      HookName(answer.hook_point()), "\n");
+}
+
+std::string RenderSwap(const v1::SwapResponse& answer) {
+  std::string out;
+  if (answer.baseline().has_prompt_reading()) {
+    absl::StrAppend(
+        &out,
+        ReadingTable(answer.concepts(), answer.baseline().prompt_reading()),
+        TopLine(answer.baseline().prompt_reading()), "\n\n");
+  }
+  Table table({"arm", "answer", "tokens", "finish", "logprob"});
+  for (const v1::ArmResult* arm : {&answer.baseline(), &answer.steered()}) {
+    table.Add({ArmName(arm->arm()),
+               std::string(absl::StripAsciiWhitespace(arm->text())),
+               absl::StrCat(arm->generated_token_count()),
+               FinishName(arm->finish_reason()), Number(arm->total_logprob())});
+  }
+  absl::StrAppend(&out, table.ToString());
+  for (const v1::InterventionReceipt& receipt : answer.steered().receipts()) {
+    absl::StrAppend(&out, ReceiptLines(receipt));
+  }
+  return out;
+}
+
+std::string RenderSummary(const v1::GenerationSummary& summary) {
+  std::string out;
+  for (const v1::ArmResult& arm : summary.arms()) {
+    absl::StrAppend(&out, ArmName(arm.arm()), ": ", ArmLine(arm), "\n");
+    for (const v1::InterventionReceipt& receipt : arm.receipts()) {
+      absl::StrAppend(&out, ReceiptLines(receipt));
+    }
+  }
+  return out;
+}
+
+}  // namespace alignsae

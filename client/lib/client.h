@@ -1,0 +1,85 @@
+// Client: a small C++ client of the AlignSAE server.
+//
+// One Client holds one channel; calls are blocking, each with its own deadline.
+// UNAVAILABLE is retried by the channel (a server that starts or drains), and
+// RESOURCE_EXHAUSTED after the pause that the server asks for; nothing else is.
+//
+// Thread-safety: all methods may be called from several threads.
+// Errors: the server's status, code and sentence, as absl::Status.
+//
+// Example:
+//   Client client({.target = "127.0.0.1:50051"});
+//   alignsae::v1::SwapRequest request;
+//   request.mutable_prompt()->set_question("Where was Ada Lunt born?");
+//   request.mutable_target()->set_name("employer");
+//   absl::StatusOr<alignsae::v1::SwapResponse> answer = client.Swap(request);
+
+#ifndef ALIGNSAE_CLIENT_LIB_CLIENT_H_
+#define ALIGNSAE_CLIENT_LIB_CLIENT_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "alignsae/v1/concept_service.grpc.pb.h"
+#include "alignsae/v1/model_service.grpc.pb.h"
+#include "alignsae/v1/steering_service.grpc.pb.h"
+
+namespace alignsae {
+
+struct ClientOptions {
+  // host:port, or any gRPC target ("dns:///alignsae-server:50051").
+  std::string target = "127.0.0.1:50051";
+  absl::Duration timeout = absl::Seconds(30);  // Of each call. > 0.
+  std::string request_id;  // Sent as x-request-id; empty: the server makes one.
+  // TLS when `tls` is set: PEM contents. Empty `ca_pem` uses the system's
+  // roots; certificate and key are for mutual TLS.
+  bool tls = false;
+  std::string ca_pem;
+  std::string certificate_pem;
+  std::string key_pem;
+};
+
+class Client {
+ public:
+  explicit Client(ClientOptions options);
+
+  absl::StatusOr<v1::GetModelResponse> GetModel(
+      const v1::GetModelRequest& request);
+  absl::StatusOr<v1::ListConceptsResponse> ListConcepts(
+      const v1::ListConceptsRequest& request);
+  absl::StatusOr<v1::TokenizeResponse> Tokenize(
+      const v1::TokenizeRequest& request);
+  absl::StatusOr<v1::DetokenizeResponse> Detokenize(
+      const v1::DetokenizeRequest& request);
+  absl::StatusOr<v1::ReadConceptsResponse> ReadConcepts(
+      const v1::ReadConceptsRequest& request);
+  absl::StatusOr<v1::InspectSlotsResponse> InspectSlots(
+      const v1::InspectSlotsRequest& request);
+  absl::StatusOr<v1::SwapResponse> Swap(const v1::SwapRequest& request);
+  absl::StatusOr<v1::CompleteResponse> Complete(
+      const v1::CompleteRequest& request);
+
+  // Calls `on_event` for each message of the stream; returning false cancels it
+  // (the result is then CANCELLED).
+  absl::Status Generate(
+      const v1::GenerateRequest& request,
+      const std::function<bool(const v1::GenerateResponse&)>& on_event);
+
+ private:
+  template <typename Response, typename Method, typename Request>
+  absl::StatusOr<Response> Call(Method method, const Request& request);
+  std::unique_ptr<grpc::ClientContext> NewContext() const;
+
+  ClientOptions options_;
+  std::unique_ptr<v1::ModelService::Stub> model_;
+  std::unique_ptr<v1::ConceptService::Stub> concepts_;
+  std::unique_ptr<v1::SteeringService::Stub> steering_;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_CLIENT_LIB_CLIENT_H_
