@@ -2,8 +2,8 @@
 //
 // Thread-safety: value type; free functions.
 // Errors: INVALID_ARGUMENT "config.json: <key>: must be <rule>, got <value>"; a
-// switch that would change the forward pass and is not implemented is refused by
-// name, never ignored.
+// switch that would change the forward pass and is not implemented is refused
+// by name, never ignored.
 
 #ifndef ALIGNSAE_MODEL_GPT2_CONFIG_H_
 #define ALIGNSAE_MODEL_GPT2_CONFIG_H_
@@ -21,16 +21,16 @@ enum class Activation { kGeluTanh /* gelu_new */, kGeluErf /* gelu */, kRelu };
 struct Gpt2Config {
   int n_layer = 12;
   int n_head = 12;
-  int d_model = 768;           // n_embd; a multiple of n_head.
-  int d_inner = 3072;          // n_inner; 4 * n_embd when null.
-  int context_length = 1024;   // n_positions.
+  int d_model = 768;          // n_embd; a multiple of n_head.
+  int d_inner = 3072;         // n_inner; 4 * n_embd when null.
+  int context_length = 1024;  // n_positions.
   int vocab_size = 50257;
   double layer_norm_epsilon = 1e-5;
   Activation activation = Activation::kGeluTanh;
   bool tie_word_embeddings = true;
   bool scale_attn_weights = true;  // Scores divided by sqrt(head_dim).
   bool scale_attn_by_inverse_layer_idx = false;  // ... and by layer + 1.
-  int32_t eos_token_id = -1;       // -1: none.
+  int32_t eos_token_id = -1;                     // -1: none.
 
   int head_dim() const { return d_model / n_head; }
 };

@@ -18,11 +18,11 @@
 #ifndef ALIGNSAE_MODEL_GPT2_GPT2_H_
 #define ALIGNSAE_MODEL_GPT2_GPT2_H_
 
+#include <ATen/ATen.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <ATen/ATen.h>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"

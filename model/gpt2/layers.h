@@ -25,8 +25,8 @@ at::Tensor Mlp(const at::Tensor& x, const Gpt2Block& block,
                const Gpt2Config& config);
 // Divisor-free scale of attention scores at `layer`.
 double AttentionScale(const Gpt2Config& config, int layer);
-// q [B, H, Tq, K], k and v [B, H, Tk, K], mask [B or 1, 1, Tq, Tk] (additive, 0 or
-// -inf) -> [B, H, Tq, K].
+// q [B, H, Tq, K], k and v [B, H, Tk, K], mask [B or 1, 1, Tq, Tk] (additive, 0
+// or -inf; undefined: none) -> [B, H, Tq, K].
 at::Tensor Attention(const at::Tensor& q, const at::Tensor& k,
                      const at::Tensor& v, const at::Tensor& mask, double scale);
 

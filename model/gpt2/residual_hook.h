@@ -1,5 +1,5 @@
-// ResidualHook: the one place where code outside gpt2 sees and edits the residual
-// stream. gpt2 knows nothing of SAEs; it calls the hook at every site.
+// ResidualHook: the one place where code outside gpt2 sees and edits the
+// residual stream. gpt2 knows nothing of SAEs; it calls the hook at every site.
 //
 // Thread-safety: called on the thread that runs Gpt2::Forward.
 
@@ -16,7 +16,7 @@ namespace alignsae {
 // [start, start + length), which lie at rows [offset, offset + length) of the
 // packed tensors.
 struct PackedRow {
-  int index = 0;    // Row of the step that the caller built, stable across sites.
+  int index = 0;  // Row of the step that the caller built, stable across sites.
   int kv_slot = 0;  // Slot of the KV cache, one per row.
   int start = 0;    // Positions already in the cache.
   int length = 0;   // >= 1.
@@ -32,8 +32,8 @@ class ResidualHook {
   virtual ~ResidualHook() = default;
 
   // `residual` [N, D] is the residual stream entering block `site` (for site ==
-  // n_layer: leaving the last block). Called once per site in rising order, with
-  // the rows that are still in the step. May edit `residual` in place.
+  // n_layer: leaving the last block). Called once per site in rising order,
+  // with the rows that are still in the step. May edit `residual` in place.
   virtual void OnResidual(int site, absl::Span<const PackedRow> rows,
                           at::Tensor& residual) = 0;
 };

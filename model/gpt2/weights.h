@@ -1,18 +1,19 @@
 // GPT-2's parameters, and reading and writing them in Hugging Face's layout.
 //
-// Letters in shapes (model/README.md): D d_model, I d_inner, L layers, T context
-// length, V vocabulary. Conv1D weights are [in, out] as on disk: y = x W + b.
+// Letters in shapes (model/README.md): D d_model, I d_inner, L layers, T
+// context length, V vocabulary. Conv1D weights are [in, out] as on disk: y = x
+// W + b.
 //
 // Thread-safety: plain data; const after load.
 
 #ifndef ALIGNSAE_MODEL_GPT2_WEIGHTS_H_
 #define ALIGNSAE_MODEL_GPT2_WEIGHTS_H_
 
+#include <ATen/ATen.h>
+
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <ATen/ATen.h>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,18 +22,18 @@
 namespace alignsae {
 
 struct Gpt2Block {
-  at::Tensor ln_1_weight, ln_1_bias;        // [D], [D]
-  at::Tensor c_attn_weight, c_attn_bias;    // [D, 3D] (q, k, v), [3D]
+  at::Tensor ln_1_weight, ln_1_bias;            // [D], [D]
+  at::Tensor c_attn_weight, c_attn_bias;        // [D, 3D] (q, k, v), [3D]
   at::Tensor attn_proj_weight, attn_proj_bias;  // [D, D], [D]
-  at::Tensor ln_2_weight, ln_2_bias;        // [D], [D]
-  at::Tensor c_fc_weight, c_fc_bias;        // [D, I], [I]
+  at::Tensor ln_2_weight, ln_2_bias;            // [D], [D]
+  at::Tensor c_fc_weight, c_fc_bias;            // [D, I], [I]
   at::Tensor mlp_proj_weight, mlp_proj_bias;    // [I, D], [D]
 };
 
 struct Gpt2Weights {
-  at::Tensor wte;  // [V, D]
-  at::Tensor wpe;  // [T, D]
-  std::vector<Gpt2Block> blocks;  // L
+  at::Tensor wte;                     // [V, D]
+  at::Tensor wpe;                     // [T, D]
+  std::vector<Gpt2Block> blocks;      // L
   at::Tensor ln_f_weight, ln_f_bias;  // [D], [D]
   at::Tensor lm_head;  // [V, D]; the same tensor as wte when tied.
 
@@ -41,8 +42,8 @@ struct Gpt2Weights {
   std::vector<std::pair<std::string, at::Tensor*>> Named();
 };
 
-// Random initialisation as GPT-2's: normal(0, 0.02), residual projections scaled
-// by 1/sqrt(2 L), biases 0, layer norms 1. `seed` decides every value.
+// Random initialisation as GPT-2's: normal(0, 0.02), residual projections
+// scaled by 1/sqrt(2 L), biases 0, layer norms 1. `seed` decides every value.
 Gpt2Weights InitGpt2Weights(const Gpt2Config& config, uint64_t seed);
 
 // Reads <directory>/model.safetensors. Names with and without "transformer.";
@@ -52,7 +53,8 @@ Gpt2Weights InitGpt2Weights(const Gpt2Config& config, uint64_t seed);
 absl::StatusOr<Gpt2Weights> LoadGpt2Weights(const std::string& directory,
                                             const Gpt2Config& config);
 
-// Writes config.json and model.safetensors (tied head left out) into `directory`.
+// Writes config.json and model.safetensors (tied head left out) into
+// `directory`.
 absl::Status SaveGpt2(const std::string& directory, const Gpt2Config& config,
                       Gpt2Weights& weights);
 
