@@ -1,0 +1,337 @@
+#include "server/config/server_config.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+#include "model/base/quote.h"
+#include "model/base/status_macros.h"
+#include "server/config/version.h"
+
+namespace alignsae {
+namespace {
+
+constexpr char kEnvPrefix[] = "ALIGNSAE_";
+
+// CLI11 validators: an empty string is "fine", anything else follows the
+// setting's name in the error.
+CLI::Validator IntIn(int64_t low, int64_t high) {
+  return CLI::Validator(
+      [low, high](std::string& text) -> std::string {
+        int64_t value = 0;
+        if (absl::SimpleAtoi(text, &value) && value >= low && value <= high) {
+          return "";
+        }
+        return absl::StrCat("must be an integer in [", low, ", ", high,
+                            "], got ", text);
+      },
+      absl::StrCat("in [", low, " - ", high, "]"));
+}
+
+CLI::Validator SecondsIn(double low, double high) {
+  return CLI::Validator(
+      [low, high](std::string& text) -> std::string {
+        double value = 0;
+        if (absl::SimpleAtod(text, &value) && value >= low && value <= high) {
+          return "";
+        }
+        return absl::StrCat("must be a number of seconds in [", low, ", ", high,
+                            "], got ", text);
+      },
+      absl::StrCat("in [", low, " - ", high, "]"));
+}
+
+CLI::Validator OneOf(std::vector<std::string> names) {
+  const std::string list = absl::StrJoin(names, ", ");
+  return CLI::Validator(
+      [names = std::move(names), list](std::string& text) -> std::string {
+        if (absl::c_linear_search(names, text)) return "";
+        return absl::StrCat("must be one of ", list, ", got ", Quoted(text));
+      },
+      absl::StrCat("one of ", list));
+}
+
+CLI::Validator IsEndpoint() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string {
+        const absl::StatusOr<Endpoint> endpoint = ParseEndpoint(text);
+        return endpoint.ok() ? "" : std::string(endpoint.status().message());
+      },
+      "host:port");
+}
+
+CLI::Validator ExistsAs(const CLI::Validator& check, absl::string_view what) {
+  return CLI::Validator(
+      [check, what = std::string(what)](std::string& path) -> std::string {
+        if (check(path).empty()) return "";
+        return absl::StrCat("must be ", what, ", got ", Quoted(path));
+      },
+      std::string(what));
+}
+
+CLI::Validator Directory() {
+  return ExistsAs(CLI::ExistingDirectory, "an existing directory");
+}
+CLI::Validator File() {
+  return ExistsAs(CLI::ExistingFile, "an existing file");
+}
+
+void AddModelFlags(CLI::App& app, ServerConfig& config) {
+  app.add_option("--model", config.model,
+                 "Bundle directory, or a Hugging Face GPT-2 directory")
+      ->check(Directory());
+  app.add_option("--sae", config.saes,
+                 "SAE directories beside a plain GPT-2, comma-separated")
+      ->delimiter(',')
+      ->check(Directory());
+  app.add_flag("--whole-sae", config.whole_sae,
+               "Load free features too: InspectSlots top_k, REPLACE");
+  app.add_option("--device", config.device, "Where the model runs")
+      ->check(OneOf({"cpu", "cuda"}));
+  app.add_option("--threads", config.threads,
+                 "Threads of the model; 0: one for each core")
+      ->check(IntIn(0, 1024));
+}
+
+void AddNetworkFlags(CLI::App& app, ServerConfig& config, std::string& listen,
+                     std::string& admin) {
+  app.add_option("--listen", listen, "gRPC address; port 0 takes a free one")
+      ->check(IsEndpoint());
+  app.add_option("--admin-listen", admin,
+                 "HTTP address of /metrics, /livez and /readyz")
+      ->check(IsEndpoint());
+  app.add_option("--port-file", config.port_file,
+                 "Write the ports taken here: {\"grpc\":N,\"admin\":N}");
+  app.add_option("--tls-cert", config.tls.certificate,
+                 "PEM certificate chain: the gRPC port speaks TLS")
+      ->check(File());
+  app.add_option("--tls-key", config.tls.key, "PEM key of --tls-cert")
+      ->check(File());
+  app.add_option("--tls-client-ca", config.tls.client_ca,
+                 "PEM CA: clients must show a certificate of it")
+      ->check(File());
+  app.add_flag("--reflection", config.reflection,
+               "Offer gRPC server reflection");
+  ConnectionConfig& c = config.connections;
+  app.add_option("--max-streams-per-connection", c.max_streams,
+                 "Concurrent calls of one connection")
+      ->check(IntIn(1, 100000));
+  app.add_option("--keepalive-seconds", c.keepalive_seconds,
+                 "Ping an idle connection this often")
+      ->check(SecondsIn(1, 86400));
+  app.add_option("--keepalive-timeout-seconds", c.keepalive_timeout_seconds,
+                 "Close a connection whose ping stays unanswered so long")
+      ->check(SecondsIn(1, 3600));
+  app.add_option("--max-connection-age-seconds", c.max_age_seconds,
+                 "Ask clients to connect anew after this")
+      ->check(SecondsIn(1, 864000));
+  app.add_option("--max-connection-age-grace-seconds", c.max_age_grace_seconds,
+                 "Running calls may go on so long after that")
+      ->check(SecondsIn(0, 3600));
+  app.add_option("--max-connection-idle-seconds", c.max_idle_seconds,
+                 "Close a connection without calls after this")
+      ->check(SecondsIn(1, 864000));
+  app.add_option("--handshake-timeout-seconds", c.handshake_timeout_seconds,
+                 "Close a connection that is not set up after this")
+      ->check(SecondsIn(0.1, 300));
+  app.add_option("--grpc-memory-mib", c.memory_mib, "Memory of gRPC's buffers")
+      ->check(IntIn(16, 1 << 20));
+}
+
+void AddLimitFlags(CLI::App& app, ServerConfig& config) {
+  Limits& limits = config.limits;
+  app.add_option("--max-prompt-bytes", limits.max_prompt_bytes,
+                 "Bytes of a prompt's text")
+      ->check(IntIn(1, 16 << 20));
+  app.add_option("--max-prompts-per-batch", limits.max_prompts_per_batch,
+                 "Prompts of one ReadConcepts")
+      ->check(IntIn(1, 4096));
+  app.add_option("--max-new-tokens", limits.max_new_tokens,
+                 "Tokens that a request may generate")
+      ->check(IntIn(1, 1 << 20));
+  app.add_option("--max-receive-bytes", limits.max_receive_message_bytes,
+                 "Bytes of a request message")
+      ->check(IntIn(1024, 64 << 20));
+  app.add_option("--max-send-bytes", limits.max_send_message_bytes,
+                 "Bytes of an answer message")
+      ->check(IntIn(1024, 64 << 20));
+  app.add_option("--max-deadline-seconds", limits.max_deadline_seconds,
+                 "A longer deadline, or none, is shortened to this")
+      ->check(SecondsIn(0.001, 86400));
+  app.add_option("--kv-slots", config.kv_slots, "Sequences that run at once")
+      ->check(IntIn(2, 1024));
+  app.add_option("--max-queued-sequences", config.max_queued_sequences,
+                 "Sequences that may wait")
+      ->check(IntIn(1, 1 << 20));
+  app.add_option("--max-queued-tokens", config.max_queued_tokens,
+                 "Tokens (prompt + max_new_tokens) that may wait")
+      ->check(IntIn(1, int64_t{1} << 40));
+  app.add_option("--max-prompt-tokens-per-step",
+                 config.max_prompt_tokens_per_step,
+                 "Prompt tokens of one step; longer prompts take several")
+      ->check(IntIn(1, 1 << 20));
+}
+
+void AddLifecycleFlags(CLI::App& app, ServerConfig& config) {
+  app.add_option("--lame-duck-seconds", config.lame_duck_seconds,
+                 "After SIGTERM: not ready, but still accepting")
+      ->check(SecondsIn(0, 600));
+  app.add_option("--drain-seconds", config.drain_seconds,
+                 "Then: finish what runs, refuse what comes")
+      ->check(SecondsIn(0, 3600));
+  app.add_option("--log-level", config.log_level, "Least level that is logged")
+      ->check(OneOf({"debug", "info", "warning", "error"}));
+}
+
+bool IsSetting(const std::string& flag) {
+  return flag != "--help" && flag != "--version";
+}
+
+std::string EnvNameOf(const std::string& flag) {
+  return kEnvPrefix + absl::AsciiStrToUpper(absl::StrReplaceAll(
+                          absl::StripPrefix(flag, "--"), {{"-", "_"}}));
+}
+
+// The environment as flags, for settings that no flag gives. CLI11's own
+// handling would let the file win over the environment.
+std::vector<std::string> ArgumentsFromEnv(const CLI::App& app,
+                                          const std::vector<std::string>& args,
+                                          const GetEnvFn& get_env) {
+  std::vector<std::string> added;
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string flag = option->get_name();
+    if (!IsSetting(flag)) continue;
+    const std::optional<std::string> value = get_env(EnvNameOf(flag));
+    if (!value.has_value() || value->empty()) continue;
+    const bool given =
+        std::any_of(args.begin(), args.end(), [&flag](const std::string& arg) {
+          return arg == flag || absl::StartsWith(arg, absl::StrCat(flag, "="));
+        });
+    if (!given) added.push_back(absl::StrCat(flag, "=", *value));
+  }
+  return added;
+}
+
+absl::Status CheckTogether(const ServerConfig& config) {
+  const auto invalid = [](absl::string_view sentence) {
+    return absl::InvalidArgumentError(sentence);
+  };
+  if (config.model.empty()) {
+    return invalid("--model: must be set; give a bundle or a GPT-2 directory");
+  }
+  const TlsFiles& tls = config.tls;
+  if (tls.certificate.empty() != tls.key.empty()) {
+    return invalid("--tls-cert and --tls-key: must be set together");
+  }
+  if (!tls.client_ca.empty() && tls.certificate.empty()) {
+    return invalid("--tls-client-ca: must not be set without --tls-cert");
+  }
+  if (config.max_queued_sequences < config.limits.max_prompts_per_batch) {
+    return invalid(absl::StrCat(
+        "--max-queued-sequences: must be at least --max-prompts-per-batch (",
+        config.limits.max_prompts_per_batch, "), got ",
+        config.max_queued_sequences));
+  }
+  return absl::OkStatus();
+}
+
+std::string HelpText(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    const std::string flag = option->get_name();
+    if (IsSetting(flag)) option->envname(EnvNameOf(flag));
+  }
+  return app.help();
+}
+
+// One line: CLI11 puts some of its messages on several.
+std::string OneLine(std::string text) {
+  absl::StripAsciiWhitespace(&text);
+  return absl::StrReplaceAll(text, {{"\n", "; "}});
+}
+
+}  // namespace
+
+std::string Endpoint::ToString() const {
+  return absl::StrContains(host, ':') ? absl::StrCat("[", host, "]:", port)
+                                      : absl::StrCat(host, ":", port);
+}
+
+absl::StatusOr<Endpoint> ParseEndpoint(absl::string_view text) {
+  const absl::Status bad = absl::InvalidArgumentError(absl::StrCat(
+      "must be host:port with a port in [0, 65535], got ", Quoted(text)));
+  const size_t colon = text.rfind(':');
+  if (colon == absl::string_view::npos) return bad;
+  absl::string_view host = text.substr(0, colon);
+  if (absl::ConsumePrefix(&host, "[")) {
+    if (!absl::ConsumeSuffix(&host, "]")) return bad;
+  } else if (absl::StrContains(host, ':')) {
+    return bad;  // An IPv6 address without brackets.
+  }
+  int port = 0;
+  if (host.empty() || !absl::SimpleAtoi(text.substr(colon + 1), &port) ||
+      port < 0 || port > 65535) {
+    return bad;
+  }
+  return Endpoint{std::string(host), port};
+}
+
+std::optional<std::string> GetEnv(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
+
+absl::StatusOr<ConfigOutcome> ParseServerConfig(
+    const std::vector<std::string>& args, const GetEnvFn& get_env) {
+  ConfigOutcome outcome;
+  ServerConfig& config = outcome.config;
+  std::string listen = config.listen.ToString();
+  std::string admin = config.admin_listen.ToString();
+
+  CLI::App app(
+      "Serves a GPT-2 with AlignSAE checkpoints over gRPC: reads concepts, "
+      "inspects slots, steers answers.",
+      "alignsae-server");
+  app.option_defaults()->always_capture_default();
+  app.set_version_flag("--version", kServerVersion);
+  app.set_config("--config", "", "Configuration file (TOML), names as flags");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  AddModelFlags(app, config);
+  AddNetworkFlags(app, config, listen, admin);
+  AddLimitFlags(app, config);
+  AddLifecycleFlags(app, config);
+
+  try {  // CLI11 speaks in exceptions; they end here.
+    std::vector<std::string> all = ArgumentsFromEnv(app, args, get_env);
+    all.insert(all.end(), args.begin(), args.end());
+    std::reverse(all.begin(), all.end());  // What CLI11 asks for.
+    app.parse(std::move(all));
+  } catch (const CLI::CallForHelp&) {
+    outcome.text_to_print = HelpText(app);
+    return outcome;
+  } catch (const CLI::CallForVersion&) {
+    outcome.text_to_print =
+        absl::StrCat("alignsae-server ", kServerVersion, "\n");
+    return outcome;
+  } catch (const CLI::ConfigError& error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--config: ", OneLine(error.what())));
+  } catch (const CLI::Error& error) {
+    return absl::InvalidArgumentError(OneLine(error.what()));
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(config.listen, ParseEndpoint(listen));
+  ALIGNSAE_ASSIGN_OR_RETURN(config.admin_listen, ParseEndpoint(admin));
+  ALIGNSAE_RETURN_IF_ERROR(CheckTogether(config));
+  return outcome;
+}
+
+}  // namespace alignsae

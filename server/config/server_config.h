@@ -1,0 +1,120 @@
+// ServerConfig: every setting of alignsae-server, from flags, environment and a
+// configuration file.
+//
+// Each setting has one name: --kv-slots, ALIGNSAE_KV_SLOTS and `kv-slots = 16`
+// in the file (TOML). A flag wins over the environment, the environment over
+// the file, the file over the default. An unknown flag or key is an error;
+// unknown variables are not, because Kubernetes sets ALIGNSAE_SERVICE_HOST and
+// the like.
+//
+// Thread-safety: value types; free functions.
+// Errors: INVALID_ARGUMENT, one sentence that names the setting:
+// "--kv-slots: must be in [1, 1024], got 0".
+//
+// Example:
+//   absl::StatusOr<ConfigOutcome> outcome = ParseServerConfig(args, &GetEnv);
+//   if (outcome.ok() && outcome->text_to_print.empty()) Run(outcome->config);
+
+#ifndef ALIGNSAE_SERVER_CONFIG_SERVER_CONFIG_H_
+#define ALIGNSAE_SERVER_CONFIG_SERVER_CONFIG_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace alignsae {
+
+// Exit status of every start-up failure (EX_CONFIG of sysexits.h).
+inline constexpr int kExitStartUpFailure = 78;
+
+// "127.0.0.1:50051", "[::1]:50051", "example.org:0". Port 0: any free one.
+struct Endpoint {
+  std::string host;
+  int port = 0;  // [0, 65535].
+
+  std::string ToString() const;  // Brackets around an IPv6 address.
+};
+absl::StatusOr<Endpoint> ParseEndpoint(absl::string_view text);
+
+// What one request may ask for. Told to clients by GetModel.
+struct Limits {
+  int max_prompt_bytes = 64 << 10;
+  int max_prompts_per_batch = 64;
+  int max_new_tokens = 1024;
+  int max_stop_sequences = 16;
+  int max_stop_sequence_bytes = 128;
+  int max_top_logprobs = 20;
+  int max_interventions = 16;
+  int max_top_features = 1000;
+  int max_receive_message_bytes = 1 << 20;
+  int max_send_message_bytes = 4 << 20;
+  double max_deadline_seconds = 60;
+};
+
+// TLS of the gRPC port; off when `certificate` is empty.
+struct TlsFiles {
+  std::string certificate;  // PEM, leaf first.
+  std::string key;          // PEM.
+  std::string client_ca;    // PEM. Not empty: clients must show a certificate.
+};
+
+// Connections of the gRPC port.
+struct ConnectionConfig {
+  int max_streams = 128;  // Concurrent calls of one connection.
+  double keepalive_seconds = 30;
+  double keepalive_timeout_seconds = 10;
+  double max_age_seconds = 1800;  // Then the client must connect anew.
+  double max_age_grace_seconds = 60;
+  double max_idle_seconds = 300;
+  double handshake_timeout_seconds = 10;
+  int memory_mib = 512;  // For gRPC's buffers.
+};
+
+struct ServerConfig {
+  // A bundle directory, or a Hugging Face GPT-2 directory with `saes` beside
+  // it.
+  std::string model;
+  std::vector<std::string> saes;
+  bool whole_sae = false;
+  std::string device = "cpu";
+  int threads = 0;  // 0: LibTorch's default.
+
+  Endpoint listen{"127.0.0.1", 50051};
+  Endpoint admin_listen{"127.0.0.1", 9464};
+  std::string port_file;  // Empty: none.
+  TlsFiles tls;
+  bool reflection = false;
+  ConnectionConfig connections;
+
+  Limits limits;
+  int kv_slots = 16;                   // Sequences that run at once.
+  int max_queued_sequences = 256;      // Sequences that wait.
+  int64_t max_queued_tokens = 262144;  // Prompt + max_new_tokens of them.
+  int max_prompt_tokens_per_step = 512;
+
+  double lame_duck_seconds = 5;
+  double drain_seconds = 20;
+  std::string log_level = "info";
+};
+
+struct ConfigOutcome {
+  ServerConfig config;
+  // --help or --version was asked: print this and exit 0.
+  std::string text_to_print;
+};
+
+using GetEnvFn = std::function<std::optional<std::string>(const std::string&)>;
+std::optional<std::string> GetEnv(const std::string& name);
+
+// `args` without the program's name.
+absl::StatusOr<ConfigOutcome> ParseServerConfig(
+    const std::vector<std::string>& args, const GetEnvFn& get_env);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_CONFIG_SERVER_CONFIG_H_
