@@ -1,8 +1,8 @@
 // Trains a byte-level BPE vocabulary on a corpus, in the layout that Tokenizer
 // and Hugging Face load.
 //
-// Thread-safety: free function. Deterministic: ties go to the pair whose symbols
-// have the lower ids.
+// Thread-safety: free function. Deterministic: ties go to the pair whose
+// symbols have the lower ids.
 
 #ifndef ALIGNSAE_MODEL_TOKENIZER_BPE_TRAINER_H_
 #define ALIGNSAE_MODEL_TOKENIZER_BPE_TRAINER_H_
@@ -21,7 +21,8 @@ struct BpeTrainerOptions {
 };
 
 struct BpeVocabulary {
-  std::string vocab_json;  // Contents of vocab.json; <|endoftext|> is the last id.
+  std::string
+      vocab_json;  // Contents of vocab.json; <|endoftext|> is the last id.
   std::string merges_txt;  // Contents of merges.txt.
 };
 

@@ -62,7 +62,7 @@ class Tokenizer {
   absl::string_view TokenBytes(int32_t id) const;
   bool IsSpecial(int32_t id) const;
 
-  int vocab_size() const;  // Largest id + 1, added tokens included.
+  int vocab_size() const;        // Largest id + 1, added tokens included.
   int32_t eos_token_id() const;  // Id of <|endoftext|>, or -1.
 
  private:

@@ -1,0 +1,206 @@
+// Contents of tokenizer.json (the Hugging Face tokenizers format) ->
+// Vocabulary.
+//
+// The format describes tokenizers of many kinds. Only what encodes as GPT-2
+// does is taken; any other value of a setting, and any setting that is not
+// known here, is refused by name.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/types/span.h"
+#include "model/base/json.h"
+#include "model/base/quote.h"
+#include "model/base/status_macros.h"
+#include "model/tokenizer/load.h"
+
+namespace alignsae {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Setting {
+  enum Presence { kOptional, kRequired };
+  absl::string_view key;
+  Presence presence;
+  std::vector<Json> accepted;  // Empty: any value; it does not bear on the ids.
+};
+
+std::string Excerpt(const Json& value) { return value.dump().substr(0, 64); }
+
+absl::Status CheckSetting(const std::string& field, const Json& value,
+                          const Setting& setting) {
+  if (setting.accepted.empty()) return absl::OkStatus();
+  for (const Json& accepted : setting.accepted) {
+    if (value == accepted) return absl::OkStatus();
+  }
+  const std::string choice = absl::StrJoin(
+      setting.accepted, " or ", [](std::string* out, const Json& accepted) {
+        absl::StrAppend(out, accepted.dump());
+      });
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": must be ", choice, ", got ", Excerpt(value)));
+}
+
+// Checks every key of `object` against `settings`.
+absl::Status CheckSettings(const std::string& field, const Json& object,
+                           absl::Span<const Setting> settings) {
+  if (!object.is_object()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": must be an object, got ", Excerpt(object)));
+  }
+  size_t known = 0;
+  for (const Setting& setting : settings) {
+    const auto it = object.find(std::string(setting.key));
+    if (it != object.end()) {
+      ++known;
+      ALIGNSAE_RETURN_IF_ERROR(
+          CheckSetting(absl::StrCat(field, ".", setting.key), *it, setting));
+    } else if (setting.presence == Setting::kRequired) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(field, ".", setting.key, ": must be there"));
+    }
+  }
+  if (known == object.size()) return absl::OkStatus();
+  for (auto it = object.begin(); it != object.end(); ++it) {
+    bool is_known = false;
+    for (const Setting& setting : settings) is_known |= it.key() == setting.key;
+    if (is_known) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        field, ": must have settings of GPT-2's tokenizer only, got ",
+        Quoted(it.key())));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckParts(const std::string& file, const Json& root) {
+  static const std::vector<Setting> top = {
+      {"version", Setting::kOptional, {"1.0"}},
+      {"truncation", Setting::kOptional, {nullptr}},
+      {"padding", Setting::kOptional, {nullptr}},
+      {"added_tokens", Setting::kOptional, {}},
+      {"normalizer", Setting::kOptional, {nullptr}},
+      {"pre_tokenizer", Setting::kRequired, {}},
+      {"post_processor", Setting::kOptional, {}},
+      {"decoder", Setting::kOptional, {}},
+      {"model", Setting::kRequired, {}},
+  };
+  static const std::vector<Setting> pre_tokenizer = {
+      {"type", Setting::kRequired, {"ByteLevel"}},
+      {"add_prefix_space", Setting::kRequired, {false}},
+      {"trim_offsets", Setting::kOptional, {}},
+      {"use_regex", Setting::kOptional, {true}},
+  };
+  // After the ids are made, ByteLevel trims offsets and joins bytes.
+  static const std::vector<Setting> after = {
+      {"type", Setting::kRequired, {"ByteLevel"}},
+      {"add_prefix_space", Setting::kOptional, {}},
+      {"trim_offsets", Setting::kOptional, {}},
+      {"use_regex", Setting::kOptional, {}},
+  };
+  static const std::vector<Setting> model = {
+      {"type", Setting::kOptional, {"BPE"}},
+      {"dropout", Setting::kOptional, {nullptr, 0}},
+      {"unk_token", Setting::kOptional, {}},  // Every byte has a token.
+      {"fuse_unk", Setting::kOptional, {}},
+      {"continuing_subword_prefix", Setting::kOptional, {nullptr, ""}},
+      {"end_of_word_suffix", Setting::kOptional, {nullptr, ""}},
+      {"byte_fallback", Setting::kOptional, {false}},
+      {"ignore_merges", Setting::kOptional, {false}},
+      {"vocab", Setting::kRequired, {}},
+      {"merges", Setting::kRequired, {}},
+  };
+  ALIGNSAE_RETURN_IF_ERROR(CheckSettings(file, root, top));
+  ALIGNSAE_RETURN_IF_ERROR(CheckSettings(file + ".pre_tokenizer",
+                                         root["pre_tokenizer"], pre_tokenizer));
+  for (const char* part : {"post_processor", "decoder"}) {
+    const auto it = root.find(part);
+    if (it == root.end() || it->is_null()) continue;
+    ALIGNSAE_RETURN_IF_ERROR(
+        CheckSettings(absl::StrCat(file, ".", part), *it, after));
+  }
+  return CheckSettings(file + ".model", root["model"], model);
+}
+
+absl::Status AddAddedTokens(const std::string& field, const Json& added,
+                            VocabularyBuilder& builder) {
+  static const std::vector<Setting> settings = {
+      {"id", Setting::kRequired, {}},
+      {"content", Setting::kRequired, {}},
+      {"single_word", Setting::kOptional, {false}},
+      {"lstrip", Setting::kOptional, {false}},
+      {"rstrip", Setting::kOptional, {false}},
+      {"normalized", Setting::kOptional, {}},  // There is no normalizer.
+      {"special", Setting::kOptional, {}},
+  };
+  if (!added.is_array()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": must be an array, got ", Excerpt(added)));
+  }
+  for (size_t i = 0; i < added.size(); ++i) {
+    const std::string entry = absl::StrCat(field, "[", i, "]");
+    ALIGNSAE_RETURN_IF_ERROR(CheckSettings(entry, added[i], settings));
+    const Json& content = added[i]["content"];
+    if (!content.is_string()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          entry, ".content: must be a string, got ", Excerpt(content)));
+    }
+    ALIGNSAE_RETURN_IF_ERROR(builder.AddSpecial(
+        field, content.get_ref<const std::string&>(), added[i]["id"]));
+  }
+  return absl::OkStatus();
+}
+
+// A merge is "a b" or ["a", "b"].
+absl::Status AddMerges(const std::string& field, const Json& merges,
+                       VocabularyBuilder& builder) {
+  if (!merges.is_array()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": must be an array, got ", Excerpt(merges)));
+  }
+  for (size_t i = 0; i < merges.size(); ++i) {
+    const std::string entry = absl::StrCat(field, "[", i, "]");
+    const Json& merge = merges[i];
+    if (merge.is_string()) {
+      ALIGNSAE_RETURN_IF_ERROR(
+          builder.AddMergeLine(entry, merge.get_ref<const std::string&>()));
+    } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
+               merge[1].is_string()) {
+      ALIGNSAE_RETURN_IF_ERROR(
+          builder.AddMerge(entry, merge[0].get_ref<const std::string&>(),
+                           merge[1].get_ref<const std::string&>()));
+    } else {
+      return absl::InvalidArgumentError(absl::StrCat(
+          entry, ": must be \"a b\" or [\"a\", \"b\"], got ", Excerpt(merge)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Vocabulary> ParseTokenizerJson(absl::string_view text) {
+  const std::string file = "tokenizer.json";
+  absl::StatusOr<Json> parsed = ParseJson(text);
+  if (!parsed.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file, ": ", parsed.status().message()));
+  }
+  const Json& root = *parsed;
+  ALIGNSAE_RETURN_IF_ERROR(CheckParts(file, root));
+  VocabularyBuilder builder;
+  if (const auto added = root.find("added_tokens"); added != root.end()) {
+    ALIGNSAE_RETURN_IF_ERROR(
+        AddAddedTokens(file + ".added_tokens", *added, builder));
+  }
+  ALIGNSAE_RETURN_IF_ERROR(
+      builder.AddVocab(file + ".model.vocab", root["model"]["vocab"]));
+  ALIGNSAE_RETURN_IF_ERROR(
+      AddMerges(file + ".model.merges", root["model"]["merges"], builder));
+  return std::move(builder).Finish();
+}
+
+}  // namespace alignsae
