@@ -133,7 +133,7 @@ absl::StatusOr<Json> ParseJson(absl::string_view text,
   // nlohmann takes a NUL for the end of the text and would ignore what follows.
   if (const size_t nul = text.find('\0'); nul != absl::string_view::npos) {
     return absl::InvalidArgumentError(
-        absl::StrCat("not strict JSON: NUL byte (byte ", nul, ")"));
+        absl::StrCat("not strict JSON: NUL byte (byte ", nul + 1, ")"));
   }
   StrictBuilder builder(limits);
   const bool parsed = Json::sax_parse(text.begin(), text.end(), &builder,

@@ -320,8 +320,8 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(absl::string_view json,
   }
   // nlohmann takes a NUL for the end of the text and would ignore what follows.
   if (const size_t nul = json.find('\0'); nul != absl::string_view::npos) {
-    return absl::DataLossError(
-        absl::StrCat("header: must not have NUL bytes, got one at byte ", nul));
+    return absl::DataLossError(absl::StrCat(
+        "header: must not have NUL bytes, got one at byte ", nul + 1));
   }
   HeaderBuilder builder;
   if (!nlohmann::json::sax_parse(json.begin(), json.end(), &builder)) {
