@@ -3,11 +3,24 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "model/base/file.h"
+#include "model/base/status_macros.h"
 #include "model/gpt2/layers.h"
 #include "model/gpt2/packing.h"
+#include "model/tensor/torch_fence.h"
 
 namespace alignsae {
 namespace {
+
+constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
+
+absl::Status MoveTo(at::Device device, bool tied, Gpt2Weights& weights) {
+  return WithTorchFence([&] {
+    for (auto& [name, tensor] : weights.Named()) *tensor = tensor->to(device);
+    if (tied) weights.lm_head = weights.wte;
+  });
+}
 
 // wte[token] + wpe[position] -> [N, D]
 at::Tensor Embed(const Gpt2Weights& weights, absl::Span<const int32_t> tokens,
@@ -60,6 +73,18 @@ void LeaveAt(int site, const Gpt2Config& config, at::Tensor& x,
 }
 
 }  // namespace
+
+absl::StatusOr<Gpt2> Gpt2::Load(const std::string& directory,
+                                at::Device device) {
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::string json,
+      ReadFile(absl::StrCat(directory, "/config.json"), kMaxConfigBytes));
+  ALIGNSAE_ASSIGN_OR_RETURN(const Gpt2Config config, ParseGpt2Config(json));
+  ALIGNSAE_ASSIGN_OR_RETURN(Gpt2Weights weights,
+                            LoadGpt2Weights(directory, config));
+  ALIGNSAE_RETURN_IF_ERROR(MoveTo(device, config.tie_word_embeddings, weights));
+  return Gpt2(config, std::move(weights));
+}
 
 Gpt2::Gpt2(const Gpt2Config& config, Gpt2Weights weights)
     : config_(config), weights_(std::move(weights)) {}

@@ -8,9 +8,44 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/counter_rng.h"
+#include "model/gpt2/parameters.h"
 
 namespace alignsae {
 namespace {
+
+struct BlockParameter {
+  const char* name;
+  at::Tensor Gpt2Block::*tensor;
+  std::vector<int64_t> shape;
+  ParameterInit init;
+};
+
+std::vector<BlockParameter> BlockParameters(int64_t d, int64_t inner) {
+  using Init = ParameterInit;
+  return {
+      {"ln_1.weight", &Gpt2Block::ln_1_weight, {d}, Init::kOnes},
+      {"ln_1.bias", &Gpt2Block::ln_1_bias, {d}, Init::kZeros},
+      {"attn.c_attn.weight",
+       &Gpt2Block::c_attn_weight,
+       {d, 3 * d},
+       Init::kNormal},
+      {"attn.c_attn.bias", &Gpt2Block::c_attn_bias, {3 * d}, Init::kZeros},
+      {"attn.c_proj.weight",
+       &Gpt2Block::attn_proj_weight,
+       {d, d},
+       Init::kProjection},
+      {"attn.c_proj.bias", &Gpt2Block::attn_proj_bias, {d}, Init::kZeros},
+      {"ln_2.weight", &Gpt2Block::ln_2_weight, {d}, Init::kOnes},
+      {"ln_2.bias", &Gpt2Block::ln_2_bias, {d}, Init::kZeros},
+      {"mlp.c_fc.weight", &Gpt2Block::c_fc_weight, {d, inner}, Init::kNormal},
+      {"mlp.c_fc.bias", &Gpt2Block::c_fc_bias, {inner}, Init::kZeros},
+      {"mlp.c_proj.weight",
+       &Gpt2Block::mlp_proj_weight,
+       {inner, d},
+       Init::kProjection},
+      {"mlp.c_proj.bias", &Gpt2Block::mlp_proj_bias, {d}, Init::kZeros},
+  };
+}
 
 // normal(0, deviation), drawn by Box and Muller's transform from counters, so
 // that a value depends on (seed, index) only and not on the number of threads.
@@ -36,72 +71,81 @@ at::Tensor Normal(at::IntArrayRef shape, double deviation, uint64_t seed) {
   return tensor;
 }
 
+at::Tensor Initialised(const Parameter& parameter, int layers, uint64_t seed) {
+  constexpr double kDeviation = 0.02;
+  switch (parameter.init) {
+    case ParameterInit::kNormal:
+      return Normal(parameter.shape, kDeviation, seed);
+    case ParameterInit::kProjection:
+      // Each block adds twice to the residual stream; this keeps the stream's
+      // variance independent of depth (GPT-2 paper, section 2.3).
+      return Normal(parameter.shape, kDeviation / std::sqrt(2.0 * layers),
+                    seed);
+    case ParameterInit::kZeros:
+      return at::zeros(parameter.shape);
+    case ParameterInit::kOnes:
+      return at::ones(parameter.shape);
+  }
+  return at::Tensor();
+}
+
 }  // namespace
 
-std::vector<std::pair<std::string, at::Tensor*>> Gpt2Weights::Named() {
-  std::vector<std::pair<std::string, at::Tensor*>> named = {
-      {"transformer.wte.weight", &wte}, {"transformer.wpe.weight", &wpe}};
-  for (size_t layer = 0; layer < blocks.size(); ++layer) {
-    Gpt2Block& block = blocks[layer];
-    const std::string prefix = absl::StrCat("transformer.h.", layer, ".");
-    for (const auto& [name, tensor] :
-         std::initializer_list<std::pair<const char*, at::Tensor*>>{
-             {"ln_1.weight", &block.ln_1_weight},
-             {"ln_1.bias", &block.ln_1_bias},
-             {"attn.c_attn.weight", &block.c_attn_weight},
-             {"attn.c_attn.bias", &block.c_attn_bias},
-             {"attn.c_proj.weight", &block.attn_proj_weight},
-             {"attn.c_proj.bias", &block.attn_proj_bias},
-             {"ln_2.weight", &block.ln_2_weight},
-             {"ln_2.bias", &block.ln_2_bias},
-             {"mlp.c_fc.weight", &block.c_fc_weight},
-             {"mlp.c_fc.bias", &block.c_fc_bias},
-             {"mlp.c_proj.weight", &block.mlp_proj_weight},
-             {"mlp.c_proj.bias", &block.mlp_proj_bias}}) {
-      named.emplace_back(prefix + name, tensor);
+std::vector<Parameter> Parameters(const Gpt2Config& config,
+                                  Gpt2Weights& weights) {
+  const int64_t d = config.d_model;
+  std::vector<Parameter> parameters;
+  auto add = [&](absl::string_view prefix, absl::string_view name,
+                 std::vector<int64_t> shape, ParameterInit init,
+                 at::Tensor* tensor) {
+    parameters.push_back(
+        {absl::StrCat(prefix, name), std::move(shape), init, tensor});
+  };
+  add(kTransformerPrefix, "wte.weight", {config.vocab_size, d},
+      ParameterInit::kNormal, &weights.wte);
+  add(kTransformerPrefix, "wpe.weight", {config.context_length, d},
+      ParameterInit::kNormal, &weights.wpe);
+  weights.blocks.resize(config.n_layer);
+  const std::vector<BlockParameter> of_block =
+      BlockParameters(d, config.d_inner);
+  for (int layer = 0; layer < config.n_layer; ++layer) {
+    const std::string prefix =
+        absl::StrCat(kTransformerPrefix, "h.", layer, ".");
+    for (const BlockParameter& parameter : of_block) {
+      add(prefix, parameter.name, parameter.shape, parameter.init,
+          &(weights.blocks[layer].*parameter.tensor));
     }
   }
-  named.emplace_back("transformer.ln_f.weight", &ln_f_weight);
-  named.emplace_back("transformer.ln_f.bias", &ln_f_bias);
-  if (!lm_head.is_same(wte)) named.emplace_back("lm_head.weight", &lm_head);
+  add(kTransformerPrefix, "ln_f.weight", {d}, ParameterInit::kOnes,
+      &weights.ln_f_weight);
+  add(kTransformerPrefix, "ln_f.bias", {d}, ParameterInit::kZeros,
+      &weights.ln_f_bias);
+  if (!config.tie_word_embeddings) {
+    add("", "lm_head.weight", {config.vocab_size, d}, ParameterInit::kNormal,
+        &weights.lm_head);
+  }
+  return parameters;
+}
+
+std::vector<std::pair<std::string, at::Tensor*>> Gpt2Weights::Named() {
+  Gpt2Config shapeless;  // Only names are taken.
+  shapeless.n_layer = static_cast<int>(blocks.size());
+  shapeless.tie_word_embeddings = lm_head.is_same(wte);
+  std::vector<std::pair<std::string, at::Tensor*>> named;
+  for (Parameter& parameter : Parameters(shapeless, *this)) {
+    named.emplace_back(std::move(parameter.name), parameter.tensor);
+  }
   return named;
 }
 
 Gpt2Weights InitGpt2Weights(const Gpt2Config& config, uint64_t seed) {
-  constexpr double kDeviation = 0.02;
-  // Each block adds twice to the residual stream; this keeps its variance
-  // independent of depth (GPT-2 paper, section 2.3).
-  const double projection_deviation =
-      kDeviation / std::sqrt(2.0 * config.n_layer);
-  const int64_t d = config.d_model, inner = config.d_inner;
-  uint64_t tensor_index = 0;
-  auto normal = [&](at::IntArrayRef shape, double deviation) {
-    return Normal(shape, deviation, RandomBits(seed, tensor_index++));
-  };
-
   Gpt2Weights weights;
-  weights.wte = normal({config.vocab_size, d}, kDeviation);
-  weights.wpe = normal({config.context_length, d}, kDeviation);
-  weights.blocks.resize(config.n_layer);
-  for (Gpt2Block& block : weights.blocks) {
-    block.ln_1_weight = at::ones({d});
-    block.ln_1_bias = at::zeros({d});
-    block.c_attn_weight = normal({d, 3 * d}, kDeviation);
-    block.c_attn_bias = at::zeros({3 * d});
-    block.attn_proj_weight = normal({d, d}, projection_deviation);
-    block.attn_proj_bias = at::zeros({d});
-    block.ln_2_weight = at::ones({d});
-    block.ln_2_bias = at::zeros({d});
-    block.c_fc_weight = normal({d, inner}, kDeviation);
-    block.c_fc_bias = at::zeros({inner});
-    block.mlp_proj_weight = normal({inner, d}, projection_deviation);
-    block.mlp_proj_bias = at::zeros({d});
+  uint64_t index = 0;
+  for (const Parameter& parameter : Parameters(config, weights)) {
+    *parameter.tensor =
+        Initialised(parameter, config.n_layer, RandomBits(seed, index++));
   }
-  weights.ln_f_weight = at::ones({d});
-  weights.ln_f_bias = at::zeros({d});
-  weights.lm_head = config.tie_word_embeddings
-                        ? weights.wte
-                        : normal({config.vocab_size, d}, kDeviation);
+  if (config.tie_word_embeddings) weights.lm_head = weights.wte;
   return weights;
 }
 
