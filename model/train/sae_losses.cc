@@ -5,8 +5,8 @@
 namespace alignsae {
 namespace {
 
-// Keeps the gradient of a standard deviation finite where a feature is silent in
-// the whole batch; far below any variance that matters at mean norm 1.
+// Keeps the gradient of a standard deviation finite where a feature is silent
+// in the whole batch; far below any variance that matters at mean norm 1.
 constexpr double kVarianceFloor = 1e-8;
 
 at::Tensor Centred(const at::Tensor& z) { return z - z.mean(0, true); }
@@ -76,7 +76,7 @@ at::Tensor ValueLoss(const ValueHeads& heads, const at::Tensor& z_concept,
 
 at::Tensor IndepLoss(const at::Tensor& z_free) {
   const double rows = static_cast<double>(z_free.size(0));
-  const at::Tensor centred = Centred(z_free);               // [B, K]
+  const at::Tensor centred = Centred(z_free);                // [B, K]
   const at::Tensor gram = at::matmul(centred, centred.t());  // [B, B]
   const at::Tensor variances = centred.square().mean(0);     // [K]
   return gram.square().sum() / (rows * rows) - variances.square().sum();

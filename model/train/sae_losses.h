@@ -5,8 +5,9 @@
 // scale s before they come here (mean norm 1): the weights then carry over from
 // layer to layer.
 //
-// Letters: B rows of the batch, D d_model, R concepts, K free features, H hidden
-// units of a value head, V answer tokens (first tokens seen in training).
+// Letters: B rows of the batch, D d_model, R concepts, K free features, H
+// hidden units of a value head, V answer tokens (first tokens seen in
+// training).
 //
 // Thread-safety: pure functions.
 
@@ -70,8 +71,8 @@ at::Tensor PerpLoss(const at::Tensor& z_concept, const at::Tensor& z_free,
                     PerpForm form);
 
 // Cross-entropy of head_r(z_r) against the first token of the answer, r being
-// the concept that the row asks for. z_concept [B, R], labels [B] int64, targets
-// [B] int64 (index into heads.tokens) -> [].
+// the concept that the row asks for. z_concept [B, R], labels [B] int64,
+// targets [B] int64 (index into heads.tokens) -> [].
 at::Tensor ValueLoss(const ValueHeads& heads, const at::Tensor& z_concept,
                      const at::Tensor& labels, const at::Tensor& targets);
 
