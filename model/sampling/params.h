@@ -16,7 +16,7 @@ struct SamplingParams {
   double top_p = 1;               // (0, 1].
   double repetition_penalty = 1;  // (0, 10]; over prompt and generated (CTRL).
   uint64_t seed = 0;
-  int n_logprobs = 0;             // [0, 20] most likely tokens reported.
+  int n_logprobs = 0;  // [0, 20] most likely tokens reported.
 };
 
 struct TokenLogprob {

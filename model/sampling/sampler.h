@@ -5,7 +5,9 @@
 // the lower id; greedy is the argmax after the repetition penalty.
 //
 // Thread-safety: pure function.
-// Errors: OUT_OF_RANGE when a logit is not finite.
+// Errors: OUT_OF_RANGE "logits: must be finite, got nan at token 17";
+// INVALID_ARGUMENT for no logits at all. Settings outside the ranges of
+// params.h are the parser's to refuse; here they are off.
 
 #ifndef ALIGNSAE_MODEL_SAMPLING_SAMPLER_H_
 #define ALIGNSAE_MODEL_SAMPLING_SAMPLER_H_
@@ -16,8 +18,8 @@
 
 namespace alignsae {
 
-// `logits` [V]; `history` are the ids so far (repetition penalty); `position` is
-// the absolute position that the new token will have.
+// `logits` [V]; `history` are the ids so far (repetition penalty); `position`
+// is the absolute position that the new token will have.
 absl::StatusOr<SampledToken> SampleToken(absl::Span<const float> logits,
                                          const SamplingParams& params,
                                          absl::Span<const int32_t> history,
