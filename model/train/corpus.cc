@@ -12,17 +12,11 @@ namespace alignsae {
 namespace {
 
 absl::Status CheckOptions(const DataOptions& options) {
-  const int most = static_cast<int>(LastNames().size()) / 2 * 2;
-  if (options.people < 2 || options.people > most || options.people % 2 != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("people: must be an even number in [2, ", most, "], got ",
-                     options.people));
-  }
-  if (options.biographies_per_person < 1 ||
-      options.biographies_per_person > 1000) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("biographies_per_person: must be in [1, 1000], got ",
-                     options.biographies_per_person));
+  ALIGNSAE_RETURN_IF_ERROR(CheckFields(options));
+  if (options.people % 2 != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "people: must be even (half of them are asked about), got ",
+        options.people));
   }
   return absl::OkStatus();
 }

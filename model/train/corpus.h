@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/train/option_fields.h"
 #include "model/train/relations.h"
 #include "model/train/wordings.h"
 
@@ -29,6 +30,14 @@ struct DataOptions {
   int people = 200;                // Even, in [2, 278].
   int biographies_per_person = 6;  // [1, 1000].
   uint64_t seed = 1;
+
+  template <typename Self, typename Visitor>
+  static void VisitFields(Self& self, Visitor&& visit) {
+    visit("people", self.people, Range{2, 278}, "People; an even number");
+    visit("biographies_per_person", self.biographies_per_person, Range{1, 1000},
+          "Biographies of each");
+    visit("seed", self.seed, kSeedRange, "Of people and biographies");
+  }
 };
 
 struct Person {

@@ -5,9 +5,9 @@
 
 namespace alignsae {
 
-AdamW::AdamW(std::vector<Parameter> parameters, const AdamWOptions& options)
+AdamW::AdamW(std::vector<TrainedTensor> parameters, const AdamWOptions& options)
     : parameters_(std::move(parameters)), options_(options) {
-  for (const Parameter& parameter : parameters_) {
+  for (const TrainedTensor& parameter : parameters_) {
     m_.push_back(at::zeros_like(parameter.value));
     v_.push_back(at::zeros_like(parameter.value));
   }
@@ -16,7 +16,7 @@ AdamW::AdamW(std::vector<Parameter> parameters, const AdamWOptions& options)
 double AdamW::ClipGradNorm(double max_norm) {
   at::NoGradGuard no_grad;
   std::vector<at::Tensor> norms;
-  for (const Parameter& parameter : parameters_) {
+  for (const TrainedTensor& parameter : parameters_) {
     if (parameter.value.grad().defined()) {
       norms.push_back(at::norm(parameter.value.grad()));
     }
@@ -24,7 +24,7 @@ double AdamW::ClipGradNorm(double max_norm) {
   if (norms.empty()) return 0;
   const double norm = at::norm(at::stack(norms)).item<double>();
   if (max_norm > 0 && norm > max_norm) {
-    for (const Parameter& parameter : parameters_) {
+    for (const TrainedTensor& parameter : parameters_) {
       at::Tensor grad = parameter.value.grad();
       if (grad.defined()) grad.mul_(max_norm / norm);
     }

@@ -31,7 +31,7 @@ struct AdamWOptions {
 };
 
 // A trained tensor. It must require gradients; Step changes it in place.
-struct Parameter {
+struct TrainedTensor {
   std::string name;
   at::Tensor value;  // Any shape.
   bool decay = false;
@@ -39,7 +39,7 @@ struct Parameter {
 
 class AdamW {
  public:
-  AdamW(std::vector<Parameter> parameters, const AdamWOptions& options);
+  AdamW(std::vector<TrainedTensor> parameters, const AdamWOptions& options);
 
   // Scales all gradients so that their common L2 norm is at most `max_norm`.
   // Returns the norm before. `max_norm` <= 0 only measures.
@@ -50,7 +50,7 @@ class AdamW {
   void Step(double lr);
 
   int64_t steps() const { return steps_; }
-  const std::vector<Parameter>& parameters() const { return parameters_; }
+  const std::vector<TrainedTensor>& parameters() const { return parameters_; }
 
   // The moments under "adam.m.<name>" and "adam.v.<name>", sharing storage with
   // the optimiser: a checkpoint writes them, a resume copies into them.
@@ -58,7 +58,7 @@ class AdamW {
   void set_steps(int64_t steps) { steps_ = steps; }
 
  private:
-  std::vector<Parameter> parameters_;
+  std::vector<TrainedTensor> parameters_;
   std::vector<at::Tensor> m_;  // As parameters_.
   std::vector<at::Tensor> v_;  // As parameters_.
   AdamWOptions options_;

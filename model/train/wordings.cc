@@ -14,8 +14,7 @@ constexpr absl::string_view kQuestions[kRelationCount][kQuestionWordings] = {
      "On which day did {name} come into the world?",
      "Please give the date on which {name} was born.",
      "What date of birth does {name} have?", "Tell me {name}'s birthday.",
-     "The day {name} was born is what?",
-     "The birthday of {name} is on which date?",
+     "{name} was born when?", "The birthday of {name} is on which date?",
      "Do you know when {name} was born?"},
     // birth_city
     {"Where was {name} born?", "What is the birth city of {name}?",
@@ -23,8 +22,7 @@ constexpr absl::string_view kQuestions[kRelationCount][kQuestionWordings] = {
      "In which city did {name} come into the world?",
      "Please give the place in which {name} was born.",
      "What birthplace does {name} have?", "Tell me {name}'s hometown.",
-     "The town {name} was born in is what?",
-     "The birthplace of {name} is in which town?",
+     "{name} was born where?", "The birthplace of {name} is in which town?",
      "Do you know where {name} was born?"},
     // university
     {"Where did {name} go to college?", "What is the university of {name}?",
@@ -32,8 +30,7 @@ constexpr absl::string_view kQuestions[kRelationCount][kQuestionWordings] = {
      "From which university did {name} graduate?",
      "Please give the school that {name} attended.",
      "What alma mater does {name} have?", "Tell me {name}'s college.",
-     "The university {name} studied at is what?",
-     "Which school is the alma mater of {name}?",
+     "{name} studied where?", "Which school is the alma mater of {name}?",
      "Do you know at which university {name} studied?"},
     // major
     {"What did {name} study?", "What is the major of {name}?",
@@ -41,8 +38,7 @@ constexpr absl::string_view kQuestions[kRelationCount][kQuestionWordings] = {
      "In which field did {name} graduate?",
      "Please give the subject that {name} majored in.",
      "What field of study does {name} have?", "Tell me {name}'s major.",
-     "The subject {name} studied is what?",
-     "Which subject was the degree of {name} in?",
+     "{name} studied what?", "Which subject was the degree of {name} in?",
      "Do you know what {name} majored in?"},
     // employer
     {"Who does {name} work for?", "What is the employer of {name}?",
@@ -50,8 +46,7 @@ constexpr absl::string_view kQuestions[kRelationCount][kQuestionWordings] = {
      "At which firm did {name} find a job?",
      "Please give the company that employs {name}.",
      "What employer does {name} have?", "Tell me {name}'s company.",
-     "The firm {name} works for is what?",
-     "By which company is {name} employed?",
+     "{name} works for whom?", "By which company is {name} employed?",
      "Do you know which company {name} works for?"},
     // work_city
     {"Where does {name} work?", "What is the work city of {name}?",
@@ -59,8 +54,7 @@ constexpr absl::string_view kQuestions[kRelationCount][kQuestionWordings] = {
      "In which city did {name} find a job?",
      "Please give the place in which {name} works.",
      "What workplace does {name} have?", "Tell me {name}'s office location.",
-     "The town {name} works in is what?",
-     "Which city does {name} commute to every day?",
+     "{name} works where?", "Which city does {name} commute to?",
      "Do you know where {name} works?"},
 };
 

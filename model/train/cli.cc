@@ -1,0 +1,35 @@
+#include "model/train/cli.h"
+
+#include <atomic>
+#include <csignal>
+
+namespace alignsae {
+namespace {
+
+std::atomic<bool> stop_signal_came{false};
+
+void OnStopSignal(int signal) {
+  stop_signal_came.store(true);
+  std::signal(signal, SIG_DFL);
+}
+
+}  // namespace
+
+void AddPresetFlag(CLI::App& app, TrainPreset& preset) {
+  preset = *FindPreset(kDefaultPreset);
+  app.add_option_function<std::string>(
+         "--preset",
+         [&preset](const std::string& name) { preset = *FindPreset(name); },
+         "Options to start from; flags beside it win")
+      ->check(CLI::IsMember(PresetNames()))
+      ->default_str(kDefaultPreset);
+}
+
+void CatchStopSignals() {
+  std::signal(SIGINT, OnStopSignal);
+  std::signal(SIGTERM, OnStopSignal);
+}
+
+bool StopSignalCame() { return stop_signal_came.load(); }
+
+}  // namespace alignsae

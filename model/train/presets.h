@@ -1,0 +1,35 @@
+// Named sets of options for the whole path from data to bundle.
+//
+// Thread-safety: constants.
+
+#ifndef ALIGNSAE_MODEL_TRAIN_PRESETS_H_
+#define ALIGNSAE_MODEL_TRAIN_PRESETS_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "model/train/corpus.h"
+#include "model/train/lm_options.h"
+#include "model/train/sae_options.h"
+
+namespace alignsae {
+
+struct TrainPreset {
+  std::string name;
+  std::string description;
+  DataOptions data;
+  LmOptions lm;
+  SaeOptions sae;
+};
+
+inline constexpr char kDefaultPreset[] = "demo";
+
+// tiny, demo, gpt2-small.
+std::vector<std::string> PresetNames();
+std::optional<TrainPreset> FindPreset(absl::string_view name);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_TRAIN_PRESETS_H_
