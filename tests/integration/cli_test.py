@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""The command-line client and the Python example against the real server."""
+import json
+import os
+import subprocess
+import sys
+
+from alignsae_server import BIN, SOURCE, STUBS, ServerTest, main
+
+
+class CliTest(ServerTest):
+    def cli(self, *args, code=0):
+        done = subprocess.run([BIN / "alignsae", f"--server={self.server.target}", *args],
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout if code == 0 else done.stderr
+
+    def question(self, name="birth_city"):
+        return self.by_name[name].example
+
+    def test_model_and_concepts_are_tables(self):
+        self.assertIn("resid_", self.cli("model"))
+        concepts = self.cli("concepts")
+        for name in self.by_name:
+            self.assertIn(name, concepts)
+
+    def test_read_shows_bars_and_the_top_concept(self):
+        text = self.cli("read", self.question())
+        self.assertIn("top concept: birth_city", text)
+        self.assertIn("█", text)
+
+    def test_read_takes_several_questions(self):
+        text = self.cli("read", self.question("birth_city"), self.question("major"))
+        self.assertLess(text.index("top concept: birth_city"), text.index("top concept: major"))
+
+    def test_swap_shows_both_answers_and_the_receipt(self):
+        text = self.cli("swap", self.question(), "--to", "employer")
+        self.assertIn("baseline", text)
+        self.assertIn("steered", text)
+        self.assertIn("receipt: SWAP employer", text)
+
+    def test_json_is_json_with_every_field(self):
+        answer = json.loads(self.cli("swap", self.question(), "--to=employer", "--json"))
+        self.assertEqual(answer["steered"]["receipts"][0]["targetConcept"], "employer")
+        lines = self.cli("generate", self.question(), "--json").splitlines()
+        events = [next(iter(json.loads(line))) for line in lines]
+        self.assertEqual((events[0], events[-1]), ("started", "summary"))
+
+    def test_generate_streams_one_arm_and_compares_two(self):
+        answer = json.loads(self.cli("swap", self.question(), "--to=employer", "--json"))
+        one = self.cli("generate", self.question(), "--edit=swap:birth_city>employer")
+        self.assertTrue(one.startswith(answer["steered"]["text"]), one)
+        both = self.cli("generate", self.question(), "--edit=swap:employer", "--both")
+        self.assertIn(answer["baseline"]["text"].strip(), both)
+        self.assertIn(answer["steered"]["text"].strip(), both)
+
+    def test_inspect_and_tokenize_list_every_token(self):
+        tokens = self.cli("tokenize", self.question()).splitlines()
+        inspected = self.cli("inspect", self.question()).splitlines()
+        self.assertEqual(len(tokens), len(inspected) - 1)  # The hook's line.
+
+    def test_exit_codes_follow_the_status(self):
+        self.assertIn("NOT_FOUND", self.cli("swap", self.question(), "--to=no_such", code=66))
+        self.assertIn("INVALID_ARGUMENT", self.cli(
+            "generate", self.question(), "--temperature=-1", code=64))
+        self.assertIn("--edit", self.cli("generate", "x", "--edit=nonsense", code=64))
+        self.assertTrue(self.cli("swap", self.question(), code=64))  # --to is missing.
+        self.assertTrue(self.cli("no-such-command", code=64))
+        done = subprocess.run([BIN / "alignsae", "--server=127.0.0.1:1", "--timeout=2", "model"],
+                              capture_output=True, text=True, timeout=30)
+        self.assertIn(done.returncode, (69, 75), done.stderr)
+
+    def test_python_example_reads_and_swaps(self):
+        done = subprocess.run(
+            [sys.executable, SOURCE / "client/python/swap_concept.py", "--server",
+             self.server.target, "--to", "employer", self.question()],
+            capture_output=True, text=True, timeout=60,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(
+                [path for path in sys.path if "stubs" in path] or [str(STUBS)])})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("baseline (birth_city): ", done.stdout)
+        self.assertIn("steered (employer): ", done.stdout)
+
+
+if __name__ == "__main__":
+    main()

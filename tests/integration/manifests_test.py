@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""The image and the manifests agree with the binary, and with good practice."""
+import pathlib
+import re
+import shutil
+import subprocess
+import unittest
+
+import yaml
+from alignsae_server import BIN, SOURCE
+
+K8S = SOURCE / "deploy/k8s"
+HEALTH_SERVICES = {"liveness", "readiness", ""}
+
+
+def documents():
+    return [document for path in sorted(K8S.glob("*.yaml"))
+            for document in yaml.safe_load_all(path.read_text())]
+
+
+def one(kind):
+    found = [d for d in documents() if d["kind"] == kind]
+    assert len(found) == 1, (kind, len(found))
+    return found[0]
+
+
+class ManifestsTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.help = subprocess.run([BIN / "alignsae-server", "--help"], capture_output=True,
+                                  text=True, check=True, timeout=60).stdout
+        cls.pod = one("Deployment")["spec"]["template"]["spec"]
+        cls.container = cls.pod["containers"][0]
+        cls.dockerfile = (SOURCE / "docker/Dockerfile").read_text()
+        cls.args = dict(arg[2:].split("=", 1) for arg in cls.container["args"])
+
+    @unittest.skipUnless(shutil.which("yamllint"), "yamllint (Debian) is not here")
+    def test_yaml_is_clean(self):
+        files = [*K8S.glob("*.yaml"), SOURCE / "docker/compose.yaml",
+                 *(SOURCE / "deploy/prometheus").glob("*.yaml")]
+        done = subprocess.run(
+            ["yamllint", "-d", "{extends: relaxed, rules: {line-length: {max: 100}}}", *files],
+            capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_every_flag_of_the_deployment_is_one_of_the_binary(self):
+        for flag in self.args:
+            self.assertRegex(self.help, rf"--{flag}\b")
+
+    def test_every_variable_of_the_image_is_one_of_the_binary(self):
+        names = re.findall(r"\bALIGNSAE_[A-Z_]+", self.dockerfile)
+        self.assertGreaterEqual(len(names), 3)
+        for name in names:
+            if name != "ALIGNSAE_TESTS":  # A CMake option of the build stage.
+                self.assertIn(name, self.help)
+
+    def test_ports_agree(self):
+        ports = {port["name"]: port["containerPort"] for port in self.container["ports"]}
+        self.assertEqual(int(self.args["listen"].rsplit(":", 1)[1]), ports["grpc"])
+        self.assertEqual(int(self.args["admin-listen"].rsplit(":", 1)[1]), ports["admin"])
+        self.assertIn(f"127.0.0.1:{ports['grpc']}", self.help)  # The defaults.
+        self.assertIn(f"127.0.0.1:{ports['admin']}", self.help)
+        self.assertIn(f"EXPOSE {ports['grpc']} {ports['admin']}", self.dockerfile)
+        for service in (d for d in documents() if d["kind"] == "Service"):
+            for port in service["spec"]["ports"]:
+                self.assertEqual(ports[port["targetPort"]], port["port"])
+        scrape = yaml.safe_load((SOURCE / "deploy/prometheus/prometheus.yaml").read_text())
+        target = scrape["scrape_configs"][0]["static_configs"][0]["targets"][0]
+        self.assertEqual(int(target.rsplit(":", 1)[1]), ports["admin"])
+
+    def test_probes_name_health_services_on_the_grpc_port(self):
+        probes = {name: self.container[name]["grpc"]
+                  for name in ("startupProbe", "readinessProbe", "livenessProbe")}
+        for probe in probes.values():
+            self.assertEqual(probe["port"], 50051)
+            self.assertIn(probe["service"], HEALTH_SERVICES)
+        self.assertEqual(probes["livenessProbe"]["service"], "liveness")
+        self.assertEqual(probes["readinessProbe"]["service"], "readiness")
+
+    def test_grace_periods_cover_lame_duck_and_drain(self):
+        needed = int(self.args["lame-duck-seconds"]) + int(self.args["drain-seconds"]) + 5
+        self.assertGreaterEqual(self.pod["terminationGracePeriodSeconds"], needed)
+        compose = yaml.safe_load((SOURCE / "docker/compose.yaml").read_text())
+        grace = compose["services"]["alignsae"]["stop_grace_period"]
+        self.assertGreaterEqual(int(grace.rstrip("s")), needed)
+
+    def test_pod_is_restricted(self):
+        self.assertTrue(self.pod["securityContext"]["runAsNonRoot"])
+        self.assertGreater(self.pod["securityContext"]["runAsUser"], 0)
+        self.assertEqual(self.pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault")
+        self.assertFalse(self.pod["automountServiceAccountToken"])
+        context = self.container["securityContext"]
+        self.assertFalse(context["allowPrivilegeEscalation"])
+        self.assertTrue(context["readOnlyRootFilesystem"])
+        self.assertEqual(context["capabilities"]["drop"], ["ALL"])
+        self.assertRegex(self.dockerfile, rf"(?m)^USER {self.pod['securityContext']['runAsUser']}:")
+
+    def test_selectors_match_the_pods_labels(self):
+        labels = one("Deployment")["spec"]["template"]["metadata"]["labels"]
+        self.assertEqual(one("Deployment")["spec"]["selector"]["matchLabels"], labels)
+        self.assertEqual(one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"], labels)
+        self.assertEqual(one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"], labels)
+        for service in (d for d in documents() if d["kind"] == "Service"):
+            self.assertEqual(service["spec"]["selector"], labels)
+
+    def test_kustomization_lists_every_manifest(self):
+        listed = set(yaml.safe_load((K8S / "kustomization.yaml").read_text())["resources"])
+        there = {path.name for path in K8S.glob("*.yaml")} - {"kustomization.yaml"}
+        self.assertEqual(listed, there)
+
+    def test_image_holds_every_library_that_the_binary_needs(self):
+        """Each shared library comes from a package of the image, or from one of
+        their dependencies, which apt brings along."""
+        packages = set(re.findall(r"\blib[a-z0-9.+-]+", self.dockerfile.split("FROM")[2]))
+        needed = subprocess.run(["ldd", BIN / "alignsae-server"], capture_output=True, text=True,
+                                check=True).stdout
+        direct = subprocess.run(["objdump", "-p", BIN / "alignsae-server"], capture_output=True,
+                                text=True, check=True).stdout
+        for name in re.findall(r"NEEDED\s+(\S+)", direct):
+            path = re.search(rf"{re.escape(name)} => (\S+)", needed)
+            if not path:
+                continue
+            owner = self.owner(path[1])
+            if owner in {"libc6", "libstdc++6", "libgcc-s1"}:
+                continue
+            self.assertTrue(owner in packages or self.comes_with(packages, owner),
+                            f"{name} of {owner} is not in the image")
+
+    @staticmethod
+    def owner(path):
+        for candidate in (path, str(pathlib.Path(path).resolve()),
+                          str(pathlib.Path(path).resolve()).replace("/usr", "", 1)):
+            done = subprocess.run(["dpkg", "-S", candidate], capture_output=True, text=True)
+            if done.returncode == 0:
+                return done.stdout.split(":")[0]
+        return path
+
+    @staticmethod
+    def comes_with(packages, owner):
+        done = subprocess.run(
+            ["dpkg-query", "-W", "-f=${Depends}\n", *[p for p in packages if "lib" in p]],
+            capture_output=True, text=True)
+        return re.search(rf"\b{re.escape(owner)}\b", done.stdout) is not None
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

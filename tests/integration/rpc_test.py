@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""Every RPC against the demo bundle, through Python's gRPC client."""
+import math
+
+from alignsae_server import (ServerTest, common, concept, generation, health, intervention,
+                             main, model, steering, swap_edit)
+
+
+class RpcTest(ServerTest):
+    flags = ("--whole-sae",)
+
+    def test_get_model_tells_what_is_loaded_and_what_is_accepted(self):
+        answer = self.api.model.GetModel(model.GetModelRequest(), timeout=10)
+        self.assertGreater(answer.model.n_layer, 0)
+        self.assertEqual(len(answer.model.sha256), 64)
+        self.assertIn("{question}", answer.model.prompt_template)
+        self.assertEqual(len(answer.checkpoints), 1)
+        self.assertTrue(answer.checkpoints[0].whole_sae_loaded)
+        self.assertEqual(answer.checkpoints[0].n_concepts, 6)
+        self.assertGreater(answer.limits.max_prompt_bytes, 0)
+        self.assertEqual(answer.info.generation_id, 1)
+        self.assertTrue(answer.info.request_id)
+
+    def test_request_id_is_echoed(self):
+        answer, call = self.api.model.GetModel.with_call(
+            model.GetModelRequest(), timeout=10, metadata=[("x-request-id", "order-66")])
+        self.assertEqual(answer.info.request_id, "order-66")
+        sent = {**dict(call.initial_metadata()), **dict(call.trailing_metadata())}
+        self.assertEqual(sent.get("x-request-id"), "order-66")
+
+    def test_list_concepts_gives_the_calibrated_ontology(self):
+        self.assertEqual(sorted(self.by_name), ["birth_city", "birth_date", "employer", "major",
+                                                "university", "work_city"])
+        for row in self.concepts:
+            self.assertGreater(row.active_mean, 0)
+            self.assertGreater(row.decoder_norm, 0)
+            self.assertTrue(row.example)
+
+    def test_tokenize_and_detokenize_are_inverse(self):
+        text = "Zażółć 🙂\n\tx  "
+        tokens = self.api.model.Tokenize(model.TokenizeRequest(text=text), timeout=10).tokens
+        self.assertEqual(b"".join(token.piece for token in tokens), text.encode())
+        offset = 0
+        for token in tokens:
+            self.assertEqual(token.byte_offset, offset)
+            offset += len(token.piece)
+        back = self.api.model.Detokenize(
+            model.DetokenizeRequest(token_ids=[token.id for token in tokens]), timeout=10)
+        self.assertEqual(back.text, text)
+        self.assertEqual(back.raw, text.encode())
+
+    def test_read_concepts_names_the_concept_of_every_example(self):
+        prompts = [common.Prompt(question=row.example) for row in self.concepts]
+        answer = self.api.concept.ReadConcepts(
+            concept.ReadConceptsRequest(prompts=prompts), timeout=10)
+        self.assertEqual([row.reading.top_concept for row in answer.readings],
+                         [row.name for row in self.concepts])
+        for row in answer.readings:
+            self.assertAlmostEqual(sum(row.reading.probabilities), 1, places=5)
+            self.assertTrue(row.reading.bound)
+            self.assertEqual(row.reading.position, len(row.prompt_token_ids) - 1)
+
+    def test_a_batch_reads_what_single_prompts_read(self):
+        prompts = [common.Prompt(question=row.example) for row in self.concepts]
+        batch = self.api.concept.ReadConcepts(
+            concept.ReadConceptsRequest(prompts=prompts), timeout=10)
+        for prompt, together in zip(prompts, batch.readings):
+            alone = self.api.concept.ReadConcepts(
+                concept.ReadConceptsRequest(prompts=[prompt]), timeout=10).readings[0]
+            for a, b in zip(alone.reading.values, together.reading.values):
+                self.assertAlmostEqual(a, b, places=4)
+
+    def test_token_ids_replay_a_question_exactly(self):
+        request = concept.ReadConceptsRequest(prompts=[self.example()])
+        first = self.api.concept.ReadConcepts(request, timeout=10).readings[0]
+        again = self.api.concept.ReadConcepts(
+            concept.ReadConceptsRequest(prompts=[common.Prompt(
+                token_ids=common.TokenIds(ids=first.prompt_token_ids))]), timeout=10).readings[0]
+        self.assertEqual(list(again.prompt_token_ids), list(first.prompt_token_ids))
+        self.assertEqual(again.reading.top_concept, first.reading.top_concept)
+
+    def test_inspect_slots_tells_every_token_and_the_largest_features(self):
+        answer = self.api.concept.InspectSlots(
+            concept.InspectSlotsRequest(prompt=self.example(), top_k=7), timeout=10)
+        self.assertEqual([row.token_id for row in answer.tokens], list(answer.prompt_token_ids))
+        self.assertEqual([row.reading.position for row in answer.tokens],
+                         list(range(len(answer.tokens))))
+        last = answer.tokens[-1]
+        values = [feature.value for feature in last.features.top_features]
+        self.assertEqual(values, sorted(values, reverse=True))
+        self.assertLessEqual(len(values), 7)
+        self.assertGreater(last.features.l0, 0)
+        self.assertGreater(last.features.residual_norm, 0)
+        self.assertLess(last.features.reconstruction_error, 1)
+
+    def test_swap_changes_the_answer_and_signs_for_it(self):
+        answer = self.api.steering.Swap(steering.SwapRequest(
+            prompt=self.example("birth_city"), target=common.ConceptRef(name="employer")),
+            timeout=20)
+        self.assertNotEqual(answer.baseline.text, answer.steered.text)
+        self.assertEqual(answer.baseline.prompt_reading.top_concept, "birth_city")
+        self.assertEqual(answer.baseline.finish_reason, generation.FINISH_REASON_EOS)
+        self.assertEqual(len(answer.baseline.receipts), 0)
+        receipt = answer.steered.receipts[0]
+        self.assertEqual(receipt.mode, intervention.INTERVENTION_MODE_SWAP)
+        self.assertEqual(receipt.target_concept, "employer")
+        self.assertEqual(receipt.positions_applied, 1)
+        effect = receipt.effects[0]
+        self.assertEqual(effect.position, answer.prompt_token_count - 1)
+        self.assertEqual(effect.source_concept, "birth_city")
+        self.assertGreater(effect.target_after, effect.target_before)
+        self.assertLess(effect.source_after, effect.source_before)
+        self.assertGreater(effect.change_norm, 0)
+
+    def test_a_swapped_question_answers_as_the_other_question_does(self):
+        # The examples ask about one person each, so the person's own employer is
+        # asked with the same wording's subject put into the employer example.
+        birth = self.by_name["birth_city"].example
+        swapped = self.api.steering.Swap(steering.SwapRequest(
+            prompt=common.Prompt(question=birth), target=common.ConceptRef(name="work_city")),
+            timeout=20).steered
+        self.assertEqual(swapped.finish_reason, generation.FINISH_REASON_EOS)
+        self.assertRegex(swapped.text, r"^ .+, [A-Z]{2}$")
+
+    def test_complete_and_generate_say_the_same(self):
+        edits = [swap_edit("birth_city", "employer")]
+        config = generation.GenerationConfig(max_new_tokens=12, top_logprobs=3)
+        complete = self.api.steering.Complete(steering.CompleteRequest(
+            prompt=self.example(), interventions=edits, generation=config,
+            arms=generation.ARM_SELECTION_BOTH), timeout=20)
+        events = list(self.api.steering.Generate(steering.GenerateRequest(
+            prompt=self.example(), interventions=edits, generation=config,
+            arms=generation.ARM_SELECTION_BOTH), timeout=20))
+        self.assertEqual(events[0].WhichOneof("event"), "started")
+        self.assertEqual(events[-1].WhichOneof("event"), "summary")
+        for arm in complete.arms:
+            tokens = [e.token.token for e in events
+                      if e.WhichOneof("event") == "token" and e.token.arm == arm.arm]
+            self.assertEqual([t.id for t in tokens], [t.id for t in arm.tokens])
+            text = "".join(e.token.text for e in events
+                           if e.WhichOneof("event") == "token" and e.token.arm == arm.arm)
+            text += "".join(e.arm_finished.text_tail for e in events
+                            if e.WhichOneof("event") == "arm_finished" and
+                            e.arm_finished.arm == arm.arm)
+            self.assertEqual(text, arm.text)
+            for token in arm.tokens:
+                self.assertEqual(len(token.top_logprobs), 3)
+                self.assertAlmostEqual(token.logprob, token.top_logprobs[0].logprob, places=5)
+        self.assertEqual([arm.text for arm in events[-1].summary.arms],
+                         [arm.text for arm in complete.arms])
+
+    def test_an_intervention_that_changes_nothing_is_bit_equal_to_the_baseline(self):
+        for edit in (
+                intervention.Intervention(mode=intervention.INTERVENTION_MODE_ADD, alpha=0,
+                                          target=common.ConceptRef(name="employer")),
+                intervention.Intervention(mode=intervention.INTERVENTION_MODE_MULTIPLY, alpha=1,
+                                          target=common.ConceptRef(name="employer"))):
+            answer = self.api.steering.Complete(steering.CompleteRequest(
+                prompt=self.example(), interventions=[edit], arms=generation.ARM_SELECTION_BOTH,
+                generation=generation.GenerationConfig(top_logprobs=20, max_new_tokens=16,
+                                                       ignore_eos=True)), timeout=20)
+            baseline, steered = answer.arms
+            self.assertEqual(list(baseline.tokens), list(steered.tokens))
+            self.assertEqual(steered.receipts[0].positions_applied, 1)
+
+    def test_seeded_sampling_repeats_and_differs_by_seed(self):
+        def sample(seed):
+            return self.api.steering.Complete(steering.CompleteRequest(
+                prompt=common.Prompt(text="The"), generation=generation.GenerationConfig(
+                    temperature=2, seed=seed, max_new_tokens=24, ignore_eos=True)),
+                timeout=20)
+        first, again, other = sample(7), sample(7), sample(8)
+        self.assertEqual(first.seed, 7)
+        self.assertEqual(first.arms[0].text, again.arms[0].text)
+        self.assertNotEqual(first.arms[0].text, other.arms[0].text)
+
+    def test_stop_sequence_ends_the_text_before_it(self):
+        free = self.api.steering.Complete(
+            steering.CompleteRequest(prompt=self.example()), timeout=20).arms[0]
+        stop = free.text[3:5]
+        arm = self.api.steering.Complete(steering.CompleteRequest(
+            prompt=self.example(), generation=generation.GenerationConfig(
+                stop_sequences=["never there", stop])), timeout=20).arms[0]
+        self.assertEqual(arm.finish_reason, generation.FINISH_REASON_STOP)
+        self.assertEqual(arm.stop_sequence, stop)
+        self.assertEqual(arm.text, free.text[:free.text.index(stop)])
+
+    def test_concept_trace_follows_the_answer(self):
+        arm = self.api.steering.Complete(steering.CompleteRequest(
+            prompt=self.example(), generation=generation.GenerationConfig(concept_trace=True)),
+            timeout=20).arms[0]
+        traced = [token for token in arm.tokens if token.HasField("reading")]
+        self.assertEqual(len(traced), len(arm.tokens) - 1)
+        for token in traced:
+            self.assertEqual(token.reading.position, token.position)
+            self.assertEqual(len(token.reading.values), 6)
+
+    def test_every_mode_leaves_a_receipt(self):
+        for mode in (m for m in intervention.InterventionMode.values() if m):
+            edit = intervention.Intervention(
+                mode=mode, target=common.ConceptRef(name="employer"),
+                positions=intervention.PositionSelection(
+                    prompt=intervention.PROMPT_SELECTION_LIST, positions=[-1, 1]))
+            answer = self.api.steering.Complete(steering.CompleteRequest(
+                prompt=self.example(), interventions=[edit]), timeout=20)
+            receipt = answer.arms[0].receipts[0]
+            self.assertEqual(receipt.mode, mode)
+            self.assertEqual([effect.position for effect in receipt.effects],
+                             [1, answer.prompt_token_count - 1])
+            for effect in receipt.effects:
+                self.assertTrue(math.isfinite(effect.change_norm))
+
+    def test_generated_tokens_are_edited_on_request(self):
+        edit = intervention.Intervention(
+            mode=intervention.INTERVENTION_MODE_ADD, alpha=0.01,
+            target=common.ConceptRef(name="employer"),
+            positions=intervention.PositionSelection(
+                prompt=intervention.PROMPT_SELECTION_NONE, generated=True))
+        arm = self.api.steering.Complete(steering.CompleteRequest(
+            prompt=self.example(), interventions=[edit]), timeout=20).arms[0]
+        # The last token is never fed back.
+        self.assertEqual(arm.receipts[0].positions_applied, arm.generated_token_count - 1)
+
+    def test_health_knows_liveness_readiness_and_the_services(self):
+        for service in ("", "liveness", "readiness", "alignsae.v1.SteeringService",
+                        "alignsae.v1.ConceptService", "alignsae.v1.ModelService"):
+            answer = self.api.health.Check(
+                health.HealthCheckRequest(service=service), timeout=5)
+            self.assertEqual(answer.status, health.HealthCheckResponse.SERVING, service)
+
+
+if __name__ == "__main__":
+    main()
