@@ -1,0 +1,39 @@
+#include "server/scheduler/event_queue.h"
+
+#include <utility>
+
+namespace alignsae {
+
+EventQueue::EventQueue(const Options& options, const Clock* clock,
+                       std::function<void()> on_ready)
+    : options_(options), clock_(clock), on_ready_(std::move(on_ready)) {}
+
+bool EventQueue::Deliver(RequestEvent event) {
+  const absl::Time now = clock_->Now();
+  const bool last = std::holds_alternative<SequenceFinished>(event) ||
+                    std::holds_alternative<RequestDone>(event);
+  bool was_empty = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!last && unread_.size() >= options_.max_unread) return false;
+    was_empty = unread_.empty();
+    unread_.push_back({std::move(event), now});
+  }
+  if (was_empty) on_ready_();
+  return true;
+}
+
+bool EventQueue::IsStalled(absl::Time now) const {
+  absl::MutexLock lock(&mutex_);
+  return !unread_.empty() && now - unread_.front().since >= options_.max_age;
+}
+
+std::optional<RequestEvent> EventQueue::Pop() {
+  absl::MutexLock lock(&mutex_);
+  if (unread_.empty()) return std::nullopt;
+  RequestEvent event = std::move(unread_.front().event);
+  unread_.pop_front();
+  return event;
+}
+
+}  // namespace alignsae

@@ -1,0 +1,381 @@
+#include "server/scheduler/scheduler.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "server/scheduler/status_payload.h"
+
+namespace alignsae {
+namespace {
+
+absl::Status Draining() {
+  return WithReason(absl::UnavailableError("server: is shutting down"),
+                    kReasonDraining);
+}
+
+RejectReason RejectReasonOf(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  if (reason == kReasonQueueFull) return RejectReason::kQueueFull;
+  if (reason == kReasonTokenBudget) return RejectReason::kTokenBudget;
+  if (reason == kReasonDraining) return RejectReason::kDraining;
+  return RejectReason::kDeadline;
+}
+
+absl::Status SlowReader() {
+  return WithReason(
+      absl::ResourceExhaustedError("stream: must be read while it is written"),
+      kReasonSlowReader);
+}
+
+// Not so short that clients hammer, not so long that they give up.
+absl::Duration RetryDelay(absl::Duration predicted_wait) {
+  return std::clamp(predicted_wait, absl::Milliseconds(200), absl::Seconds(10));
+}
+
+}  // namespace
+
+void RequestHandle::Cancel() const {
+  int64_t expected = 0;
+  request_->cancelled_at.compare_exchange_strong(
+      expected, absl::ToUnixNanos(clock_->Now()));
+}
+
+Scheduler::Scheduler(const SchedulerOptions& options, StepExecutor* executor,
+                     const Clock* clock, SequenceEnv env,
+                     SchedulerObserver* observer)
+    : options_(options),
+      executor_(executor),
+      clock_(clock),
+      env_(std::move(env)),
+      observer_(observer),
+      pool_(executor->kv_slots()),
+      queue_(options.queue),
+      free_slots_(pool_.slots()) {}
+
+absl::Status Scheduler::CheckAdmission(const RequestSpec& spec,
+                                       absl::Time now) const {
+  if (refuse_new_) return Draining();
+  const int count = static_cast<int>(spec.sequences.size());
+  if (spec.together && count > pool_.slots()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("arms: must fit into the server's ", pool_.slots(),
+                     " KV slots, got ", count));
+  }
+  if (now >= spec.deadline) {
+    return absl::DeadlineExceededError("deadline: has passed");
+  }
+  const absl::Duration wait =
+      queue_.PredictWait(count, free_slots_, pool_.slots());
+  if (absl::Status room = queue_.CheckRoom(spec); !room.ok()) {
+    return WithRetryAfter(std::move(room), RetryDelay(wait));
+  }
+  if (now + wait > spec.deadline) {
+    return WithRetryAfter(
+        WithReason(
+            absl::ResourceExhaustedError(absl::StrCat(
+                "deadline: must leave time to wait about ",
+                absl::FormatDuration(absl::Trunc(wait, absl::Milliseconds(1))),
+                " for a free slot, got ",
+                absl::FormatDuration(
+                    absl::Trunc(spec.deadline - now, absl::Milliseconds(1))))),
+            kReasonDeadline),
+        RetryDelay(wait));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RequestHandle> Scheduler::Submit(
+    RequestSpec spec, std::shared_ptr<RequestSink> sink) {
+  const absl::Time now = clock_->Now();
+  absl::Status refused;
+  std::shared_ptr<ActiveRequest> request;
+  int waiting = 0;
+  int64_t waiting_tokens = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    refused = CheckAdmission(spec, now);
+    if (refused.ok()) {
+      request = std::make_shared<ActiveRequest>(std::move(spec),
+                                                std::move(sink), now);
+      queue_.Push(request);
+    }
+    waiting = queue_.sequences();
+    waiting_tokens = queue_.tokens();
+  }
+  if (!refused.ok()) {
+    if (!absl::IsFailedPrecondition(refused)) {
+      observer_->OnRejected(RejectReasonOf(refused));
+    }
+    return refused;
+  }
+  observer_->OnQueue(waiting, waiting_tokens);
+  return RequestHandle(std::move(request), clock_);
+}
+
+absl::Status Scheduler::WhyEnd(const ActiveRequest& request, absl::Time now,
+                               bool ending_all) {
+  if (request.cancelled_at.load() != 0) {
+    return absl::CancelledError("the client cancelled the call");
+  }
+  if (now >= request.spec.deadline) {
+    return absl::DeadlineExceededError("deadline: has passed");
+  }
+  return ending_all ? Draining() : absl::OkStatus();
+}
+
+void Scheduler::Sweep(absl::Time now, StepReport& report) {
+  bool ending_all = false;
+  std::vector<QueuedUnit> dropped;
+  {
+    absl::MutexLock lock(&mutex_);
+    ending_all = end_all_;
+    dropped = queue_.RemoveIf([&](const ActiveRequest& request) {
+      return request.ended || !WhyEnd(request, now, ending_all).ok();
+    });
+  }
+  for (const QueuedUnit& unit : dropped) {
+    if (unit.request->ended) continue;
+    const absl::Status why = WhyEnd(*unit.request, now, ending_all);
+    if (absl::IsDeadlineExceeded(why)) {
+      observer_->OnRejected(RejectReason::kDeadline);
+    }
+    EndRequest(unit.request, why, now, report);
+  }
+  for (const Unit& unit : running_) {
+    const std::shared_ptr<ActiveRequest> request = unit.request;
+    if (request->ended) continue;
+    absl::Status why = WhyEnd(*request, now, ending_all);
+    if (why.ok() && request->sink->IsStalled(now)) why = SlowReader();
+    if (!why.ok()) EndRequest(request, why, now, report);
+  }
+}
+
+void Scheduler::Admit(absl::Time now, StepReport& report) {
+  std::vector<QueuedUnit> admitted;
+  {
+    absl::MutexLock lock(&mutex_);
+    int free = pool_.free_count();
+    while (std::optional<QueuedUnit> unit = queue_.Pop(free)) {
+      free -= static_cast<int>(unit->sequences.size());
+      admitted.push_back(*std::move(unit));
+    }
+    free_slots_ = free;
+    busy_ = busy_ || !admitted.empty();
+  }
+  for (const QueuedUnit& unit : admitted) Start(unit, now, report);
+}
+
+void Scheduler::Start(const QueuedUnit& queued, absl::Time now,
+                      StepReport& report) {
+  Unit unit{queued.request, now, {}};
+  for (int index : queued.sequences) {
+    Sequence sequence(&queued.request->spec.sequences[index], index, &env_);
+    // Pop() asked for no more slots than are free.
+    unit.members.push_back(Member{std::move(sequence), *pool_.Acquire()});
+    observer_->OnQueueWait(now - queued.request->submitted);
+    ++report.admitted;
+  }
+  running_.push_back(std::move(unit));
+}
+
+Scheduler::Batch Scheduler::BuildBatch(StepReport& report) {
+  Batch batch;
+  int budget = options_.max_prompt_tokens_per_step;
+  for (Unit& unit : running_) {
+    const int live = static_cast<int>(
+        std::count_if(unit.members.begin(), unit.members.end(),
+                      [](const auto& member) { return member.has_value(); }));
+    // Equal for all members as long as it is not 0, so that they stay in step.
+    int chunk = budget / std::max(1, live);
+    if (budget == options_.max_prompt_tokens_per_step)
+      chunk = std::max(1, chunk);
+    for (size_t i = 0; i < unit.members.size(); ++i) {
+      if (!unit.members[i].has_value()) continue;
+      Member& member = *unit.members[i];
+      const int left = member.sequence.prompt_left();
+      if (left > 0 && chunk == 0) continue;
+      batch.rows.push_back(member.sequence.NextRow(member.slot.index(), chunk));
+      batch.owners.emplace_back(&unit, i);
+      if (left > 0) {
+        const int fed = static_cast<int>(batch.rows.back().tokens.size());
+        budget = std::max(0, budget - fed);
+        report.prompt_tokens += fed;
+      }
+    }
+  }
+  report.rows = static_cast<int>(batch.rows.size());
+  return batch;
+}
+
+absl::Status Scheduler::TakeProgress(ActiveRequest& request, Member& member,
+                                     Sequence::Progress& progress,
+                                     absl::Time now, StepReport& report) {
+  for (const ConceptReading& reading : progress.prompt_readings) {
+    observer_->OnPromptReading(reading);
+  }
+  for (RequestEvent& event : progress.events) {
+    if (std::holds_alternative<TokenEvent>(event)) {
+      ++report.generated_tokens;
+      if (member.sequence.generated_tokens() == 1) {
+        member.first_token = now;
+        observer_->OnFirstToken(now - request.submitted);
+      }
+      member.last_token = now;
+    }
+    if (!request.sink->Deliver(std::move(event))) return SlowReader();
+  }
+  return absl::OkStatus();
+}
+
+void Scheduler::TakeResults(const Batch& batch, std::vector<RowResult> results,
+                            absl::Time now, StepReport& report) {
+  for (size_t r = 0; r < batch.rows.size(); ++r) {
+    auto [unit, index] = batch.owners[r];
+    // The other arm of the request may have ended both in this very step.
+    if (!unit->members[index].has_value()) continue;
+    Member& member = *unit->members[index];
+    const std::shared_ptr<ActiveRequest> request = unit->request;
+    absl::StatusOr<Sequence::Progress> progress =
+        r < results.size()
+            ? member.sequence.Consume(batch.rows[r], std::move(results[r]))
+            : absl::InternalError("step: results are missing");
+    absl::Status status = progress.status();
+    if (status.ok()) {
+      status = TakeProgress(*request, member, *progress, now, report);
+    }
+    if (!status.ok()) {
+      EndRequest(request, status, now, report);
+    } else if (progress->finished.has_value()) {
+      FinishMember(*unit, index, *progress->finished, now, report);
+    }
+  }
+}
+
+void Scheduler::FinishMember(Unit& unit, size_t index, FinishReason reason,
+                             absl::Time now, StepReport& report) {
+  const Member& member = *unit.members[index];
+  const int tokens = member.sequence.generated_tokens();
+  if (tokens > 1) {
+    observer_->OnTokenTime((member.last_token - member.first_token) /
+                           (tokens - 1));
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    queue_.RecordService(now - unit.started);
+  }
+  Retire(*unit.request, unit.members[index], reason, report);
+  if (--unit.request->unfinished == 0) {
+    unit.request->ended = true;
+    unit.request->sink->Deliver(RequestDone{absl::OkStatus()});
+  }
+}
+
+void Scheduler::Retire(const ActiveRequest& request,
+                       std::optional<Member>& member, FinishReason reason,
+                       StepReport& report) {
+  const int index = member->sequence.index();
+  SequenceFinished finished = member->sequence.Finish(reason);
+  member.reset();  // Frees the slot.
+  ++report.finished;
+  const std::vector<Intervention>& interventions =
+      *request.spec.sequences[index].interventions;
+  if (!interventions.empty()) {
+    observer_->OnSteered(interventions, finished.receipts);
+  }
+  request.sink->Deliver(std::move(finished));
+}
+
+void Scheduler::EndRequest(const std::shared_ptr<ActiveRequest>& request,
+                           const absl::Status& status, absl::Time now,
+                           StepReport& report) {
+  if (request->ended) return;
+  request->ended = true;
+  bool ran = false;
+  for (Unit& unit : running_) {
+    if (unit.request != request) continue;
+    for (std::optional<Member>& member : unit.members) {
+      if (!member.has_value()) continue;
+      ran = true;
+      Retire(*request, member, FinishReason::kCancelled, report);
+    }
+  }
+  if (const int64_t cancelled = request->cancelled_at.load();
+      ran && cancelled != 0) {
+    observer_->OnCancelledFree(now - absl::FromUnixNanos(cancelled));
+  }
+  request->sink->Deliver(RequestDone{status});
+}
+
+void Scheduler::Publish(const StepReport& report) {
+  int waiting = 0;
+  int64_t waiting_tokens = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    free_slots_ = pool_.free_count();
+    busy_ = !running_.empty();
+    waiting = queue_.sequences();
+    waiting_tokens = queue_.tokens();
+  }
+  observer_->OnQueue(waiting, waiting_tokens);
+  observer_->OnStep(report);
+}
+
+StepReport Scheduler::RunOneStep() {
+  StepReport report;
+  const absl::Time start = clock_->Now();
+  Sweep(start, report);
+  Admit(start, report);
+  const Batch batch = BuildBatch(report);
+  if (!batch.rows.empty()) {
+    const absl::Time before = clock_->Now();
+    std::vector<RowResult> results = executor_->Step(batch.rows);
+    const absl::Time after = clock_->Now();
+    report.duration = after - before;
+    TakeResults(batch, std::move(results), after, report);
+  }
+  running_.erase(std::remove_if(running_.begin(), running_.end(),
+                                [](const Unit& unit) {
+                                  return std::none_of(
+                                      unit.members.begin(), unit.members.end(),
+                                      [](const auto& member) {
+                                        return member.has_value();
+                                      });
+                                }),
+                 running_.end());
+  report.slots_in_use = pool_.slots() - pool_.free_count();
+  Publish(report);
+  return report;
+}
+
+bool Scheduler::WaitForWork() {
+  if (!running_.empty()) return true;
+  absl::MutexLock lock(&mutex_);
+  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !queue_.empty() || end_all_;
+  };
+  mutex_.Await(absl::Condition(&ready));
+  return !queue_.empty();
+}
+
+void Scheduler::RefuseNew() {
+  absl::MutexLock lock(&mutex_);
+  refuse_new_ = true;
+}
+
+bool Scheduler::WaitUntilIdle(absl::Duration timeout) {
+  absl::MutexLock lock(&mutex_);
+  const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return queue_.empty() && !busy_;
+  };
+  return mutex_.AwaitWithTimeout(absl::Condition(&idle), timeout);
+}
+
+void Scheduler::EndAll() {
+  absl::MutexLock lock(&mutex_);
+  refuse_new_ = true;
+  end_all_ = true;
+}
+
+}  // namespace alignsae

@@ -1,0 +1,169 @@
+// Scheduler: continuous batching. Requests join at any step and leave when they
+// are done; each step runs one packed batch of all running sequences.
+//
+// A step: drop what was cancelled, has expired or is not read; give free slots
+// to the queue; feed one token of every answer and as many prompt tokens as the
+// step's budget allows (long prompts take several steps); run the executor;
+// hand out tokens; retire what has ended.
+//
+// RunOneStep does all of it, so that tests need no thread; StepThread is a loop
+// around it. All sequences of a `together` request start in the same step and
+// share every step as long as both run.
+//
+// Thread-safety: Submit, CheckIntervention, RefuseNew, EndAll, WaitUntilIdle
+// and RequestHandle::Cancel from any thread; RunOneStep and WaitForWork from
+// one thread, the step thread. Sinks and the observer are never called with the
+// lock held.
+//
+// Example:
+//   ALIGNSAE_ASSIGN_OR_RETURN(RequestHandle handle,
+//                             scheduler.Submit(std::move(spec), sink));
+//   ...
+//   handle.Cancel();  // The sink still gets RequestDone, CANCELLED.
+
+#ifndef ALIGNSAE_SERVER_SCHEDULER_SCHEDULER_H_
+#define ALIGNSAE_SERVER_SCHEDULER_SCHEDULER_H_
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "model/engine/step_executor.h"
+#include "server/scheduler/clock.h"
+#include "server/scheduler/observer.h"
+#include "server/scheduler/request.h"
+#include "server/scheduler/request_queue.h"
+#include "server/scheduler/sequence.h"
+#include "server/scheduler/slot_pool.h"
+
+namespace alignsae {
+
+struct SchedulerOptions {
+  RequestQueue::Options queue;
+  // Prompt tokens of one step, over all sequences. Answers come on top with one
+  // token each. Bounds how long a long prompt holds up the others. >= 1.
+  int max_prompt_tokens_per_step = 512;
+};
+
+// A submitted request, to cancel it. May outlive the request and the scheduler.
+class RequestHandle {
+ public:
+  RequestHandle(std::shared_ptr<ActiveRequest> request, const Clock* clock)
+      : request_(std::move(request)), clock_(clock) {}
+
+  // The request ends before the next step. No effect when it has ended.
+  void Cancel() const;
+
+ private:
+  std::shared_ptr<ActiveRequest> request_;
+  const Clock* clock_;
+};
+
+class Scheduler {
+ public:
+  // All pointers must outlive the scheduler.
+  Scheduler(const SchedulerOptions& options, StepExecutor* executor,
+            const Clock* clock, SequenceEnv env, SchedulerObserver* observer);
+
+  // Takes the request or says why not; never blocks. When it is taken, `sink`
+  // gets RequestDone exactly once. Errors: RESOURCE_EXHAUSTED (queue full, or
+  // the deadline would pass in it), DEADLINE_EXCEEDED (it has passed),
+  // UNAVAILABLE (draining), FAILED_PRECONDITION (more sequences together than
+  // there are slots).
+  absl::StatusOr<RequestHandle> Submit(RequestSpec spec,
+                                       std::shared_ptr<RequestSink> sink)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // StepExecutor::CheckIntervention, for the parser.
+  absl::Status CheckIntervention(const Intervention& intervention) const {
+    return executor_->CheckIntervention(intervention);
+  }
+
+  StepReport RunOneStep() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Until there is something to do. False once EndAll was called and everything
+  // has ended.
+  bool WaitForWork() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // From now on Submit says UNAVAILABLE.
+  void RefuseNew() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether everything that was taken has ended, waiting at most `timeout`.
+  bool WaitUntilIdle(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
+  // RefuseNew, and the next step ends what is left with UNAVAILABLE.
+  void EndAll() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  // One running sequence and its slot.
+  struct Member {
+    Sequence sequence;
+    KvSlot slot;
+    absl::Time first_token = absl::InfinitePast();
+    absl::Time last_token = absl::InfinitePast();
+  };
+  // Sequences of one request that share their steps.
+  struct Unit {
+    std::shared_ptr<ActiveRequest> request;
+    absl::Time started;
+    std::vector<std::optional<Member>> members;  // Empty: has ended.
+  };
+  // The rows of a step and whose they are.
+  struct Batch {
+    std::vector<StepRow> rows;
+    std::vector<std::pair<Unit*, size_t>> owners;  // Unit, index of its member.
+  };
+
+  absl::Status CheckAdmission(const RequestSpec& spec, absl::Time now) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Why the request may not go on, waiting or running; OK while it may.
+  static absl::Status WhyEnd(const ActiveRequest& request, absl::Time now,
+                             bool ending_all);
+
+  void Sweep(absl::Time now, StepReport& report) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Admit(absl::Time now, StepReport& report) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Start(const QueuedUnit& queued, absl::Time now, StepReport& report);
+  Batch BuildBatch(StepReport& report);
+  void TakeResults(const Batch& batch, std::vector<RowResult> results,
+                   absl::Time now, StepReport& report);
+  // Hands out what a row gave. Not OK: the request must end.
+  absl::Status TakeProgress(ActiveRequest& request, Member& member,
+                            Sequence::Progress& progress, absl::Time now,
+                            StepReport& report);
+  void FinishMember(Unit& unit, size_t index, FinishReason reason,
+                    absl::Time now, StepReport& report)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends a request with all that runs of it, unless it has ended.
+  void EndRequest(const std::shared_ptr<ActiveRequest>& request,
+                  const absl::Status& status, absl::Time now,
+                  StepReport& report);
+  // Tells that a sequence has ended and frees its slot.
+  void Retire(const ActiveRequest& request, std::optional<Member>& member,
+              FinishReason reason, StepReport& report);
+  void Publish(const StepReport& report) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const SchedulerOptions options_;
+  StepExecutor* const executor_;
+  const Clock* const clock_;
+  const SequenceEnv env_;
+  SchedulerObserver* const observer_;
+
+  // The step thread's.
+  SlotPool pool_;
+  std::vector<Unit> running_;
+
+  mutable absl::Mutex mutex_;
+  RequestQueue queue_ ABSL_GUARDED_BY(mutex_);
+  int free_slots_ ABSL_GUARDED_BY(mutex_);
+  bool busy_ ABSL_GUARDED_BY(mutex_) = false;  // Something runs.
+  bool refuse_new_ ABSL_GUARDED_BY(mutex_) = false;
+  bool end_all_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_SCHEDULER_SCHEDULER_H_

@@ -1,0 +1,75 @@
+#include "server/scheduler/event_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <variant>
+
+#include "tests/support/fake_clock.h"
+
+namespace alignsae {
+namespace {
+
+class EventQueueTest : public ::testing::Test {
+ protected:
+  bool Put(int position) {
+    TokenEvent event;
+    event.position = position;
+    return queue_.Deliver(event);
+  }
+  int PopPosition() { return std::get<TokenEvent>(*queue_.Pop()).position; }
+
+  FakeClock clock_;
+  int ready_ = 0;
+  EventQueue queue_{{.max_unread = 2, .max_age = absl::Seconds(10)},
+                    &clock_,
+                    [this] { ++ready_; }};
+};
+
+TEST_F(EventQueueTest, HandsOutEventsInOrder) {
+  Put(1);
+  Put(2);
+  EXPECT_EQ(PopPosition(), 1);
+  EXPECT_EQ(PopPosition(), 2);
+  EXPECT_FALSE(queue_.Pop().has_value());
+}
+
+TEST_F(EventQueueTest, TellsTheReaderOnlyWhenItWasEmpty) {
+  Put(1);
+  Put(2);
+  EXPECT_EQ(ready_, 1);
+  queue_.Pop();
+  queue_.Pop();
+  Put(3);
+  EXPECT_EQ(ready_, 2);
+}
+
+TEST_F(EventQueueTest, SaysThatTheReaderIsTooSlowWhenFull) {
+  EXPECT_TRUE(Put(1));
+  EXPECT_TRUE(Put(2));
+  EXPECT_FALSE(Put(3));
+  queue_.Pop();
+  EXPECT_TRUE(Put(4));
+}
+
+TEST_F(EventQueueTest, TakesTheEndHoweverFullItIs) {
+  Put(1);
+  Put(2);
+  EXPECT_TRUE(queue_.Deliver(SequenceFinished{}));
+  EXPECT_TRUE(queue_.Deliver(RequestDone{absl::OkStatus()}));
+}
+
+TEST_F(EventQueueTest, StallsWhenTheOldestEventIsUnreadForTooLong) {
+  EXPECT_FALSE(queue_.IsStalled(clock_.Now()));
+  Put(1);
+  clock_.Advance(absl::Seconds(9));
+  Put(2);
+  EXPECT_FALSE(queue_.IsStalled(clock_.Now()));
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_TRUE(queue_.IsStalled(clock_.Now()));
+  queue_.Pop();  // The other one is a second old.
+  EXPECT_FALSE(queue_.IsStalled(clock_.Now()));
+}
+
+}  // namespace
+}  // namespace alignsae

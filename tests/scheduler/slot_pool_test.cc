@@ -1,0 +1,48 @@
+#include "server/scheduler/slot_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <utility>
+
+namespace alignsae {
+namespace {
+
+TEST(SlotPoolTest, HandsOutTheLowestFreeSlotFirst) {
+  SlotPool pool(3);
+  std::optional<KvSlot> a = pool.Acquire();
+  std::optional<KvSlot> b = pool.Acquire();
+  EXPECT_EQ(a->index(), 0);
+  a.reset();
+  EXPECT_EQ(pool.Acquire()->index(), 0);
+  EXPECT_EQ(b->index(), 1);
+}
+
+TEST(SlotPoolTest, RefusesWhenEverySlotIsLeased) {
+  SlotPool pool(1);
+  std::optional<KvSlot> only = pool.Acquire();
+  EXPECT_FALSE(pool.Acquire().has_value());
+}
+
+TEST(SlotPoolTest, MovedLeaseGivesItsSlotBackOnce) {
+  SlotPool pool(1);
+  {
+    std::optional<KvSlot> first = pool.Acquire();
+    KvSlot second = *std::move(first);
+    EXPECT_EQ(pool.free_count(), 0);
+  }
+  EXPECT_EQ(pool.free_count(), 1);
+}
+
+TEST(SlotPoolTest, AssignedLeaseGivesTheOldSlotBack) {
+  SlotPool pool(2);
+  std::optional<KvSlot> a = pool.Acquire();
+  std::optional<KvSlot> b = pool.Acquire();
+  *a = *std::move(b);
+  EXPECT_EQ(a->index(), 1);
+  EXPECT_EQ(pool.free_count(), 1);
+  EXPECT_EQ(pool.Acquire()->index(), 0);
+}
+
+}  // namespace
+}  // namespace alignsae
