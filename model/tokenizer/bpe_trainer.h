@@ -1,8 +1,16 @@
 // Trains a byte-level BPE vocabulary on a corpus, in the layout that Tokenizer
 // and Hugging Face load.
 //
-// Thread-safety: free function. Deterministic: ties go to the pair whose
-// symbols have the lower ids.
+// Ids: the 256 bytes in the order of GPT-2's vocabulary, then the merges by
+// rank, then <|endoftext|>. Each token is made by one merge only. The most
+// frequent pair goes first, of equals the one whose symbols have the lower ids.
+//
+// Thread-safety: free function without shared state. Deterministic.
+// Errors: INVALID_ARGUMENT names the option and its rule.
+//
+// Example:
+//   ALIGNSAE_ASSIGN_OR_RETURN(BpeVocabulary vocabulary,
+//                             TrainBpe(texts, {.vocab_size = 4096}));
 
 #ifndef ALIGNSAE_MODEL_TOKENIZER_BPE_TRAINER_H_
 #define ALIGNSAE_MODEL_TOKENIZER_BPE_TRAINER_H_
@@ -21,11 +29,14 @@ struct BpeTrainerOptions {
 };
 
 struct BpeVocabulary {
-  std::string
-      vocab_json;  // Contents of vocab.json; <|endoftext|> is the last id.
+  // Contents of vocab.json. Smaller than asked for when the corpus has no more
+  // pairs that are frequent enough; <|endoftext|> is the last id in any case.
+  std::string vocab_json;
   std::string merges_txt;  // Contents of merges.txt.
 };
 
+// A merge costs what it changes, not a pass over the corpus: 1 MB takes a part
+// of a second.
 absl::StatusOr<BpeVocabulary> TrainBpe(absl::Span<const std::string> texts,
                                        const BpeTrainerOptions& options);
 

@@ -112,7 +112,7 @@ absl::StatusOr<Vocabulary> LoadAny(const std::string& directory) {
                             ReadPart(directory, "tokenizer.json", true));
   if (text.empty()) return LoadVocabularyFiles(directory);
   ALIGNSAE_ASSIGN_OR_RETURN(Vocabulary vocabulary, ParseTokenizerJson(text));
-  if (FileExists(absl::StrCat(directory, "/vocab.json")) ||
+  if (FileExists(absl::StrCat(directory, "/vocab.json")) &&
       FileExists(absl::StrCat(directory, "/merges.txt"))) {
     ALIGNSAE_ASSIGN_OR_RETURN(const Vocabulary files,
                               LoadVocabularyFiles(directory));

@@ -1,0 +1,171 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/file.h"
+#include "model/tokenizer/tokenizer.h"
+#include "tests/support/status_matchers.h"
+#include "tests/tokenizer/byte_vocabulary.h"
+
+namespace alignsae {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+
+class LoadTest : public ::testing::Test {
+ protected:
+  LoadTest()
+      : directory_(absl::StrCat(
+            ::testing::TempDir(), "/load_test.",
+            ::testing::UnitTest::GetInstance()->current_test_info()->name())) {
+    std::filesystem::remove_all(directory_);
+    std::filesystem::create_directories(directory_);
+  }
+  ~LoadTest() override { std::filesystem::remove_all(directory_); }
+
+  void Write(const std::string& name, const std::string& contents) {
+    EXPECT_OK(WriteFileAtomically(directory_ + "/" + name, contents));
+  }
+  void WriteVocabularyFiles() {
+    Write("vocab.json", SmallVocab().dump());
+    Write("merges.txt", kSmallMerges);
+  }
+
+  absl::StatusOr<Tokenizer> Load() { return Tokenizer::Load(directory_); }
+
+  static Json SmallTokenizerJson() {
+    return {
+        {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
+        {"added_tokens",
+         {{{"id", 259}, {"content", "<|endoftext|>"}},
+          {{"id", 260}, {"content", "<pad>"}}}},
+        {"model",
+         {{"vocab", SmallVocab()}, {"merges", {"t h", "th e", "\u0120 the"}}}}};
+  }
+
+  const std::string directory_;
+};
+
+TEST_F(LoadTest, ReadsVocabAndMerges) {
+  WriteVocabularyFiles();
+  ASSERT_OK_AND_ASSIGN(const Tokenizer tokenizer, Load());
+  EXPECT_EQ(tokenizer.vocab_size(), 260);
+  EXPECT_EQ(tokenizer.eos_token_id(), 259);
+}
+
+TEST_F(LoadTest, ReadsAddedTokensBesideThem) {
+  WriteVocabularyFiles();
+  Write("added_tokens.json", R"({"<pad>":260})");
+  ASSERT_OK_AND_ASSIGN(const Tokenizer tokenizer, Load());
+  EXPECT_TRUE(tokenizer.IsSpecial(260));
+}
+
+TEST_F(LoadTest, ReadsTokenizerJsonAlone) {
+  Write("tokenizer.json", SmallTokenizerJson().dump());
+  ASSERT_OK_AND_ASSIGN(const Tokenizer tokenizer, Load());
+  EXPECT_EQ(tokenizer.vocab_size(), 261);
+  EXPECT_EQ(tokenizer.eos_token_id(), 259);
+}
+
+TEST_F(LoadTest, LetsTokenizerJsonAddTokensToFilesThatAgree) {
+  WriteVocabularyFiles();
+  Write("tokenizer.json", SmallTokenizerJson().dump());
+  ASSERT_OK_AND_ASSIGN(const Tokenizer tokenizer, Load());
+  EXPECT_EQ(tokenizer.vocab_size(), 261);
+}
+
+TEST_F(LoadTest, RefusesLayoutsThatDisagree) {
+  const auto disagreement = [this](absl::string_view words) {
+    return StatusIs(absl::StatusCode::kInvalidArgument,
+                    absl::StrCat(directory_, ": tokenizer.json: ", words));
+  };
+  const std::string tokens =
+      "must have the tokens of vocab.json and added_tokens.json, got ";
+  WriteVocabularyFiles();
+
+  Json other_token = SmallTokenizerJson();
+  other_token["model"]["vocab"].erase("the");
+  other_token["model"]["vocab"]["thy"] = 257;
+  other_token["model"]["merges"] = {"t h"};
+  Write("tokenizer.json", other_token.dump());
+  EXPECT_THAT(Load(), disagreement(absl::StrCat(
+                          tokens, "\"thy\" for id 257 and there \"the\"")));
+
+  Json more = SmallTokenizerJson();
+  more["model"]["vocab"]["thy"] = 261;
+  Write("tokenizer.json", more.dump());
+  EXPECT_THAT(Load(), disagreement(absl::StrCat(
+                          tokens, "\"thy\" for id 261 and there none")));
+
+  Write("tokenizer.json", SmallTokenizerJson().dump());
+  Write("added_tokens.json", R"({"<pad>":260,"<x>":261})");
+  EXPECT_THAT(Load(),
+              disagreement(absl::StrCat(
+                  tokens, "none for id 261 and there added token \"<x>\"")));
+  std::filesystem::remove(directory_ + "/added_tokens.json");
+
+  Json swapped = SmallTokenizerJson();
+  swapped["model"]["merges"] = {"t h", "th e"};
+  Write("tokenizer.json", swapped.dump());
+  EXPECT_THAT(Load(), disagreement("must have the merges of merges.txt, got "
+                                   "another one at rank 2 (2 and 3 merges)"));
+}
+
+TEST_F(LoadTest, SaysWhichFileIsMissing) {
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kNotFound,
+                               HasSubstr(directory_ + "/vocab.json")));
+  Write("vocab.json", SmallVocab().dump());
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kNotFound,
+                               HasSubstr(directory_ + "/merges.txt")));
+}
+
+TEST_F(LoadTest, NamesTheDirectoryTheFileAndTheEntry) {
+  WriteVocabularyFiles();
+  Write("merges.txt", "t h\nt x\n");
+  EXPECT_THAT(
+      Load(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               absl::StrCat(directory_,
+                            ": merges.txt line 2: must make a token of the "
+                            "vocabulary, got \"tx\"")));
+}
+
+TEST_F(LoadTest, RefusesOptionalFilesThatAreEmpty) {
+  for (const char* name :
+       {"added_tokens.json", "tokenizer.json", "tokenizer_config.json"}) {
+    WriteVocabularyFiles();
+    Write(name, "");
+    EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                 absl::StrCat(directory_, ": ", name,
+                                              ": must not be empty")));
+    std::filesystem::remove(directory_ + "/" + name);
+  }
+}
+
+TEST_F(LoadTest, RefusesATokenizerConfigThatChangesTheEncoding) {
+  WriteVocabularyFiles();
+  Write("tokenizer_config.json",
+        R"({"model_max_length":1024,"add_bos_token":false})");
+  EXPECT_OK(Load());
+  for (const char* key :
+       {"add_prefix_space", "add_bos_token", "add_eos_token"}) {
+    Write("tokenizer_config.json", absl::StrCat("{\"", key, "\":true}"));
+    EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                 absl::StrCat(directory_,
+                                              ": tokenizer_config.json: ", key,
+                                              ": must be false, got true")));
+  }
+  Write("tokenizer_config.json", "[]");
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
+                               HasSubstr("tokenizer_config.json: must be an "
+                                         "object, got array")));
+}
+
+}  // namespace
+}  // namespace alignsae
