@@ -41,6 +41,9 @@ class Decoder {
         const absl::Status status = Accept(*owners[i], results[i]);
         if (!status.ok()) return status;
       }
+      if (!calls_.on_step) continue;
+      const absl::Status status = calls_.on_step(done_);
+      if (!status.ok()) return status;
     }
   }
 
@@ -103,6 +106,7 @@ class Decoder {
              lane.cached >= options_.context_length;
     }
     if (!done) return absl::OkStatus();
+    ++done_;
     calls_.on_answer(lane.job, lane.arm, lane.answer);
     if (lane.arm + 1 < jobs_[lane.job].arms) {
       StartArm(lane, lane.arm + 1, PromptLength(lane) - 1);
@@ -118,6 +122,7 @@ class Decoder {
   const DecodeCalls& calls_;
   std::vector<Lane> lanes_;
   int next_job_ = 0;
+  int64_t done_ = 0;  // Arms.
 };
 
 }  // namespace

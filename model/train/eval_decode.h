@@ -48,6 +48,9 @@ struct DecodeCalls {
   // Edits of one arm; they may touch the last prompt position only.
   std::function<ArmInterventions(int job, int arm)> interventions;
   std::function<void(int job, int arm, const ArmAnswer&)> on_answer;
+  // After each step, with the arms that are done. May be empty; an error stops
+  // the call and is returned.
+  std::function<absl::Status(int64_t done)> on_step;
 };
 
 absl::Status DecodeArms(StepExecutor& executor,

@@ -53,10 +53,47 @@ SuccessCounts Judge(const GoldAnswers& gold, int person, int relation,
   return counts;
 }
 
-DecodeOptions DecodeOptionsOf(const EvalContext& context) {
-  return {.max_tokens = context.max_tokens,
-          .eos = context.tokenizer.eos_token_id(),
-          .context_length = context.context_length};
+absl::Status RunJobs(const EvalContext& context,
+                     const std::vector<DecodeJob>& jobs, DecodeCalls calls) {
+  if (context.on_progress) {
+    int64_t total = 0;
+    for (const DecodeJob& job : jobs) total += job.arms;
+    calls.on_step = [&context, total](int64_t done) {
+      return context.on_progress(done, total);
+    };
+  }
+  return DecodeArms(context.executor, jobs,
+                    {.max_tokens = context.max_tokens,
+                     .eos = context.tokenizer.eos_token_id(),
+                     .context_length = context.context_length},
+                    calls);
+}
+
+Intervention EditOf(const Steering& steering, int source, int target,
+                    double alpha) {
+  const Steering::Slots& slots = steering.slots[source][target];
+  Intervention edit;
+  edit.checkpoint = steering.checkpoint;
+  edit.mode = steering.mode;
+  edit.target_slot = slots.target;
+  edit.source_slot = slots.source;
+  edit.alpha = alpha;
+  return edit;
+}
+
+// Whether the engine can run every edit: a step would not tell.
+absl::Status CheckSteering(const EvalContext& context, const Steering& steering,
+                           const std::vector<double>& alphas) {
+  for (int i = 0; i < context.set.relation_count(); ++i) {
+    for (int j = 0; j < context.set.relation_count(); ++j) {
+      if (i == j) continue;
+      for (double alpha : alphas) {
+        ALIGNSAE_RETURN_IF_ERROR(
+            context.executor.CheckIntervention(EditOf(steering, i, j, alpha)));
+      }
+    }
+  }
+  return absl::OkStatus();
 }
 
 // The relations that prompt's person can be steered to.
@@ -145,6 +182,7 @@ absl::StatusOr<SwapTable> MeasureSwaps(const EvalContext& context,
   table.pairs.assign(alphas.size(),
                      std::vector<std::vector<HalvesCounts>>(
                          relations, std::vector<HalvesCounts>(relations)));
+  ALIGNSAE_RETURN_IF_ERROR(CheckSteering(context, steering, alphas));
   std::vector<DecodeJob> jobs;
   std::vector<std::vector<int>> targets;
   for (const EvalPrompt& prompt : prompts) {
@@ -158,14 +196,8 @@ absl::StatusOr<SwapTable> MeasureSwaps(const EvalContext& context,
   calls.interventions = [&](int job, int arm) {
     const std::vector<int>& choice = targets[job];
     const int target = choice[arm % choice.size()];
-    const Steering::Slots& slots =
-        steering.slots[prompts[job].relation][target];
-    Intervention edit;
-    edit.checkpoint = steering.checkpoint;
-    edit.mode = steering.mode;
-    edit.target_slot = slots.target;
-    edit.source_slot = slots.source;
-    edit.alpha = alphas[arm / choice.size()];
+    Intervention edit = EditOf(steering, prompts[job].relation, target,
+                               alphas[arm / choice.size()]);
     edit.positions.prompt = {static_cast<int>(jobs[job].prompt.size()) - 1};
     return std::make_shared<const std::vector<Intervention>>(1, edit);
   };
@@ -177,8 +209,7 @@ absl::StatusOr<SwapTable> MeasureSwaps(const EvalContext& context,
         .of(context.set.people[prompt.person].asked)
         .Add(Judge(gold, prompt.person, target, context.tokenizer, answer));
   };
-  ALIGNSAE_RETURN_IF_ERROR(
-      DecodeArms(context.executor, jobs, DecodeOptionsOf(context), calls));
+  ALIGNSAE_RETURN_IF_ERROR(RunJobs(context, jobs, calls));
   return table;
 }
 
@@ -200,8 +231,7 @@ absl::StatusOr<std::vector<HalvesCounts>> MeasureAnswers(
         .Add(Judge(gold, prompt.person, prompt.relation, context.tokenizer,
                    answer));
   };
-  ALIGNSAE_RETURN_IF_ERROR(
-      DecodeArms(context.executor, jobs, DecodeOptionsOf(context), calls));
+  ALIGNSAE_RETURN_IF_ERROR(RunJobs(context, jobs, calls));
   return by_relation;
 }
 

@@ -11,13 +11,12 @@
 #ifndef ALIGNSAE_MODEL_TRAIN_EVAL_SWAP_H_
 #define ALIGNSAE_MODEL_TRAIN_EVAL_SWAP_H_
 
-#include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "model/engine/step_executor.h"
 #include "model/intervention/spec.h"
@@ -71,6 +70,8 @@ struct EvalContext {
   const EvalSet& set;
   int context_length = 0;
   int max_tokens = 12;  // Of an answer.
+  // Answers done and to do. May be empty; an error stops the measurement.
+  std::function<absl::Status(int64_t done, int64_t total)> on_progress;
 };
 
 // Success of each ordered pair at each alpha.

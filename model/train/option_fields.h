@@ -42,6 +42,9 @@ struct Choices {
   std::vector<std::string> values;
 };
 
+// Of a text field whose rule is checked where it is used (a list, a path).
+struct AnyText {};
+
 template <typename Options>
 nlohmann::ordered_json FieldsToJson(const Options& options) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
@@ -62,6 +65,8 @@ std::string RuleBroken(const T& value, const Range& range) {
   return absl::StrCat("must be in [", range.min, ", ", range.max, "], got ",
                       value);
 }
+
+inline std::string RuleBroken(const std::string&, const AnyText&) { return ""; }
 
 inline std::string RuleBroken(const std::string& value,
                               const Choices& choices) {
