@@ -47,7 +47,7 @@ SignalWatcher::SignalWatcher(std::function<void(int)> exit)
 
 SignalWatcher::~SignalWatcher() {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     stopping_ = true;
   }
   pthread_kill(thread_.native_handle(), SIGUSR2);
@@ -55,14 +55,13 @@ SignalWatcher::~SignalWatcher() {
 }
 
 void SignalWatcher::set_exit_at_once(bool value) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   exit_at_once_ = value;
 }
 
 void SignalWatcher::Wait() {
-  absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(
-      +[](int* received) { return *received > 0; }, &received_));
+  MutexLock lock(&mutex_);
+  while (received_ == 0) arrived_.Wait(&mutex_);
 }
 
 void SignalWatcher::Loop() {
@@ -72,10 +71,11 @@ void SignalWatcher::Loop() {
     if (sigwait(&set, &signal) != 0) continue;
     int code = -1;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       if (stopping_) return;
       if (signal == SIGUSR2) continue;  // Not ours.
       ++received_;
+      arrived_.NotifyAll();
       if (received_ > 1) {
         code = 1;
       } else if (exit_at_once_) {

@@ -12,8 +12,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "model/base/mutex.h"
 
 namespace alignsae {
 
@@ -44,7 +44,8 @@ class SignalWatcher {
   void Loop() ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::function<void(int)> exit_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
+  CondVar arrived_;
   int received_ ABSL_GUARDED_BY(mutex_) = 0;
   bool exit_at_once_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -14,7 +14,7 @@ bool EventQueue::Deliver(RequestEvent event) {
                     std::holds_alternative<RequestDone>(event);
   bool was_empty = false;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (!last && unread_.size() >= options_.max_unread) return false;
     was_empty = unread_.empty();
     unread_.push_back({std::move(event), now});
@@ -24,12 +24,12 @@ bool EventQueue::Deliver(RequestEvent event) {
 }
 
 bool EventQueue::IsStalled(absl::Time now) const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return !unread_.empty() && now - unread_.front().since >= options_.max_age;
 }
 
 std::optional<RequestEvent> EventQueue::Pop() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (unread_.empty()) return std::nullopt;
   RequestEvent event = std::move(unread_.front().event);
   unread_.pop_front();

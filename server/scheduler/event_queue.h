@@ -14,8 +14,8 @@
 #include <optional>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "model/base/mutex.h"
 #include "server/scheduler/clock.h"
 #include "server/scheduler/request.h"
 
@@ -50,7 +50,7 @@ class EventQueue : public RequestSink {
   const Options options_;
   const Clock* const clock_;
   const std::function<void()> on_ready_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::deque<Unread> unread_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -94,12 +94,13 @@ absl::StatusOr<RequestHandle> Scheduler::Submit(
   int waiting = 0;
   int64_t waiting_tokens = 0;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     refused = CheckAdmission(spec, now);
     if (refused.ok()) {
       request = std::make_shared<ActiveRequest>(std::move(spec),
                                                 std::move(sink), now);
       queue_.Push(request);
+      changed_.NotifyAll();
     }
     waiting = queue_.sequences();
     waiting_tokens = queue_.tokens();
@@ -129,7 +130,7 @@ void Scheduler::Sweep(absl::Time now, StepReport& report) {
   bool ending_all = false;
   std::vector<QueuedUnit> dropped;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     ending_all = end_all_;
     dropped = queue_.RemoveIf([&](const ActiveRequest& request) {
       return request.ended || !WhyEnd(request, now, ending_all).ok();
@@ -155,7 +156,7 @@ void Scheduler::Sweep(absl::Time now, StepReport& report) {
 void Scheduler::Admit(absl::Time now, StepReport& report) {
   std::vector<QueuedUnit> admitted;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     int free = pool_.free_count();
     while (std::optional<QueuedUnit> unit = queue_.Pop(free)) {
       free -= static_cast<int>(unit->sequences.size());
@@ -262,7 +263,7 @@ void Scheduler::FinishMember(Unit& unit, size_t index, FinishReason reason,
                            (tokens - 1));
   }
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     queue_.RecordService(now - unit.started);
   }
   Retire(*unit.request, unit.members[index], reason, report);
@@ -312,9 +313,10 @@ void Scheduler::Publish(const StepReport& report) {
   int waiting = 0;
   int64_t waiting_tokens = 0;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     free_slots_ = pool_.free_count();
     busy_ = !running_.empty();
+    changed_.NotifyAll();
     waiting = queue_.sequences();
     waiting_tokens = queue_.tokens();
   }
@@ -351,31 +353,32 @@ StepReport Scheduler::RunOneStep() {
 
 bool Scheduler::WaitForWork() {
   if (!running_.empty()) return true;
-  absl::MutexLock lock(&mutex_);
-  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return !queue_.empty() || end_all_;
-  };
-  mutex_.Await(absl::Condition(&ready));
+  MutexLock lock(&mutex_);
+  while (queue_.empty() && !end_all_) changed_.Wait(&mutex_);
   return !queue_.empty();
 }
 
 void Scheduler::RefuseNew() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   refuse_new_ = true;
 }
 
 bool Scheduler::WaitUntilIdle(absl::Duration timeout) {
-  absl::MutexLock lock(&mutex_);
-  const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return queue_.empty() && !busy_;
-  };
-  return mutex_.AwaitWithTimeout(absl::Condition(&idle), timeout);
+  const absl::Time end = absl::Now() + timeout;
+  MutexLock lock(&mutex_);
+  while (!queue_.empty() || busy_) {
+    const absl::Duration left = end - absl::Now();
+    if (left <= absl::ZeroDuration()) return false;
+    changed_.WaitFor(&mutex_, left);
+  }
+  return true;
 }
 
 void Scheduler::EndAll() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   refuse_new_ = true;
   end_all_ = true;
+  changed_.NotifyAll();
 }
 
 }  // namespace alignsae

@@ -32,8 +32,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "model/base/mutex.h"
 #include "model/engine/step_executor.h"
 #include "server/scheduler/clock.h"
 #include "server/scheduler/observer.h"
@@ -156,7 +156,8 @@ class Scheduler {
   SlotPool pool_;
   std::vector<Unit> running_;
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
+  CondVar changed_;  // queue_, busy_ or end_all_.
   RequestQueue queue_ ABSL_GUARDED_BY(mutex_);
   int free_slots_ ABSL_GUARDED_BY(mutex_);
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;  // Something runs.

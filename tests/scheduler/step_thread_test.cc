@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "model/base/mutex.h"
 #include "server/scheduler/event_queue.h"
 #include "tests/scheduler/scheduler_fixture.h"
 
@@ -60,11 +61,13 @@ TEST_F(StepThreadTest, AnswersManyThreadsWhileOthersCancel) {
 
 TEST_F(StepThreadTest, StreamsThroughAnEventQueue) {
   StepThread thread(&scheduler_);
-  absl::Mutex mutex;
+  Mutex mutex;
+  CondVar changed;
   bool ready = false;
   EventQueue queue({}, &clock_, [&] {
-    absl::MutexLock lock(&mutex);
+    MutexLock lock(&mutex);
     ready = true;
+    changed.NotifyAll();
   });
   // The scheduler's share of the ownership is not the test's.
   const std::shared_ptr<RequestSink> sink(&queue, [](RequestSink*) {});
@@ -72,8 +75,8 @@ TEST_F(StepThreadTest, StreamsThroughAnEventQueue) {
   int tokens = 0;
   for (bool done = false; !done;) {
     {
-      absl::MutexLock lock(&mutex);
-      mutex.Await(absl::Condition(&ready));
+      MutexLock lock(&mutex);
+      while (!ready) changed.Wait(&mutex);
       ready = false;
     }
     while (std::optional<RequestEvent> event = queue.Pop()) {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "model/base/mutex.h"
 #include "server/scheduler/request.h"
 
 namespace alignsae {
@@ -24,7 +24,7 @@ namespace alignsae {
 class RecordingSink : public RequestSink {
  public:
   bool Deliver(RequestEvent event) override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     EXPECT_FALSE(done_.has_value()) << "an event after RequestDone";
     if (auto* token = std::get_if<TokenEvent>(&event)) {
       tokens_.push_back(std::move(*token));
@@ -36,6 +36,7 @@ class RecordingSink : public RequestSink {
       finished_.push_back(std::move(*finished));
     } else {
       done_ = std::get<RequestDone>(event).status;
+      changed_.NotifyAll();
     }
     return true;
   }
@@ -46,29 +47,25 @@ class RecordingSink : public RequestSink {
   bool stalled = false;
 
   std::vector<TokenEvent> tokens() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return tokens_;
   }
   std::vector<TraceEvent> traces() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return traces_;
   }
   std::vector<SequenceFinished> finished() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return finished_;
   }
   // Nullopt until the end.
   std::optional<absl::Status> done() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return done_;
   }
   void WaitUntilDone() const {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(
-        +[](const std::optional<absl::Status>* done) {
-          return done->has_value();
-        },
-        &done_));
+    MutexLock lock(&mutex_);
+    while (!done_.has_value()) changed_.Wait(&mutex_);
   }
   // Ids of one sequence's tokens.
   std::vector<int32_t> ids(int sequence = 0) const {
@@ -91,7 +88,8 @@ class RecordingSink : public RequestSink {
   }
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
+  mutable CondVar changed_;
   std::vector<TokenEvent> tokens_ ABSL_GUARDED_BY(mutex_);
   std::vector<TraceEvent> traces_ ABSL_GUARDED_BY(mutex_);
   std::vector<SequenceFinished> finished_ ABSL_GUARDED_BY(mutex_);
