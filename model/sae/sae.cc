@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/types/span.h"
+#include "model/base/quote.h"
 #include "model/base/status_macros.h"
 #include "model/tensor/torch_fence.h"
 
@@ -38,9 +39,9 @@ absl::Status CheckFinite(absl::string_view source, absl::string_view name,
     }
     index.push_back(at_axis);
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat(source, name, ": must be finite, got ", value.item<float>(),
-                   " at [", absl::StrJoin(index, ", "), "]"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      source, "tensor \"", name, "\": must be finite, got ",
+      value.item<float>(), " at [", absl::StrJoin(index, ", "), "]"));
 }
 
 absl::Status CheckDirections(absl::string_view source, const SaeConfig& config,
@@ -51,10 +52,12 @@ absl::Status CheckDirections(absl::string_view source, const SaeConfig& config,
       at::linalg_vector_norm(concept_w_dec.to(at::kDouble), 2, {1}).cpu();
   for (size_t r = 0; r < config.concepts.size(); ++r) {
     if (norms[static_cast<int64_t>(r)].item<double>() > 0) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        source, "W_dec: must have a row of non-zero norm for every concept, ",
-        "got norm 0 at row ", config.concepts[r].slot, " (concept ",
-        config.concepts[r].name, ")"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(source,
+                     "tensor \"W_dec\": must have a row of non-zero norm for "
+                     "every concept, ",
+                     "got norm 0 at row ", config.concepts[r].slot,
+                     " (concept ", Quoted(config.concepts[r].name), ")"));
   }
   return absl::OkStatus();
 }
@@ -63,17 +66,17 @@ absl::Status CheckShape(absl::string_view name, const at::Tensor& values,
                         absl::Span<const int64_t> shape) {
   if (!values.defined()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(name, ": must be given, got nothing"));
+        absl::StrCat("tensor \"", name, "\": must be given, got nothing"));
   }
   if (!values.is_floating_point()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(name, ": must be floating point, got ",
+        absl::StrCat("tensor \"", name, "\": must be floating point, got ",
                      c10::toString(values.scalar_type())));
   }
   if (values.sizes() != at::IntArrayRef(shape.data(), shape.size())) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, ": must have shape [", absl::StrJoin(shape, ", "),
-                     "], got [", absl::StrJoin(values.sizes(), ", "), "]"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "tensor \"", name, "\": must have shape [", absl::StrJoin(shape, ", "),
+        "], got [", absl::StrJoin(values.sizes(), ", "), "]"));
   }
   return absl::OkStatus();
 }
@@ -109,7 +112,8 @@ absl::Status CheckSaeShapes(const SaeConfig& config,
   }
   if (weights.threshold.defined()) {
     return absl::InvalidArgumentError(
-        "threshold: must be absent unless the activation is jumprelu, got a "
+        "tensor \"threshold\": must be absent unless the activation is "
+        "jumprelu, got a "
         "tensor");
   }
   return absl::OkStatus();

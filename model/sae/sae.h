@@ -105,8 +105,8 @@ class Sae {
   at::Tensor free_mask_;      // [F] bool, true on free features (whole only).
 };
 
-// INVALID_ARGUMENT "<tensor>: must have shape ..., got ..." unless `weights`
-// are those of a whole SAE with this config.
+// INVALID_ARGUMENT 'tensor "W_enc": must have shape ..., got ...' unless
+// `weights` are those of a whole SAE with this config.
 absl::Status CheckSaeShapes(const SaeConfig& config, const SaeWeights& weights);
 
 // Writes cfg.json and sae_weights.safetensors (float32) into `directory` (made

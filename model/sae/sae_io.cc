@@ -57,38 +57,44 @@ std::vector<ExpectedTensor> ExpectedTensors(const SaeConfig& config) {
   return expected;
 }
 
+absl::Status TensorError(const SafetensorsFile& file, absl::string_view name,
+                         absl::StatusCode code, absl::string_view rule) {
+  return absl::Status(
+      code, absl::StrCat(file.path(), ": tensor ", Quoted(name), ": ", rule));
+}
+
 // Missing, mis-shaped and extra tensors, from the header alone, so that a
 // concept-only load refuses the same files as a whole one.
 absl::Status CheckHeader(const SafetensorsFile& file, const SaeConfig& config) {
   const std::vector<ExpectedTensor> expected = ExpectedTensors(config);
+  std::vector<std::string> names;
   for (const ExpectedTensor& tensor : expected) {
+    names.push_back(tensor.name);
     const TensorEntry* entry = file.Find(tensor.name);
     if (entry == nullptr) {
-      return absl::NotFoundError(absl::StrCat(
-          file.path(), ": ", tensor.name, ": must be present, got nothing"));
+      return TensorError(file, tensor.name, absl::StatusCode::kNotFound,
+                         "must be in the file");
     }
     if (entry->shape != tensor.shape) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(file.path(), ": ", tensor.name, ": must have shape [",
-                       absl::StrJoin(tensor.shape, ", "), "], got [",
-                       absl::StrJoin(entry->shape, ", "), "]"));
+      return TensorError(
+          file, tensor.name, absl::StatusCode::kInvalidArgument,
+          absl::StrCat("must have shape [", absl::StrJoin(tensor.shape, ", "),
+                       "], got [", absl::StrJoin(entry->shape, ", "), "]"));
     }
     if (entry->dtype != DType::kF32 && entry->dtype != DType::kF16 &&
         entry->dtype != DType::kBF16) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          file.path(), ": ", tensor.name, ": must be F32, F16 or BF16, got ",
-          DTypeName(entry->dtype)));
+      return TensorError(file, tensor.name, absl::StatusCode::kInvalidArgument,
+                         absl::StrCat("must have dtype F32, F16 or BF16, got ",
+                                      DTypeName(entry->dtype)));
     }
   }
-  if (file.header().tensors.size() == expected.size()) return absl::OkStatus();
-  std::vector<std::string> names;
-  for (const ExpectedTensor& tensor : expected) names.push_back(tensor.name);
   for (const auto& [name, entry] : file.header().tensors) {
     if (std::find(names.begin(), names.end(), name) == names.end()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(file.path(), ": ", Quoted(name), ": must be one of ",
-                       absl::StrJoin(names, ", "), " for this activation, got ",
-                       "another tensor"));
+      return TensorError(
+          file, name, absl::StatusCode::kInvalidArgument,
+          absl::StrCat("must be one of ", absl::StrJoin(names, ", "), " for ",
+                       SaeActivationName(config.activation),
+                       ", got another name"));
     }
   }
   return absl::OkStatus();
