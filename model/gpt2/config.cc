@@ -1,12 +1,11 @@
 #include "model/gpt2/config.h"
 
-#include <cmath>
-#include <limits>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/json.h"
+#include "model/base/quote.h"
 #include "model/base/status_macros.h"
 
 namespace alignsae {
@@ -36,7 +35,10 @@ constexpr NamedActivation kActivations[] = {
 };
 
 std::string Shown(const Json& value) {
-  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (value.is_string()) return Quoted(value.get<std::string>());
+  // ASCII, so that the cut cannot fall inside a character.
+  std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true,
+                                Json::error_handler_t::replace);
   if (text.size() > 64) text = absl::StrCat(text.substr(0, 64), "...");
   return text;
 }
