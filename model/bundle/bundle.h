@@ -1,4 +1,5 @@
-// Bundle: a model, its tokenizer and its AlignSAE checkpoints, loaded as one unit.
+// Bundle: a model, its tokenizer and its AlignSAE checkpoints, loaded as one
+// unit.
 //
 // Thread-safety: const after load.
 // Errors: each names the file. DATA_LOSS for a hash that differs or a corrupt

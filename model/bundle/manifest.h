@@ -1,8 +1,23 @@
 // bundle.json: what a bundle holds. Schema in the struct; free of LibTorch.
 //
+//   {"format_version": 1, "name": "demo", "version": "1.0",
+//    "model": {"path": "gpt2", "sha256": "<64 hex digits>"},
+//    "prompt_template": "Q: {question}\nA:",
+//    "saes": [{"name": "main", "path": "sae/main", "sha256": "...",
+//              "hook": {"kind": "resid_pre", "layer": 3},
+//              "activation": "relu", "scale": 21.5,
+//              "concepts": [{"name": "birth_city", "slot": 0,
+//                            "description": "", "example": "",
+//                            "active_mean": 4.5, "threshold": 1.5}],
+//              "recommended": {"mode": "SWAP", "alpha": 1.0}}],
+//    "evaluation": {},
+//    "provenance": {"command": "...", "seed": 7, "commit": "..."}}
+//
+// Every key is required and no other is allowed.
+//
 // Thread-safety: value types; free functions.
-// Errors: INVALID_ARGUMENT "bundle.json: <key>: must be <rule>, got <value>";
-// an unknown key is an error. Paths are relative, below the bundle, without "..".
+// Errors: INVALID_ARGUMENT "bundle.json: <key>: must be <rule>, got <value>".
+// Paths are relative, below the bundle, without "..".
 
 #ifndef ALIGNSAE_MODEL_BUNDLE_MANIFEST_H_
 #define ALIGNSAE_MODEL_BUNDLE_MANIFEST_H_
@@ -11,9 +26,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/base/hook_point.h"
+#include "model/sae/config.h"
 #include "nlohmann/json.hpp"
 
 namespace alignsae {
@@ -43,18 +60,31 @@ struct Manifest {
   int format_version = 1;  // Other versions are refused.
   std::string name;
   std::string version;
-  std::string model_path;    // "gpt2"
-  std::string model_sha256;  // Of model.safetensors.
+  std::string model_path;       // "gpt2"
+  std::string model_sha256;     // Of model.safetensors.
   std::string prompt_template;  // Contains {question} exactly once, or empty.
   std::vector<ManifestSae> saes;
-  nlohmann::json evaluation;  // Object; free form.
+  nlohmann::json evaluation = nlohmann::json::object();  // Free form.
   std::string provenance_command;
   uint64_t provenance_seed = 0;
   std::string provenance_commit;
 };
 
 absl::StatusOr<Manifest> ParseManifest(absl::string_view json);
+
+// Pretty-printed, keys in the schema's order: the same manifest gives the same
+// bytes.
 std::string ManifestToJson(const Manifest& manifest);
+
+// The entry of a checkpoint with this cfg.json, at the path "sae/<name>"; its
+// hash is left empty.
+ManifestSae ManifestSaeOf(absl::string_view name, const SaeConfig& config);
+
+// Whether cfg.json (`config`) and bundle.json (`entry`) say the same where both
+// speak. FAILED_PRECONDITION "<field>: must be <bundle.json's value> as in
+// bundle.json, got <cfg.json's value>".
+absl::Status CheckSameAsManifest(const SaeConfig& config,
+                                 const ManifestSae& entry);
 
 // {question} replaced.
 std::string ApplyPromptTemplate(absl::string_view prompt_template,
