@@ -10,6 +10,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,6 +52,18 @@ inline std::vector<int32_t> RandomTokens(const Gpt2Config& config, int length,
     token = static_cast<int32_t>(rng.NextBelow(config.vocab_size));
   }
   return tokens;
+}
+
+// The parameters as ReferenceGpt2 takes them.
+inline std::map<std::string, std::vector<double>> ParametersOf(
+    Gpt2Weights weights) {
+  std::map<std::string, std::vector<double>> parameters;
+  for (const auto& [name, tensor] : weights.Named()) {
+    const at::Tensor values = tensor->to(at::kCPU, at::kDouble).contiguous();
+    const double* data = values.data_ptr<double>();
+    parameters[name].assign(data, data + values.numel());
+  }
+  return parameters;
 }
 
 }  // namespace alignsae
