@@ -1,0 +1,201 @@
+#include "model/bundle/bundle_writer.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "model/base/file.h"
+#include "model/base/posix_file.h"
+#include "model/base/status_macros.h"
+
+namespace alignsae {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kManifestName[] = "bundle.json";
+// Unlike any name that a person gives: what is found there is deleted.
+constexpr char kWorkSuffix[] = ".partial-bundle";
+
+std::string WithoutTrailingSlash(absl::string_view path) {
+  while (path.size() > 1 && absl::ConsumeSuffix(&path, "/")) {
+  }
+  return std::string(path);
+}
+
+// Opens and locks an existing directory. ABORTED when another process or thread
+// has the lock.
+absl::StatusOr<FileDescriptor> LockDirectory(const std::string& path) {
+  FileDescriptor fd(
+      open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd.get() < 0) return PosixError(path, "open", errno);
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) {
+      return absl::AbortedError(
+          absl::StrCat(path, ": is being written by another process"));
+    }
+    return PosixError(path, "lock", errno);
+  }
+  // Between open and lock the last owner may have moved it away.
+  struct stat locked = {}, current = {};
+  if (fstat(fd.get(), &locked) != 0 || stat(path.c_str(), &current) != 0 ||
+      locked.st_dev != current.st_dev || locked.st_ino != current.st_ino) {
+    return absl::AbortedError(
+        absl::StrCat(path, ": is being written by another process"));
+  }
+  return fd;
+}
+
+// Removes what is inside `directory`, not the directory itself.
+absl::Status Clear(const std::string& directory) {
+  std::error_code error;
+  std::vector<fs::path> paths;
+  for (fs::directory_iterator it(directory, error), end; !error && it != end;
+       it.increment(error)) {
+    paths.push_back(it->path());
+  }
+  for (const fs::path& path : paths) {
+    if (!error) fs::remove_all(path, error);
+  }
+  if (error) return PosixError(directory, "clear", error.value());
+  return absl::OkStatus();
+}
+
+// An empty directory that is ours alone, and its lock.
+absl::StatusOr<FileDescriptor> MakeWorkDirectory(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return PosixError(path, "create", error.value());
+  ALIGNSAE_ASSIGN_OR_RETURN(FileDescriptor lock, LockDirectory(path));
+  ALIGNSAE_RETURN_IF_ERROR(Clear(path));
+  return lock;
+}
+
+absl::Status SyncFile(const std::string& path) {
+  FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return PosixError(path, "open", errno);
+  if (fsync(fd.get()) != 0) return PosixError(path, "sync", errno);
+  return absl::OkStatus();
+}
+
+// Everything below `directory` and the names themselves.
+absl::Status SyncTree(const std::string& directory) {
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(directory, error), end;
+       !error && it != end; it.increment(error)) {
+    const std::string path = it->path().string();
+    if (it->is_directory(error)) {
+      ALIGNSAE_RETURN_IF_ERROR(SyncDirectory(path));
+    } else if (it->is_regular_file(error)) {
+      ALIGNSAE_RETURN_IF_ERROR(SyncFile(path));
+    }
+  }
+  if (error) return PosixError(directory, "list", error.value());
+  return SyncDirectory(directory);
+}
+
+// What is at the target may be replaced: nothing, an empty directory, or a
+// bundle. A slip in a path must not delete somebody's files.
+absl::Status CheckReplaceable(const std::string& directory) {
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(directory, error);
+  if (status.type() == fs::file_type::not_found) return absl::OkStatus();
+  if (status.type() == fs::file_type::directory) {
+    if (FileExists(absl::StrCat(directory, "/", kManifestName)) ||
+        fs::is_empty(directory, error)) {
+      return absl::OkStatus();
+    }
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      directory,
+      ": must be absent, empty or a directory with bundle.json, so that it can "
+      "be replaced"));
+}
+
+// Puts `work` at `directory`; what was there ends up at `work`.
+absl::Status Swap(const std::string& work, const std::string& directory) {
+  if (!FileExists(directory)) {
+    if (rename(work.c_str(), directory.c_str()) == 0) return absl::OkStatus();
+    return PosixError(directory, "rename a new bundle to it", errno);
+  }
+  if (renameat2(AT_FDCWD, work.c_str(), AT_FDCWD, directory.c_str(),
+                RENAME_EXCHANGE) == 0) {
+    return absl::OkStatus();
+  }
+  if (errno != EINVAL && errno != ENOSYS) {
+    return PosixError(directory, "exchange with a new bundle", errno);
+  }
+  // A file system without exchange: two renames, with a moment in which the
+  // target is absent but both bundles are on disk.
+  const std::string old = absl::StrCat(directory, ".old");
+  if (rename(directory.c_str(), old.c_str()) != 0) {
+    return PosixError(directory, "move away", errno);
+  }
+  if (rename(work.c_str(), directory.c_str()) != 0) {
+    const int error = errno;
+    rename(old.c_str(), directory.c_str());
+    return PosixError(directory, "rename a new bundle to it", error);
+  }
+  if (rename(old.c_str(), work.c_str()) != 0) {
+    return PosixError(old, "rename", errno);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status WriteBundleAtomically(
+    const std::string& directory,
+    absl::FunctionRef<absl::Status(const std::string& directory)> fill) {
+  const std::string target = WithoutTrailingSlash(directory);
+  const std::string work = absl::StrCat(target, kWorkSuffix);
+  ALIGNSAE_RETURN_IF_ERROR(CheckReplaceable(target));
+  ALIGNSAE_ASSIGN_OR_RETURN(const FileDescriptor lock, MakeWorkDirectory(work));
+  absl::Status status = fill(work);
+  if (status.ok()) status = SyncTree(work);
+  // Again: `fill` may have taken an hour.
+  if (status.ok()) status = CheckReplaceable(target);
+  FileDescriptor old_lock;
+  if (status.ok() && FileExists(target)) {
+    // The old bundle gets the work directory's name, where the next writer
+    // would look for leftovers: it must find it locked while we remove it.
+    absl::StatusOr<FileDescriptor> locked = LockDirectory(target);
+    status = locked.status();
+    if (locked.ok()) old_lock = *std::move(locked);
+  }
+  if (status.ok()) status = Swap(work, target);
+  if (status.ok()) status = SyncDirectory(ParentDirectory(target));
+  // Either the work that failed or the old bundle.
+  std::error_code error;
+  fs::remove_all(work, error);
+  if (status.ok() && error) return PosixError(work, "remove", error.value());
+  return status;
+}
+
+absl::Status WriteManifestWithHashes(const std::string& directory,
+                                     Manifest manifest) {
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      manifest.model_sha256,
+      Sha256OfFile(absl::StrCat(directory, "/", manifest.model_path,
+                                "/model.safetensors")));
+  for (ManifestSae& sae : manifest.saes) {
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        sae.sha256, Sha256OfFile(absl::StrCat(directory, "/", sae.path,
+                                              "/sae_weights.safetensors")));
+  }
+  const std::string json = ManifestToJson(manifest);
+  ALIGNSAE_RETURN_IF_ERROR(ParseManifest(json).status());
+  return WriteFileAtomically(absl::StrCat(directory, "/", kManifestName), json);
+}
+
+}  // namespace alignsae
