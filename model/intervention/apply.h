@@ -4,23 +4,35 @@
 //
 //   ADD               h + s alpha d_j
 //   ADD_NORM_MATCHED  h + alpha (norm(h) / norm(d_j)) d_j
-//   SET               h + s (alpha c_j - z_j) d_j          RAW: alpha for alpha c_j
+//   SET               h + s (v - z_j) d_j
 //   MULTIPLY          h + s (alpha - 1) z_j d_j
 //   ABLATE            h - s z_j d_j
-//   SWAP i -> j       h + s [ -z_i d_i + (alpha c_j - z_j) d_j ]
-//   REPLACE i -> j    s (z' W_dec + b_dec), z' = z with z_i = 0, z_j = alpha c_j
+//   SWAP i -> j       h + s [ -z_i d_i + (v - z_j) d_j ]
+//   REPLACE i -> j    s (z' W_dec + b_dec), z' = z with z_i = 0, z_j = v
+//
+// where v = alpha c_j, or alpha itself in unit RAW.
 //
 // (AlignSAE, arXiv 2512.02004; the latent-delta form keeps the reconstruction
 // error, REPLACE is the authors' form and drops it.)
 //
+// z of a slot is read from the residual as the edit finds it, so interventions
+// in a row see each other's effect.
+//
 // Thread-safety: pure functions.
+// Errors: CheckApplicable; ApplyEdits has none of its own.
+//
+// Example:
+//   ALIGNSAE_RETURN_IF_ERROR(CheckApplicable(sae, swap));
+//   InterventionReceipt receipt;
+//   ApplyEdits({{.row = 4, .position = 4, .sae = &sae, .intervention = &swap,
+//                .receipt = &receipt}}, residual);
 
 #ifndef ALIGNSAE_MODEL_INTERVENTION_APPLY_H_
 #define ALIGNSAE_MODEL_INTERVENTION_APPLY_H_
 
-#include <vector>
-
 #include <ATen/ATen.h>
+
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
@@ -33,21 +45,33 @@ namespace alignsae {
 // `residual`; a request's interventions are applied in order by calling
 // ApplyEdits once per place in the order.
 struct ResidualEdit {
-  int64_t row = 0;  // Of the packed residual.
+  int64_t row = 0;   // Of the packed residual.
   int position = 0;  // For the receipt.
   const Sae* sae = nullptr;
   const Intervention* intervention = nullptr;
   InterventionReceipt* receipt = nullptr;  // Appended to; may be null.
 };
 
-// Whether `sae` can run `intervention`: FAILED_PRECONDITION when it needs the
-// whole SAE (free slot, REPLACE) and only concepts are loaded, or needs a
-// calibrated mean that the slot lacks; INVALID_ARGUMENT for a direction of zero
-// norm with ADD_NORM_MATCHED, or i = j. Call before Apply.
+// Whether `sae` can run `intervention`. Call before ApplyEdits.
+//   NOT_FOUND            a slot that the checkpoint does not have
+//   FAILED_PRECONDITION  needs the whole SAE (free slot, REPLACE) where only
+//                        concepts are loaded; needs a calibrated mean that the
+//                        slot lacks (a free slot, or active_mean 0); source by
+//                        default where there is no concept
+//   INVALID_ARGUMENT     alpha not finite; i = j; a source for a one-slot mode;
+//                        ADD_NORM_MATCHED along a direction of norm 0
 absl::Status CheckApplicable(const Sae& sae, const Intervention& intervention);
 
-// Edits `residual` [N, D] in place. Edits that share SAE, mode and slots run as
-// one batched operation. Every edit must have passed CheckApplicable.
+// Edits `residual` [N, D] in place, on its own device. Edits that share SAE and
+// mode run as one batched operation, whatever their slots, alphas and
+// positions; the numbers of their receipts come back in one transfer, and are
+// not computed where nobody asks. Every edit must have passed CheckApplicable.
+//
+// ADD and ADD_NORM_MATCHED at alpha 0 and MULTIPLY at alpha 1 do not touch the
+// residual: its bits stay, and so do those of rows that no edit names. A row
+// whose edit overflows becomes inf or NaN; no other row does.
+//
+// Throws what LibTorch throws (no memory): call it inside WithTorchFence.
 void ApplyEdits(absl::Span<const ResidualEdit> edits, at::Tensor& residual);
 
 }  // namespace alignsae

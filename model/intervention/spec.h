@@ -1,8 +1,8 @@
-// Interventions as plain data: what to change, where, and the receipt of what was
-// changed. Free of LibTorch; formulas are in apply.h.
+// Interventions as plain data: what to change, where, and the receipt of what
+// was changed. Free of LibTorch; formulas are in apply.h.
 //
-// An Intervention is *resolved*: positions are absolute, concepts are slots, and
-// every rule of the contracts was checked when it was made. Code behind the
+// An Intervention is *resolved*: positions are absolute, concepts are slots,
+// and every rule of the contracts was checked when it was made. Code behind the
 // parser may assume them.
 //
 // Thread-safety: value types.
@@ -39,18 +39,20 @@ enum class AlphaUnit {
   kRaw,         // z' = alpha.
 };
 
-// Which positions, as asked. Resolve() turns it into absolute positions.
+// Which positions, as asked. ResolvePositions turns it into absolute positions.
 struct PositionSelection {
   enum class Prompt { kNone, kLast, kAll, kList, kWindow };
   Prompt prompt = Prompt::kLast;
-  std::vector<int64_t> list;  // kList; negative counts from the end (-1 = last).
-  int64_t start = 0;          // kWindow: [start, stop); negative from the end.
+  // kList: negative ones count from the end (-1 is the last).
+  std::vector<int64_t> list;
+  int64_t start = 0;  // kWindow: [start, stop); negative from the end.
   int64_t stop = 0;
-  bool generated = false;     // Also every generated token.
+  bool generated = false;  // Also every generated token.
 };
 
 struct ResolvedPositions {
-  std::vector<int> prompt;  // Absolute, sorted, distinct, in [0, prompt_length).
+  // Absolute, sorted, distinct, in [0, prompt_length).
+  std::vector<int> prompt;
   bool generated = false;
 };
 
@@ -64,9 +66,10 @@ struct Intervention {
   InterventionMode mode = InterventionMode::kSwap;
   // Feature index that is written (j). For one-slot modes the only one.
   int target_slot = 0;
-  // SWAP and REPLACE: feature index that is cleared (i); nullopt: the position's
-  // top concept. If that is the target itself, the position's runner-up concept
-  // is NOT taken: the slot is set to alpha c_j and nothing is cleared.
+  // SWAP and REPLACE: feature index that is cleared (i); nullopt: the
+  // position's top concept. If that is the target itself, the position's
+  // runner-up concept is NOT taken: the slot is set to alpha c_j and nothing is
+  // cleared.
   std::optional<int> source_slot;
   double alpha = 1;  // Finite.
   AlphaUnit unit = AlphaUnit::kActiveMean;

@@ -227,17 +227,21 @@ at::Tensor Sae::Decode(const at::Tensor& z) const {
 
 at::Tensor Sae::SlotValues(const at::Tensor& h, const at::Tensor& slots) const {
   if (config_.activation == SaeActivation::kTopK) {
-    return Encode(h).gather(1, slots.unsqueeze(1)).squeeze(1);
+    return Encode(h).gather(1, slots);
   }
-  const at::Tensor columns =
-      weights_.w_enc.index_select(1, slots).t();  // [N, D]
+  const at::Tensor flat = slots.flatten();  // [N k]
+  const auto of_slots = [&](const at::Tensor& per_feature /* [F] */) {
+    return per_feature.index_select(0, flat).view_as(slots);
+  };
+  const at::Tensor columns =  // [N, k, D]
+      weights_.w_enc.index_select(1, flat).t().reshape(
+          {slots.size(0), slots.size(1), config_.d_model});
   const at::Tensor pre =
-      Scaled(h).mul(columns).sum(1).add(weights_.b_enc.index_select(0, slots));
+      Scaled(h).unsqueeze(1).mul(columns).sum(2).add(of_slots(weights_.b_enc));
   if (config_.activation == SaeActivation::kIdentity) return pre;
   if (config_.activation == SaeActivation::kRelu) return at::relu(pre);
-  const at::Tensor kept =
-      pre.gt(weights_.threshold.index_select(0, slots))
-          .logical_or(free_mask_.index_select(0, slots).logical_not());
+  const at::Tensor kept = pre.gt(of_slots(weights_.threshold))
+                              .logical_or(of_slots(free_mask_).logical_not());
   return at::relu(pre).mul(kept);
 }
 

@@ -75,8 +75,9 @@ class Sae {
   at::Tensor Activate(const at::Tensor& pre) const;
   at::Tensor Encode(const at::Tensor& h) const { return Activate(Pre(h)); }
   at::Tensor Decode(const at::Tensor& z) const;
-  // Whole only. z of one feature per row: slots [N] int64 -> [N]. D products a
-  // row instead of D F, but for topk, where the row's other features decide.
+  // Whole only. z of k features of each row's own: slots [N, k] int64 -> [N,
+  // k]. k D products a row instead of F D, but for topk, where the row's other
+  // features decide.
   at::Tensor SlotValues(const at::Tensor& h, const at::Tensor& slots) const;
 
   // Columns of W_enc [D, R] and rows of W_dec [R, D] in concept order, and

@@ -85,10 +85,12 @@ TEST_P(SaeActivationTest, SlotValuesAreThoseOfTheWholeEncoding) {
   const ReferenceSae reference = Reference(GetParam(), 3);
   const Sae sae = SaeOf(reference);
   const int64_t n_features = reference.config.n_features;
-  const at::Tensor h = Residuals(reference, 1, 6);
-  const at::Tensor every_slot = sae.SlotValues(
-      h.expand({n_features, h.size(1)}), at::arange(n_features, at::kLong));
-  EXPECT_TRUE(at::allclose(every_slot, sae.Encode(h).squeeze(0), 0, 1e-6));
+  const at::Tensor h = Residuals(reference, 2, 6);
+  const at::Tensor z = sae.Encode(h);
+  // Row 0 asks for every feature, row 1 for the same ones backwards.
+  const at::Tensor up = at::arange(n_features, at::kLong);
+  EXPECT_TRUE(at::allclose(sae.SlotValues(h, at::stack({up, up.flip(0)})),
+                           at::stack({z[0], z[1].flip(0)}), 0, 1e-6));
 }
 
 TEST_P(SaeActivationTest, HalfPrecisionInputIsComputedInFloat32) {
