@@ -2,8 +2,10 @@
 
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <map>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -83,30 +85,46 @@ std::string RenderData(const Corpus& corpus,
   return data.dump(2) + "\n";
 }
 
-absl::Status Malformed(absl::string_view file, size_t line,
-                       absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat(file, ":", line, ": ", what));
+// The value of `key`, which must be a T: string, bool, uint64_t or int.
+template <typename T>
+absl::StatusOr<T> Field(const nlohmann::json& object, const char* key) {
+  const auto it = object.find(key);
+  const bool found = object.is_object() && it != object.end();
+  const auto refuse = [&](const char* rule) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        key, ": must be ", rule, ", got ", found ? it->dump() : "nothing"));
+  };
+  if constexpr (std::is_same_v<T, std::string>) {
+    if (!found || !it->is_string()) return refuse("a string");
+    return it->template get<std::string>();
+  } else if constexpr (std::is_same_v<T, bool>) {
+    if (!found || !it->is_boolean()) return refuse("true or false");
+    return it->template get<bool>();
+  } else {
+    // Non-negative numbers are always unsigned in a parsed document.
+    if (!found || !it->is_number_unsigned() ||
+        it->template get<uint64_t>() >
+            static_cast<uint64_t>(std::numeric_limits<T>::max())) {
+      return refuse("a whole number, not negative");
+    }
+    return it->template get<T>();
+  }
 }
 
 using LineReader = std::function<absl::Status(const nlohmann::json& line)>;
 
-// Calls `read` with each line's object. nlohmann's accessors throw on a missing
-// key or another type; that ends here.
 absl::Status ForEachLine(absl::string_view file, absl::string_view contents,
                          const LineReader& read) {
   size_t number = 0;
   for (absl::string_view line : absl::StrSplit(contents, '\n')) {
     ++number;
     if (line.empty()) continue;
-    absl::StatusOr<nlohmann::json> json = ParseJson(line);
-    if (!json.ok()) return Malformed(file, number, json.status().message());
-    absl::Status status;
-    try {
-      status = read(*json);
-    } catch (const nlohmann::json::exception& error) {
-      return Malformed(file, number, error.what());
+    const absl::StatusOr<nlohmann::json> json = ParseJson(line);
+    const absl::Status status = json.ok() ? read(*json) : json.status();
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(file, ":", number, ": ", status.message()));
     }
-    if (!status.ok()) return Malformed(file, number, status.message());
   }
   return absl::OkStatus();
 }
@@ -120,82 +138,100 @@ absl::StatusOr<Relation> RelationByName(absl::string_view name) {
 }
 
 absl::Status ReadPeople(absl::string_view contents, Corpus& corpus) {
-  return ForEachLine(kPeopleFile, contents, [&](const nlohmann::json& line) {
-    Person person;
-    person.name = line.at("name").get<std::string>();
-    person.asked = line.at("asked").get<bool>();
-    for (Relation relation : kRelations) {
-      person.values[static_cast<int>(relation)] =
-          line.at("facts")
-              .at(std::string(InfoOf(relation).name))
-              .get<std::string>();
-    }
-    if (line.at("id").get<size_t>() != corpus.people.size()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("id: must be ", corpus.people.size(), ", got ",
-                       line.at("id").dump()));
-    }
-    corpus.people.push_back(std::move(person));
-    return absl::OkStatus();
-  });
+  return ForEachLine(
+      kPeopleFile, contents, [&](const nlohmann::json& line) -> absl::Status {
+        Person person;
+        ALIGNSAE_ASSIGN_OR_RETURN(const uint64_t id,
+                                  Field<uint64_t>(line, "id"));
+        if (id != corpus.people.size()) {
+          return absl::InvalidArgumentError(
+              absl::StrCat("id: must be ", corpus.people.size(), ", got ", id));
+        }
+        ALIGNSAE_ASSIGN_OR_RETURN(person.name,
+                                  Field<std::string>(line, "name"));
+        ALIGNSAE_ASSIGN_OR_RETURN(person.asked, Field<bool>(line, "asked"));
+        const auto facts = line.find("facts");
+        if (facts == line.end()) {
+          return absl::InvalidArgumentError("facts: must be there");
+        }
+        for (Relation relation : kRelations) {
+          ALIGNSAE_ASSIGN_OR_RETURN(
+              person.values[static_cast<int>(relation)],
+              Field<std::string>(*facts, InfoOf(relation).name.data()));
+        }
+        corpus.people.push_back(std::move(person));
+        return absl::OkStatus();
+      });
 }
 
 absl::Status ReadBiographies(absl::string_view contents, Corpus& corpus) {
   return ForEachLine(
-      kBiographiesFile, contents, [&](const nlohmann::json& line) {
-        const int person = line.at("person").get<int>();
-        if (person < 0 || person >= static_cast<int>(corpus.people.size())) {
-          return absl::InvalidArgumentError(
-              absl::StrCat("person: must be in [0, ", corpus.people.size(),
-                           "), got ", person));
-        }
-        corpus.biographies.push_back(
-            {person, line.at("text").get<std::string>()});
-        return absl::OkStatus();
-      });
-}
-
-absl::Status ReadQuestions(absl::string_view contents, Corpus& corpus) {
-  return ForEachLine(
-      kQuestionsFile, contents,
+      kBiographiesFile, contents,
       [&](const nlohmann::json& line) -> absl::Status {
-        const int index = static_cast<int>(corpus.questions.size());
-        Question question;
-        question.person = line.at("person").get<int>();
-        ALIGNSAE_ASSIGN_OR_RETURN(
-            question.relation,
-            RelationByName(line.at("relation").get<std::string>()));
-        question.wording = line.at("wording").get<int>();
-        // QuestionAt indexes by this order.
-        const int wording = index % kQuestionWordings;
-        const int relation = index / kQuestionWordings % kRelationCount;
-        const int person = index / kQuestionWordings / kRelationCount;
-        if (question.wording != wording || question.person != person ||
-            static_cast<int>(question.relation) != relation) {
+        Biography biography;
+        ALIGNSAE_ASSIGN_OR_RETURN(biography.person, Field<int>(line, "person"));
+        if (biography.person >= static_cast<int>(corpus.people.size())) {
           return absl::InvalidArgumentError(
-              absl::StrCat("person, relation, wording: must be ", person, ", ",
-                           InfoOf(kRelations[relation]).name, ", ", wording));
+              absl::StrCat("person: must be below ", corpus.people.size(),
+                           ", got ", biography.person));
         }
-        question.split = SplitOfWording(wording);
-        if (line.at("split").get<std::string>() != SplitName(question.split)) {
-          return absl::InvalidArgumentError(
-              absl::StrCat("split: must be ", SplitName(question.split),
-                           ", got ", line.at("split").dump()));
-        }
-        question.prompt = line.at("prompt").get<std::string>();
-        question.answer = line.at("answer").get<std::string>();
-        corpus.questions.push_back(std::move(question));
+        ALIGNSAE_ASSIGN_OR_RETURN(biography.text,
+                                  Field<std::string>(line, "text"));
+        corpus.biographies.push_back(std::move(biography));
         return absl::OkStatus();
       });
 }
 
+absl::Status ReadQuestion(const nlohmann::json& line, Corpus& corpus) {
+  Question question;
+  ALIGNSAE_ASSIGN_OR_RETURN(question.person, Field<int>(line, "person"));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string relation_name,
+                            Field<std::string>(line, "relation"));
+  ALIGNSAE_ASSIGN_OR_RETURN(question.relation, RelationByName(relation_name));
+  ALIGNSAE_ASSIGN_OR_RETURN(question.wording, Field<int>(line, "wording"));
+  // QuestionAt indexes by this order.
+  const size_t index = corpus.questions.size();
+  const int wording = static_cast<int>(index % kQuestionWordings);
+  const int relation =
+      static_cast<int>(index / kQuestionWordings % kRelationCount);
+  const size_t person = index / kQuestionWordings / kRelationCount;
+  if (question.wording != wording ||
+      static_cast<size_t>(question.person) != person ||
+      static_cast<int>(question.relation) != relation) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "person, relation, wording: must be ", person, ", ",
+        kRelationInfo[relation].name, ", ", wording, ", got ", question.person,
+        ", ", relation_name, ", ", question.wording));
+  }
+  question.split = SplitOfWording(wording);
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string split,
+                            Field<std::string>(line, "split"));
+  if (split != SplitName(question.split)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "split: must be ", SplitName(question.split), ", got ", split));
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(question.prompt,
+                            Field<std::string>(line, "prompt"));
+  ALIGNSAE_ASSIGN_OR_RETURN(question.answer,
+                            Field<std::string>(line, "answer"));
+  corpus.questions.push_back(std::move(question));
+  return absl::OkStatus();
+}
+
+// The three line files, each with the hash that data.json gives.
 absl::StatusOr<std::map<std::string, std::string>> ReadFiles(
-    const std::string& directory, const nlohmann::json& hashes) {
+    const std::string& directory, const nlohmann::json& data) {
+  const auto hashes = data.find("files");
+  if (hashes == data.end()) {
+    return absl::InvalidArgumentError("files: must be there");
+  }
   std::map<std::string, std::string> files;
   for (const char* name : {kPeopleFile, kBiographiesFile, kQuestionsFile}) {
     const std::string path = absl::StrCat(directory, "/", name);
+    ALIGNSAE_ASSIGN_OR_RETURN(const std::string hash,
+                              Field<std::string>(*hashes, name));
     ALIGNSAE_ASSIGN_OR_RETURN(files[name], ReadFile(path, int64_t{1} << 30));
-    if (hashes.at(name).get<std::string>() != Sha256Hex(files[name])) {
+    if (hash != Sha256Hex(files[name])) {
       return absl::DataLossError(
           absl::StrCat(path, ": SHA-256 must be the one in ", kDataFile,
                        "; generate the data again"));
@@ -204,36 +240,45 @@ absl::StatusOr<std::map<std::string, std::string>> ReadFiles(
   return files;
 }
 
-absl::StatusOr<Corpus> ReadAll(const std::string& directory,
-                               const nlohmann::json& data) {
-  const int version = data.at("format_version").get<int>();
+absl::Status ReadData(const nlohmann::json& data, DataOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const int version,
+                            Field<int>(data, "format_version"));
   if (version != kFormatVersion) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(kDataFile, ": format_version: must be ", kFormatVersion,
-                     ", got ", version));
-  }
-  if (data.at("prompt_template").get<std::string>() != kPromptTemplate) {
     return absl::InvalidArgumentError(absl::StrCat(
-        kDataFile, ": prompt_template: must be this program's template, got ",
-        data.at("prompt_template").dump()));
+        "format_version: must be ", kFormatVersion, ", got ", version));
   }
-  Corpus corpus;
-  corpus.options.seed = data.at("seed").get<uint64_t>();
-  corpus.options.people = data.at("people").get<int>();
-  corpus.options.biographies_per_person =
-      data.at("biographies_per_person").get<int>();
-  ALIGNSAE_ASSIGN_OR_RETURN(auto files, ReadFiles(directory, data.at("files")));
-  ALIGNSAE_RETURN_IF_ERROR(ReadPeople(files[kPeopleFile], corpus));
-  ALIGNSAE_RETURN_IF_ERROR(ReadBiographies(files[kBiographiesFile], corpus));
-  ALIGNSAE_RETURN_IF_ERROR(ReadQuestions(files[kQuestionsFile], corpus));
-  const size_t questions =
-      corpus.people.size() * kRelationCount * kQuestionWordings;
-  if (corpus.people.empty() || corpus.questions.size() != questions) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string prompt_template,
+                            Field<std::string>(data, "prompt_template"));
+  if (prompt_template != kPromptTemplate) {
     return absl::InvalidArgumentError(
-        absl::StrCat(kQuestionsFile, ": must have ", questions,
-                     " lines for the people, got ", corpus.questions.size()));
+        absl::StrCat("prompt_template: must be this program's, got ",
+                     nlohmann::json(prompt_template).dump()));
   }
-  return corpus;
+  ALIGNSAE_ASSIGN_OR_RETURN(options.seed, Field<uint64_t>(data, "seed"));
+  ALIGNSAE_ASSIGN_OR_RETURN(options.people, Field<int>(data, "people"));
+  ALIGNSAE_ASSIGN_OR_RETURN(options.biographies_per_person,
+                            Field<int>(data, "biographies_per_person"));
+  return CheckFields(options);
+}
+
+// As many lines as data.json promises.
+absl::Status CheckCounts(const Corpus& corpus) {
+  const size_t people = corpus.options.people;
+  const size_t questions = people * kRelationCount * kQuestionWordings;
+  const size_t biographies = people * corpus.options.biographies_per_person;
+  const struct {
+    const char* file;
+    size_t want, got;
+  } rows[] = {{kPeopleFile, people, corpus.people.size()},
+              {kBiographiesFile, biographies, corpus.biographies.size()},
+              {kQuestionsFile, questions, corpus.questions.size()}};
+  for (const auto& row : rows) {
+    if (row.want != row.got) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          row.file, ": must have ", row.want, " lines, got ", row.got));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -260,19 +305,22 @@ absl::Status WriteCorpus(const std::string& directory, const Corpus& corpus) {
 
 absl::StatusOr<Corpus> ReadCorpus(const std::string& directory) {
   const std::string path = absl::StrCat(directory, "/", kDataFile);
-  ALIGNSAE_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
-  absl::StatusOr<nlohmann::json> data = ParseJson(text);
-  if (!data.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": ", data.status().message()));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  const absl::StatusOr<nlohmann::json> data = ParseJson(text);
+  Corpus corpus;
+  const absl::Status read =
+      data.ok() ? ReadData(*data, corpus.options) : data.status();
+  if (!read.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", read.message()));
   }
-  absl::StatusOr<Corpus> corpus;
-  try {
-    corpus = ReadAll(directory, *data);
-  } catch (const nlohmann::json::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": ", error.what()));
-  }
-  if (corpus.ok()) corpus->hash = Sha256Hex(text);
+  ALIGNSAE_ASSIGN_OR_RETURN(auto files, ReadFiles(directory, *data));
+  ALIGNSAE_RETURN_IF_ERROR(ReadPeople(files[kPeopleFile], corpus));
+  ALIGNSAE_RETURN_IF_ERROR(ReadBiographies(files[kBiographiesFile], corpus));
+  ALIGNSAE_RETURN_IF_ERROR(ForEachLine(
+      kQuestionsFile, files[kQuestionsFile],
+      [&](const nlohmann::json& line) { return ReadQuestion(line, corpus); }));
+  ALIGNSAE_RETURN_IF_ERROR(CheckCounts(corpus));
+  corpus.hash = Sha256Hex(text);
   return corpus;
 }
 

@@ -38,13 +38,15 @@ namespace alignsae {
 // directories to start from.
 struct LmRun {
   std::string directory;
-  std::string tokenizer_directory;  // Empty: a vocabulary trained on the data.
-  std::string init_from;            // Empty: random weights.
-  std::string device = "cpu";       // "cpu" or "cuda".
-  bool restart = false;             // Ignore an earlier run's checkpoint.
-  int64_t stop_after_steps = 0;     // Of this run; 0: until finished.
-  std::function<bool()> should_stop;  // Asked after each step; may be empty.
-  Progress* progress = nullptr;       // May be null. Not owned.
+  std::string tokenizer_directory =
+      {};                        // Empty: a vocabulary trained on the data.
+  std::string init_from = {};    // Empty: random weights.
+  std::string device = "cpu";    // "cpu" or "cuda".
+  bool restart = false;          // Ignore an earlier run's checkpoint.
+  int64_t stop_after_steps = 0;  // Of this run; 0: until finished.
+  std::function<bool()> should_stop =
+      {};                        // Asked after each step; may be empty.
+  Progress* progress = nullptr;  // May be null. Not owned.
 };
 
 struct LmResult {
