@@ -22,6 +22,13 @@ using Prompt = PositionSelection::Prompt;
 
 constexpr int64_t kFarthest = std::numeric_limits<int64_t>::max();
 
+PositionSelection Select(Prompt prompt, bool generated = false) {
+  PositionSelection selection;
+  selection.prompt = prompt;
+  selection.generated = generated;
+  return selection;
+}
+
 PositionSelection List(std::vector<int64_t> positions) {
   return {.prompt = Prompt::kList, .list = std::move(positions)};
 }
@@ -39,7 +46,7 @@ TEST(ResolvePositionsTest, LastIsTheDefault) {
 
 TEST(ResolvePositionsTest, AllIsEveryPromptPosition) {
   ASSERT_OK_AND_ASSIGN(const ResolvedPositions resolved,
-                       ResolvePositions({.prompt = Prompt::kAll}, 3));
+                       ResolvePositions(Select(Prompt::kAll), 3));
   EXPECT_THAT(resolved.prompt, ElementsAre(0, 1, 2));
 }
 
@@ -63,8 +70,7 @@ TEST(ResolvePositionsTest, WindowExcludesItsStopAndCountsFromTheEnd) {
 TEST(ResolvePositionsTest, GeneratedTokensAloneAreEnough) {
   ASSERT_OK_AND_ASSIGN(
       const ResolvedPositions resolved,
-      ResolvePositions({.prompt = Prompt::kNone, .list = {}, .generated = true},
-                       5));
+      ResolvePositions(Select(Prompt::kNone, /*generated=*/true), 5));
   EXPECT_THAT(resolved.prompt, IsEmpty());
   EXPECT_TRUE(resolved.generated);
 }
@@ -72,8 +78,7 @@ TEST(ResolvePositionsTest, GeneratedTokensAloneAreEnough) {
 TEST(ResolvePositionsTest, GeneratedTokensCanJoinPromptTokens) {
   ASSERT_OK_AND_ASSIGN(
       const ResolvedPositions resolved,
-      ResolvePositions({.prompt = Prompt::kLast, .list = {}, .generated = true},
-                       2));
+      ResolvePositions(Select(Prompt::kLast, /*generated=*/true), 2));
   EXPECT_THAT(resolved.prompt, ElementsAre(1));
   EXPECT_TRUE(resolved.generated);
 }
@@ -98,22 +103,18 @@ TEST_P(BadSelectionTest, IsRefusedWithItsRule) {
 INSTANTIATE_TEST_SUITE_P(
     Each, BadSelectionTest,
     ::testing::Values(
-        BadSelection{{.prompt = Prompt::kNone},
-                     5,
+        BadSelection{Select(Prompt::kNone), 5,
                      "positions: must select prompt tokens or generated "
                      "tokens, got neither"},
-        BadSelection{{.prompt = static_cast<Prompt>(9)},
-                     5,
+        BadSelection{Select(static_cast<Prompt>(9)), 5,
                      "positions: must be NONE, LAST, ALL, LIST or WINDOW, got "
                      "9"},
-        BadSelection{{.prompt = Prompt::kLast},
-                     0,
+        BadSelection{Select(Prompt::kLast), 0,
                      "prompt: must hold at least one token, got 0"},
         BadSelection{List({}), 5,
                      "positions.list: must hold at least one position, got "
                      "none"},
-        BadSelection{{.prompt = Prompt::kList, .list = {}, .generated = true},
-                     5,
+        BadSelection{Select(Prompt::kList, /*generated=*/true), 5,
                      "positions.list: must hold at least one position, got "
                      "none"},
         BadSelection{List({0, 5}), 5,
