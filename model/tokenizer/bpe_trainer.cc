@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "model/tokenizer/byte_alphabet.h"
@@ -51,7 +50,6 @@ class Merger {
       : words_(std::move(words)), min_frequency_(min_frequency) {
     for (uint8_t byte : BytesInVocabularyOrder()) {
       tokens_.emplace_back(1, static_cast<char>(byte));
-      known_.insert(tokens_.back());
     }
     for (size_t w = 0; w < words_.size(); ++w) {
       AddPairs(static_cast<int32_t>(w), +1);
@@ -60,6 +58,11 @@ class Merger {
   }
 
   // Makes one more token; false if no pair is frequent enough.
+  //
+  // No token is made twice: where merges so far cross neither end of a string,
+  // they cut it in one way only (of a run of equal symbols the left ones pair
+  // up, and what lies before an uncrossed border is of even length), and once
+  // two parts merge to that string it is no longer in parts anywhere.
   bool MergeBest() {
     while (!queue_.empty()) {
       const Candidate best = queue_.top();
@@ -69,10 +72,7 @@ class Merger {
       if (best.count < min_frequency_) return false;
       std::string bytes =
           absl::StrCat(tokens_[best.pair.first], tokens_[best.pair.second]);
-      // One rule per token keeps ids and ranks in step.
-      if (bytes.size() > kMaxTokenBytes || !known_.insert(bytes).second) {
-        continue;
-      }
+      if (bytes.size() > kMaxTokenBytes) continue;
       tokens_.push_back(std::move(bytes));
       merges_.push_back(best.pair);
       Apply(best.pair, std::move(it->second.words));
@@ -149,7 +149,6 @@ class Merger {
   std::vector<Word> words_;
   const int64_t min_frequency_;
   std::vector<std::string> tokens_;  // Bytes by id.
-  absl::flat_hash_set<std::string> known_;
   std::vector<SymbolPair> merges_;
   absl::flat_hash_map<SymbolPair, PairState> pairs_;
   std::priority_queue<Candidate> queue_;

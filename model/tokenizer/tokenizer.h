@@ -1,9 +1,10 @@
 // GPT-2's byte-level BPE tokenizer, from vocab.json + merges.txt or from
 // tokenizer.json, with added_tokens.json.
 //
-// Any byte string encodes, and Decode(Encode(x)) == x. The pre-tokenizer is a
-// linear scanner, not a regex engine; encoding a text of n bytes costs
-// O(n log n) whatever the text.
+// Any byte string below 4 GiB encodes, and Decode(Encode(x)) == x. The
+// pre-tokenizer is a linear scanner, not a regex engine; encoding a text of n
+// bytes costs O(n log n) whatever the text: tens of milliseconds a MiB for
+// prose, a third of a second for the worst.
 //
 // Thread-safety: immutable after load; share by const reference.
 // Errors: INVALID_ARGUMENT names the file, the entry and the rule.
@@ -39,7 +40,8 @@ class Tokenizer {
   // vocab.json + merges.txt when both are there and both must then agree.
   static absl::StatusOr<Tokenizer> Load(const std::string& directory);
 
-  // From the contents of the files; `added_tokens_json` may be empty.
+  // From the contents of the files; `added_tokens_json` may be empty: there is
+  // no such file. README.md has the rules for each file.
   static absl::StatusOr<Tokenizer> FromFiles(
       absl::string_view vocab_json, absl::string_view merges_txt,
       absl::string_view added_tokens_json);

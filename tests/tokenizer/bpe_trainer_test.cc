@@ -84,8 +84,8 @@ TEST(BpeTrainerTest, MakesAByteVocabularyOfAnEmptyCorpus) {
 }
 
 TEST(BpeTrainerTest, NeverMakesOneTokenTwice) {
-  // "ab" + "c" and "a" + "bc" both spell "abc"; a second rule for it would set
-  // ids and ranks apart.
+  // "ab" + "c" and "a" + "bc" both spell "abc"; two merges for it would make an
+  // entry of vocab.json twice.
   for (uint64_t seed = 0; seed < 20; ++seed) {
     ASSERT_OK_AND_ASSIGN(const BpeVocabulary vocabulary,
                          TrainBpe(MadeUpCorpus(seed, 60), {.vocab_size = 700}));

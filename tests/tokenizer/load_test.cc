@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <map>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -14,7 +13,6 @@
 namespace alignsae {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
@@ -108,6 +106,15 @@ TEST_F(LoadTest, RefusesLayoutsThatDisagree) {
   EXPECT_THAT(Load(),
               disagreement(absl::StrCat(
                   tokens, "none for id 261 and there added token \"<x>\"")));
+  std::filesystem::remove(directory_ + "/added_tokens.json");
+
+  Json unmarked = SmallTokenizerJson();
+  unmarked["model"]["vocab"]["zz"] = 261;
+  Write("tokenizer.json", unmarked.dump());
+  Write("added_tokens.json", R"({"<pad>":260,"zz":261})");
+  EXPECT_THAT(Load(),
+              disagreement(absl::StrCat(
+                  tokens, "\"zz\" for id 261 and there added token \"zz\"")));
   std::filesystem::remove(directory_ + "/added_tokens.json");
 
   Json swapped = SmallTokenizerJson();
