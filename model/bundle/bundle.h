@@ -3,11 +3,19 @@
 //
 // Thread-safety: const after load.
 // Errors: each names the file. DATA_LOSS for a hash that differs or a corrupt
-// file; FAILED_PRECONDITION when a checkpoint does not fit the model (d_model,
-// layer) or cfg.json and bundle.json differ.
+// file; FAILED_PRECONDITION when a checkpoint or the tokenizer does not fit the
+// model (d_model, layer, vocabulary) or cfg.json and bundle.json differ; all
+// others as the loaders of the parts.
+//
+// Example:
+//   ALIGNSAE_ASSIGN_OR_RETURN(std::shared_ptr<const Bundle> bundle,
+//                             LoadBundle("model/demo", {}));
+//   bundle->catalog->model.context_length;
 
 #ifndef ALIGNSAE_MODEL_BUNDLE_BUNDLE_H_
 #define ALIGNSAE_MODEL_BUNDLE_BUNDLE_H_
+
+#include <ATen/ATen.h>
 
 #include <memory>
 #include <string>
@@ -31,6 +39,8 @@ struct Bundle {
 
 struct BundleOptions {
   bool whole_sae = false;
+  // Hash the weight files and compare with bundle.json. Off: the catalog
+  // repeats bundle.json's hashes, or has none for parts.
   bool verify_hashes = true;
   at::Device device = at::kCPU;
 };
@@ -40,7 +50,8 @@ absl::StatusOr<std::shared_ptr<const Bundle>> LoadBundle(
     const std::string& directory, const BundleOptions& options);
 
 // A plain HF GPT-2 directory and SAE directories (none is fine: generation and
-// tokenizing only). A checkpoint is named after its directory.
+// tokenizing only). The model and each checkpoint are named after their
+// directories; two of one name are INVALID_ARGUMENT.
 absl::StatusOr<std::shared_ptr<const Bundle>> LoadParts(
     const std::string& model_directory,
     const std::vector<std::string>& sae_directories,

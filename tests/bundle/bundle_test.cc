@@ -1,0 +1,318 @@
+// Bundles and parts of a tiny random model: what the catalog says, and that
+// every way in which the parts do not belong together is refused.
+
+#include "model/bundle/bundle.h"
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "model/base/file.h"
+#include "model/bundle/bundle_writer.h"
+#include "model/tokenizer/bpe_trainer.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/tiny_bundle.h"
+
+namespace alignsae {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+constexpr int kTokens = 260;  // The bytes, a few merges and <|endoftext|>.
+constexpr auto kUnfit = absl::StatusCode::kFailedPrecondition;
+
+class BundleTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    root_ = absl::StrCat(::testing::TempDir(), "/bundle_test_", test->name());
+    std::filesystem::remove_all(root_);
+    ASSERT_OK(WriteBundleAtomically(
+        root_,
+        [this](const std::string& directory) { return Fill(directory); }));
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  // A good bundle, with checkpoints "main" and "other".
+  absl::Status Fill(const std::string& directory) {
+    model_config_ = TinyGpt2Config();
+    model_config_.vocab_size = kTokens + 4;
+    std::filesystem::create_directories(directory + "/gpt2");
+    Gpt2Weights weights = InitGpt2Weights(model_config_, 7);
+    ALIGNSAE_RETURN_IF_ERROR(
+        SaveGpt2(directory + "/gpt2", model_config_, weights));
+    ALIGNSAE_RETURN_IF_ERROR(WriteTokenizer(directory + "/gpt2", kTokens));
+    manifest_.name = "tiny";
+    manifest_.version = "0.1";
+    manifest_.model_path = "gpt2";
+    manifest_.prompt_template = "Q: {question}\nA:";
+    manifest_.evaluation = {{"swap", 0.5}};
+    ALIGNSAE_RETURN_IF_ERROR(
+        AddSae(directory, "main", {HookKind::kResidPre, 2}, 100));
+    ALIGNSAE_RETURN_IF_ERROR(
+        AddSae(directory, "other", {HookKind::kResidPost, 3}, 200));
+    manifest_.saes[1].recommended_mode = "ADD_NORM_MATCHED";
+    manifest_.saes[1].recommended_alpha = 1.5;
+    return WriteManifestWithHashes(directory, manifest_);
+  }
+
+  absl::Status AddSae(const std::string& directory, const std::string& name,
+                      HookPoint hook, uint64_t seed) {
+    const Sae sae = TinySae(hook, model_config_.d_model, seed);
+    manifest_.saes.push_back(ManifestSaeOf(name, sae.config()));
+    return SaveSae(absl::StrCat(directory, "/sae/", name), sae.config(),
+                   sae.weights());
+  }
+
+  static absl::Status WriteTokenizer(const std::string& directory, int size) {
+    const std::vector<std::string> texts(4, "Ada was born in London, a city.");
+    ALIGNSAE_ASSIGN_OR_RETURN(const BpeVocabulary vocabulary,
+                              TrainBpe(texts, {.vocab_size = size}));
+    ALIGNSAE_RETURN_IF_ERROR(
+        WriteFileAtomically(directory + "/vocab.json", vocabulary.vocab_json));
+    return WriteFileAtomically(directory + "/merges.txt",
+                               vocabulary.merges_txt);
+  }
+
+  std::string Path(const std::string& name) const {
+    return absl::StrCat(root_, "/", name);
+  }
+  absl::StatusOr<std::shared_ptr<const Bundle>> Load() const {
+    return LoadBundle(root_, {});
+  }
+  void Rewrite(const std::string& name, const std::string& from,
+               const std::string& to) const {
+    ASSERT_OK_AND_ASSIGN(const std::string text, ReadFile(Path(name)));
+    ASSERT_THAT(text, HasSubstr(from));
+    ASSERT_OK(WriteFileAtomically(Path(name),
+                                  absl::StrReplaceAll(text, {{from, to}})));
+  }
+  // Saves checkpoint "main" anew, changed, with its new hash in bundle.json and
+  // all else there as it was.
+  void ReplaceMain(int d_model, const std::function<void(SaeConfig&)>& change) {
+    const Sae sae = TinySae({HookKind::kResidPre, 2}, d_model, 100);
+    SaeConfig config = sae.config();
+    change(config);
+    ASSERT_OK(SaveSae(Path("sae/main"), config, sae.weights()));
+    ASSERT_OK(WriteManifestWithHashes(root_, manifest_));
+  }
+
+  std::string root_;
+  Gpt2Config model_config_;
+  Manifest manifest_;
+};
+
+TEST_F(BundleTest, DescribesWhatItLoadedInTheCatalog) {
+  ASSERT_OK_AND_ASSIGN(const auto bundle, Load());
+  const Catalog& catalog = *bundle->catalog;
+  EXPECT_EQ(catalog.bundle_name, "tiny");
+  EXPECT_EQ(catalog.model.name, "tiny");
+  EXPECT_EQ(catalog.model.version, "0.1");
+  EXPECT_THAT(Sha256OfFile(Path("gpt2/model.safetensors")),
+              IsOkAndHolds(catalog.model.sha256));
+  EXPECT_EQ(catalog.model.n_layer, 4);
+  EXPECT_EQ(catalog.model.n_head, 4);
+  EXPECT_EQ(catalog.model.d_model, 32);
+  EXPECT_EQ(catalog.model.context_length, 48);
+  EXPECT_EQ(catalog.model.vocab_size, kTokens + 4);
+  EXPECT_EQ(catalog.model.prompt_template, "Q: {question}\nA:");
+  ASSERT_EQ(catalog.checkpoints.size(), 2u);
+  ASSERT_EQ(bundle->saes.size(), 2u);
+  const CheckpointInfo& main = catalog.checkpoints[0];
+  EXPECT_EQ(main.name, "main");
+  EXPECT_THAT(Sha256OfFile(Path("sae/main/sae_weights.safetensors")),
+              IsOkAndHolds(main.sha256));
+  EXPECT_EQ(main.hook, (HookPoint{HookKind::kResidPre, 2}));
+  EXPECT_EQ(main.activation, "relu");
+  EXPECT_EQ(main.scale, 2.5);
+  EXPECT_EQ(main.n_features, 24);
+  EXPECT_FALSE(main.whole_sae_loaded);
+  EXPECT_EQ(main.recommended_mode, "SWAP");
+  EXPECT_EQ(main.recommended_alpha, 1);
+  EXPECT_EQ(main.evaluation_json, "{\"swap\":0.5}");
+  EXPECT_EQ(catalog.checkpoints[1].name, "other");
+  EXPECT_EQ(catalog.checkpoints[1].recommended_mode, "ADD_NORM_MATCHED");
+  EXPECT_EQ(catalog.checkpoints[1].recommended_alpha, 1.5);
+}
+
+TEST_F(BundleTest, DescribesConceptsInTheBundlesOrder) {
+  ASSERT_OK_AND_ASSIGN(const auto bundle, Load());
+  const auto& concepts = bundle->catalog->checkpoints[0].concepts;
+  ASSERT_EQ(concepts.size(), 3u);
+  const at::Tensor w_dec =
+      TinySae({HookKind::kResidPre, 2}, 32, 100).weights().w_dec;  // [F, D]
+  std::vector<int> slots;
+  for (const ConceptInfo& info : concepts) {
+    slots.push_back(info.slot);
+    EXPECT_EQ(info.name, absl::StrCat("concept_", info.slot));
+    EXPECT_EQ(info.active_mean, 1.5 + 0.1 * info.slot);
+    EXPECT_EQ(info.threshold, 0.2);
+    EXPECT_NEAR(info.decoder_norm, w_dec[info.slot].norm().item<double>(),
+                1e-6);
+  }
+  EXPECT_THAT(slots, ElementsAre(3, 0, 17));
+}
+
+TEST_F(BundleTest, LoadsTheWholeSaeWhenAsked) {
+  ASSERT_OK_AND_ASSIGN(const auto bundle,
+                       LoadBundle(root_, {.whole_sae = true}));
+  EXPECT_TRUE(bundle->saes[0].whole());
+  EXPECT_TRUE(bundle->catalog->checkpoints[0].whole_sae_loaded);
+}
+
+TEST_F(BundleTest, TakesTheEndOfTextFromTheTokenizerWhereTheConfigHasNone) {
+  ASSERT_OK_AND_ASSIGN(const auto from_tokenizer, Load());
+  EXPECT_EQ(from_tokenizer->catalog->model.eos_token_id,
+            from_tokenizer->tokenizer->eos_token_id());
+  EXPECT_GE(from_tokenizer->tokenizer->eos_token_id(), 256);
+  Rewrite("gpt2/config.json", "\"eos_token_id\": null", "\"eos_token_id\": 5");
+  ASSERT_OK_AND_ASSIGN(const auto from_config, Load());
+  EXPECT_EQ(from_config->catalog->model.eos_token_id, 5);
+}
+
+TEST_F(BundleTest, RefusesWeightsWithAnotherHash) {
+  for (const std::string name :
+       {"gpt2/model.safetensors", "sae/other/sae_weights.safetensors"}) {
+    ASSERT_OK_AND_ASSIGN(const std::string good, ReadFile(Path(name)));
+    std::string bad = good;
+    bad[bad.size() - 2] ^= 1;  // One bit of a weight: still a valid file.
+    ASSERT_OK(WriteFileAtomically(Path(name), bad));
+    EXPECT_THAT(
+        Load(),
+        StatusIs(absl::StatusCode::kDataLoss,
+                 absl::StrCat(Path(name), ": sha256: must be ", Sha256Hex(good),
+                              " as in bundle.json, got ", Sha256Hex(bad))));
+    // Whoever turns the check off gets the catalog of bundle.json.
+    ASSERT_OK_AND_ASSIGN(const auto unchecked,
+                         LoadBundle(root_, {.verify_hashes = false}));
+    EXPECT_THAT(
+        (std::vector<std::string>{unchecked->catalog->model.sha256,
+                                  unchecked->catalog->checkpoints[1].sha256}),
+        testing::Contains(Sha256Hex(good)));
+    ASSERT_OK(WriteFileAtomically(Path(name), good));
+  }
+}
+
+TEST_F(BundleTest, NamesTheDirectoryOfABadManifest) {
+  Rewrite("bundle.json", "\"format_version\": 1", "\"format_version\": 2");
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
+                               absl::StrCat(root_,
+                                            "/bundle.json: format_version: "
+                                            "must be an integer in [1, 1], "
+                                            "got 2")));
+}
+
+TEST_F(BundleTest, NamesTheFileThatIsMissing) {
+  for (const std::string name :
+       {"bundle.json", "gpt2/config.json", "gpt2/model.safetensors",
+        "gpt2/vocab.json", "gpt2/merges.txt", "sae/main/cfg.json",
+        "sae/main/sae_weights.safetensors"}) {
+    const std::string away = Path("away");
+    std::filesystem::rename(Path(name), away);
+    EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kNotFound,
+                                 AllOf(StartsWith(root_), HasSubstr(name))))
+        << name;
+    std::filesystem::rename(away, Path(name));
+  }
+  EXPECT_OK(Load());
+}
+
+TEST_F(BundleTest, NamesTheFileThatIsBad) {
+  Rewrite("gpt2/config.json", "\"n_head\": 4", "\"n_head\": 5");
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
+                               StartsWith(Path("gpt2/config.json: n_embd"))));
+  Rewrite("gpt2/config.json", "\"n_head\": 5", "\"n_head\": 4");
+  Rewrite("sae/main/cfg.json", "\"d_sae\": 24", "\"d_sae\": 0");
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
+                               StartsWith(Path("sae/main/cfg.json: d_sae"))));
+}
+
+TEST_F(BundleTest, RefusesACheckpointOfAnotherWidth) {
+  ReplaceMain(/*d_model=*/16, [](SaeConfig&) {});
+  EXPECT_THAT(Load(), StatusIs(kUnfit, Path("sae/main/cfg.json: d_in: must be "
+                                            "32, the model's d_model, got "
+                                            "16")));
+}
+
+TEST_F(BundleTest, RefusesACheckpointOfALayerThatTheModelLacks) {
+  manifest_.saes[0].hook.layer = 4;
+  ReplaceMain(/*d_model=*/32, [](SaeConfig& c) { c.hook.layer = 4; });
+  EXPECT_THAT(Load(), StatusIs(kUnfit, Path("sae/main/cfg.json: hook layer: "
+                                            "must be in [0, 3], got 4; the "
+                                            "model has 4 blocks")));
+}
+
+TEST_F(BundleTest, RefusesACheckpointThatSaysOtherwiseThanTheManifest) {
+  ReplaceMain(/*d_model=*/32, [](SaeConfig& c) { c.concepts[1].slot = 9; });
+  EXPECT_THAT(Load(), StatusIs(kUnfit, Path("sae/main/cfg.json: "
+                                            "concepts[1].slot: must be 0 as in "
+                                            "bundle.json, got 9")));
+  ReplaceMain(/*d_model=*/32, [](SaeConfig& c) { c.scale = 3; });
+  EXPECT_THAT(Load(), StatusIs(kUnfit, Path("sae/main/cfg.json: scale: must be "
+                                            "2.5 as in bundle.json, got 3.0")));
+}
+
+TEST_F(BundleTest, RefusesATokenizerWithMoreTokensThanTheModel) {
+  model_config_.vocab_size = kTokens - 1;
+  Gpt2Weights weights = InitGpt2Weights(model_config_, 7);
+  ASSERT_OK(SaveGpt2(Path("gpt2"), model_config_, weights));
+  ASSERT_OK(WriteManifestWithHashes(root_, manifest_));
+  EXPECT_THAT(
+      Load(),
+      StatusIs(kUnfit, Path(absl::StrCat(
+                           "gpt2: tokenizer: must have at most ", kTokens - 1,
+                           " tokens, the model's vocab_size, got ", kTokens))));
+}
+
+TEST_F(BundleTest, LoadsPartsNamedAfterTheirDirectories) {
+  ASSERT_OK_AND_ASSIGN(
+      const auto bundle,
+      LoadParts(Path("gpt2/"), {Path("sae/other/"), Path("sae/main")}, {}));
+  const Catalog& catalog = *bundle->catalog;
+  EXPECT_EQ(catalog.bundle_name, "");
+  EXPECT_EQ(catalog.model.name, "gpt2");
+  EXPECT_EQ(catalog.model.prompt_template, "");
+  EXPECT_THAT(Sha256OfFile(Path("gpt2/model.safetensors")),
+              IsOkAndHolds(catalog.model.sha256));
+  ASSERT_EQ(catalog.checkpoints.size(), 2u);
+  EXPECT_EQ(catalog.checkpoints[0].name, "other");
+  EXPECT_EQ(catalog.checkpoints[1].name, "main");
+  EXPECT_EQ(catalog.checkpoints[1].recommended_mode, "");
+  EXPECT_EQ(catalog.checkpoints[1].evaluation_json, "");
+  EXPECT_EQ(catalog.FindCheckpoint("main"), 1);
+}
+
+TEST_F(BundleTest, LoadsAModelWithoutCheckpoints) {
+  ASSERT_OK_AND_ASSIGN(const auto bundle,
+                       LoadParts(Path("gpt2"), {}, {.verify_hashes = false}));
+  EXPECT_THAT(bundle->catalog->checkpoints, IsEmpty());
+  EXPECT_THAT(bundle->saes, IsEmpty());
+  EXPECT_EQ(bundle->catalog->model.sha256, "");
+  EXPECT_EQ(bundle->model->config().n_layer, 4);
+}
+
+TEST_F(BundleTest, RefusesTwoPartsOfOneName) {
+  EXPECT_THAT(
+      LoadParts(Path("gpt2"), {Path("sae/main"), Path("sae/main/")}, {}),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               Path("sae/main/: must have another name than the checkpoints "
+                    "before it, got \"main\" again")));
+}
+
+TEST_F(BundleTest, RefusesPartsThatDoNotFit) {
+  ReplaceMain(/*d_model=*/16, [](SaeConfig&) {});
+  EXPECT_THAT(LoadParts(Path("gpt2"), {Path("sae/main")}, {}),
+              StatusIs(kUnfit, HasSubstr("d_in: must be 32")));
+}
+
+}  // namespace
+}  // namespace alignsae
