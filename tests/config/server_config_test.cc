@@ -1,0 +1,239 @@
+#include "server/config/server_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/support/status_matchers.h"
+
+namespace alignsae {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::TestWithParam;
+using ::testing::ValuesIn;
+
+using Env = std::map<std::string, std::string>;
+
+absl::StatusOr<ConfigOutcome> Parse(std::vector<std::string> args,
+                                    const Env& env = {}) {
+  return ParseServerConfig(
+      args, [&env](const std::string& name) -> std::optional<std::string> {
+        const auto it = env.find(name);
+        if (it == env.end()) return std::nullopt;
+        return it->second;
+      });
+}
+
+// Flags that are enough, and more.
+std::vector<std::string> With(std::vector<std::string> more) {
+  std::vector<std::string> args = {"--model", ::testing::TempDir()};
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
+std::string WriteFile(const std::string& name, const std::string& text) {
+  const std::string path = absl::StrCat(::testing::TempDir(), "/", name);
+  std::ofstream(path) << text;
+  return path;
+}
+
+TEST(ServerConfigTest, DefaultsToLoopbackAndTheContractsNumbers) {
+  ASSERT_OK_AND_ASSIGN(const ConfigOutcome outcome, Parse(With({})));
+  const ServerConfig& config = outcome.config;
+  EXPECT_EQ(config.listen.ToString(), "127.0.0.1:50051");
+  EXPECT_EQ(config.admin_listen.ToString(), "127.0.0.1:9464");
+  EXPECT_EQ(config.limits.max_prompt_bytes, 65536);
+  EXPECT_EQ(config.limits.max_receive_message_bytes, 1 << 20);
+  EXPECT_EQ(config.limits.max_deadline_seconds, 60);
+  EXPECT_EQ(config.lame_duck_seconds, 5);
+  EXPECT_EQ(config.drain_seconds, 20);
+  EXPECT_FALSE(config.reflection);
+  EXPECT_EQ(outcome.text_to_print, "");
+}
+
+TEST(ServerConfigTest, TakesFlags) {
+  ASSERT_OK_AND_ASSIGN(
+      const ConfigOutcome outcome,
+      Parse(With({"--sae", "/tmp,/", "--whole-sae", "--listen", "[::1]:0",
+                  "--kv-slots=8", "--drain-seconds", "1.5", "--reflection"})));
+  const ServerConfig& config = outcome.config;
+  EXPECT_THAT(config.saes, ElementsAre("/tmp", "/"));
+  EXPECT_TRUE(config.whole_sae);
+  EXPECT_EQ(config.listen.host, "::1");
+  EXPECT_EQ(config.listen.port, 0);
+  EXPECT_EQ(config.listen.ToString(), "[::1]:0");
+  EXPECT_EQ(config.kv_slots, 8);
+  EXPECT_EQ(config.drain_seconds, 1.5);
+  EXPECT_TRUE(config.reflection);
+}
+
+TEST(ServerConfigTest, FlagsWinOverTheEnvironmentAndThatOverTheFile) {
+  const std::string file =
+      WriteFile("order.toml", "kv-slots = 3\nthreads = 3\ndrain-seconds = 3\n");
+  ASSERT_OK_AND_ASSIGN(
+      const ConfigOutcome outcome,
+      Parse(With({"--config", file, "--kv-slots", "5"}),
+            {{"ALIGNSAE_KV_SLOTS", "4"}, {"ALIGNSAE_THREADS", "4"}}));
+  EXPECT_EQ(outcome.config.kv_slots, 5);
+  EXPECT_EQ(outcome.config.threads, 4);
+  EXPECT_EQ(outcome.config.drain_seconds, 3);
+}
+
+TEST(ServerConfigTest, TakesEverythingFromTheEnvironment) {
+  const std::string file = WriteFile("env.toml", "lame-duck-seconds = 1\n");
+  ASSERT_OK_AND_ASSIGN(const ConfigOutcome outcome,
+                       Parse({}, {{"ALIGNSAE_MODEL", ::testing::TempDir()},
+                                  {"ALIGNSAE_CONFIG", file},
+                                  {"ALIGNSAE_REFLECTION", "true"},
+                                  {"ALIGNSAE_LOG_LEVEL", ""}}));
+  EXPECT_TRUE(outcome.config.reflection);
+  EXPECT_EQ(outcome.config.lame_duck_seconds, 1);
+  EXPECT_EQ(outcome.config.log_level, "info");  // Empty is not set.
+}
+
+TEST(ServerConfigTest, IgnoresVariablesThatKubernetesSets) {
+  EXPECT_OK(Parse(With({}), {{"ALIGNSAE_SERVICE_HOST", "10.0.0.1"},
+                             {"ALIGNSAE_PORT", "tcp://10.0.0.1:50051"}}));
+}
+
+TEST(ServerConfigTest, HelpNamesEverySettingAndItsVariable) {
+  ASSERT_OK_AND_ASSIGN(const ConfigOutcome outcome, Parse({"--help"}));
+  for (const char* flag :
+       {"model", "sae", "whole-sae", "device", "threads", "listen",
+        "admin-listen", "port-file", "tls-cert", "tls-key", "tls-client-ca",
+        "reflection", "kv-slots", "max-prompt-bytes", "max-deadline-seconds",
+        "lame-duck-seconds", "drain-seconds", "log-level", "config"}) {
+    EXPECT_THAT(outcome.text_to_print, HasSubstr(absl::StrCat("--", flag)));
+  }
+  EXPECT_THAT(outcome.text_to_print,
+              AllOf(HasSubstr("Env:ALIGNSAE_KV_SLOTS"),
+                    HasSubstr("127.0.0.1:50051"), HasSubstr("9464")));
+}
+
+TEST(ServerConfigTest, VersionIsPrinted) {
+  ASSERT_OK_AND_ASSIGN(const ConfigOutcome outcome, Parse({"--version"}));
+  EXPECT_EQ(outcome.text_to_print, "alignsae-server 0.1.0\n");
+}
+
+struct BadCase {
+  std::string name;
+  std::vector<std::string> args;
+  Env env;
+  std::string sentence;
+};
+
+class BadConfigTest : public TestWithParam<BadCase> {};
+
+TEST_P(BadConfigTest, IsRefusedWithOneSentence) {
+  EXPECT_THAT(
+      Parse(GetParam().args, GetParam().env),
+      StatusIs(absl::StatusCode::kInvalidArgument, GetParam().sentence));
+}
+
+std::vector<BadCase> BadCases() {
+  const std::string typo = WriteFile("typo.toml", "kv-slot = 3\n");
+  const std::string wrong = WriteFile("wrong.toml", "kv-slots = many\n");
+  return {
+      {"NoModel",
+       {},
+       {},
+       "--model: must be set; give a bundle or a GPT-2 directory"},
+      {"ModelMissing",
+       {"--model", "/nowhere/at/all"},
+       {},
+       "--model: must be an existing directory, got \"/nowhere/at/all\""},
+      {"UnknownFlag",
+       With({"--kv-slot", "3"}),
+       {},
+       "The following arguments were not expected: 3 --kv-slot"},
+      {"TooSmall",
+       With({"--kv-slots", "0"}),
+       {},
+       "--kv-slots: must be an integer in [2, 1024], got 0"},
+      {"NotANumber",
+       With({"--kv-slots", "many"}),
+       {},
+       "--kv-slots: must be an integer in [2, 1024], got many"},
+      {"NegativeSeconds",
+       With({"--drain-seconds", "-1"}),
+       {},
+       "--drain-seconds: must be a number of seconds in [0, 3600], got -1"},
+      {"NaNSeconds",
+       With({"--drain-seconds", "nan"}),
+       {},
+       "--drain-seconds: must be a number of seconds in [0, 3600], got nan"},
+      {"BadEndpoint",
+       With({"--listen", "50051"}),
+       {},
+       "--listen: must be host:port with a port in [0, 65535], got "
+       "\"50051\""},
+      {"PortTooLarge",
+       With({"--admin-listen", "127.0.0.1:65536"}),
+       {},
+       "--admin-listen: must be host:port with a port in [0, 65535], got "
+       "\"127.0.0.1:65536\""},
+      {"BareIpv6",
+       With({"--listen", "::1:5"}),
+       {},
+       "--listen: must be host:port with a port in [0, 65535], got "
+       "\"::1:5\""},
+      {"BadLevel",
+       With({"--log-level", "loud"}),
+       {},
+       "--log-level: must be one of debug, info, warning, error, got "
+       "\"loud\""},
+      {"BadDevice",
+       With({"--device", "tpu"}),
+       {},
+       "--device: must be one of cpu, cuda, got \"tpu\""},
+      {"CertWithoutKey",
+       With({"--tls-cert", "/etc/hostname"}),
+       {},
+       "--tls-cert and --tls-key: must be set together"},
+      {"ClientCaWithoutTls",
+       With({"--tls-client-ca", "/etc/hostname"}),
+       {},
+       "--tls-client-ca: must not be set without --tls-cert"},
+      {"KeyMissing",
+       With({"--tls-key", "/nowhere.pem"}),
+       {},
+       "--tls-key: must be an existing file, got \"/nowhere.pem\""},
+      {"BatchLargerThanQueue",
+       With({"--max-queued-sequences", "10"}),
+       {},
+       "--max-queued-sequences: must be at least --max-prompts-per-batch "
+       "(64), got 10"},
+      {"BadVariable",
+       With({}),
+       {{"ALIGNSAE_KV_SLOTS", "x"}},
+       "--kv-slots: must be an integer in [2, 1024], got x"},
+      {"UnknownKeyInFile",
+       With({"--config", typo}),
+       {},
+       "--config: INI was not able to parse kv-slot"},
+      {"BadValueInFile",
+       With({"--config", wrong}),
+       {},
+       "--kv-slots: must be an integer in [2, 1024], got many"},
+      {"FileMissing",
+       With({"--config", "/nowhere.toml"}),
+       {},
+       "/nowhere.toml was not readable (missing?)"},
+  };
+}
+
+INSTANTIATE_TEST_SUITE_P(All, BadConfigTest, ValuesIn(BadCases()),
+                         [](const ::testing::TestParamInfo<BadCase>& test) {
+                           return test.param.name;
+                         });
+
+}  // namespace
+}  // namespace alignsae

@@ -1,0 +1,253 @@
+#include "server/metrics/metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace alignsae {
+namespace {
+
+using ::testing::ElementsAreArray;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kRead[] = "ConceptService/ReadConcepts";
+
+Catalog CatalogWith(int concepts) {
+  Catalog catalog;
+  catalog.model.version = "3";
+  CheckpointInfo checkpoint;
+  checkpoint.name = "main";
+  checkpoint.sha256 = "0123456789abcdef";
+  for (int i = 0; i < concepts; ++i) {
+    ConceptInfo entry;
+    entry.name = absl::StrCat("c", i);
+    checkpoint.concepts.push_back(entry);
+  }
+  catalog.checkpoints.push_back(checkpoint);
+  return catalog;
+}
+
+// "name{labels} value" lines of the text.
+std::vector<std::string> Series(const Metrics& metrics) {
+  std::vector<std::string> series;
+  for (absl::string_view line :
+       absl::StrSplit(metrics.ExpositionText(), '\n')) {
+    if (!line.empty() && line[0] != '#') series.emplace_back(line);
+  }
+  return series;
+}
+
+// The value of `name{labels}`, or "absent".
+std::string ValueOf(const Metrics& metrics, const std::string& name) {
+  for (const std::string& line : Series(metrics)) {
+    if (absl::StartsWith(line, name + " ")) return line.substr(name.size() + 1);
+  }
+  return "absent";
+}
+
+TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
+  Metrics metrics({kRead}, "1.2.3");
+  metrics.SetCatalog(CatalogWith(1), 16);
+  std::vector<std::string> types;
+  for (absl::string_view line :
+       absl::StrSplit(metrics.ExpositionText(), '\n')) {
+    if (absl::StartsWith(line, "# TYPE ")) types.emplace_back(line.substr(7));
+  }
+  std::sort(types.begin(), types.end());
+  const char* const kGolden[] = {
+      "alignsae_build_info gauge",
+      "alignsae_cancel_to_free_seconds histogram",
+      "alignsae_checkpoint_info gauge",
+      "alignsae_concept_top_total counter",
+      "alignsae_generated_tokens_total counter",
+      "alignsae_kv_slots gauge",
+      "alignsae_kv_slots_in_use gauge",
+      "alignsae_prompt_tokens_total counter",
+      "alignsae_queue_depth gauge",
+      "alignsae_queue_wait_seconds histogram",
+      "alignsae_rejected_total counter",
+      "alignsae_rpc_duration_seconds histogram",
+      "alignsae_rpc_in_flight gauge",
+      "alignsae_rpc_requests_total counter",
+      "alignsae_slot_activation_ratio histogram",
+      "alignsae_steering_norm_ratio histogram",
+      "alignsae_steering_total counter",
+      "alignsae_step_duration_seconds histogram",
+      "alignsae_step_rows histogram",
+      "alignsae_time_per_output_token_seconds histogram",
+      "alignsae_time_to_first_token_seconds histogram",
+      "process_cpu_seconds_total counter",
+      "process_max_fds gauge",
+      "process_open_fds gauge",
+      "process_resident_memory_bytes gauge",
+      "process_start_time_seconds gauge",
+      "process_threads gauge",
+      "process_virtual_memory_bytes gauge",
+  };
+  EXPECT_THAT(types, ElementsAreArray(kGolden));
+}
+
+TEST(MetricsTest, CountsRpcsByMethodAndCode) {
+  Metrics metrics({kRead}, "1");
+  metrics.RpcStarted(kRead);
+  metrics.RpcStarted(kRead);
+  metrics.RpcFinished(kRead, "NOT_FOUND", absl::Milliseconds(20));
+  const std::string method = absl::StrCat("method=\"", kRead, "\"");
+  EXPECT_EQ(ValueOf(metrics, absl::StrCat("alignsae_rpc_requests_total{code=\"",
+                                          "NOT_FOUND\",", method, "}")),
+            "1");
+  EXPECT_EQ(ValueOf(metrics, absl::StrCat("alignsae_rpc_requests_total{code=\"",
+                                          "OK\",", method, "}")),
+            "0");
+  EXPECT_EQ(
+      ValueOf(metrics, absl::StrCat("alignsae_rpc_in_flight{", method, "}")),
+      "1");
+  EXPECT_EQ(
+      ValueOf(metrics, absl::StrCat("alignsae_rpc_duration_seconds_count{",
+                                    method, "}")),
+      "1");
+  EXPECT_EQ(
+      ValueOf(metrics, absl::StrCat("alignsae_rpc_duration_seconds_bucket{",
+                                    method, ",le=\"0.025\"}")),
+      "1");
+}
+
+TEST(MetricsTest, CountsAnUnknownMethodAsOther) {
+  Metrics metrics({kRead}, "1");
+  metrics.RpcStarted("Hostile/Name");
+  metrics.RpcFinished("Hostile/Name", "OK", absl::ZeroDuration());
+  EXPECT_THAT(metrics.ExpositionText(), Not(HasSubstr("Hostile")));
+  EXPECT_EQ(ValueOf(metrics,
+                    "alignsae_rpc_requests_total{code=\"OK\",method="
+                    "\"other\"}"),
+            "1");
+}
+
+TEST(MetricsTest, CountsConceptsOfTheCatalogAndUnboundPrompts) {
+  Metrics metrics({}, "1");
+  metrics.SetCatalog(CatalogWith(2), 16);
+  metrics.CountTopConcept(0, 1);
+  metrics.CountTopConcept(0, -1);
+  EXPECT_EQ(ValueOf(metrics,
+                    "alignsae_concept_top_total{checkpoint=\"main\","
+                    "concept=\"c1\"}"),
+            "1");
+  EXPECT_EQ(ValueOf(metrics,
+                    "alignsae_concept_top_total{checkpoint=\"main\","
+                    "concept=\"none\"}"),
+            "1");
+  EXPECT_EQ(ValueOf(metrics,
+                    "alignsae_concept_top_total{checkpoint=\"main\","
+                    "concept=\"c0\"}"),
+            "0");
+}
+
+TEST(MetricsTest, NamesAtMostSixtyFourConceptsThenOther) {
+  Metrics metrics({}, "1");
+  metrics.SetCatalog(CatalogWith(200), 16);
+  metrics.CountTopConcept(0, 63);
+  metrics.CountTopConcept(0, 64);
+  metrics.CountTopConcept(0, 199);
+  std::set<std::string> labels;
+  for (const std::string& line : Series(metrics)) {
+    if (absl::StartsWith(line, "alignsae_concept_top_total")) {
+      labels.insert(line);
+    }
+  }
+  EXPECT_EQ(labels.size(), 66u);  // 64, other and none.
+  EXPECT_EQ(ValueOf(metrics,
+                    "alignsae_concept_top_total{checkpoint=\"main\","
+                    "concept=\"c63\"}"),
+            "1");
+  EXPECT_EQ(ValueOf(metrics,
+                    "alignsae_concept_top_total{checkpoint=\"main\","
+                    "concept=\"other\"}"),
+            "2");
+}
+
+TEST(MetricsTest, TellsWhatIsLoadedWithShortHashes) {
+  Metrics metrics({}, "1.2.3");
+  metrics.SetCatalog(CatalogWith(1), 16);
+  EXPECT_EQ(ValueOf(metrics,
+                    "alignsae_checkpoint_info{name=\"main\",sha256="
+                    "\"0123456789ab\",version=\"3\"}"),
+            "1");
+  EXPECT_EQ(ValueOf(metrics,
+                    "alignsae_build_info{name=\"alignsae-server\","
+                    "version=\"1.2.3\"}"),
+            "1");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_kv_slots"), "16");
+}
+
+TEST(MetricsTest, LeavesOutRatiosThatAreNotFinite) {
+  Metrics metrics({}, "1");
+  metrics.SetCatalog(CatalogWith(1), 16);
+  metrics.ObserveActivationRatio(0, 0, std::numeric_limits<double>::infinity());
+  metrics.ObserveActivationRatio(0, 0, 1.0);
+  metrics.ObserveSteeringNormRatio(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_EQ(ValueOf(metrics,
+                    "alignsae_slot_activation_ratio_count{checkpoint="
+                    "\"main\",concept=\"c0\"}"),
+            "1");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_steering_norm_ratio_count"), "0");
+}
+
+TEST(MetricsTest, CountsKnownReasonsAndModesFromZeroAndIgnoresOthers) {
+  Metrics metrics({}, "1");
+  metrics.CountRejected("queue_full");
+  metrics.CountRejected("hostile");
+  metrics.CountSteering("SWAP");
+  metrics.CountSteering("hostile");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_rejected_total{reason=\"queue_full\"}"),
+            "1");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_rejected_total{reason=\"deadline\"}"),
+            "0");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_steering_total{mode=\"SWAP\"}"), "1");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_steering_total{mode=\"REPLACE\"}"), "0");
+  EXPECT_THAT(metrics.ExpositionText(), Not(HasSubstr("hostile")));
+}
+
+TEST(MetricsTest, CountsTokensStepsAndTimes) {
+  Metrics metrics({}, "1");
+  metrics.CountTokens(12, 3);
+  metrics.ObserveStep(absl::Milliseconds(4), 5);
+  metrics.SetSlotsInUse(2);
+  metrics.SetQueueDepth(7);
+  metrics.ObserveQueueWait(absl::Milliseconds(1));
+  metrics.ObserveFirstToken(absl::Milliseconds(1));
+  metrics.ObserveTokenTime(absl::Milliseconds(1));
+  metrics.ObserveCancelToFree(absl::Milliseconds(1));
+  EXPECT_EQ(ValueOf(metrics, "alignsae_prompt_tokens_total"), "12");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_generated_tokens_total"), "3");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_step_rows_sum"), "5");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_kv_slots_in_use"), "2");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_queue_depth"), "7");
+  for (const char* name : {"queue_wait", "time_to_first_token",
+                           "time_per_output_token", "cancel_to_free"}) {
+    EXPECT_EQ(
+        ValueOf(metrics, absl::StrCat("alignsae_", name, "_seconds_count")),
+        "1");
+  }
+}
+
+TEST(MetricsTest, TellsOfTheProcess) {
+  Metrics metrics({}, "1");
+  for (const char* name : {"process_resident_memory_bytes", "process_open_fds",
+                           "process_threads", "process_start_time_seconds"}) {
+    const std::string value = ValueOf(metrics, name);
+    ASSERT_NE(value, "absent") << name;
+    EXPECT_GT(std::stod(value), 0) << name;
+  }
+}
+
+}  // namespace
+}  // namespace alignsae
