@@ -22,24 +22,17 @@ struct Engine::Impl {
   Impl(std::shared_ptr<const Bundle> loaded, const EngineOptions& options)
       : bundle(std::move(loaded)),
         cache(bundle->model->config(), options.kv_slots,
-              bundle->model->device()),
-        used_positions(options.kv_slots, 0),
-        steered(options.kv_slots, false) {}
+              bundle->model->device()) {}
 
   absl::Status CheckRow(const StepRow& row,
                         std::vector<bool>& slot_taken) const;
   PackedRow Pack(const StepRow& row, int index) const;
-  void PrepareSlot(const StepRow& row);
   void Sample(absl::Span<const StepRow> rows, const std::vector<int>& sampled,
               const at::Tensor& logits, std::vector<RowResult>& results) const;
   void Run(absl::Span<const StepRow> rows, std::vector<RowResult>& results);
 
   std::shared_ptr<const Bundle> bundle;
   KvCache cache;
-  // Per slot: positions written since it was last cleared, and whether a
-  // steered sequence wrote them.
-  std::vector<int> used_positions;
-  std::vector<bool> steered;
 };
 
 namespace {
@@ -114,26 +107,6 @@ PackedRow Engine::Impl::Pack(const StepRow& row, int index) const {
           .logits = row.sampling.has_value()};
 }
 
-// A new sequence overwrites what the last one left only as it grows. The rest
-// is masked, which hides every finite value, but not NaN: 0 * NaN is NaN. Only
-// a steered sequence can have left one.
-void Engine::Impl::PrepareSlot(const StepRow& row) {
-  const int slot = row.kv_slot;
-  if (row.start == 0) {
-    if (steered[slot]) {
-      for (int layer = 0; layer < bundle->model->config().n_layer; ++layer) {
-        cache.keys(layer)[slot].narrow(0, 0, used_positions[slot]).zero_();
-        cache.values(layer)[slot].narrow(0, 0, used_positions[slot]).zero_();
-      }
-    }
-    steered[slot] = false;
-    used_positions[slot] = 0;
-  }
-  steered[slot] = steered[slot] || !row.interventions->empty();
-  used_positions[slot] = std::max(
-      used_positions[slot], row.start + static_cast<int>(row.tokens.size()));
-}
-
 void Engine::Impl::Sample(absl::Span<const StepRow> rows,
                           const std::vector<int>& sampled,
                           const at::Tensor& logits,
@@ -174,7 +147,6 @@ void Engine::Impl::Run(absl::Span<const StepRow> rows,
   for (size_t i = 0; i < rows.size(); ++i) {
     results[i].status = CheckRow(rows[i], slot_taken);
     if (!results[i].status.ok()) continue;
-    PrepareSlot(rows[i]);
     packed.push_back(Pack(rows[i], static_cast<int>(i)));
     tokens.insert(tokens.end(), rows[i].tokens.begin(), rows[i].tokens.end());
     if (rows[i].sampling.has_value()) sampled.push_back(static_cast<int>(i));
