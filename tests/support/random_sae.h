@@ -6,8 +6,10 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <vector>
 
+#include "model/intervention/spec.h"
 #include "model/sae/sae.h"
 #include "tests/reference/sae_reference.h"
 
@@ -35,6 +37,19 @@ inline SaeWeights WeightsOf(const ReferenceSae& sae) {
 
 inline Sae SaeOf(const ReferenceSae& sae) {
   return Sae::FromWeights(sae.config, WeightsOf(sae)).value();
+}
+
+inline Intervention MakeIntervention(InterventionMode mode, int target,
+                                     std::optional<int> source = std::nullopt,
+                                     double alpha = 1,
+                                     AlphaUnit unit = AlphaUnit::kActiveMean) {
+  Intervention intervention;
+  intervention.mode = mode;
+  intervention.target_slot = target;
+  intervention.source_slot = source;
+  intervention.alpha = alpha;
+  intervention.unit = unit;
+  return intervention;
 }
 
 // Row `n` of a float32 matrix.
