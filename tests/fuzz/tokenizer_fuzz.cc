@@ -30,11 +30,12 @@ void Require(bool condition) {
   if (!condition) std::abort();
 }
 
-// Has tokens that are parts of characters, and merges of several levels.
+// Has tokens that are parts of characters, and merges of several levels: "h e"
+// and "t he" are the first, as the seeds of the corpus want it.
 const alignsae::BpeVocabulary& SmallFiles() {
   static const alignsae::BpeVocabulary files = [] {
     const std::vector<std::string> corpus(
-        4, "the then the 日本 é😀😃 aaaaaaaa    \n\n 's 've 123 <|x|>");
+        4, "the the then the the 日本 é😀😃 aaaaaaaa    \n\n 's 've 123 <|x|>");
     return *alignsae::TrainBpe(corpus, {.vocab_size = 280});
   }();
   return files;
