@@ -135,7 +135,7 @@ class ShutdownTest(unittest.TestCase):
         server.terminate()
         time.sleep(0.1)
         server.process.send_signal(signal.SIGTERM)
-        self.assertEqual(server.process.wait(timeout=10), 0)
+        self.assertEqual(server.process.wait(timeout=10), 1)  # It did not drain.
 
     def test_readiness_watch_sees_the_server_go(self):
         server, api = self.start("--lame-duck-seconds=1")
