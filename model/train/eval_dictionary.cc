@@ -22,7 +22,8 @@ double MeanOf(const std::vector<double>& values) {
 
 // Which features some row activates: [F] bool.
 at::Tensor Alive(const Sae& sae, const at::Tensor& residuals) {
-  at::Tensor alive = at::zeros({sae.config().n_features}, at::kBool);
+  at::Tensor alive = at::zeros({sae.config().n_features},
+                               residuals.options().dtype(at::kBool));
   for (const at::Tensor& chunk : residuals.split(kChunk)) {
     alive = alive.logical_or(sae.Encode(chunk).ne(0).any(0));
   }
@@ -50,24 +51,28 @@ double EffectiveCount(absl::Span<const double> mass) {
   return std::exp(entropy);
 }
 
-DictionaryStats MeasureDictionary(const Sae& sae, const at::Tensor& residuals,
+DictionaryStats MeasureDictionary(const Sae& sae, const at::Tensor& h,
                                   const at::Tensor& labels,
-                                  const at::Tensor& training_residuals) {
+                                  const at::Tensor& training_h) {
   at::NoGradGuard no_grad;
+  const at::Device device = sae.weights().w_enc.device();
+  const at::Tensor residuals = h.to(device);
   const SaeConfig& config = sae.config();
   const int64_t concepts = sae.concept_count();
   std::vector<int64_t> slots;
   for (const SaeConcept& entry : config.concepts) slots.push_back(entry.slot);
-  const at::Tensor slot_index = at::tensor(slots, at::kLong);
-  const at::Tensor is_free = at::ones({config.n_features}, at::kBool)
-                                 .index_fill(0, slot_index, false);  // [F]
+  const at::Tensor slot_index = at::tensor(slots, at::kLong).to(device);
+  const at::Tensor is_free =
+      at::ones({config.n_features}, residuals.options().dtype(at::kBool))
+          .index_fill(0, slot_index, false);  // [F]
 
   // Sums over chunks, in double: N may be large.
   double squared_error = 0;
   double active = 0;
-  at::Tensor mass = at::zeros({concepts, config.n_features}, at::kDouble);
+  at::Tensor mass = at::zeros({concepts, config.n_features},
+                              residuals.options().dtype(at::kDouble));
   const std::vector<at::Tensor> chunks = residuals.split(kChunk);
-  const std::vector<at::Tensor> label_chunks = labels.split(kChunk);
+  const std::vector<at::Tensor> label_chunks = labels.to(device).split(kChunk);
   for (size_t c = 0; c < chunks.size(); ++c) {
     const at::Tensor z = sae.Encode(chunks[c]);  // [n, F]
     squared_error += (sae.Decode(z) - chunks[c])
@@ -88,7 +93,7 @@ DictionaryStats MeasureDictionary(const Sae& sae, const at::Tensor& residuals,
       active / static_cast<double>(std::max<int64_t>(1, residuals.size(0)));
   stats.free_features = is_free.sum().item<int64_t>();
   stats.dead_features =
-      is_free.logical_and(Alive(sae, training_residuals).logical_not())
+      is_free.logical_and(Alive(sae, training_h.to(device)).logical_not())
           .sum()
           .item<int64_t>();
   for (int64_t r = 0; r < concepts; ++r) {

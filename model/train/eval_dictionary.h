@@ -38,11 +38,11 @@ struct DictionaryStats {
 // entries share it evenly; 0 without mass. Entries are not negative.
 double EffectiveCount(absl::Span<const double> mass);
 
-// `sae` is whole. residuals [N, D], labels [N] int64; training_residuals [M, D]
-// decide which features are dead.
-DictionaryStats MeasureDictionary(const Sae& sae, const at::Tensor& residuals,
+// `sae` is whole. Residuals h [N, D] with labels [N] int64; training_h [M, D]
+// decides which features are dead. On any device.
+DictionaryStats MeasureDictionary(const Sae& sae, const at::Tensor& h,
                                   const at::Tensor& labels,
-                                  const at::Tensor& training_residuals);
+                                  const at::Tensor& training_h);
 
 }  // namespace alignsae
 

@@ -74,8 +74,15 @@ Json SwapsToJson(const SwapTable& table, size_t chosen, InterventionMode mode,
   }
   json["alpha_curve"] = Json::array();
   for (size_t a = 0; a < table.alphas.size(); ++a) {
-    Json point = HalvesToJson(table.Total(a));
-    point["alpha"] = table.alphas[a];
+    const HalvesCounts total = table.Total(a);
+    const SuccessCounts all = total.all();
+    Json point = {{"alpha", table.alphas[a]},
+                  {"whole", Rounded(all.Rate(all.whole))},
+                  {"first", Rounded(all.Rate(all.first))},
+                  {"substring", Rounded(all.Rate(all.substring))},
+                  {"asked", Rounded(total.asked.Rate(total.asked.whole))},
+                  {"never_asked",
+                   Rounded(total.never_asked.Rate(total.never_asked.whole))}};
     for (size_t j = 0; j < relations.size(); ++j) {
       const SuccessCounts counts = table.Target(a, static_cast<int>(j)).all();
       point["by_target"][relations[j]] = Rounded(counts.Rate(counts.whole));

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
+#include "model/tensor/torch_fence.h"
 
 namespace alignsae {
 namespace {
@@ -26,6 +27,25 @@ CheckpointInfo InfoOf(const Sae& sae, size_t index) {
   return info;
 }
 
+// SAEs are trained and calibrated on the CPU; the engine runs where the model
+// is.
+absl::StatusOr<Sae> OnDevice(const Sae& sae, at::Device device) {
+  const SaeWeights& weights = sae.weights();
+  if (!sae.whole() || weights.w_enc.device() == device) return sae;
+  SaeWeights moved;
+  const absl::Status status = WithTorchFence([&] {
+    moved.w_enc = weights.w_enc.to(device);
+    moved.b_enc = weights.b_enc.to(device);
+    moved.w_dec = weights.w_dec.to(device);
+    moved.b_dec = weights.b_dec.to(device);
+    if (weights.threshold.defined()) {
+      moved.threshold = weights.threshold.to(device);
+    }
+  });
+  ALIGNSAE_RETURN_IF_ERROR(status);
+  return Sae::FromWeights(sae.config(), moved);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EvalSubject>> EvalSubject::Create(
@@ -33,6 +53,8 @@ absl::StatusOr<std::unique_ptr<EvalSubject>> EvalSubject::Create(
   auto bundle = std::make_shared<Bundle>();
   auto catalog = std::make_shared<Catalog>();
   for (size_t i = 0; i < saes.size(); ++i) {
+    ALIGNSAE_ASSIGN_OR_RETURN(saes[i],
+                              OnDevice(saes[i], inputs.model->device()));
     catalog->checkpoints.push_back(InfoOf(saes[i], i));
   }
   bundle->catalog = std::move(catalog);

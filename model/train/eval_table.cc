@@ -137,9 +137,12 @@ std::string RenderSwaps(const std::string& title, const Json& swap) {
   for (const auto& [relation, halves] : At(swap, "by_target").items()) {
     targets.Row(SuccessRow(relation, halves));
   }
-  Table curve(SuccessHeader("alpha"));
+  Table curve(
+      {"alpha", "whole", "asked", "never asked", "first token", "substring"});
   for (const Json& point : At(swap, "alpha_curve")) {
-    curve.Row(SuccessRow(Number(At(point, "alpha"), 2), point));
+    curve.Row({Number(At(point, "alpha"), 2), Number(At(point, "whole")),
+               Number(At(point, "asked")), Number(At(point, "never_asked")),
+               Number(At(point, "first")), Number(At(point, "substring"))});
   }
   return absl::StrCat("Swap success, ", title, ": ", Text(At(swap, "mode")),
                       " at alpha ", Number(At(swap, "alpha"), 2), "\n",

@@ -15,6 +15,9 @@ int main(int argc, char** argv) {
   absl::Status status;
   alignsae::RegisterData(app, status);
   alignsae::RegisterLm(app, status);
+  alignsae::RegisterSae(app, status);
+  alignsae::RegisterEval(app, status);
+  alignsae::RegisterPipeline(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -22,6 +25,10 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     std::cerr << "alignsae-train: internal error: " << error.what() << "\n";
     return 1;
+  }
+  if (absl::IsCancelled(status)) {
+    std::cout << "alignsae-train: " << status.message() << "\n";
+    return 0;
   }
   if (!status.ok()) {
     std::cerr << "alignsae-train: " << status.message() << "\n";

@@ -10,13 +10,19 @@ TrainPreset Tiny() {
   preset.data.people = 40;
   preset.lm.layers = 4;
   preset.lm.width = 64;
-  preset.lm.epochs = 30;
+  preset.lm.epochs = 36;
   preset.lm.learning_rate = 4e-3;
   preset.lm.warmup_steps = 50;
   preset.lm.biography_batch = 16;
   preset.lm.question_batch = 48;
   preset.lm.wordings_per_epoch = 4;
-  preset.lm.probe_every = 10;
+  preset.lm.probe_every = 12;
+  preset.sae.free_features = 200;
+  preset.sae.batch_size = 64;
+  preset.eval.modes = "SWAP";
+  preset.eval.select_sample = 10;
+  preset.pipeline.layers = "0,1";
+  preset.pipeline.baselines = "class_means";
   return preset;
 }
 
@@ -43,6 +49,11 @@ TrainPreset Gpt2Small() {
   preset.lm.epochs = 60;
   preset.lm.learning_rate = 3e-4;
   preset.lm.warmup_steps = 300;
+  // The paper's layers, width and lengths of the two stages.
+  preset.sae.free_features = 10000;
+  preset.sae.stage1_epochs = 100;
+  preset.sae.stage2_epochs = 500;
+  preset.pipeline.layers = "4,5,6,7";
   return preset;
 }
 

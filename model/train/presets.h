@@ -11,7 +11,9 @@
 
 #include "absl/strings/string_view.h"
 #include "model/train/corpus.h"
+#include "model/train/eval_options.h"
 #include "model/train/lm_options.h"
+#include "model/train/pipeline_options.h"
 #include "model/train/sae_options.h"
 
 namespace alignsae {
@@ -22,6 +24,8 @@ struct TrainPreset {
   DataOptions data;
   LmOptions lm;
   SaeOptions sae;
+  EvalOptions eval;
+  PipelineOptions pipeline;
 };
 
 inline constexpr char kDefaultPreset[] = "demo";
