@@ -14,6 +14,7 @@
 #include "model/train/eval_compare.h"
 #include "model/train/eval_report.h"
 #include "model/train/lm_model.h"
+#include "model/train/progress.h"
 
 namespace alignsae {
 namespace {

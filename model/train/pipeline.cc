@@ -335,7 +335,7 @@ std::string Differences(const Options& options, const Options& preset,
     if (value == base[name]) continue;
     absl::StrAppend(
         &flags, " --", prefix, absl::StrReplaceAll(name, {{"_", "-"}}), " ",
-        value.is_string() ? value.get<std::string>() : value.dump());
+        value.is_string() ? value.template get<std::string>() : value.dump());
   }
   return flags;
 }

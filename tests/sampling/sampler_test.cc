@@ -296,10 +296,14 @@ TEST(SamplerTest, NoLogprobsAreReportedUnlessAsked) {
   EXPECT_THAT(sampled.top, IsEmpty());
 }
 
-TEST(SamplerTest, TinyTemperatureIsGreedy) {
-  const std::vector<float> logits = {1.0f, 1.0001f, 1.00005f};
+TEST(SamplerTest, TinyTemperatureDrawsAmongTheLargestOnly) {
   for (double temperature : {1e-30, 1e-300, 5e-324}) {
-    EXPECT_THAT(Seen(logits, {.temperature = temperature}, 200), ElementsAre(1))
+    EXPECT_THAT(
+        Seen({1.0f, 1.0001f, 1.00005f}, {.temperature = temperature}, 200),
+        ElementsAre(1))
+        << temperature;
+    EXPECT_THAT(Seen({2.0f, 1.0f, 2.0f}, {.temperature = temperature}, 200),
+                ElementsAre(0, 2))
         << temperature;
   }
 }

@@ -1,0 +1,70 @@
+#include "server/rpc/call.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+#include "server/config/log.h"
+#include "server/rpc/random_id.h"
+#include "server/rpc/status.h"
+#include "server/scheduler/status_payload.h"
+
+namespace alignsae {
+namespace {
+
+constexpr size_t kMaxRequestIdBytes = 128;
+
+}  // namespace
+
+Call::Call(const RpcEnv* env, absl::string_view method,
+           grpc::CallbackServerContext* context)
+    : env_(env),
+      method_(method),
+      context_(context),
+      start_(env->clock->Now()),
+      deadline_(start_ +
+                absl::Seconds(env->config.limits.max_deadline_seconds)) {
+  env_->metrics->RpcStarted(method_);
+  const auto& metadata = context->client_metadata();
+  if (const auto it = metadata.find(kRequestIdKey); it != metadata.end()) {
+    request_id_.assign(it->second.data(), it->second.size());
+  }
+  if (request_id_.size() > kMaxRequestIdBytes) {
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat(kRequestIdKey, ": must have at most ", kMaxRequestIdBytes,
+                     " bytes, got ", request_id_.size()));
+    request_id_.clear();
+  }
+  if (request_id_.empty()) request_id_ = RandomId();
+  context->AddInitialMetadata(kRequestIdKey, request_id_);
+  const auto wanted = context->deadline();
+  if (wanted != std::chrono::system_clock::time_point::max()) {
+    deadline_ = std::min(deadline_, absl::FromChrono(wanted));
+  }
+}
+
+grpc::Status Call::End(const absl::Status& status) {
+  const WireStatus wire = ToWireStatus(status, request_id_);
+  if (!wire.retry_pushback.empty()) {
+    context_->AddTrailingMetadata(kRetryPushbackKey, wire.retry_pushback);
+  }
+  const absl::Duration took = env_->clock->Now() - start_;
+  const std::string code = absl::StatusCodeToString(
+      static_cast<absl::StatusCode>(wire.status.error_code()));
+  env_->metrics->RpcFinished(method_, code, took);
+  LogLine line(wire.internal_id.empty() ? LogLevel::kInfo : LogLevel::kError,
+               "rpc");
+  line.Add("method", method_)
+      .Add("request_id", request_id_)
+      .Add("code", code)
+      .Add("duration_ms", absl::ToDoubleMilliseconds(took))
+      .Add("prompt_tokens", prompt_tokens_)
+      .Add("generated_tokens", generated_tokens_);
+  if (!status.ok()) line.Add("reason", ReasonOf(status));
+  if (!wire.internal_id.empty()) {
+    line.Add("error_id", wire.internal_id).Add("error", status.ToString());
+  }
+  return wire.status;
+}
+
+}  // namespace alignsae

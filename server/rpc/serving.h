@@ -1,0 +1,67 @@
+// What RPCs work with: the loaded model, and the parts that all calls share.
+//
+// The gRPC port opens before the model is loaded, so that probes get an answer;
+// until Set() every API call is UNAVAILABLE.
+//
+// Thread-safety: ServingState is thread-safe; the structs are immutable once
+// they are shared.
+
+#ifndef ALIGNSAE_SERVER_RPC_SERVING_H_
+#define ALIGNSAE_SERVER_RPC_SERVING_H_
+
+#include <memory>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "model/base/catalog.h"
+#include "model/base/mutex.h"
+#include "model/tokenizer/tokenizer.h"
+#include "server/config/server_config.h"
+#include "server/metrics/metrics.h"
+#include "server/rpc/worker_pool.h"
+#include "server/scheduler/clock.h"
+#include "server/scheduler/scheduler.h"
+
+namespace alignsae {
+
+// One loaded model. A call keeps the one that it began with.
+struct Serving {
+  std::shared_ptr<const Catalog> catalog;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  Scheduler* scheduler = nullptr;  // Outlives every call.
+};
+
+class ServingState {
+ public:
+  void Set(std::shared_ptr<const Serving> serving) ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    serving_ = std::move(serving);
+  }
+  // nullptr while starting.
+  std::shared_ptr<const Serving> Get() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    return serving_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::shared_ptr<const Serving> serving_ ABSL_GUARDED_BY(mutex_);
+};
+
+// All of it outlives every call.
+struct RpcEnv {
+  ServingState* serving = nullptr;
+  WorkerPool* workers = nullptr;
+  Metrics* metrics = nullptr;
+  const Clock* clock = nullptr;
+  ServerConfig config;  // Limits, and what GetModel tells.
+};
+
+// The bytes of a token as generated text: none for special tokens.
+absl::string_view TextBytes(const Tokenizer& tokenizer, int32_t id);
+// The bytes of a token, special or not; none for ids without.
+absl::string_view PieceBytes(const Tokenizer& tokenizer, int32_t id);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_RPC_SERVING_H_
