@@ -20,6 +20,7 @@
 #include "server/rpc/concept_service.h"
 #include "server/rpc/grpc_server.h"
 #include "server/rpc/health_service.h"
+#include "server/rpc/methods.h"
 #include "server/rpc/metrics_observer.h"
 #include "server/rpc/model_service.h"
 #include "server/rpc/serving.h"

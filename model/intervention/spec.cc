@@ -127,6 +127,10 @@ bool IsTwoSlotMode(InterventionMode mode) {
   return mode == InterventionMode::kSwap || mode == InterventionMode::kReplace;
 }
 
+bool HasAlphaUnit(InterventionMode mode) {
+  return mode == InterventionMode::kSet || IsTwoSlotMode(mode);
+}
+
 absl::StatusOr<ResolvedPositions> ResolvePositions(
     const PositionSelection& selection, int prompt_length) {
   if (prompt_length < 1) {

@@ -32,6 +32,7 @@ enum class InterventionMode {
 absl::string_view InterventionModeName(InterventionMode mode);  // "SWAP", ...
 absl::StatusOr<InterventionMode> ParseInterventionMode(absl::string_view name);
 bool IsTwoSlotMode(InterventionMode mode);  // SWAP, REPLACE.
+bool HasAlphaUnit(InterventionMode mode);   // SET, SWAP, REPLACE.
 
 // How alpha is read by SET, SWAP and REPLACE.
 enum class AlphaUnit {

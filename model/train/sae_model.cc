@@ -1,6 +1,7 @@
 #include "model/train/sae_model.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
 #include <tuple>

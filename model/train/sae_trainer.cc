@@ -1,6 +1,6 @@
 #include "model/train/sae_trainer.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

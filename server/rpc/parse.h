@@ -87,10 +87,6 @@ absl::StatusOr<std::vector<int32_t>> ParseDetokenize(
 absl::StatusOr<std::vector<int>> ParseListConcepts(
     const v1::ListConceptsRequest& wire, const ParseEnv& env);
 
-// Bytes of text of the prompts, to tell small requests from large ones without
-// parsing them.
-size_t TextBytesOf(const v1::Prompt& prompt);
-
 }  // namespace alignsae
 
 #endif  // ALIGNSAE_SERVER_RPC_PARSE_H_

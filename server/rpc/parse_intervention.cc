@@ -63,10 +63,6 @@ absl::StatusOr<int> ParseConcept(const v1::ConceptRef& wire,
   return Invalid(field, "name a concept or a slot", "none");
 }
 
-bool HasUnit(InterventionMode mode) {
-  return mode == InterventionMode::kSet || IsTwoSlotMode(mode);
-}
-
 absl::StatusOr<AlphaUnit> ParseUnit(v1::AlphaUnit unit, InterventionMode mode,
                                     absl::string_view field) {
   switch (unit) {
@@ -74,7 +70,7 @@ absl::StatusOr<AlphaUnit> ParseUnit(v1::AlphaUnit unit, InterventionMode mode,
       return AlphaUnit::kActiveMean;
     case v1::ALPHA_UNIT_ACTIVE_MEAN:
     case v1::ALPHA_UNIT_RAW:
-      if (HasUnit(mode)) {
+      if (HasAlphaUnit(mode)) {
         return unit == v1::ALPHA_UNIT_RAW ? AlphaUnit::kRaw
                                           : AlphaUnit::kActiveMean;
       }

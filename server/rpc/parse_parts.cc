@@ -100,10 +100,6 @@ absl::StatusOr<std::string> ApplyTemplate(absl::string_view question,
   return absl::StrReplaceAll(prompt_template, {{"{question}", question}});
 }
 
-size_t TextBytesOf(const v1::Prompt& prompt) {
-  return prompt.text().size() + prompt.question().size();
-}
-
 absl::StatusOr<std::vector<int32_t>> ParsePrompt(const v1::Prompt& prompt,
                                                  absl::string_view field,
                                                  const ParseEnv& env) {

@@ -10,16 +10,17 @@ EventQueue::EventQueue(const Options& options, const Clock* clock,
 
 bool EventQueue::Deliver(RequestEvent event) {
   const absl::Time now = clock_->Now();
-  const bool last = std::holds_alternative<SequenceFinished>(event) ||
-                    std::holds_alternative<RequestDone>(event);
-  bool was_empty = false;
+  const auto* done = std::get_if<RequestDone>(&event);
+  const bool always = done || std::holds_alternative<SequenceFinished>(event);
+  bool tell = done != nullptr;
   {
     MutexLock lock(&mutex_);
-    if (!last && unread_.size() >= options_.max_unread) return false;
-    was_empty = unread_.empty();
+    if (!always && unread_.size() >= options_.max_unread) return false;
+    if (done) end_ = done->status;
+    tell = tell || unread_.empty();
     unread_.push_back({std::move(event), now});
   }
-  if (was_empty) on_ready_();
+  if (tell) on_ready_();
   return true;
 }
 
@@ -34,6 +35,11 @@ std::optional<RequestEvent> EventQueue::Pop() {
   RequestEvent event = std::move(unread_.front().event);
   unread_.pop_front();
   return event;
+}
+
+std::optional<absl::Status> EventQueue::end() const {
+  MutexLock lock(&mutex_);
+  return end_;
 }
 
 }  // namespace alignsae

@@ -29,7 +29,8 @@ class EventQueue : public RequestSink {
   };
 
   // `on_ready` is called, without a lock held, whenever an event is put into an
-  // empty queue; it must not block. `clock` must outlive the queue.
+  // empty queue, and for RequestDone; it must not block. `clock` must outlive
+  // the queue.
   EventQueue(const Options& options, const Clock* clock,
              std::function<void()> on_ready);
 
@@ -40,6 +41,9 @@ class EventQueue : public RequestSink {
 
   // The oldest event; nullopt when there is none.
   std::optional<RequestEvent> Pop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // How the request ended, also while that is still unread.
+  std::optional<absl::Status> end() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   struct Unread {
@@ -52,6 +56,7 @@ class EventQueue : public RequestSink {
   const std::function<void()> on_ready_;
   mutable Mutex mutex_;
   std::deque<Unread> unread_ ABSL_GUARDED_BY(mutex_);
+  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace alignsae

@@ -2,7 +2,7 @@
 // vocabulary, 124 M weights. Needs 3 GB of memory.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <cmath>
 #include <vector>

@@ -3,7 +3,7 @@
 #include "model/train/lm_data.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <set>

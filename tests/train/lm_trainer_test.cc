@@ -4,7 +4,7 @@
 #include "model/train/lm_trainer.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <string>
 

@@ -4,7 +4,7 @@
 #include "model/train/sae_losses.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <cmath>
 #include <functional>
