@@ -15,6 +15,9 @@ if(ALIGNSAE_MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
+# Everywhere, because a precompiled header serves only files with the same flag.
+add_compile_options(-pthread)
+
 add_library(alignsae_warnings INTERFACE)
 target_compile_options(alignsae_warnings INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror

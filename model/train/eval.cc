@@ -211,7 +211,8 @@ absl::StatusOr<Json> EvaluateVariant(EvalSubject& subject,
   Json figures;
   ALIGNSAE_ASSIGN_OR_RETURN(
       const Candidate best,
-      BestSteering(subject, steerings, options, report, figures["selection"]));
+      BestSteering(subject, steerings, kModeMargin, options, report,
+                   figures["selection"]));
   ALIGNSAE_ASSIGN_OR_RETURN(figures["swap"],
                             SwapFigures(subject, Split::kTest, best.steering,
                                         best.alpha, options, report));

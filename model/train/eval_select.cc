@@ -10,6 +10,10 @@
 
 namespace alignsae {
 
+bool Beats(const Candidate& candidate, const Candidate& best, double margin) {
+  return candidate.whole > best.whole + (best.whole < 0 ? 0 : margin);
+}
+
 absl::StatusOr<Candidate> TrySteering(EvalSubject& subject,
                                       const Steering& steering,
                                       const EvalOptions& options,
@@ -46,6 +50,7 @@ absl::StatusOr<Candidate> TrySteering(EvalSubject& subject,
 
 absl::StatusOr<Candidate> BestSteering(EvalSubject& subject,
                                        const std::vector<Steering>& steerings,
+                                       double margin,
                                        const EvalOptions& options,
                                        const EvalReporter& report,
                                        nlohmann::json& rows) {
@@ -55,7 +60,7 @@ absl::StatusOr<Candidate> BestSteering(EvalSubject& subject,
     ALIGNSAE_ASSIGN_OR_RETURN(Candidate candidate,
                               TrySteering(subject, steering, options, report));
     rows.push_back(candidate.row);
-    if (candidate.whole > best.whole) best = std::move(candidate);
+    if (Beats(candidate, best, margin)) best = std::move(candidate);
   }
   if (best.whole < 0) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -76,7 +81,8 @@ absl::StatusOr<Candidate> SelectSteering(EvalSubject& subject,
   }
   ALIGNSAE_ASSIGN_OR_RETURN(
       Candidate best,
-      BestSteering(subject, layers, options, report, selection["layers"]));
+      BestSteering(subject, layers, /*margin=*/0, options, report,
+                   selection["layers"]));
   selection["modes"] = nlohmann::json::array();
   for (size_t m = 1; m < modes.size(); ++m) {
     ALIGNSAE_ASSIGN_OR_RETURN(
@@ -85,7 +91,7 @@ absl::StatusOr<Candidate> SelectSteering(EvalSubject& subject,
                     SteeringOf(subject, best.steering.checkpoint, modes[m]),
                     options, report));
     selection["modes"].push_back(candidate.row);
-    if (candidate.whole > best.whole) best = std::move(candidate);
+    if (Beats(candidate, best, kModeMargin)) best = std::move(candidate);
   }
   return best;
 }

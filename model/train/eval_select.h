@@ -26,10 +26,22 @@ absl::StatusOr<Candidate> TrySteering(EvalSubject& subject,
                                       const EvalOptions& options,
                                       const EvalReporter& report);
 
-// The best of `steerings`, the earlier one of equals; every row goes to `rows`,
-// an array. FAILED_PRECONDITION when the engine refuses all of them.
+// Whether `candidate` is better than `best` by more than `margin`. One that the
+// engine refuses beats nothing and is beaten by any other.
+bool Beats(const Candidate& candidate, const Candidate& best, double margin);
+
+// What a further mode must be better by, on validation wordings, to be taken
+// instead of the one before it. Modes come in order of preference: the first,
+// SWAP, needs concept slots only, REPLACE the whole SAE; less than a hundredth
+// is chance with the few people of the choice, and not worth that.
+inline constexpr double kModeMargin = 0.01;
+
+// The best of `steerings`, where a later one must be better by more than
+// `margin`; every row goes to `rows`, an array. FAILED_PRECONDITION when the
+// engine refuses all of them.
 absl::StatusOr<Candidate> BestSteering(EvalSubject& subject,
                                        const std::vector<Steering>& steerings,
+                                       double margin,
                                        const EvalOptions& options,
                                        const EvalReporter& report,
                                        nlohmann::json& rows);

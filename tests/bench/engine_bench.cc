@@ -36,8 +36,10 @@ Engine& SharedEngine() {
         std::make_unique<const Gpt2>(config, InitGpt2Weights(config, 1));
     bundle->saes.push_back(TinySae(kHook, config.d_model, 2));
     auto catalog = std::make_shared<Catalog>();
-    catalog->checkpoints.push_back(
-        {.name = "bench", .sha256 = "", .hook = kHook, .activation = "relu"});
+    CheckpointInfo& checkpoint = catalog->checkpoints.emplace_back();
+    checkpoint.name = "bench";
+    checkpoint.hook = kHook;
+    checkpoint.activation = "relu";
     bundle->catalog = std::move(catalog);
     return Engine::Create(std::move(bundle), {.kv_slots = kSlots}).value();
   }();
