@@ -117,11 +117,12 @@ absl::StatusOr<RequestHandle> Scheduler::Submit(
 
 absl::Status Scheduler::WhyEnd(const ActiveRequest& request, absl::Time now,
                                bool ending_all) {
-  if (request.cancelled_at.load() != 0) {
-    return absl::CancelledError("the client cancelled the call");
-  }
+  // First, because gRPC cancels a call whose deadline has passed.
   if (now >= request.spec.deadline) {
     return absl::DeadlineExceededError("deadline: has passed");
+  }
+  if (request.cancelled_at.load() != 0) {
+    return absl::CancelledError("the client cancelled the call");
   }
   return ending_all ? Draining() : absl::OkStatus();
 }

@@ -184,15 +184,15 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"NothingSelected",
             Mode("ADD", "positions { prompt: PROMPT_SELECTION_NONE }"),
             kInvalid,
-            "interventions[1].positions: must select at least one position, "
-            "got none"},
+            "interventions[1].positions: must select prompt tokens or "
+            "generated tokens, got neither"},
         Bad{"ReversedWindow",
             Mode("ADD",
                  "positions { prompt: PROMPT_SELECTION_WINDOW window { start: "
                  "3 stop: 1 } }"),
             kInvalid,
-            "interventions[1].positions: must be a window [start, stop) with "
-            "start < stop, got [3, 1)"}),
+            "interventions[1].positions.window: must have start below stop, "
+            "got [3, 1), which is [3, 1) of 4 tokens"}),
     &NameOf);
 
 TEST_F(ParseTest, DefaultsAreGreedyAnd32Tokens) {

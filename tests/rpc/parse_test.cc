@@ -208,11 +208,6 @@ INSTANTIATE_TEST_SUITE_P(
             "PROMPT_SELECTION_LIST }",
             kInvalid,
             "positions.positions: must hold at least one position, got none"},
-        Bad{"DuplicateInList",
-            "prompt { text: 'abc' } positions { prompt: "
-            "PROMPT_SELECTION_LIST positions: -1 positions: 2 }",
-            kInvalid,
-            "positions.positions[1]: must be distinct, got 2 twice"},
         Bad{"OutsideThePrompt",
             "prompt { text: 'abc' } positions { prompt: "
             "PROMPT_SELECTION_LIST positions: 3 }",
@@ -259,6 +254,18 @@ TEST_F(ParseTest, AnInspectionOfConceptsAloneListsNoFeatures) {
   const Observation& observation = parsed.spec.sequences[0].observations[0];
   EXPECT_THAT(observation.positions, ElementsAre(1, 2));
   EXPECT_FALSE(observation.whole);
+}
+
+TEST_F(ParseTest, APositionNamedTwiceCountsOnce) {
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedReadout parsed,
+      ParseInspectSlots(
+          FromText<v1::InspectSlotsRequest>(
+              "prompt { text: 'abc' } positions { prompt: "
+              "PROMPT_SELECTION_LIST positions: -1 positions: 0 positions: 2 }"),
+          env()));
+  EXPECT_THAT(parsed.spec.sequences[0].observations[0].positions,
+              ElementsAre(0, 2));
 }
 
 TEST_F(ParseTest, AnInspectionOverTheReplyLimitIsRefused) {

@@ -59,6 +59,16 @@ TEST_F(EventQueueTest, TakesTheEndHoweverFullItIs) {
   EXPECT_TRUE(queue_.Deliver(RequestDone{absl::OkStatus()}));
 }
 
+TEST_F(EventQueueTest, TellsOfTheEndThoughItIsUnread) {
+  Put(1);
+  EXPECT_EQ(queue_.end(), std::nullopt);
+  queue_.Deliver(RequestDone{absl::CancelledError("gone")});
+  EXPECT_EQ(ready_, 2);
+  ASSERT_TRUE(queue_.end().has_value());
+  EXPECT_EQ(queue_.end()->code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(PopPosition(), 1);
+}
+
 TEST_F(EventQueueTest, StallsWhenTheOldestEventIsUnreadForTooLong) {
   EXPECT_FALSE(queue_.IsStalled(clock_.Now()));
   Put(1);
