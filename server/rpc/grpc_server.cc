@@ -1,6 +1,7 @@
 #include "server/rpc/grpc_server.h"
 
 #include <dlfcn.h>
+#include <grpc/support/log.h>
 #include <grpcpp/resource_quota.h>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
@@ -14,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
+#include "server/config/log.h"
 
 namespace alignsae {
 namespace {
@@ -107,6 +109,16 @@ absl::Status LoadReflection() {
   return absl::OkStatus();
 }
 
+// What gRPC has to say goes into our log, for --log-level=debug: peers cause
+// most of it, and a port that cannot be bound is told by Start's status.
+void RouteGrpcLog() {
+  gpr_set_log_function([](gpr_log_func_args* args) {
+    LogLine(LogLevel::kDebug, "grpc")
+        .Add("severity", gpr_log_severity_string(args->severity))
+        .Add("message", args->message);
+  });
+}
+
 int Milliseconds(double seconds) { return static_cast<int>(seconds * 1000); }
 
 void SetTransport(const ServerConfig& config, grpc::ServerBuilder& builder) {
@@ -144,6 +156,7 @@ void SetTransport(const ServerConfig& config, grpc::ServerBuilder& builder) {
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     const ServerConfig& config, const std::vector<grpc::Service*>& services) {
+  RouteGrpcLog();
   if (config.reflection) ALIGNSAE_RETURN_IF_ERROR(LoadReflection());
   ALIGNSAE_ASSIGN_OR_RETURN(
       std::shared_ptr<grpc::ServerCredentials> credentials,

@@ -113,7 +113,7 @@ class ConcurrencyTest(ServerTest):
 
 
 class OverloadTest(ServerTest):
-    flags = ("--kv-slots=2", "--max-queued-sequences=3")
+    flags = ("--kv-slots=2", "--max-queued-sequences=3", "--max-prompts-per-batch=2")
 
     def test_a_full_queue_refuses_with_a_time_to_come_back(self):
         request = steering.CompleteRequest(
