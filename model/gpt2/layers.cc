@@ -5,10 +5,21 @@
 namespace alignsae {
 namespace {
 
+// x Phi(x) in the tanh form. Not at::gelu(x, "tanh"): that one computes what is
+// left over behind whole vectors by another tanh, so that a number's last bit
+// depends on where in the batch it lies, and equal arms would not be bit-equal.
+at::Tensor GeluTanh(const at::Tensor& x) {
+  constexpr double kSqrtTwoOverPi = 0.79788456080286535588;
+  constexpr double kCubic = 0.044715;
+  const at::Tensor t =
+      at::tanh((x * x * kCubic + 1.0) * x * kSqrtTwoOverPi);  // [N, I]
+  return x * 0.5 * (t + 1.0);
+}
+
 at::Tensor Activate(const at::Tensor& x, Activation activation) {
   switch (activation) {
     case Activation::kGeluTanh:
-      return at::gelu(x, "tanh");
+      return GeluTanh(x);
     case Activation::kGeluErf:
       return at::gelu(x, "none");
     case Activation::kRelu:

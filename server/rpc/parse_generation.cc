@@ -200,6 +200,10 @@ absl::StatusOr<ParsedGeneration> ParseParts(const GenerationParts& parts,
     return absl::FailedPreconditionError(
         "generation.concept_trace: must be off without a checkpoint, got on");
   }
+  if (parts.config.concept_trace()) {
+    ALIGNSAE_RETURN_IF_ERROR(CheckHasConcepts(
+        *parsed.checkpoint, "generation.concept_trace", env));
+  }
   ALIGNSAE_ASSIGN_OR_RETURN(std::vector<int32_t> prompt,
                             ParsePrompt(parts.prompt, "prompt", env));
   const int prompt_length = static_cast<int>(prompt.size());

@@ -164,6 +164,15 @@ absl::StatusOr<int> FindCheckpoint(absl::string_view name,
       ", got ", Quoted(name)));
 }
 
+absl::Status CheckHasConcepts(int checkpoint, absl::string_view field,
+                              const ParseEnv& env) {
+  const CheckpointInfo& info = env.catalog->checkpoints[checkpoint];
+  if (!info.concepts.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(field, ": must have concepts to read, got ", info.name,
+                   ", which has none"));
+}
+
 absl::StatusOr<ResolvedPositions> ParsePositions(
     const v1::PositionSelection& wire, absl::string_view field,
     PositionSelection::Prompt unspecified, int prompt_length) {

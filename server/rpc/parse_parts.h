@@ -46,6 +46,10 @@ absl::StatusOr<int> FindCheckpoint(absl::string_view name,
                                    absl::string_view field,
                                    const ParseEnv& env);
 
+// FAILED_PRECONDITION when the checkpoint is a plain SAE: nothing to read.
+absl::Status CheckHasConcepts(int checkpoint, absl::string_view field,
+                              const ParseEnv& env);
+
 // Positions of a prompt. `unspecified` is what PROMPT_SELECTION_UNSPECIFIED
 // means.
 absl::StatusOr<ResolvedPositions> ParsePositions(

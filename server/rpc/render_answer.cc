@@ -50,9 +50,12 @@ v1::ConceptReading RenderReading(const ConceptReading& reading,
   wire.mutable_values()->Assign(reading.values.begin(), reading.values.end());
   wire.mutable_probabilities()->Assign(reading.probabilities.begin(),
                                        reading.probabilities.end());
-  wire.set_top_concept(
-      catalog.checkpoints[reading.checkpoint].concepts[reading.top].name);
-  wire.set_top_index(reading.top);
+  // A checkpoint without concepts (a plain SAE) has no top one.
+  if (!reading.values.empty()) {
+    wire.set_top_concept(
+        catalog.checkpoints[reading.checkpoint].concepts[reading.top].name);
+    wire.set_top_index(reading.top);
+  }
   wire.set_margin(reading.margin);
   wire.set_bound(reading.bound);
   return wire;

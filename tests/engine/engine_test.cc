@@ -1,5 +1,6 @@
 #include "model/engine/engine.h"
 
+#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -153,6 +154,25 @@ TEST_F(EngineTest, ChunkedPromptEqualsWholePrompt) {
   ExpectSameDistribution(*last.sampled, *whole.sampled);
   EXPECT_EQ(first_edit.positions_applied, 1);
   EXPECT_EQ(first_edit.effects[0].position, 4);
+}
+
+TEST_F(EngineTest, ArmsThatChangeNothingAreBitEqualWhateverTheThreadCount) {
+  const int before = at::get_num_threads();
+  for (int threads : {1, 2, 3, 5, 7}) {
+    at::set_num_threads(threads);
+    for (int length : {1, 5, 23}) {
+      const std::vector<int32_t> ids = Prompt(length, 4);
+      const std::vector<RowResult> results = engine_->Step(
+          {PromptRow(0, ids),
+           PromptRow(1, ids, {Edit(InterventionMode::kAdd, 0, length - 1)})});
+      for (size_t i = 0; i < 20; ++i) {
+        EXPECT_EQ(results[1].sampled->top[i].logprob,
+                  results[0].sampled->top[i].logprob)
+            << threads << " threads, " << length << " tokens";
+      }
+    }
+  }
+  at::set_num_threads(before);
 }
 
 TEST_F(EngineTest, ArmsThatChangeNothingAreBitEqualToTheBaseline) {

@@ -162,6 +162,32 @@ TEST_F(ParseTest, AServerWithoutCheckpointsReadsNothing) {
                "checkpoint: must be loaded, got a server without any"));
 }
 
+TEST_F(ParseTest, APlainSaeHasNoConceptsToRead) {
+  auto catalog = std::make_shared<Catalog>(*catalog_);
+  catalog->checkpoints[1].concepts.clear();
+  catalog_ = catalog;
+  EXPECT_THAT(
+      ParseReadConcepts(FromText<v1::ReadConceptsRequest>(
+                            "prompts { text: 'x' } checkpoint: 'whole'"),
+                        env()),
+      StatusIs(kPrecondition,
+               "checkpoint: must have concepts to read, got whole, which has "
+               "none"));
+  EXPECT_THAT(
+      ParseComplete(FromText<v1::CompleteRequest>(
+                        "prompt { text: 'x' } checkpoint: 'whole' generation { "
+                        "concept_trace: true }"),
+                    env(), 1),
+      StatusIs(kPrecondition,
+               "generation.concept_trace: must have concepts to read, got "
+               "whole, which has none"));
+  EXPECT_THAT(
+      ParseInspectSlots(FromText<v1::InspectSlotsRequest>(
+                            "prompt { text: 'x' } checkpoint: 'whole'"),
+                        env()),
+      IsOk());
+}
+
 TEST_F(ParseTest, AReplyOverTheLimitIsRefusedBeforeTheWork) {
   limits_.max_send_message_bytes = 500;
   EXPECT_THAT(

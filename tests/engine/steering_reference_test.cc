@@ -1,0 +1,170 @@
+// Steered answers of the whole engine against the scalar reference of GPT-2 with
+// the scalar reference of the interventions in its hook: every mode at every
+// clause of positions, several edits in order, both kinds of hook point.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/engine/engine.h"
+#include "tests/reference/gpt2_reference.h"
+#include "tests/reference/sae_reference.h"
+#include "tests/support/tiny_bundle.h"
+#include "tests/support/tiny_model.h"
+
+namespace alignsae {
+namespace {
+
+constexpr int kPromptLength = 6;
+constexpr int kNewTokens = 16;
+
+std::vector<double> Values(const at::Tensor& tensor) {
+  const at::Tensor values = tensor.to(at::kDouble).contiguous();
+  const double* data = values.data_ptr<double>();
+  return {data, data + values.numel()};
+}
+
+ReferenceSae ReferenceOf(const Sae& sae) {
+  ReferenceSae reference;
+  reference.config = sae.config();
+  reference.w_enc = Values(sae.weights().w_enc);
+  reference.b_enc = Values(sae.weights().b_enc);
+  reference.w_dec = Values(sae.weights().w_dec);
+  reference.b_dec = Values(sae.weights().b_dec);
+  return reference;
+}
+
+// Positions of an edit, by the name of the clause that gives them.
+struct Clause {
+  std::string name;
+  ResolvedPositions positions;
+};
+const Clause kClauses[] = {{"last", {{5}, false}},
+                           {"all", {{0, 1, 2, 3, 4, 5}, false}},
+                           {"list", {{0, 2, 5}, false}},
+                           {"window", {{1, 2, 3}, false}},
+                           {"generated only", {{}, true}},
+                           {"last and generated", {{5}, true}}};
+
+class SteeringReferenceTest : public ::testing::Test {
+ protected:
+  SteeringReferenceTest()
+      : bundle_(TinyBundle()),
+        engine_(Engine::Create(bundle_, {.kv_slots = 2}).value()),
+        model_(bundle_->model->config(),
+               ParametersOf(bundle_->model->weights())) {
+    for (const Sae& sae : bundle_->saes) saes_.push_back(ReferenceOf(sae));
+    prompt_ = RandomTokens(bundle_->model->config(), kPromptLength, 21);
+  }
+
+  Intervention Edit(InterventionMode mode, int checkpoint,
+                    const ResolvedPositions& positions) const {
+    Intervention edit;
+    edit.mode = mode;
+    edit.checkpoint = checkpoint;
+    edit.target_slot = 3;
+    if (IsTwoSlotMode(mode)) edit.source_slot = 0;
+    if (mode != InterventionMode::kAblate) edit.alpha = 1.75;
+    edit.positions = positions;
+    return edit;
+  }
+
+  // The reference's logits after `tokens`.
+  std::vector<double> Logits(const std::vector<int32_t>& tokens,
+                             const std::vector<Intervention>& edits) const {
+    return model_
+        .Run(tokens,
+             [&](int site, int position, Vector& h) {
+               for (const Intervention& edit : edits) {
+                 const ReferenceSae& sae = saes_[edit.checkpoint];
+                 if (sae.config.hook.site() == site &&
+                     edit.AppliesAt(position, kPromptLength)) {
+                   h = ReferenceEdit(sae, edit, h);
+                 }
+               }
+             })
+        .logits.back();
+  }
+
+  // The engine's greedy answer, each token checked against the reference.
+  std::vector<int32_t> ExpectAsReference(const std::vector<Intervention>& edits,
+                                         const std::string& what) {
+    StepRow row;
+    row.prompt_length = kPromptLength;
+    row.tokens = prompt_;
+    row.interventions =
+        std::make_shared<const std::vector<Intervention>>(edits);
+    row.sampling = SamplingParams{.n_logprobs = 5};
+    std::vector<int32_t> tokens = prompt_;
+    for (int i = 0; i < kNewTokens; ++i) {
+      const RowResult result = engine_->Step({row}).front();
+      EXPECT_TRUE(result.status.ok()) << what << ": " << result.status;
+      if (!result.status.ok()) return tokens;
+      const std::vector<double> logits = Logits(tokens, edits);
+      const double largest = *std::max_element(logits.begin(), logits.end());
+      double sum = 0;
+      for (double logit : logits) sum += std::exp(logit - largest);
+      for (const TokenLogprob& top : result.sampled->top) {
+        EXPECT_NEAR(top.logprob,
+                    logits[top.token] - largest - std::log(sum), 1e-4)
+            << what << ", token " << i;
+      }
+      EXPECT_EQ(logits[result.sampled->token], largest) << what << " " << i;
+      row.start += static_cast<int>(row.tokens.size());
+      row.tokens = {result.sampled->token};
+      tokens.push_back(result.sampled->token);
+    }
+    return tokens;
+  }
+
+  std::shared_ptr<const Bundle> bundle_;
+  std::unique_ptr<Engine> engine_;
+  ReferenceGpt2 model_;
+  std::vector<ReferenceSae> saes_;
+  std::vector<int32_t> prompt_;
+};
+
+constexpr InterventionMode kModes[] = {
+    InterventionMode::kAdd,      InterventionMode::kAddNormMatched,
+    InterventionMode::kSet,      InterventionMode::kMultiply,
+    InterventionMode::kAblate,   InterventionMode::kSwap,
+    InterventionMode::kReplace};
+
+TEST_F(SteeringReferenceTest, EveryModeAtEveryClauseOfPositions) {
+  const std::vector<int32_t> baseline = ExpectAsReference({}, "baseline");
+  int changed = 0;
+  for (int checkpoint : {0, 1}) {  // resid_pre[2] and resid_post[0].
+    for (InterventionMode mode : kModes) {
+      for (const Clause& clause : kClauses) {
+        const std::vector<int32_t> steered = ExpectAsReference(
+            {Edit(mode, checkpoint, clause.positions)},
+            std::string(InterventionModeName(mode)) + " at " + clause.name);
+        if (steered != baseline) ++changed;
+      }
+    }
+  }
+  EXPECT_GT(changed, 40) << "the edits must be large enough to tell";
+}
+
+TEST_F(SteeringReferenceTest, SeveralEditsApplyInOrder) {
+  const ResolvedPositions last = {{5}, false};
+  for (int checkpoint : {0, 1}) {
+    const Intervention set = Edit(InterventionMode::kSet, checkpoint, last);
+    const Intervention add = Edit(InterventionMode::kAdd, checkpoint, last);
+    ExpectAsReference({set, add}, "SET, ADD");
+    ExpectAsReference({add, set}, "ADD, SET");
+    EXPECT_NE(Logits(prompt_, {set, add}), Logits(prompt_, {add, set}));
+  }
+  // Of two checkpoints the one with the earlier hook comes first, whatever the
+  // order of the request.
+  ExpectAsReference({Edit(InterventionMode::kSwap, 0, last),
+                     Edit(InterventionMode::kAdd, 1, {{0, 5}, true})},
+                    "two hooks");
+}
+
+}  // namespace
+}  // namespace alignsae
