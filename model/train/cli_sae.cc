@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/train/cli.h"
 #include "model/train/corpus_file.h"
@@ -30,6 +31,11 @@ struct SaeCommand {
     ALIGNSAE_ASSIGN_OR_RETURN(const Gpt2 gpt2, Gpt2::Load(model, where));
     ALIGNSAE_ASSIGN_OR_RETURN(const Tokenizer tokenizer,
                               Tokenizer::Load(model));
+    if (layer >= gpt2.config().n_layer) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--layer: must be in [0, ", gpt2.config().n_layer - 1, "], got ",
+          layer, "; the model has ", gpt2.config().n_layer, " blocks"));
+    }
     Progress progress(stdout, stderr);
     CatchStopSignals();
     SaePlan plan;

@@ -59,14 +59,15 @@ Json AccuracyToJson(const HalfAccuracy& accuracy) {
 
 // What decides the weights: a checkpoint with another one is not continued.
 Json Fingerprint(const Corpus& corpus, const LmOptions& options,
-                 const LmRun& run, absl::string_view vocabulary) {
+                 const LmRun& run, absl::string_view vocabulary,
+                 const std::string& initial) {
   Json json = FieldsToJson(options);
   for (const char* name : {"probe_every", "probe_people", "checkpoint_every"}) {
     json.erase(name);
   }
   json["data_sha256"] = corpus.hash;
   json["vocabulary_sha256"] = Sha256Hex(vocabulary);
-  json["init_from"] = run.init_from;
+  json["init_from_sha256"] = initial;
   json["device"] = run.device;
   return json;
 }
@@ -105,7 +106,7 @@ class LmTrainer {
   absl::Status FinishEpoch(int64_t epoch, const EpochSums& sums);
   absl::Status WriteCheckpoint();
   absl::Status WriteResult(const LmResult& result);
-  ProbeResult Probe(int people) const;
+  ProbeResult Probe(Split split, int people) const;
   NamedTensors State() const;
   std::string Path(absl::string_view name) const {
     return absl::StrCat(run_.directory, "/", name);
@@ -171,8 +172,17 @@ absl::Status LmTrainer::Prepare() {
                .warmup_steps = options_.warmup_steps,
                .total_steps = steps_per_epoch_ * options_.epochs,
                .floor_ratio = options_.floor_ratio};
-  fingerprint_ =
-      Fingerprint(corpus_, options_, run_, files.vocab_json + files.merges_txt);
+  std::string initial;  // By content: a directory may change behind its name.
+  if (!run_.init_from.empty()) {
+    for (const char* file : {"/config.json", "/model.safetensors"}) {
+      ALIGNSAE_ASSIGN_OR_RETURN(
+          const std::string hash,
+          Sha256OfFile(absl::StrCat(run_.init_from, file)));
+      initial += hash;
+    }
+  }
+  fingerprint_ = Fingerprint(corpus_, options_, run_,
+                             files.vocab_json + files.merges_txt, initial);
   return Resume();
 }
 
@@ -247,9 +257,9 @@ absl::Status LmTrainer::TrainEpoch(int64_t epoch, EpochSums& sums) {
   return absl::OkStatus();
 }
 
-ProbeResult LmTrainer::Probe(int people) const {
+ProbeResult LmTrainer::Probe(Split split, int people) const {
   const Gpt2 model(model_->config, model_->weights);
-  return ProbeAccuracy(model, *tokenizer_, corpus_, Split::kTest, people);
+  return ProbeAccuracy(model, *tokenizer_, corpus_, split, people);
 }
 
 absl::Status LmTrainer::FinishEpoch(int64_t epoch, const EpochSums& sums) {
@@ -270,7 +280,9 @@ absl::Status LmTrainer::FinishEpoch(int64_t epoch, const EpochSums& sums) {
   if (options_.probe_every > 0 && number % options_.probe_every == 0 &&
       number < options_.epochs) {
     ALIGNSAE_ASSIGN_OR_RETURN(const ProbeResult probe, WithTorchFence([&] {
-                                return Probe(options_.probe_people);
+                                // Test wordings are for the end alone.
+                                return Probe(Split::kValidation,
+                                             options_.probe_people);
                               }));
     line["accuracy_asked"] = AccuracyToJson(probe.asked);
     line["accuracy_never_asked"] = AccuracyToJson(probe.never_asked);
@@ -289,15 +301,17 @@ absl::Status LmTrainer::FinishEpoch(int64_t epoch, const EpochSums& sums) {
 
 absl::Status LmTrainer::WriteCheckpoint() {
   return WithTorchFence([&]() -> absl::Status {
-    ALIGNSAE_RETURN_IF_ERROR(WriteTrainingState(
-        Path("training.safetensors"), State(),
-        {{"options", fingerprint_.dump()}, {"step", absl::StrCat(step_)}}));
+    // The model first: a state that says "done" must not stand beside an older
+    // model.
     Gpt2Weights weights = model_->weights;
     for (auto& [name, tensor] : weights.Named()) {
       *tensor = tensor->detach().to(at::kCPU);
     }
     if (model_->config.tie_word_embeddings) weights.lm_head = weights.wte;
-    return SaveGpt2(Path("gpt2"), model_->config, weights);
+    ALIGNSAE_RETURN_IF_ERROR(SaveGpt2(Path("gpt2"), model_->config, weights));
+    return WriteTrainingState(
+        Path("training.safetensors"), State(),
+        {{"options", fingerprint_.dump()}, {"step", absl::StrCat(step_)}});
   });
 }
 
@@ -328,6 +342,9 @@ absl::StatusOr<LmResult> LmTrainer::Run() {
     run_.progress->Start("lm", step_, schedule_.total_steps);
   }
   LmResult result;
+  // Trained before: only the files are made sure of.
+  const bool done_before = step_ == schedule_.total_steps;
+  if (done_before) ALIGNSAE_RETURN_IF_ERROR(WriteCheckpoint());
   while (step_ < schedule_.total_steps && !stopped_) {
     const int64_t epoch = step_ / steps_per_epoch_;
     EpochSums sums;
@@ -348,13 +365,16 @@ absl::StatusOr<LmResult> LmTrainer::Run() {
     return result;
   }
   ALIGNSAE_ASSIGN_OR_RETURN(result.accuracy, WithTorchFence([&] {
-                              return Probe(std::numeric_limits<int>::max());
+                              return Probe(Split::kTest,
+                                           std::numeric_limits<int>::max());
                             }));
   Say(absl::StrFormat(
       "finished: answers on test wordings: asked %.4f, never "
       "asked %.4f",
       result.accuracy.asked.mean, result.accuracy.never_asked.mean));
-  ALIGNSAE_RETURN_IF_ERROR(WriteResult(result));
+  if (!done_before || !FileExists(Path("lm.json"))) {
+    ALIGNSAE_RETURN_IF_ERROR(WriteResult(result));
+  }
   return result;
 }
 

@@ -39,9 +39,16 @@ absl::StatusOr<nlohmann::json> ReadJson(const std::string& path) {
 
 // What a run starts from, by content: a directory may change behind its name.
 absl::StatusOr<std::string> HashOf(const std::string& directory,
-                                   const std::string& file) {
-  if (directory.empty()) return std::string("none");
-  return Sha256OfFile(absl::StrCat(directory, "/", file));
+                                   const std::vector<std::string>& files) {
+  std::string hashes;
+  if (directory.empty()) return hashes;
+  for (const std::string& file : files) {
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const std::string hash,
+        Sha256OfFile(absl::StrCat(directory, "/", file)));
+    absl::StrAppend(&hashes, " ", file, " ", hash);
+  }
+  return hashes;
 }
 
 class Pipeline {
@@ -126,9 +133,11 @@ absl::Status Pipeline::MakeData() {
 
 absl::Status Pipeline::TrainModel() {
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string initial,
-                            HashOf(run_.init_from, "model.safetensors"));
+                            HashOf(run_.init_from,
+                                   {"config.json", "model.safetensors"}));
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string merges,
-                            HashOf(run_.tokenizer_directory, "merges.txt"));
+                            HashOf(run_.tokenizer_directory,
+                                   {"vocab.json", "merges.txt"}));
   std::vector<std::string> outputs;
   for (const char* file :
        {"config.json", "model.safetensors", "vocab.json", "merges.txt"}) {
@@ -139,8 +148,9 @@ absl::Status Pipeline::TrainModel() {
       book_.Run({.name = "lm",
                  .inputs = absl::StrCat(
                      data_digest_, " ", FieldsToJson(preset_.lm).dump(), " ",
-                     run_.init_from, " ", run_.tokenizer_directory),
+                     run_.device, initial, merges),
                  .outputs = std::move(outputs),
+                 .state = {"lm/training.safetensors"},
                  .run = [&]() -> absl::Status {
                    LmRun lm;
                    lm.directory = book_.Path("lm");
@@ -219,6 +229,7 @@ absl::Status Pipeline::TrainSaes() {
              .outputs = {directory + "/cfg.json",
                          directory + "/sae_weights.safetensors",
                          directory + "/value_heads.safetensors"},
+             .state = {directory + "/training.safetensors"},
              .run = [&]() -> absl::Status {
                ALIGNSAE_ASSIGN_OR_RETURN(const SaeInputs* inputs, Inputs());
                return MakeSae(*inputs,
@@ -294,6 +305,8 @@ absl::Status Pipeline::MeasureBaselines() {
                                         " ", FieldsToJson(preset_.sae).dump(),
                                         " ", FieldsToJson(preset_.eval).dump()),
                  .outputs = {file},
+                 .state = {absl::StrCat("baselines/", name,
+                                        "/training.safetensors")},
                  .run = measure})
             .status());
     ALIGNSAE_ASSIGN_OR_RETURN(evaluation_["baselines"][name],

@@ -10,10 +10,11 @@
 //   data/  lm/  sae/<hook>/  evaluation.json  baselines/<name>.json  stages/
 // Bundle directory: model/bundle/manifest.h, and eval/ (eval_set.h).
 //
+// What an earlier run left of other options is made anew, half-trained or not.
+//
 // Thread-safety: one run per work directory at a time.
 // Errors: INVALID_ARGUMENT names the option; CANCELLED when should_stop said
-// so; FAILED_PRECONDITION when the work directory holds a half-trained model of
-// other options.
+// so.
 //
 // Example:
 //   PipelineRun run{.work = "run", .out = "demo", .progress = &progress};

@@ -28,6 +28,19 @@ absl::StatusOr<std::string> StageBook::MakeMarker(const Stage& stage) const {
   return marker.dump(2) + "\n";
 }
 
+absl::Status StageBook::TakeState(const Stage& stage) const {
+  const std::string path = Path(absl::StrCat("stages/", stage.name, ".begun"));
+  const std::string inputs = Sha256Hex(stage.inputs);
+  const absl::StatusOr<std::string> begun = ReadFile(path);
+  if (begun.ok() && *begun == inputs) return absl::OkStatus();
+  for (const std::string& file : stage.state) {
+    std::error_code error;
+    std::filesystem::remove(Path(file), error);
+    if (error) return PosixError(Path(file), "remove", error.value());
+  }
+  return WriteFileAtomically(path, inputs);
+}
+
 absl::StatusOr<std::string> StageBook::Run(const Stage& stage) {
   const std::string path = Path(absl::StrCat("stages/", stage.name, ".json"));
   const absl::StatusOr<std::string> old_marker = ReadFile(path);
@@ -48,6 +61,7 @@ absl::StatusOr<std::string> StageBook::Run(const Stage& stage) {
   // A stage that is stopped half-way must not look done.
   std::filesystem::remove(path, error);
   if (progress_ != nullptr) progress_->Line(absl::StrCat(stage.name, ": runs"));
+  ALIGNSAE_RETURN_IF_ERROR(TakeState(stage));
   const absl::Time start = absl::Now();
   ALIGNSAE_RETURN_IF_ERROR(stage.run());
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string marker, MakeMarker(stage));

@@ -2,7 +2,8 @@
 // what they were is skipped, so that a stopped run goes on where it was and a
 // changed option redoes what depends on it, and nothing else.
 //
-// A stage's marker, <work>/stages/<name>.json, is written atomically after its
+// <work>/stages/<name>.begun holds the hash of the inputs that a stage was last
+// begun with. A stage's marker, <work>/stages/<name>.json, is written atomically after its
 // outputs and holds the hash of its inputs and of each output file. Stages
 // chain by digest: what a stage returns goes into the inputs of those that
 // build on it.
@@ -35,6 +36,9 @@ struct Stage {
   std::string name;    // A file name.
   std::string inputs;  // Everything that decides the outputs, as text.
   std::vector<std::string> outputs;  // Files, relative to the work directory.
+  // Files from which a stopped run goes on. Removed before the stage runs with
+  // other inputs than those that they were made from.
+  std::vector<std::string> state = {};
   std::function<absl::Status()> run;
 };
 
@@ -54,6 +58,8 @@ class StageBook {
 
  private:
   absl::StatusOr<std::string> MakeMarker(const Stage& stage) const;
+  // Removes the state of a run with other inputs, and notes these.
+  absl::Status TakeState(const Stage& stage) const;
   std::string work_;
   Progress* progress_;
 };

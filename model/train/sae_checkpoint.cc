@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <numeric>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -34,13 +35,27 @@ std::vector<SaeConcept> ConceptsAt(const std::vector<std::string>& relations,
   return concepts;
 }
 
-// TrainSae with a progress bar.
+// A line of log.jsonl.
+nlohmann::ordered_json EpochJson(const SaeEpochLog& log) {
+  return {{"epoch", log.epoch},   {"stage", log.stage}, {"total", log.total},
+          {"recon", log.recon},   {"sparse", log.sparse}, {"align", log.align},
+          {"perp", log.perp},     {"val", log.val},     {"indep", log.indep}};
+}
+
+// TrainSae with a progress bar, and every epoch in log.jsonl.
 absl::StatusOr<TrainedSae> TrainWithProgress(const SaeInputs& inputs,
                                              const SaePlan& plan) {
   bool started = false;
+  std::optional<JsonLog> file;
   SaeRun run;
   run.state_path = absl::StrCat(plan.directory, kStateFile);
   run.on_epoch = [&](const SaeEpochLog& log, int epochs) -> absl::Status {
+    if (!file.has_value()) {  // Opened here, where the epoch is known.
+      ALIGNSAE_ASSIGN_OR_RETURN(
+          file, JsonLog::Open(absl::StrCat(plan.directory, "/log.jsonl"),
+                              "epoch", log.epoch - 1));
+    }
+    ALIGNSAE_RETURN_IF_ERROR(file->Append(EpochJson(log)));
     if (plan.progress != nullptr) {
       if (!started) plan.progress->Start(plan.title, log.epoch - 1, epochs);
       started = true;

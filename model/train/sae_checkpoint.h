@@ -47,8 +47,9 @@ absl::StatusOr<SaeInputs> CollectSaeInputs(const Gpt2& model,
 struct SaePlan {
   HookPoint hook;
   SaeOptions options;
-  // Gets cfg.json, sae_weights.safetensors and value_heads.safetensors; while
-  // it trains also training.safetensors, which the end removes.
+  // Gets cfg.json, sae_weights.safetensors, value_heads.safetensors and
+  // log.jsonl (every term of every epoch); while it trains also
+  // training.safetensors, which the end removes.
   std::string directory;
   std::string title;                  // Of the progress bar.
   Progress* progress = nullptr;       // May be null. Not owned.

@@ -343,8 +343,11 @@ absl::StatusOr<TrainedSae> Train(const SaeDataset& data,
                         log.epoch == trainer.epochs())) {
       ALIGNSAE_RETURN_IF_ERROR(trainer.Save(run.state_path));
     }
-    if (run.on_epoch) {
-      ALIGNSAE_RETURN_IF_ERROR(run.on_epoch(log, trainer.epochs()));
+    if (!run.on_epoch) continue;
+    const absl::Status go_on = run.on_epoch(log, trainer.epochs());
+    if (!go_on.ok()) {  // Stopped: nothing of what was done is lost.
+      if (checkpoints) ALIGNSAE_RETURN_IF_ERROR(trainer.Save(run.state_path));
+      return go_on;
     }
   }
   return trainer.Finish();

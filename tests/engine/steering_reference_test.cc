@@ -154,9 +154,11 @@ TEST_F(SteeringReferenceTest, SeveralEditsApplyInOrder) {
   const ResolvedPositions last = {{5}, false};
   for (int checkpoint : {0, 1}) {
     const Intervention set = Edit(InterventionMode::kSet, checkpoint, last);
-    const Intervention add = Edit(InterventionMode::kAdd, checkpoint, last);
-    ExpectAsReference({set, add}, "SET, ADD");
-    ExpectAsReference({add, set}, "ADD, SET");
+    // Its size depends on the residual that it finds.
+    const Intervention add =
+        Edit(InterventionMode::kAddNormMatched, checkpoint, last);
+    ExpectAsReference({set, add}, "SET, ADD_NORM_MATCHED");
+    ExpectAsReference({add, set}, "ADD_NORM_MATCHED, SET");
     EXPECT_NE(Logits(prompt_, {set, add}), Logits(prompt_, {add, set}));
   }
   // Of two checkpoints the one with the earlier hook comes first, whatever the

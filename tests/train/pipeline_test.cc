@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -88,6 +89,10 @@ TEST_F(PipelineTest, MakesABundleThatLoadsAndCanBeMeasuredAgain) {
     EXPECT_TRUE(evaluation["baselines"][name].contains("swap")) << name;
   }
   EXPECT_EQ(evaluation["selection"]["layers"].size(), 2u);
+  ASSERT_OK_AND_ASSIGN(const std::string sae_log,
+                       ReadFile(run.work + "/sae/resid_post_1/log.jsonl"));
+  EXPECT_EQ(std::count(sae_log.begin(), sae_log.end(), '\n'),
+            preset.sae.stage1_epochs + preset.sae.stage2_epochs);
   EXPECT_EQ(evaluation["test"]["swap"]["alpha_curve"].size(), 2u);
 
   ASSERT_OK_AND_ASSIGN(const std::shared_ptr<const Bundle> bundle,
@@ -167,6 +172,48 @@ TEST_F(PipelineTest, ChangedOptionsRedoOnlyWhatDependsOnThem) {
   const auto after = FilesOf(run.work + "/stages");
   EXPECT_EQ(before.at("lm.json"), after.at("lm.json"));
   EXPECT_NE(before.at("evaluation.json"), after.at("evaluation.json"));
+}
+
+TEST_F(PipelineTest, ADamagedModelIsMadeGoodBeforeItIsShipped) {
+  TrainPreset preset = MicroPreset();
+  preset.pipeline.baselines = "none";
+  const PipelineRun run = RunIn("damaged");
+  ASSERT_OK(RunPipeline(preset, run).status());
+  const std::string path = run.work + "/lm/gpt2/model.safetensors";
+  ASSERT_OK_AND_ASSIGN(const std::string good, ReadFile(path));
+  ASSERT_OK_AND_ASSIGN(const std::string result,
+                       ReadFile(run.work + "/lm/lm.json"));
+  std::string bad = good;
+  bad[bad.size() - 100] ^= 1;
+  ASSERT_OK(WriteFileAtomically(path, bad));
+  ASSERT_OK(RunPipeline(preset, run).status());
+  EXPECT_TRUE(ReadFile(path).value() == good);
+  EXPECT_TRUE(ReadFile(run.out + "/gpt2/model.safetensors").value() == good);
+  std::filesystem::remove(path);
+  ASSERT_OK(RunPipeline(preset, run).status());
+  EXPECT_TRUE(ReadFile(path).value() == good);
+  EXPECT_EQ(ReadFile(run.work + "/lm/lm.json").value(), result);
+}
+
+TEST_F(PipelineTest, ChangedTrainingOptionsTrainAnewWhatWasHalfTrained) {
+  TrainPreset preset = MicroPreset();
+  preset.pipeline.baselines = "none";
+  preset.lm.epochs = 3;
+  PipelineRun run = RunIn("changed");
+  int asked = 0;
+  run.should_stop = [&] { return ++asked > 8; };
+  ASSERT_THAT(RunPipeline(preset, run),
+              StatusIs(absl::StatusCode::kCancelled));
+  ASSERT_TRUE(FileExists(run.work + "/lm/training.safetensors"));
+  run.should_stop = nullptr;
+  preset.lm.epochs = 2;
+  ASSERT_OK(RunPipeline(preset, run).status());
+  const PipelineRun fresh = RunIn("fresh");
+  ASSERT_OK(RunPipeline(preset, fresh).status());
+  EXPECT_EQ(FilesOf(run.out), FilesOf(fresh.out));
+  // Also when it was finished, and when the data are others.
+  preset.data.seed = 9;
+  ASSERT_OK(RunPipeline(preset, run).status());
 }
 
 TEST_F(PipelineTest, BadOptionsAreRefusedBeforeAnythingIsTrained) {
