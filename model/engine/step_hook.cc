@@ -20,13 +20,16 @@ at::Tensor ToCpu(const at::Tensor& x) {
 void FillConcepts(const Sae& sae, const float* pre, const float* value,
                   const float* probability, ConceptReading* reading) {
   const int count = sae.concept_count();
+  if (count == 0) return;  // A plain SAE.
   reading->values.assign(value, value + count);
   reading->probabilities.assign(probability, probability + count);
   reading->top = static_cast<int>(std::max_element(pre, pre + count) - pre);
   float runner_up = 0;
   for (int r = 0; r < count; ++r) {
     if (r != reading->top) runner_up = std::max(runner_up, probability[r]);
-    reading->bound |= value[r] >= sae.config().concepts[r].threshold;
+    // A silent slot is not bound, whatever an uncalibrated threshold of 0 says.
+    reading->bound |=
+        value[r] > 0 && value[r] >= sae.config().concepts[r].threshold;
   }
   reading->margin = probability[reading->top] - runner_up;
 }

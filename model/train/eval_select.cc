@@ -79,10 +79,9 @@ absl::StatusOr<Candidate> SelectSteering(EvalSubject& subject,
   for (size_t c = 0; c < subject.saes().size(); ++c) {
     layers.push_back(SteeringOf(subject, static_cast<int>(c), modes.front()));
   }
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      Candidate best,
-      BestSteering(subject, layers, /*margin=*/0, options, report,
-                   selection["layers"]));
+  ALIGNSAE_ASSIGN_OR_RETURN(Candidate best,
+                            BestSteering(subject, layers, /*margin=*/0, options,
+                                         report, selection["layers"]));
   selection["modes"] = nlohmann::json::array();
   for (size_t m = 1; m < modes.size(); ++m) {
     ALIGNSAE_ASSIGN_OR_RETURN(

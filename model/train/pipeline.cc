@@ -43,9 +43,8 @@ absl::StatusOr<std::string> HashOf(const std::string& directory,
   std::string hashes;
   if (directory.empty()) return hashes;
   for (const std::string& file : files) {
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        const std::string hash,
-        Sha256OfFile(absl::StrCat(directory, "/", file)));
+    ALIGNSAE_ASSIGN_OR_RETURN(const std::string hash,
+                              Sha256OfFile(absl::StrCat(directory, "/", file)));
     absl::StrAppend(&hashes, " ", file, " ", hash);
   }
   return hashes;
@@ -132,12 +131,12 @@ absl::Status Pipeline::MakeData() {
 }
 
 absl::Status Pipeline::TrainModel() {
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::string initial,
-                            HashOf(run_.init_from,
-                                   {"config.json", "model.safetensors"}));
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::string merges,
-                            HashOf(run_.tokenizer_directory,
-                                   {"vocab.json", "merges.txt"}));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::string initial,
+      HashOf(run_.init_from, {"config.json", "model.safetensors"}));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::string merges,
+      HashOf(run_.tokenizer_directory, {"vocab.json", "merges.txt"}));
   std::vector<std::string> outputs;
   for (const char* file :
        {"config.json", "model.safetensors", "vocab.json", "merges.txt"}) {
@@ -146,9 +145,9 @@ absl::Status Pipeline::TrainModel() {
   ALIGNSAE_ASSIGN_OR_RETURN(
       model_digest_,
       book_.Run({.name = "lm",
-                 .inputs = absl::StrCat(
-                     data_digest_, " ", FieldsToJson(preset_.lm).dump(), " ",
-                     run_.device, initial, merges),
+                 .inputs = absl::StrCat(data_digest_, " ",
+                                        FieldsToJson(preset_.lm).dump(), " ",
+                                        run_.device, initial, merges),
                  .outputs = std::move(outputs),
                  .state = {"lm/training.safetensors"},
                  .run = [&]() -> absl::Status {

@@ -3,10 +3,10 @@
 // changed option redoes what depends on it, and nothing else.
 //
 // <work>/stages/<name>.begun holds the hash of the inputs that a stage was last
-// begun with. A stage's marker, <work>/stages/<name>.json, is written atomically after its
-// outputs and holds the hash of its inputs and of each output file. Stages
-// chain by digest: what a stage returns goes into the inputs of those that
-// build on it.
+// begun with. A stage's marker, <work>/stages/<name>.json, is written
+// atomically after its outputs and holds the hash of its inputs and of each
+// output file. Stages chain by digest: what a stage returns goes into the
+// inputs of those that build on it.
 //
 // Thread-safety: not thread-safe; one run per work directory at a time.
 // Errors: those of the stage; NOT_FOUND for an output that the stage promised

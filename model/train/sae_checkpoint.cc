@@ -37,9 +37,9 @@ std::vector<SaeConcept> ConceptsAt(const std::vector<std::string>& relations,
 
 // A line of log.jsonl.
 nlohmann::ordered_json EpochJson(const SaeEpochLog& log) {
-  return {{"epoch", log.epoch},   {"stage", log.stage}, {"total", log.total},
-          {"recon", log.recon},   {"sparse", log.sparse}, {"align", log.align},
-          {"perp", log.perp},     {"val", log.val},     {"indep", log.indep}};
+  return {{"epoch", log.epoch}, {"stage", log.stage},   {"total", log.total},
+          {"recon", log.recon}, {"sparse", log.sparse}, {"align", log.align},
+          {"perp", log.perp},   {"val", log.val},       {"indep", log.indep}};
 }
 
 // TrainSae with a progress bar, and every epoch in log.jsonl.

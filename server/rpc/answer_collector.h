@@ -25,8 +25,7 @@ class AnswerCollector : public RequestSink {
  public:
   // On RequestDone, once; must not block. Answers are in the order of
   // RequestSpec::sequences, and whole when the status is OK.
-  using OnDone =
-      std::function<void(absl::Status, std::vector<SequenceAnswer>)>;
+  using OnDone = std::function<void(absl::Status, std::vector<SequenceAnswer>)>;
 
   AnswerCollector(size_t sequences, OnDone on_done);
 

@@ -114,13 +114,13 @@ void GenerateStream::PumpLocked() {
 
 void GenerateStream::RenderStarted() {
   v1::GenerationStarted* started = message_.mutable_started();
-  *started->mutable_info() = RenderInfo(
-      *scope_.serving->catalog, call_.request_id(), parsed_.checkpoint);
+  *started->mutable_info() = RenderInfo(*scope_.serving->catalog,
+                                        call_.request_id(), parsed_.checkpoint);
   const std::vector<int32_t>& prompt = parsed_.spec.sequences[0].prompt;
   started->mutable_prompt_token_ids()->Assign(prompt.begin(), prompt.end());
   if (parsed_.checkpoint.has_value()) {
-    *started->mutable_concepts() = RenderLabels(
-        scope_.serving->catalog->checkpoints[*parsed_.checkpoint]);
+    *started->mutable_concepts() =
+        RenderLabels(scope_.serving->catalog->checkpoints[*parsed_.checkpoint]);
   }
   started->set_seed(parsed_.seed);
 }
@@ -164,16 +164,16 @@ void GenerateStream::RenderSummary() {
   summary->set_seed(parsed_.seed);
   summary->set_prompt_token_count(
       static_cast<int>(parsed_.spec.sequences[0].prompt.size()));
-  *summary->mutable_info() = RenderInfo(
-      *scope_.serving->catalog, call_.request_id(), parsed_.checkpoint);
+  *summary->mutable_info() = RenderInfo(*scope_.serving->catalog,
+                                        call_.request_id(), parsed_.checkpoint);
 }
 
 void GenerateStream::End(const absl::Status& status) {
   finished_ = true;
   // A client that went away while its request came to its end has no answer.
-  const absl::Status told =
-      status.ok() && broken_ ? absl::CancelledError("the client went away")
-                             : status;
+  const absl::Status told = status.ok() && broken_
+                                ? absl::CancelledError("the client went away")
+                                : status;
   if (!told.ok()) {
     Finish(call_.End(told));
     return;

@@ -20,9 +20,9 @@ namespace {
 // These answers name the default checkpoint.
 v1::AnswerInfo InfoOf(const CallScope& scope) {
   const Catalog& catalog = *scope.serving->catalog;
-  return RenderInfo(catalog, scope.call->request_id(),
-                    catalog.checkpoints.empty() ? std::nullopt
-                                                : std::optional<int>(0));
+  return RenderInfo(
+      catalog, scope.call->request_id(),
+      catalog.checkpoints.empty() ? std::nullopt : std::optional<int>(0));
 }
 
 absl::Status DoGetModel(const CallScope& scope,
@@ -60,8 +60,8 @@ absl::Status DoTokenize(const CallScope& scope,
   const Tokenizer& tokenizer = *scope.serving->tokenizer;
   *response->mutable_info() = InfoOf(scope);
   int offset = 0;
-  for (int32_t id : tokenizer.Encode(
-           parsed.text, {.parse_special = parsed.parse_special})) {
+  for (int32_t id :
+       tokenizer.Encode(parsed.text, {.parse_special = parsed.parse_special})) {
     v1::TokenPiece* token = response->add_tokens();
     token->set_id(id);
     token->set_piece(std::string(PieceBytes(tokenizer, id)));
@@ -114,8 +114,8 @@ grpc::ServerUnaryReactor* ModelServiceImpl::Tokenize(
 }
 
 grpc::ServerUnaryReactor* ModelServiceImpl::Detokenize(
-    grpc::CallbackServerContext* context,
-    const v1::DetokenizeRequest* request, v1::DetokenizeResponse* response) {
+    grpc::CallbackServerContext* context, const v1::DetokenizeRequest* request,
+    v1::DetokenizeResponse* response) {
   return RunOnWorker(env_, kDetokenize, context, [=](const CallScope& scope) {
     return DoDetokenize(scope, *request, response);
   });

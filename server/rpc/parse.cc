@@ -55,7 +55,8 @@ absl::StatusOr<ParsedReadout> ParseReadConcepts(
   ParsedReadout parsed;
   ALIGNSAE_ASSIGN_OR_RETURN(
       parsed.checkpoint, FindCheckpoint(wire.checkpoint(), "checkpoint", env));
-  ALIGNSAE_RETURN_IF_ERROR(CheckHasConcepts(parsed.checkpoint, "checkpoint", env));
+  ALIGNSAE_RETURN_IF_ERROR(
+      CheckHasConcepts(parsed.checkpoint, "checkpoint", env));
   const int wanted = wire.has_position() ? wire.position() : -1;
   int64_t tokens = 0;
   for (int i = 0; i < wire.prompts_size(); ++i) {

@@ -201,8 +201,8 @@ absl::StatusOr<ParsedGeneration> ParseParts(const GenerationParts& parts,
         "generation.concept_trace: must be off without a checkpoint, got on");
   }
   if (parts.config.concept_trace()) {
-    ALIGNSAE_RETURN_IF_ERROR(CheckHasConcepts(
-        *parsed.checkpoint, "generation.concept_trace", env));
+    ALIGNSAE_RETURN_IF_ERROR(
+        CheckHasConcepts(*parsed.checkpoint, "generation.concept_trace", env));
   }
   ALIGNSAE_ASSIGN_OR_RETURN(std::vector<int32_t> prompt,
                             ParsePrompt(parts.prompt, "prompt", env));

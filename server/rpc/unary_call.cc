@@ -56,8 +56,9 @@ class ModelCall final : public grpc::ServerUnaryReactor,
         [self = self_](absl::Status status,
                        std::vector<SequenceAnswer> answers) {
           self->call_.env().workers->Schedule(
-              [self, status = std::move(status),
-               answers = std::move(answers)] { self->Answer(status, answers); });
+              [self, status = std::move(status), answers = std::move(answers)] {
+                self->Answer(status, answers);
+              });
         });
     ALIGNSAE_ASSIGN_OR_RETURN(
         RequestHandle handle,
@@ -131,8 +132,7 @@ grpc::ServerUnaryReactor* RunOnWorker(const RpcEnv* env,
   const bool taken =
       env->workers->TrySchedule([call, reactor, work = std::move(work)] {
         const absl::StatusOr<CallScope> scope = EnterCall(call.get());
-        reactor->Finish(
-            call->End(scope.ok() ? work(*scope) : scope.status()));
+        reactor->Finish(call->End(scope.ok() ? work(*scope) : scope.status()));
       });
   if (!taken) reactor->Finish(call->End(WorkersBusy(*call)));
   return reactor;

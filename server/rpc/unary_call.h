@@ -55,8 +55,8 @@ grpc::ServerUnaryReactor* RunOnWorker(const RpcEnv* env,
 // fills the response.
 using ParseRequest =
     std::function<absl::StatusOr<RequestSpec>(const CallScope&)>;
-using RenderAnswer = std::function<void(const CallScope&,
-                                        const std::vector<SequenceAnswer>&)>;
+using RenderAnswer =
+    std::function<void(const CallScope&, const std::vector<SequenceAnswer>&)>;
 grpc::ServerUnaryReactor* RunOnModel(const RpcEnv* env,
                                      absl::string_view method,
                                      grpc::CallbackServerContext* context,

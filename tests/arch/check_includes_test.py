@@ -34,6 +34,15 @@ class CheckIncludesTest(unittest.TestCase):
     def test_lets_main_wire_everything(self):
         self.assertEqual(says("server/main.cc", "model/engine/engine.h"), [])
 
+    def test_main_sees_neither_torch_nor_the_trainer(self):
+        self.assertTrue(says("server/main.cc", "ATen/ATen.h"))
+        self.assertTrue(says("server/main.cc", "model/train/eval.h"))
+
+    def test_knows_every_folder(self):
+        self.assertTrue(says("model/newfolder/x.cc", "string"))
+        self.assertTrue(says("model/gpt2/gpt2.cc", "../sae/sae.h"))
+        self.assertTrue(says("model/gpt2/gpt2.cc", "model/newfolder/x.h"))
+
     def test_keeps_tests_out_of_the_product(self):
         self.assertTrue(says("model/sae/sae.cc", "tests/support/status_matchers.h"))
 

@@ -1,6 +1,6 @@
-// Steered answers of the whole engine against the scalar reference of GPT-2 with
-// the scalar reference of the interventions in its hook: every mode at every
-// clause of positions, several edits in order, both kinds of hook point.
+// Steered answers of the whole engine against the scalar reference of GPT-2
+// with the scalar reference of the interventions in its hook: every mode at
+// every clause of positions, several edits in order, both kinds of hook point.
 
 #include <gtest/gtest.h>
 
@@ -43,12 +43,10 @@ struct Clause {
   std::string name;
   ResolvedPositions positions;
 };
-const Clause kClauses[] = {{"last", {{5}, false}},
-                           {"all", {{0, 1, 2, 3, 4, 5}, false}},
-                           {"list", {{0, 2, 5}, false}},
-                           {"window", {{1, 2, 3}, false}},
-                           {"generated only", {{}, true}},
-                           {"last and generated", {{5}, true}}};
+const Clause kClauses[] = {
+    {"last", {{5}, false}},         {"all", {{0, 1, 2, 3, 4, 5}, false}},
+    {"list", {{0, 2, 5}, false}},   {"window", {{1, 2, 3}, false}},
+    {"generated only", {{}, true}}, {"last and generated", {{5}, true}}};
 
 class SteeringReferenceTest : public ::testing::Test {
  protected:
@@ -109,8 +107,8 @@ class SteeringReferenceTest : public ::testing::Test {
       double sum = 0;
       for (double logit : logits) sum += std::exp(logit - largest);
       for (const TokenLogprob& top : result.sampled->top) {
-        EXPECT_NEAR(top.logprob,
-                    logits[top.token] - largest - std::log(sum), 1e-4)
+        EXPECT_NEAR(top.logprob, logits[top.token] - largest - std::log(sum),
+                    1e-4)
             << what << ", token " << i;
       }
       EXPECT_EQ(logits[result.sampled->token], largest) << what << " " << i;
@@ -129,9 +127,9 @@ class SteeringReferenceTest : public ::testing::Test {
 };
 
 constexpr InterventionMode kModes[] = {
-    InterventionMode::kAdd,      InterventionMode::kAddNormMatched,
-    InterventionMode::kSet,      InterventionMode::kMultiply,
-    InterventionMode::kAblate,   InterventionMode::kSwap,
+    InterventionMode::kAdd,    InterventionMode::kAddNormMatched,
+    InterventionMode::kSet,    InterventionMode::kMultiply,
+    InterventionMode::kAblate, InterventionMode::kSwap,
     InterventionMode::kReplace};
 
 TEST_F(SteeringReferenceTest, EveryModeAtEveryClauseOfPositions) {

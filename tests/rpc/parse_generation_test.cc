@@ -216,8 +216,8 @@ TEST_F(ParseTest, DefaultsAreGreedyAnd32Tokens) {
 TEST_F(ParseTest, TheDefaultLengthIsWhatIsLeftOfTheContext) {
   ASSERT_OK_AND_ASSIGN(
       const ParsedGeneration parsed,
-      ParseComplete(FromText<v1::CompleteRequest>(
-                        "prompt { text: '" + std::string(60, 'x') + "' }"),
+      ParseComplete(FromText<v1::CompleteRequest>("prompt { text: '" +
+                                                  std::string(60, 'x') + "' }"),
                     env(), kFresh));
   EXPECT_EQ(parsed.spec.sequences[0].max_new_tokens, 4);
 }
@@ -261,8 +261,7 @@ TEST_F(ParseTest, WhatTheCheckpointCannotRunIsToldUnderTheFieldsName) {
                         "prompt { text: 'a' } interventions { mode: "
                         "INTERVENTION_MODE_REPLACE target { slot: 1 } }"),
                     env(), kFresh),
-      StatusIs(kPrecondition,
-               "interventions[0].mode: must be another one"));
+      StatusIs(kPrecondition, "interventions[0].mode: must be another one"));
 }
 
 TEST_F(ParseTest, AServerWithoutCheckpointsGeneratesButDoesNotTraceOrSteer) {
@@ -279,14 +278,14 @@ TEST_F(ParseTest, AServerWithoutCheckpointsGeneratesButDoesNotTraceOrSteer) {
           FromText<v1::CompleteRequest>(
               "prompt { text: 'a' } generation { concept_trace: true }"),
           env(), kFresh),
-      StatusIs(kPrecondition, "generation.concept_trace: must be off without a "
-                              "checkpoint, got on"));
-  EXPECT_THAT(
-      ParseSwap(FromText<v1::SwapRequest>(
-                    "prompt { text: 'a' } target { name: 'job' }"),
-                env(), kFresh),
       StatusIs(kPrecondition,
-               "checkpoint: must be loaded, got a server without any"));
+               "generation.concept_trace: must be off without a "
+               "checkpoint, got on"));
+  EXPECT_THAT(ParseSwap(FromText<v1::SwapRequest>(
+                            "prompt { text: 'a' } target { name: 'job' }"),
+                        env(), kFresh),
+              StatusIs(kPrecondition,
+                       "checkpoint: must be loaded, got a server without any"));
 }
 
 TEST_F(ParseTest, AReplyOverTheLimitIsRefusedBeforeTheWork) {

@@ -37,17 +37,16 @@ std::string Ids(int count) {
   return "token_ids {" + ids + " }";
 }
 
-class BadReadTest : public ParseTest, public ::testing::WithParamInterface<Bad> {
-};
+class BadReadTest : public ParseTest,
+                    public ::testing::WithParamInterface<Bad> {};
 
 TEST_P(BadReadTest, IsRefusedWithOneSentence) {
   limits_.max_prompt_bytes = 100;
   limits_.max_prompts_per_batch = 3;
   limits_.max_send_message_bytes = 2000;
-  EXPECT_THAT(
-      ParseReadConcepts(FromText<v1::ReadConceptsRequest>(GetParam().request),
-                        env()),
-      StatusIs(GetParam().code, GetParam().sentence));
+  EXPECT_THAT(ParseReadConcepts(
+                  FromText<v1::ReadConceptsRequest>(GetParam().request), env()),
+              StatusIs(GetParam().code, GetParam().sentence));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -74,8 +73,8 @@ INSTANTIATE_TEST_SUITE_P(
             "prompts[0].token_ids.ids[1]: must be in [0, 259], got -1"},
         Bad{"IdOverVocabulary", "prompts { token_ids { ids: 260 } }", kInvalid,
             "prompts[0].token_ids.ids[0]: must be in [0, 259], got 260"},
-        Bad{"TooManyTokens",
-            "prompts { text: '" + std::string(65, 'x') + "' }", kInvalid,
+        Bad{"TooManyTokens", "prompts { text: '" + std::string(65, 'x') + "' }",
+            kInvalid,
             "prompts[0]: must have at most 64 tokens, got 65; nothing is cut"},
         Bad{"TooManyIds", "prompts {" + Ids(65) + "}", kInvalid,
             "prompts[0]: must have at most 64 tokens, got 65; nothing is cut"},
@@ -90,12 +89,11 @@ INSTANTIATE_TEST_SUITE_P(
     &NameOf);
 
 TEST_F(ParseTest, AReadoutStopsAtTheLastTokenOfEachPrompt) {
-  ASSERT_OK_AND_ASSIGN(
-      const ParsedReadout parsed,
-      ParseReadConcepts(
-          FromText<v1::ReadConceptsRequest>(
-              "prompts { text: 'the' } prompts { token_ids { ids: 5 ids: 6 } }"),
-          env()));
+  ASSERT_OK_AND_ASSIGN(const ParsedReadout parsed,
+                       ParseReadConcepts(FromText<v1::ReadConceptsRequest>(
+                                             "prompts { text: 'the' } prompts "
+                                             "{ token_ids { ids: 5 ids: 6 } }"),
+                                         env()));
   EXPECT_EQ(parsed.checkpoint, 0);
   ASSERT_THAT(parsed.spec.sequences, SizeIs(2));
   EXPECT_THAT(parsed.spec.sequences[0].prompt, ElementsAre(257));
@@ -121,10 +119,11 @@ TEST_F(ParseTest, ANegativePositionCountsFromEachPromptsEnd) {
 }
 
 TEST_F(ParseTest, SpecialTokensInATextAreText) {
-  ASSERT_OK_AND_ASSIGN(const ParsedReadout parsed,
-                       ParseReadConcepts(FromText<v1::ReadConceptsRequest>(
-                                             "prompts { text: '<|endoftext|>' }"),
-                                         env()));
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedReadout parsed,
+      ParseReadConcepts(FromText<v1::ReadConceptsRequest>(
+                            "prompts { text: '<|endoftext|>' }"),
+                        env()));
   EXPECT_THAT(parsed.spec.sequences[0].prompt, SizeIs(13));
 }
 
@@ -181,11 +180,10 @@ TEST_F(ParseTest, APlainSaeHasNoConceptsToRead) {
       StatusIs(kPrecondition,
                "generation.concept_trace: must have concepts to read, got "
                "whole, which has none"));
-  EXPECT_THAT(
-      ParseInspectSlots(FromText<v1::InspectSlotsRequest>(
-                            "prompt { text: 'x' } checkpoint: 'whole'"),
-                        env()),
-      IsOk());
+  EXPECT_THAT(ParseInspectSlots(FromText<v1::InspectSlotsRequest>(
+                                    "prompt { text: 'x' } checkpoint: 'whole'"),
+                                env()),
+              IsOk());
 }
 
 TEST_F(ParseTest, AReplyOverTheLimitIsRefusedBeforeTheWork) {
@@ -194,18 +192,18 @@ TEST_F(ParseTest, AReplyOverTheLimitIsRefusedBeforeTheWork) {
       ParseReadConcepts(FromText<v1::ReadConceptsRequest>(
                             "prompts { text: 'a' } prompts { text: 'b' }"),
                         env()),
-      StatusIs(kInvalid, "prompts: must keep the answer within 500 bytes, got "
-                         "about 554; ask for less"));
+      StatusIs(kInvalid,
+               "prompts: must keep the answer within 500 bytes, got "
+               "about 554; ask for less"));
 }
 
 class BadInspectTest : public ParseTest,
                        public ::testing::WithParamInterface<Bad> {};
 
 TEST_P(BadInspectTest, IsRefusedWithOneSentence) {
-  EXPECT_THAT(
-      ParseInspectSlots(FromText<v1::InspectSlotsRequest>(GetParam().request),
-                        env()),
-      StatusIs(GetParam().code, GetParam().sentence));
+  EXPECT_THAT(ParseInspectSlots(
+                  FromText<v1::InspectSlotsRequest>(GetParam().request), env()),
+              StatusIs(GetParam().code, GetParam().sentence));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -250,8 +248,8 @@ INSTANTIATE_TEST_SUITE_P(
             "prompt { text: 'a' } positions { positions: 0 }", kInvalid,
             "positions.positions: must be empty unless prompt is LIST, got 1 "
             "of them"},
-        Bad{"WindowWithoutWindow", "prompt { text: 'a' } positions { window {} }",
-            kInvalid,
+        Bad{"WindowWithoutWindow",
+            "prompt { text: 'a' } positions { window {} }", kInvalid,
             "positions.window: must be absent unless prompt is WINDOW"}),
     &NameOf);
 
@@ -285,11 +283,11 @@ TEST_F(ParseTest, AnInspectionOfConceptsAloneListsNoFeatures) {
 TEST_F(ParseTest, APositionNamedTwiceCountsOnce) {
   ASSERT_OK_AND_ASSIGN(
       const ParsedReadout parsed,
-      ParseInspectSlots(
-          FromText<v1::InspectSlotsRequest>(
-              "prompt { text: 'abc' } positions { prompt: "
-              "PROMPT_SELECTION_LIST positions: -1 positions: 0 positions: 2 }"),
-          env()));
+      ParseInspectSlots(FromText<v1::InspectSlotsRequest>(
+                            "prompt { text: 'abc' } positions { prompt: "
+                            "PROMPT_SELECTION_LIST positions: -1 positions: 0 "
+                            "positions: 2 }"),
+                        env()));
   EXPECT_THAT(parsed.spec.sequences[0].observations[0].positions,
               ElementsAre(0, 2));
 }
@@ -300,17 +298,17 @@ TEST_F(ParseTest, AnInspectionOverTheReplyLimitIsRefused) {
       ParseInspectSlots(FromText<v1::InspectSlotsRequest>(
                             "prompt { text: 'abcd' } checkpoint: 'whole'"),
                         env()),
-      StatusIs(kInvalid, "top_k: must keep the answer within 1000 bytes, got "
-                         "about 1628; ask for less"));
+      StatusIs(kInvalid,
+               "top_k: must keep the answer within 1000 bytes, got "
+               "about 1628; ask for less"));
 }
 
 TEST_F(ParseTest, TokenizeTakesExactlyOneInput) {
-  EXPECT_THAT(ParseTokenize(FromText<v1::TokenizeRequest>(""), env()),
-              StatusIs(kInvalid,
-                       "input: must set one of text and question, got none"));
   EXPECT_THAT(
-      ParseTokenize(FromText<v1::TokenizeRequest>("text: ''"), env()),
-      StatusIs(kInvalid, "text: must hold 1 to 65536 bytes, got 0"));
+      ParseTokenize(FromText<v1::TokenizeRequest>(""), env()),
+      StatusIs(kInvalid, "input: must set one of text and question, got none"));
+  EXPECT_THAT(ParseTokenize(FromText<v1::TokenizeRequest>("text: ''"), env()),
+              StatusIs(kInvalid, "text: must hold 1 to 65536 bytes, got 0"));
   EXPECT_THAT(
       ParseTokenize(FromText<v1::TokenizeRequest>("question: ''"), env()),
       StatusIs(kInvalid, "question: must hold 1 to 65536 bytes, got 0"));
@@ -325,11 +323,10 @@ TEST_F(ParseTest, TokenizeTakesExactlyOneInput) {
 TEST_F(ParseTest, DetokenizeTakesKnownIdsOnly) {
   EXPECT_THAT(ParseDetokenize(FromText<v1::DetokenizeRequest>(""), env()),
               StatusIs(kInvalid, "token_ids: must hold 1 to 65536 ids, got 0"));
-  EXPECT_THAT(
-      ParseDetokenize(
-          FromText<v1::DetokenizeRequest>("token_ids: 1 token_ids: 260"),
-          env()),
-      StatusIs(kInvalid, "token_ids[1]: must be in [0, 259], got 260"));
+  EXPECT_THAT(ParseDetokenize(FromText<v1::DetokenizeRequest>(
+                                  "token_ids: 1 token_ids: 260"),
+                              env()),
+              StatusIs(kInvalid, "token_ids[1]: must be in [0, 259], got 260"));
   EXPECT_THAT(
       ParseDetokenize(FromText<v1::DetokenizeRequest>("token_ids: 259"), env()),
       IsOkAndHolds(ElementsAre(259)));
@@ -338,14 +335,14 @@ TEST_F(ParseTest, DetokenizeTakesKnownIdsOnly) {
 TEST_F(ParseTest, ListConceptsTellsAllOrTheOneAsked) {
   EXPECT_THAT(ParseListConcepts(FromText<v1::ListConceptsRequest>(""), env()),
               IsOkAndHolds(ElementsAre(0, 1)));
-  EXPECT_THAT(ParseListConcepts(
-                  FromText<v1::ListConceptsRequest>("checkpoint: 'whole'"),
-                  env()),
-              IsOkAndHolds(ElementsAre(1)));
   EXPECT_THAT(
-      ParseListConcepts(FromText<v1::ListConceptsRequest>("checkpoint: 'no'"),
-                        env()),
-      StatusIs(kNotFound, "checkpoint: must be one of main, whole, got \"no\""));
+      ParseListConcepts(
+          FromText<v1::ListConceptsRequest>("checkpoint: 'whole'"), env()),
+      IsOkAndHolds(ElementsAre(1)));
+  EXPECT_THAT(ParseListConcepts(
+                  FromText<v1::ListConceptsRequest>("checkpoint: 'no'"), env()),
+              StatusIs(kNotFound,
+                       "checkpoint: must be one of main, whole, got \"no\""));
 }
 
 }  // namespace

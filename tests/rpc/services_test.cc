@@ -78,8 +78,8 @@ class ServicesTest : public ::testing::Test {
   }
 
   std::string Metric(const std::string& start) {
-    for (const std::string& line :
-         std::vector<std::string>(absl::StrSplit(metrics_.ExpositionText(), '\n'))) {
+    for (const std::string& line : std::vector<std::string>(
+             absl::StrSplit(metrics_.ExpositionText(), '\n'))) {
       if (line.rfind(start, 0) == 0) return line.substr(start.size() + 1);
     }
     return "none";
@@ -353,12 +353,14 @@ TEST_F(ServicesTest, CancellingAStreamFreesItsSlot) {
   }
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_TRUE(Reaches("alignsae_kv_slots_in_use", "0"));
-  EXPECT_TRUE(Reaches("alignsae_rpc_in_flight{method=\"SteeringService/"
-                      "Generate\"}",
-                      "0"));
-  EXPECT_TRUE(Reaches("alignsae_rpc_requests_total{code=\"CANCELLED\",method=\""
-                      "SteeringService/Generate\"}",
-                      "1"));
+  EXPECT_TRUE(
+      Reaches("alignsae_rpc_in_flight{method=\"SteeringService/"
+              "Generate\"}",
+              "0"));
+  EXPECT_TRUE(
+      Reaches("alignsae_rpc_requests_total{code=\"CANCELLED\",method=\""
+              "SteeringService/Generate\"}",
+              "1"));
 }
 
 TEST_F(ServicesTest, AnExpiredDeadlineIsCountedAsOne) {
@@ -369,15 +371,17 @@ TEST_F(ServicesTest, AnExpiredDeadlineIsCountedAsOne) {
   context.set_deadline(std::chrono::system_clock::now() +
                        std::chrono::milliseconds(100));
   v1::CompleteResponse response;
-  const grpc::Status status = steering_stub_->Complete(
-      &context,
-      FromText<v1::CompleteRequest>("prompt { token_ids { ids: 5 } } generation "
-                                    "{ max_new_tokens: 63 }"),
-      &response);
+  const grpc::Status status =
+      steering_stub_->Complete(&context,
+                               FromText<v1::CompleteRequest>(
+                                   "prompt { token_ids { ids: 5 } } generation "
+                                   "{ max_new_tokens: 63 }"),
+                               &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
-  EXPECT_TRUE(Reaches("alignsae_rpc_requests_total{code=\"DEADLINE_EXCEEDED\","
-                      "method=\"SteeringService/Complete\"}",
-                      "1"));
+  EXPECT_TRUE(
+      Reaches("alignsae_rpc_requests_total{code=\"DEADLINE_EXCEEDED\","
+              "method=\"SteeringService/Complete\"}",
+              "1"));
 }
 
 TEST_F(ServicesTest, OurOwnFaultIsAnOpaqueId) {
@@ -444,9 +448,10 @@ TEST_F(ServicesTest, ManyCallsThatComeAndGoAllEnd) {
   EXPECT_EQ(answered + cancelled, 160);
   EXPECT_GE(answered, 80);
   EXPECT_TRUE(Reaches("alignsae_kv_slots_in_use", "0"));
-  EXPECT_TRUE(Reaches("alignsae_rpc_in_flight{method=\"SteeringService/"
-                      "Generate\"}",
-                      "0"));
+  EXPECT_TRUE(
+      Reaches("alignsae_rpc_in_flight{method=\"SteeringService/"
+              "Generate\"}",
+              "0"));
 }
 
 }  // namespace

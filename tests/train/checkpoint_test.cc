@@ -1,7 +1,7 @@
 #include "model/train/checkpoint.h"
 
-#include <gtest/gtest.h>
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <cstdio>
 #include <string>

@@ -1,6 +1,6 @@
-// Which wordings each part of the recipe may see. A wording that is too long for
-// the model is an error for whoever reads it, so "poisoning" a split tells who
-// does.
+// Which wordings each part of the recipe may see. A wording that is too long
+// for the model is an error for whoever reads it, so "poisoning" a split tells
+// who does.
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -102,8 +102,7 @@ TEST_F(EvalProtocolTest, TheSaeNeverSeesTestOrUnseenWordings) {
 }
 
 TEST_F(EvalProtocolTest, TheChoiceSeesValidationWordingsAlone) {
-  EXPECT_OK(
-      Select(Poisoned({Split::kTest, Split::kUnseen, Split::kSaeTrain})));
+  EXPECT_OK(Select(Poisoned({Split::kTest, Split::kUnseen, Split::kSaeTrain})));
   EXPECT_FALSE(Select(Poisoned({Split::kValidation})).ok());
 }
 

@@ -1,8 +1,8 @@
 // A few real steps at GPT-2 small's size: the preset's shape with GPT-2's own
 // vocabulary, 124 M weights. Needs 3 GB of memory.
 
-#include <gtest/gtest.h>
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <cmath>
 #include <vector>

@@ -2,8 +2,8 @@
 
 #include "model/train/lm_data.h"
 
-#include <gtest/gtest.h>
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <set>

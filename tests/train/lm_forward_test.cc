@@ -3,8 +3,8 @@
 
 #include "model/train/lm_forward.h"
 
-#include <gtest/gtest.h>
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <cmath>
 #include <vector>

@@ -1,7 +1,7 @@
 #include "model/train/lm_probe.h"
 
-#include <gtest/gtest.h>
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <vector>
 

@@ -3,9 +3,9 @@
 
 #include "model/train/lm_trainer.h"
 
-#include <gtest/gtest.h>
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <gtest/gtest.h>
 
 #include <string>
 

@@ -2,8 +2,8 @@
 
 #include "model/train/optimizer.h"
 
-#include <gtest/gtest.h>
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <cmath>
 #include <utility>

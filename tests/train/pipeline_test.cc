@@ -202,8 +202,7 @@ TEST_F(PipelineTest, ChangedTrainingOptionsTrainAnewWhatWasHalfTrained) {
   PipelineRun run = RunIn("changed");
   int asked = 0;
   run.should_stop = [&] { return ++asked > 8; };
-  ASSERT_THAT(RunPipeline(preset, run),
-              StatusIs(absl::StatusCode::kCancelled));
+  ASSERT_THAT(RunPipeline(preset, run), StatusIs(absl::StatusCode::kCancelled));
   ASSERT_TRUE(FileExists(run.work + "/lm/training.safetensors"));
   run.should_stop = nullptr;
   preset.lm.epochs = 2;

@@ -3,8 +3,8 @@
 
 #include "model/train/sae_losses.h"
 
-#include <gtest/gtest.h>
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <cmath>
 #include <functional>

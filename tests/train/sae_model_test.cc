@@ -1,7 +1,7 @@
 #include "model/train/sae_model.h"
 
-#include <gtest/gtest.h>
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <string>
 

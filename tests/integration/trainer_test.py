@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""alignsae-train as a person runs it: every command on a model that is far too
+small to learn anything, what they leave, their exit codes, and a stop by signal."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import unittest
+
+TRAIN = pathlib.Path(os.environ["ALIGNSAE_BIN"]) / "alignsae-train"
+
+DATA = {"people": 4, "biographies-per-person": 2}
+LM = {"layers": 2, "heads": 2, "width": 16, "context": 160, "vocab-size": 512, "epochs": 2,
+      "warmup-steps": 4, "biography-batch": 6, "question-batch": 12, "seed": 3}
+SAE = {"free-features": 16, "stage1-epochs": 2, "stage2-epochs": 40, "learning-rate": 0.01,
+       "value-hidden": 4}
+EVAL = {"alphas": "0.5,1", "modes": "SWAP", "rows": 16, "max-tokens": 3}
+
+
+def flags(fields, prefix=""):
+    return [f"--{prefix}{name}={value}" for name, value in fields.items()]
+
+
+class TrainerTest(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="alignsae-train-")
+        self.addCleanup(directory.cleanup)
+        self.root = pathlib.Path(directory.name)
+
+    def train(self, *arguments, code=0):
+        done = subprocess.run([TRAIN, *arguments], capture_output=True, text=True, timeout=240)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout if code == 0 else done.stderr
+
+    def pipeline(self, **fields):
+        return ["pipeline", "--preset=tiny", "--threads=1", f"--work={self.root}/work",
+                f"--out={self.root}/bundle", "--layers=0", "--baselines=none",
+                *flags(DATA, "data-"), *flags({**LM, **fields}, "lm-"), *flags(SAE, "sae-"),
+                *flags(EVAL, "eval-")]
+
+    def test_the_commands_one_after_the_other(self):
+        root = self.root
+        self.train("data", "--preset=tiny", f"--out={root}/data", *flags(DATA))
+        people = (root / "data/people.jsonl").read_text().splitlines()
+        self.assertEqual([json.loads(line)["asked"] for line in people].count(True), 2)
+        self.train("lm", "--preset=tiny", "--threads=1", f"--data={root}/data",
+                   f"--out={root}/lm", *flags(LM))
+        self.assertEqual(json.loads((root / "lm/lm.json").read_text())["options"]["width"], 16)
+        self.assertEqual(len((root / "lm/log.jsonl").read_text().splitlines()), 2)
+        sae = ["sae", "--preset=tiny", "--threads=1", f"--data={root}/data",
+               f"--model={root}/lm/gpt2", f"--out={root}/sae", *flags(SAE)]
+        self.train(*sae, "--hook=resid_post", "--layer=1")
+        rows = [json.loads(line) for line in (root / "sae/log.jsonl").read_text().splitlines()]
+        self.assertEqual([row["epoch"] for row in rows], list(range(1, 43)))
+        self.assertEqual([row["stage"] for row in rows], [1] * 2 + [2] * 40)
+        self.assertTrue((root / "sae/sae_weights.safetensors").exists())
+        self.assertIn("--layer: must be in [0, 1], got 2; the model has 2 blocks",
+                      self.train(*sae, "--layer=2", code=2))
+
+    def test_pipeline_and_eval(self):
+        self.train(*self.pipeline())
+        bundle = self.root / "bundle"
+        stored = json.loads((bundle / "bundle.json").read_text())["evaluation"]
+        self.train("eval", f"--bundle={bundle}", "--threads=1", *flags(EVAL), "--compare=0",
+                   f"--json={self.root}/eval.json")
+        fresh = json.loads((self.root / "eval.json").read_text())
+        self.assertEqual(fresh["test"], stored["test"])
+        self.assertIn("Swap success, test wordings",
+                      self.train("eval", f"--bundle={bundle}", "--stored"))
+        again = self.train(*self.pipeline())
+        self.assertEqual(again.count("done before, unchanged"), 4)  # data, lm, sae, evaluation.
+
+    def test_a_stop_by_signal_goes_on_to_the_same_bits(self):
+        self.train(*self.pipeline(epochs=6))
+        whole = (self.root / "bundle/gpt2/model.safetensors").read_bytes()
+        command = self.pipeline(epochs=6)
+        command[command.index(f"--work={self.root}/work")] = f"--work={self.root}/other"
+        process = subprocess.Popen([TRAIN, *command], stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True)
+        for line in process.stdout:
+            if line.startswith("epoch 2/"):
+                process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=60), 0)
+        process.stdout.close()
+        self.assertTrue((self.root / "other/lm/training.safetensors").exists())
+        self.train(*command)
+        self.assertEqual((self.root / "bundle/gpt2/model.safetensors").read_bytes(), whole)
+
+    def test_what_is_wrong_is_told_with_the_right_code(self):
+        self.assertTrue(self.train("pipeline", "--preset=no_such", code=2))
+        self.assertTrue(self.train("no_such_command", code=2))
+        self.assertIn("heads", self.train(*self.pipeline(heads=3), code=2))
+        self.assertIn("bundle.json", self.train("eval", f"--bundle={self.root}", code=1))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
