@@ -1,5 +1,6 @@
 // alignsae-server: wires the parts together and lives from start to drain.
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -99,7 +100,9 @@ absl::Status Serve(const ServerConfig& config) {
   const RealClock clock;
   ServingState serving;
   WorkerPool workers(kWorkers, kMaxWaitingTasks);
-  const RpcEnv env = {&serving, &workers, &metrics, &clock, config};
+  std::atomic<int> open_calls{0};
+  const RpcEnv env = {&serving, &workers,    &metrics,
+                      &clock,   &open_calls, config};
   ConceptServiceImpl concepts(&env);
   SteeringServiceImpl steering(&env);
   ModelServiceImpl models(&env);
@@ -140,9 +143,16 @@ absl::Status Serve(const ServerConfig& config) {
   health.SetReady(false);
   absl::SleepFor(absl::Seconds(config.lame_duck_seconds));
   LogLine(LogLevel::kInfo, "drain").Add("seconds", config.drain_seconds);
+  const absl::Time drained_by =
+      absl::Now() + absl::Seconds(config.drain_seconds);
+  serving.SetDraining();
   scheduler.RefuseNew();
-  const bool idle =
-      scheduler.WaitUntilIdle(absl::Seconds(config.drain_seconds));
+  bool idle = scheduler.WaitUntilIdle(drained_by - absl::Now());
+  // Answers that are made but not yet taken.
+  while (open_calls > 0 && absl::Now() < drained_by) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  idle = idle && open_calls == 0;
   steps.Stop();
   grpc_server->Shutdown(kLastMessages);
   LogLine(LogLevel::kInfo, "stopped").Add("drained", idle ? "yes" : "no");

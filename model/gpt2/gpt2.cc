@@ -1,5 +1,7 @@
 #include "model/gpt2/gpt2.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 #include <utility>
 

@@ -1,5 +1,7 @@
 #include "model/train/baselines.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 #include <tuple>
 #include <utility>

@@ -1,5 +1,7 @@
 #include "model/train/checkpoint.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/base/file.h"

@@ -1,5 +1,7 @@
 #include "model/train/sae_checkpoint.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <filesystem>
 #include <numeric>
 #include <optional>

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/quote.h"
 #include "server/config/log.h"
 #include "server/rpc/random_id.h"
 #include "server/rpc/status.h"
@@ -24,6 +25,7 @@ Call::Call(const RpcEnv* env, absl::string_view method,
       start_(env->clock->Now()),
       deadline_(start_ +
                 absl::Seconds(env->config.limits.max_deadline_seconds)) {
+  ++*env_->open_calls;
   env_->metrics->RpcStarted(method_);
   const auto& metadata = context->client_metadata();
   if (const auto it = metadata.find(kRequestIdKey); it != metadata.end()) {
@@ -33,6 +35,13 @@ Call::Call(const RpcEnv* env, absl::string_view method,
     status_ = absl::InvalidArgumentError(
         absl::StrCat(kRequestIdKey, ": must have at most ", kMaxRequestIdBytes,
                      " bytes, got ", request_id_.size()));
+    request_id_.clear();
+  }
+  // gRPC takes any bytes but aborts on sending those that are not printable.
+  if (!std::all_of(request_id_.begin(), request_id_.end(),
+                   [](char c) { return c >= 0x20 && c <= 0x7e; })) {
+    status_ = absl::InvalidArgumentError(absl::StrCat(
+        kRequestIdKey, ": must be printable ASCII, got ", Quoted(request_id_)));
     request_id_.clear();
   }
   if (request_id_.empty()) request_id_ = RandomId();

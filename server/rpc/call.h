@@ -25,6 +25,9 @@ class Call {
   // initial metadata. `method` ("Service/Method") must outlive the call.
   Call(const RpcEnv* env, absl::string_view method,
        grpc::CallbackServerContext* context);
+  ~Call() { --*env_->open_calls; }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
 
   // Not OK when the call's metadata break a rule.
   const absl::Status& status() const { return status_; }

@@ -11,6 +11,14 @@
 #include "server/rpc/render_catalog.h"
 
 namespace alignsae {
+namespace {
+
+// How long a client may leave messages unread once its request has ended, and
+// when it was a slow reader before.
+constexpr absl::Duration kPatience = absl::Seconds(10);
+constexpr absl::Duration kLastChance = absl::Seconds(1);
+
+}  // namespace
 
 GenerateStream* GenerateStream::Start(const RpcEnv* env,
                                       grpc::CallbackServerContext* context,
@@ -83,6 +91,10 @@ void GenerateStream::OnCancel() {
 
 void GenerateStream::OnDone() {
   unread_alarm_.Cancel();
+  {
+    MutexLock lock(&mutex_);
+    done_ = true;
+  }
   self_.reset();
 }
 
@@ -93,10 +105,14 @@ void GenerateStream::Pump() {
 
 void GenerateStream::PumpLocked() {
   if (finished_) return;
+  const std::optional<absl::Status> end = events_->end();
+  const bool slow = end.has_value() && absl::IsResourceExhausted(*end);
   if (writing_) {
-    if (const std::optional<absl::Status> status = events_->end()) {
-      GuardUnread(*status);
-    }
+    if (end.has_value()) GuardUnread(slow ? kLastChance : kPatience);
+    return;
+  }
+  if (slow) {  // Not worth writing what it left unread.
+    End(*end);
     return;
   }
   while (std::optional<RequestEvent> event = events_->Pop()) {
@@ -170,6 +186,7 @@ void GenerateStream::RenderSummary() {
 
 void GenerateStream::End(const absl::Status& status) {
   finished_ = true;
+  GuardUnread(kPatience);
   // A client that went away while its request came to its end has no answer.
   const absl::Status told = status.ok() && broken_
                                 ? absl::CancelledError("the client went away")
@@ -182,21 +199,19 @@ void GenerateStream::End(const absl::Status& status) {
   StartWriteAndFinish(&message_, grpc::WriteOptions(), call_.End(told));
 }
 
-void GenerateStream::GuardUnread(const absl::Status& status) {
+void GenerateStream::GuardUnread(absl::Duration patience) {
   if (guarded_) return;
   guarded_ = true;
-  if (absl::IsResourceExhausted(status)) {  // The scheduler waited already.
-    call_.context()->TryCancel();
-    return;
-  }
-  const absl::Time latest = absl::Now() + EventQueue::Options().max_age;
-  unread_alarm_.Set(absl::ToChronoTime(latest),
+  unread_alarm_.Set(absl::ToChronoTime(absl::Now() + patience),
                     [weak = weak_from_this()](bool expired) {
                       const auto stream = weak.lock();
-                      if (expired && stream) {
-                        stream->call_.context()->TryCancel();
-                      }
+                      if (expired && stream) stream->GiveUp();
                     });
+}
+
+void GenerateStream::GiveUp() {
+  MutexLock lock(&mutex_);
+  if (!done_) call_.context()->TryCancel();
 }
 
 }  // namespace alignsae

@@ -61,9 +61,10 @@ class GenerateStream final
   void RenderEvent(RequestEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RenderSummary() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void End(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The request has ended behind a write that the client may never take.
-  void GuardUnread(const absl::Status& status)
+  // The request has ended: what is unread by `patience` from now is given up.
+  void GuardUnread(absl::Duration patience)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GiveUp() ABSL_LOCKS_EXCLUDED(mutex_);
 
   Call call_;
   const v1::GenerateRequest* const request_;
@@ -82,6 +83,7 @@ class GenerateStream final
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   bool guarded_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;  // The context is gone.
 };
 
 }  // namespace alignsae

@@ -177,6 +177,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
 }
 
 void GrpcServer::Shutdown(absl::Duration grace) {
+  if (std::exchange(stopped_, true)) return;
   server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
   server_->Wait();
 }

@@ -33,10 +33,13 @@ class GrpcServer {
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       const ServerConfig& config, const std::vector<grpc::Service*>& services);
 
+  // As Shutdown without grace: a health watch must not hold up a failed start.
+  ~GrpcServer() { Shutdown(absl::ZeroDuration()); }
+
   int port() const { return port_; }
 
   // Stops accepting, lets calls go on for `grace`, cancels what is left and
-  // waits for it. Every reactor must Finish once it is cancelled.
+  // waits for it. Every reactor must Finish once it is cancelled. Idempotent.
   void Shutdown(absl::Duration grace);
 
  private:
@@ -45,6 +48,7 @@ class GrpcServer {
 
   std::unique_ptr<grpc::Server> server_;
   int port_;
+  bool stopped_ = false;
 };
 
 }  // namespace alignsae

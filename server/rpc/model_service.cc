@@ -10,6 +10,7 @@
 #include "server/config/version.h"
 #include "server/rpc/methods.h"
 #include "server/rpc/parse.h"
+#include "server/rpc/parse_parts.h"
 #include "server/rpc/render_catalog.h"
 #include "server/rpc/unary_call.h"
 #include "server/rpc/utf8_stream.h"
@@ -70,7 +71,8 @@ absl::Status DoTokenize(const CallScope& scope,
     offset += static_cast<int>(token->piece().size());
   }
   response->set_text(std::move(parsed.text));
-  return absl::OkStatus();
+  return CheckReplyBytes(static_cast<int64_t>(response->ByteSizeLong()), "text",
+                         scope.parse_env());
 }
 
 absl::Status DoDetokenize(const CallScope& scope,
@@ -83,7 +85,8 @@ absl::Status DoDetokenize(const CallScope& scope,
   *response->mutable_info() = InfoOf(scope);
   response->set_text(ToUtf8(bytes));
   response->set_raw(std::move(bytes));
-  return absl::OkStatus();
+  return CheckReplyBytes(static_cast<int64_t>(response->ByteSizeLong()),
+                         "token_ids", scope.parse_env());
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <utility>
 
-#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
 #include "server/rpc/parse_parts.h"
@@ -151,7 +151,11 @@ absl::StatusOr<Intervention> ParseIntervention(const v1::Intervention& wire,
                      PositionSelection::Prompt::kLast, prompt_length));
   const absl::Status applicable = env.check_intervention(intervention);
   if (!applicable.ok()) {
-    return absl::Status(applicable.code(), path(applicable.message()));
+    // It says "source_slot" and "target_slot" for the wire's source and target.
+    const std::string sentence = absl::StrReplaceAll(
+        path(applicable.message()),
+        {{"source_slot:", "source:"}, {"target_slot:", "target:"}});
+    return absl::Status(applicable.code(), sentence);
   }
   return intervention;
 }

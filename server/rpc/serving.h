@@ -1,7 +1,7 @@
 // What RPCs work with: the loaded model, and the parts that all calls share.
 //
 // The gRPC port opens before the model is loaded, so that probes get an answer;
-// until Set() every API call is UNAVAILABLE.
+// until Set() every API call is UNAVAILABLE, and again once the server drains.
 //
 // Thread-safety: ServingState is thread-safe; the structs are immutable once
 // they are shared.
@@ -9,6 +9,7 @@
 #ifndef ALIGNSAE_SERVER_RPC_SERVING_H_
 #define ALIGNSAE_SERVER_RPC_SERVING_H_
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -43,7 +44,12 @@ class ServingState {
     return serving_;
   }
 
+  // From now on new calls are refused.
+  void SetDraining() { draining_ = true; }
+  bool draining() const { return draining_; }
+
  private:
+  std::atomic<bool> draining_{false};
   mutable Mutex mutex_;
   std::shared_ptr<const Serving> serving_ ABSL_GUARDED_BY(mutex_);
 };
@@ -54,7 +60,8 @@ struct RpcEnv {
   WorkerPool* workers = nullptr;
   Metrics* metrics = nullptr;
   const Clock* clock = nullptr;
-  ServerConfig config;  // Limits, and what GetModel tells.
+  std::atomic<int>* open_calls = nullptr;  // Not yet out of gRPC's hands.
+  ServerConfig config;                     // Limits, and what GetModel tells.
 };
 
 // The bytes of a token as generated text: none for special tokens.

@@ -103,6 +103,18 @@ ParseEnv CallScope::parse_env() const {
 
 absl::StatusOr<CallScope> EnterCall(Call* call) {
   ALIGNSAE_RETURN_IF_ERROR(call->status());
+  // Nobody waits for these any more.
+  if (call->env().clock->Now() >= call->deadline()) {
+    return absl::DeadlineExceededError("deadline: has passed");
+  }
+  if (call->context()->IsCancelled()) {
+    return absl::CancelledError("the client cancelled the call");
+  }
+  if (call->env().serving->draining()) {
+    call->env().metrics->CountRejected("draining");
+    return WithReason(absl::UnavailableError("server: is shutting down"),
+                      kReasonDraining);
+  }
   CallScope scope = {call, call->env().serving->Get()};
   if (scope.serving == nullptr) {
     call->env().metrics->CountRejected("starting");

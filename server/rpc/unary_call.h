@@ -37,8 +37,9 @@ struct CallScope {
   ParseEnv parse_env() const;
 };
 
-// What every call must pass before it is parsed: its metadata keep the rules
-// and a model is loaded. UNAVAILABLE while starting.
+// What every call must pass before it is parsed: its metadata keep the rules,
+// somebody still waits for it, and a model is loaded. UNAVAILABLE while
+// starting and draining.
 absl::StatusOr<CallScope> EnterCall(Call* call);
 
 // Why a call that finds no worker is refused.

@@ -21,8 +21,8 @@ WorkerPool::~WorkerPool() {
 bool WorkerPool::TrySchedule(std::function<void()> task) {
   {
     MutexLock lock(&mutex_);
-    if (waiting_.size() >= max_waiting_) return false;
-    waiting_.push_back(std::move(task));
+    if (new_work_.size() >= max_waiting_) return false;
+    new_work_.push_back(std::move(task));
   }
   changed_.NotifyAll();
   return true;
@@ -31,7 +31,7 @@ bool WorkerPool::TrySchedule(std::function<void()> task) {
 void WorkerPool::Schedule(std::function<void()> task) {
   {
     MutexLock lock(&mutex_);
-    waiting_.push_back(std::move(task));
+    admitted_.push_back(std::move(task));
   }
   changed_.NotifyAll();
 }
@@ -41,10 +41,13 @@ void WorkerPool::Loop() {
     std::function<void()> task;
     {
       MutexLock lock(&mutex_);
-      while (waiting_.empty() && !stopping_) changed_.Wait(&mutex_);
-      if (waiting_.empty()) return;
-      task = std::move(waiting_.front());
-      waiting_.pop_front();
+      while (admitted_.empty() && new_work_.empty() && !stopping_) {
+        changed_.Wait(&mutex_);
+      }
+      auto& queue = admitted_.empty() ? new_work_ : admitted_;
+      if (queue.empty()) return;
+      task = std::move(queue.front());
+      queue.pop_front();
     }
     task();
   }

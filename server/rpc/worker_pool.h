@@ -18,7 +18,7 @@ namespace alignsae {
 
 class WorkerPool {
  public:
-  // `max_waiting`: tasks that TrySchedule lets wait.
+  // `max_waiting`: tasks of TrySchedule that may wait.
   WorkerPool(int threads, size_t max_waiting);
   // Runs what waits, then ends the threads.
   ~WorkerPool();
@@ -36,7 +36,9 @@ class WorkerPool {
   const size_t max_waiting_;
   Mutex mutex_;
   CondVar changed_;
-  std::deque<std::function<void()>> waiting_ ABSL_GUARDED_BY(mutex_);
+  // What was admitted goes first, or a flood of new work would starve it.
+  std::deque<std::function<void()>> admitted_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::function<void()>> new_work_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };

@@ -305,7 +305,9 @@ void Scheduler::EndRequest(const std::shared_ptr<ActiveRequest>& request,
   }
   if (const int64_t cancelled = request->cancelled_at.load();
       ran && cancelled != 0) {
-    observer_->OnCancelledFree(now - absl::FromUnixNanos(cancelled));
+    // A cancel may come after this step began.
+    observer_->OnCancelledFree(
+        std::max(absl::ZeroDuration(), now - absl::FromUnixNanos(cancelled)));
   }
   request->sink->Deliver(RequestDone{status});
 }

@@ -262,6 +262,11 @@ TEST_F(ParseTest, WhatTheCheckpointCannotRunIsToldUnderTheFieldsName) {
                         "INTERVENTION_MODE_REPLACE target { slot: 1 } }"),
                     env(), kFresh),
       StatusIs(kPrecondition, "interventions[0].mode: must be another one"));
+  applicable_ = absl::FailedPreconditionError("source_slot: must be given");
+  EXPECT_THAT(ParseSwap(FromText<v1::SwapRequest>(
+                            "prompt { text: 'a' } target { name: 'job' }"),
+                        env(), kFresh),
+              StatusIs(kPrecondition, "source: must be given"));
 }
 
 TEST_F(ParseTest, AServerWithoutCheckpointsGeneratesButDoesNotTraceOrSteer) {

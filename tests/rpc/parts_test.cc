@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
@@ -118,6 +119,26 @@ TEST(WorkerPoolTest, RefusesNewWorkWhenTooMuchWaitsButFinishesOldWork) {
     go.Notify();
   }
   EXPECT_EQ(done, 4);  // The pool ran what waited before it went.
+}
+
+TEST(WorkerPoolTest, WhatWasAdmittedGoesFirst) {
+  std::vector<int> order;
+  absl::Notification started, go;
+  {
+    WorkerPool pool(1, 100);
+    pool.Schedule([&] {
+      started.Notify();
+      go.WaitForNotification();
+    });
+    started.WaitForNotification();
+    for (int i = 0; i < 50; ++i) {
+      EXPECT_TRUE(pool.TrySchedule([&] { order.push_back(0); }));
+    }
+    pool.Schedule([&] { order.push_back(1); });
+    go.Notify();
+  }
+  ASSERT_THAT(order, SizeIs(51));
+  EXPECT_EQ(order.front(), 1);
 }
 
 TEST(RandomIdTest, IsSixteenDigitsAndNeverTheSame) {

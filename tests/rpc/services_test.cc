@@ -38,7 +38,8 @@ class ServicesTest : public ::testing::Test {
   ServicesTest()
       : metrics_(RpcMethods(), "test"),
         workers_(2, 64),
-        env_{&serving_, &workers_, &metrics_, &clock_, ServerConfig()},
+        env_{&serving_, &workers_,    &metrics_,
+             &clock_,   &open_calls_, ServerConfig()},
         concepts_(&env_),
         steering_(&env_),
         models_(&env_),
@@ -96,6 +97,7 @@ class ServicesTest : public ::testing::Test {
   Metrics metrics_;
   ServingState serving_;
   WorkerPool workers_;
+  std::atomic<int> open_calls_{0};
   RpcEnv env_;
   ConceptServiceImpl concepts_;
   SteeringServiceImpl steering_;
@@ -418,6 +420,46 @@ TEST_F(ServicesTest, TheEndOfTheDrainIsToldToAStream) {
   const grpc::Status status = reader->Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(InfoOf(status).reason(), "DRAINING");
+}
+
+TEST_F(ServicesTest, EveryCallIsRefusedOnceTheServerDrains) {
+  Load();
+  serving_.SetDraining();
+  grpc::ClientContext one, two;
+  v1::GetModelResponse model;
+  v1::CompleteResponse answer;
+  for (const grpc::Status& status :
+       {model_stub_->GetModel(&one, {}, &model),
+        steering_stub_->Complete(
+            &two, FromText<v1::CompleteRequest>("prompt { text: 'a' }"),
+            &answer)}) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(InfoOf(status).reason(), "DRAINING");
+  }
+}
+
+TEST_F(ServicesTest, ACancelledUnaryCallFreesItsSlotAndItsCall) {
+  executor_.before_step = [] { absl::SleepFor(absl::Milliseconds(5)); };
+  executor_.next_token = [](const std::vector<int32_t>&) { return 1; };
+  Load();
+  grpc::ClientContext context;
+  std::thread canceller([&] {
+    absl::SleepFor(absl::Milliseconds(50));
+    context.TryCancel();
+  });
+  v1::CompleteResponse response;
+  const grpc::Status status = steering_stub_->Complete(
+      &context,
+      FromText<v1::CompleteRequest>("prompt { token_ids { ids: 5 } } "
+                                    "generation { max_new_tokens: 63 }"),
+      &response);
+  canceller.join();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(Reaches("alignsae_kv_slots_in_use", "0"));
+  for (int i = 0; i < 500 && open_calls_ > 0; ++i) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_EQ(open_calls_, 0);
 }
 
 TEST_F(ServicesTest, ManyCallsThatComeAndGoAllEnd) {
