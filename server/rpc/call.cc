@@ -14,6 +14,7 @@ namespace alignsae {
 namespace {
 
 constexpr size_t kMaxRequestIdBytes = 128;
+constexpr absl::Duration kDeadlineSlack = absl::Milliseconds(50);
 
 }  // namespace
 
@@ -52,7 +53,13 @@ Call::Call(const RpcEnv* env, absl::string_view method,
   }
 }
 
-grpc::Status Call::End(const absl::Status& status) {
+grpc::Status Call::End(const absl::Status& ended) {
+  // gRPC cancels a call at its deadline, as the client's clock has it.
+  const absl::Status status =
+      absl::IsCancelled(ended) &&
+              env_->clock->Now() >= deadline_ - kDeadlineSlack
+          ? absl::DeadlineExceededError("deadline: has passed")
+          : ended;
   const WireStatus wire = ToWireStatus(status, request_id_);
   if (!wire.retry_pushback.empty()) {
     context_->AddTrailingMetadata(kRetryPushbackKey, wire.retry_pushback);

@@ -412,7 +412,7 @@ TEST_F(ServicesTest, TheEndOfTheDrainIsToldToAStream) {
                     "prompt { token_ids { ids: 5 } } generation { "
                     "max_new_tokens: 63 }"));
   v1::GenerateResponse event;
-  ASSERT_TRUE(reader->Read(&event));
+  ASSERT_TRUE(reader->Read(&event) && reader->Read(&event));  // A token.
   steps_->Stop();
   v1::GenerateResponse last;
   while (reader->Read(&event)) last = event;
