@@ -13,9 +13,8 @@
 namespace alignsae {
 namespace {
 
-// How long a client may leave messages unread once its request has ended, and
-// when it was a slow reader before.
-constexpr absl::Duration kPatience = absl::Seconds(10);
+// What a slow reader gets to take the message that is under way, so that it
+// learns why its call ends.
 constexpr absl::Duration kLastChance = absl::Seconds(1);
 
 }  // namespace
@@ -51,7 +50,7 @@ absl::Status GenerateStream::Submit() {
       ParseGenerate(*request_, scope_.parse_env(), RandomUint64()));
   parsed.spec.deadline = call_.deadline();
   auto events = std::make_shared<EventQueue>(
-      EventQueue::Options(), call_.env().clock,
+      call_.env().unread, call_.env().clock,
       [weak = weak_from_this(), workers = call_.env().workers] {
         workers->Schedule([weak] {
           if (const auto stream = weak.lock()) stream->Pump();
@@ -108,7 +107,8 @@ void GenerateStream::PumpLocked() {
   const std::optional<absl::Status> end = events_->end();
   const bool slow = end.has_value() && absl::IsResourceExhausted(*end);
   if (writing_) {
-    if (end.has_value()) GuardUnread(slow ? kLastChance : kPatience);
+    if (end.has_value())
+      GuardUnread(slow ? kLastChance : call_.env().unread.max_age);
     return;
   }
   if (slow) {  // Not worth writing what it left unread.
@@ -186,7 +186,7 @@ void GenerateStream::RenderSummary() {
 
 void GenerateStream::End(const absl::Status& status) {
   finished_ = true;
-  GuardUnread(kPatience);
+  GuardUnread(call_.env().unread.max_age);
   // A client that went away while its request came to its end has no answer.
   const absl::Status told = status.ok() && broken_
                                 ? absl::CancelledError("the client went away")

@@ -21,6 +21,7 @@
 #include "server/metrics/metrics.h"
 #include "server/rpc/worker_pool.h"
 #include "server/scheduler/clock.h"
+#include "server/scheduler/event_queue.h"
 #include "server/scheduler/scheduler.h"
 
 namespace alignsae {
@@ -62,6 +63,7 @@ struct RpcEnv {
   const Clock* clock = nullptr;
   std::atomic<int>* open_calls = nullptr;  // Not yet out of gRPC's hands.
   ServerConfig config;                     // Limits, and what GetModel tells.
+  EventQueue::Options unread = {};  // What a stream's reader may leave unread.
 };
 
 // The bytes of a token as generated text: none for special tokens.
