@@ -126,7 +126,9 @@ class OverloadTest(ServerTest):
         served = [c for c in calls if c.code() == grpc.StatusCode.OK]
         self.assertEqual(len(refused) + len(served), 40)
         self.assertGreater(len(refused), 0)
-        self.assertGreaterEqual(len(served), 5)
+        # Those that may wait; the slots' own two come on top only if the step thread
+        # gets to run between two calls.
+        self.assertGreaterEqual(len(served), 3)
         trailers = dict(refused[0].trailing_metadata())
         self.assertGreater(int(trailers["grpc-retry-pushback-ms"]), 0)
         details = trailers["grpc-status-details-bin"]
