@@ -24,10 +24,22 @@ endif()
 
 if(ALIGNSAE_TORCH)
   find_package(Torch REQUIRED)
+  # Not find_package(dnnl): Debian's package file asks for OpenCL's headers too.
+  find_path(DNNL_INCLUDE_DIR dnnl.hpp REQUIRED)
+  find_library(DNNL_LIBRARY dnnl REQUIRED)
+  add_library(alignsae_dnnl INTERFACE)
+  target_include_directories(alignsae_dnnl SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
+  target_link_libraries(alignsae_dnnl INTERFACE ${DNNL_LIBRARY})
   # SYSTEM headers, so that our warnings stay ours.
   add_library(alignsae_torch INTERFACE)
   target_include_directories(alignsae_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
   target_link_libraries(alignsae_torch INTERFACE ${TORCH_LIBRARIES})
   separate_arguments(alignsae_torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
   target_compile_options(alignsae_torch INTERFACE ${alignsae_torch_flags})
+  # at::parallel_for is a header: without this it runs on one thread. GCC's libgomp is
+  # what LibTorch and oneDNN link; Clang would bring a second OpenMP runtime.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    find_package(OpenMP REQUIRED)
+    target_link_libraries(alignsae_torch INTERFACE OpenMP::OpenMP_CXX)
+  endif()
 endif()

@@ -133,7 +133,8 @@ absl::Status Assembly::AddModel(const std::string& directory,
                  options_));
   absl::StatusOr<Tokenizer> tokenizer = Tokenizer::Load(directory);
   if (!tokenizer.ok()) return InDirectory(directory, tokenizer.status());
-  absl::StatusOr<Gpt2> model = Gpt2::Load(directory, options_.device);
+  absl::StatusOr<Gpt2> model =
+      Gpt2::Load(directory, options_.device, options_.weight_type);
   if (!model.ok()) return InDirectory(directory, model.status());
   if (weights) ALIGNSAE_RETURN_IF_ERROR(weights->CheckUnchanged());
 
@@ -147,6 +148,7 @@ absl::Status Assembly::AddModel(const std::string& directory,
   info.d_model = config.d_model;
   info.context_length = config.context_length;
   info.vocab_size = config.vocab_size;
+  info.weight_type = std::string(WeightTypeName(model->weight_type()));
   // config.json decides: a model may have been taught another end than the
   // tokenizer's <|endoftext|>.
   info.eos_token_id = config.eos_token_id >= 0 ? config.eos_token_id

@@ -43,6 +43,7 @@ struct BundleOptions {
   // repeats bundle.json's hashes, or has none for parts.
   bool verify_hashes = true;
   at::Device device = at::kCPU;
+  WeightType weight_type = WeightType::kF32;  // Of the language model.
 };
 
 // A directory with bundle.json.

@@ -1,15 +1,16 @@
 // KvCache: keys and values of every layer for a fixed number of sequences.
 //
-// One slot holds one sequence of up to T positions. Which slots are free is the
-// scheduler's book-keeping; this is only the memory.
+// One slot holds one sequence of up to T positions, each at its absolute
+// position. Which slots are free is the scheduler's book-keeping; this is only
+// the memory. What an earlier owner left in a slot is never read: attention
+// reads a row's own positions and those of the prefix that it shares, nothing
+// beyond.
 //
-// Attention pads the sequences of a batch to one length and masks the rest, so
-// it reads numbers beyond a sequence's end: whatever an earlier owner of the
-// slot left there. A mask turns any finite number into an exact zero, but not
-// NaN or infinity (0 * NaN = NaN). Hence the one rule kept here: beyond a
-// sequence's end a slot holds only finite numbers. Write() notes the slots that
-// met a non-finite value, and BeginStep() wipes them before they are used for
-// something else.
+// Two layouts: blocks of keys for the kernels on the CPU (model/kernels), plain
+// rows for LibTorch's operations on other devices.
+//
+// Letters in shapes: S slots, T context length, H heads, K head dimension, T'
+// and K' rounded up to whole blocks.
 //
 // Thread-safety: not thread-safe; the step thread owns it.
 
@@ -20,17 +21,23 @@
 
 #include <vector>
 
-#include "absl/types/span.h"
 #include "model/gpt2/config.h"
-#include "model/gpt2/residual_hook.h"
+#include "model/kernels/kernels.h"
 
 namespace alignsae {
 
+enum class KvType { kF32, kBf16 };
+enum class KvLayout { kBlocks, kPlain };
+
 class KvCache {
  public:
-  // 2 * L * slots * T * D floats; on the CPU pages are taken on first use.
-  // Throws std::bad_alloc when the address space does not suffice.
-  KvCache(const Gpt2Config& config, int slots, at::Device device);
+  // 2 * L * slots * T * D numbers; on the CPU pages are taken on first use.
+  // Throws std::bad_alloc when the address space does not suffice. kPlain is
+  // always float32; the default layout is the device's.
+  KvCache(const Gpt2Config& config, int slots, at::Device device,
+          KvType type = KvType::kF32);
+  KvCache(const Gpt2Config& config, int slots, at::Device device, KvType type,
+          KvLayout layout);
 
   // Movable, not copyable: a copy would share the memory.
   KvCache(KvCache&&) = default;
@@ -38,29 +45,31 @@ class KvCache {
 
   int slots() const { return slots_; }
   int context_length() const { return context_length_; }
-  // Views; the memory itself is [S, H, T, K], so that transpose(1, 2) of a run
-  // of slots is ready for a batched product.
-  at::Tensor keys(int layer) const {  // [S, T, H, K]
-    return keys_[layer].transpose(1, 2);
-  }
-  at::Tensor values(int layer) const {  // [S, T, H, K]
-    return values_[layer].transpose(1, 2);
+  KvType type() const { return type_; }
+  KvLayout layout() const { return layout_; }
+
+  // kBlocks: one head of one slot. E is float or Bf16, as type().
+  template <typename E>
+  HeadCache<E> head(int layer, int slot, int head) const {
+    const int64_t at = static_cast<int64_t>(slot) * heads_ + head;
+    return {static_cast<E*>(keys_[layer].data_ptr()) + at * key_stride_,
+            static_cast<E*>(values_[layer].data_ptr()) + at * value_stride_};
   }
 
-  // Before the first Write of a step that continues `rows` at their `start`.
-  void BeginStep(absl::Span<const PackedRow> rows);
-
-  // Stores token n's keys and values at (slots[n], positions[n]).
-  // slots, positions [N] int64; keys, values [N, H, K].
-  void Write(int layer, const at::Tensor& slots, const at::Tensor& positions,
-             const at::Tensor& keys, const at::Tensor& values);
+  // kPlain: [S * T, H, K], position t of slot s at row s T + t.
+  const at::Tensor& keys(int layer) const { return keys_[layer]; }
+  const at::Tensor& values(int layer) const { return values_[layer]; }
 
  private:
   int slots_;
   int context_length_;
-  std::vector<at::Tensor> keys_;    // L of [S, H, T, K]
-  std::vector<at::Tensor> values_;  // L of [S, H, T, K]
-  at::Tensor taint_;  // [S] zero, or NaN where a non-finite value was written.
+  int heads_;
+  KvType type_;
+  KvLayout layout_;
+  int64_t key_stride_ = 0;          // Numbers of one head's keys, T' K.
+  int64_t value_stride_ = 0;        // Numbers of one head's values, T' K'.
+  std::vector<at::Tensor> keys_;    // L of [S, H, T' K] or [S T, H, K]
+  std::vector<at::Tensor> values_;  // L of [S, H, T' K'] or [S T, H, K]
 };
 
 }  // namespace alignsae

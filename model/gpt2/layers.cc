@@ -1,9 +1,16 @@
 #include "model/gpt2/layers.h"
 
+#include <ATen/Parallel.h>
+
 #include <cmath>
+
+#include "model/kernels/kernels.h"
 
 namespace alignsae {
 namespace {
+
+// Rows that one thread takes at least.
+constexpr int64_t kRowsPerTask = 4;
 
 // x Phi(x) in the tanh form. Not at::gelu(x, "tanh"): that one computes what is
 // left over behind whole vectors by another tanh, so that a number's last bit
@@ -15,6 +22,8 @@ at::Tensor GeluTanh(const at::Tensor& x) {
       at::tanh((x * x * kCubic + 1.0) * x * kSqrtTwoOverPi);  // [N, I]
   return x * 0.5 * (t + 1.0);
 }
+
+}  // namespace
 
 at::Tensor Activate(const at::Tensor& x, Activation activation) {
   switch (activation) {
@@ -28,11 +37,32 @@ at::Tensor Activate(const at::Tensor& x, Activation activation) {
   return x;
 }
 
-}  // namespace
-
 at::Tensor LayerNorm(const at::Tensor& x, const at::Tensor& weight,
                      const at::Tensor& bias, double epsilon) {
   return at::layer_norm(x, weight.sizes(), weight, bias, epsilon);
+}
+
+at::Tensor FastLayerNorm(const at::Tensor& x, const at::Tensor& weight,
+                         const at::Tensor& bias, double epsilon,
+                         at::ScalarType type) {
+  if (!x.is_cpu()) return LayerNorm(x, weight, bias, epsilon).to(type);
+  const int64_t width = x.size(1);
+  at::Tensor y = at::empty(x.sizes(), type);
+  const float* in = x.data_ptr<float>();
+  const float* w = weight.data_ptr<float>();
+  const float* b = bias.data_ptr<float>();
+  const float eps = static_cast<float>(epsilon);
+  at::parallel_for(0, x.size(0), kRowsPerTask, [&](int64_t begin, int64_t end) {
+    if (type == at::kBFloat16) {
+      Bf16* out = reinterpret_cast<Bf16*>(y.data_ptr<at::BFloat16>());
+      CpuKernels().layer_norm_bf16(in + begin * width, end - begin, width, w, b,
+                                   eps, out + begin * width);
+    } else {
+      CpuKernels().layer_norm_f32(in + begin * width, end - begin, width, w, b,
+                                  eps, y.data_ptr<float>() + begin * width);
+    }
+  });
+  return y;
 }
 
 at::Tensor Conv1D(const at::Tensor& x, const at::Tensor& weight,

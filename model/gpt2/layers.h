@@ -17,6 +17,12 @@ namespace alignsae {
 // x [..., D] -> [..., D].
 at::Tensor LayerNorm(const at::Tensor& x, const at::Tensor& weight,
                      const at::Tensor& bias, double epsilon);
+// The same without derivatives, by the kernels of the CPU; float32 -> `type`
+// (float32 or bfloat16). x [N, D].
+at::Tensor FastLayerNorm(const at::Tensor& x, const at::Tensor& weight,
+                         const at::Tensor& bias, double epsilon,
+                         at::ScalarType type);
+at::Tensor Activate(const at::Tensor& x, Activation activation);
 // x [N, in], weight [in, out], bias [out] -> [N, out].
 at::Tensor Conv1D(const at::Tensor& x, const at::Tensor& weight,
                   const at::Tensor& bias);

@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/counter_rng.h"
-#include "model/base/status_macros.h"
+#include "model/kernels/kernels.h"
 
 namespace alignsae {
 namespace {
@@ -49,10 +49,9 @@ inline float ExpOfNegative(float y) {
                               (std::bit_cast<int32_t>(shifted) << 23));
 }
 
-absl::Status CheckFinite(absl::Span<const float> logits) {
+absl::Status NotFinite(absl::Span<const float> logits) {
   const auto bad = std::find_if(logits.begin(), logits.end(),
                                 [](float x) { return !std::isfinite(x); });
-  if (bad == logits.end()) return absl::OkStatus();
   return absl::OutOfRangeError(
       absl::StrCat("logits: must be finite, got ",
                    std::isnan(*bad) ? "nan" : (*bad > 0 ? "inf" : "-inf"),
@@ -66,32 +65,6 @@ int32_t ArgMax(absl::Span<const float> values) {
   for (float value : values) max = std::max(max, value);
   return static_cast<int32_t>(std::find(values.begin(), values.end(), max) -
                               values.begin());
-}
-
-// ln of the sum of exp(logit - max). In blocks of independent lanes, which
-// vectorise without leave to reorder floating-point arithmetic.
-double LogSum(absl::Span<const float> logits, float max) {
-  constexpr size_t kBlock = 512;
-  constexpr size_t kLanes = 8;
-  float terms[kBlock];
-  double sum = 0;
-  size_t start = 0;
-  for (; start + kBlock <= logits.size(); start += kBlock) {
-    for (size_t i = 0; i < kBlock; ++i) {
-      terms[i] = ExpOfNegative(max - logits[start + i]);
-    }
-    float lanes[kLanes] = {};
-    for (size_t i = 0; i < kBlock; i += kLanes) {
-      for (size_t lane = 0; lane < kLanes; ++lane) {
-        lanes[lane] += terms[i + lane];
-      }
-    }
-    for (float lane : lanes) sum += lane;
-  }
-  for (; start < logits.size(); ++start) {
-    sum += ExpOfNegative(max - logits[start]);
-  }
-  return std::log(sum);
 }
 
 // Every token of `history` once, however often it occurs.
@@ -237,9 +210,9 @@ absl::StatusOr<SampledToken> SampleToken(absl::Span<const float> logits,
     return absl::InvalidArgumentError(
         "logits: must hold at least one token, got none");
   }
-  ALIGNSAE_RETURN_IF_ERROR(CheckFinite(logits));
-
-  const int32_t best = ArgMax(logits);
+  const LogitSummary summary = CpuKernels().summarize(
+      logits.data(), static_cast<int64_t>(logits.size()));
+  if (!summary.finite) return NotFinite(logits);
 
   std::vector<float> penalised;
   absl::Span<const float> scores = logits;
@@ -254,10 +227,11 @@ absl::StatusOr<SampledToken> SampleToken(absl::Span<const float> logits,
         Draw(scores, params,
              RandomUniform(params.seed, static_cast<uint64_t>(position)));
   } else {
-    sampled.token = penalised.empty() ? best : ArgMax(scores);
+    sampled.token =
+        penalised.empty() ? static_cast<int32_t>(summary.best) : ArgMax(scores);
   }
   // Reported of the raw logits, whatever the token was drawn from.
-  const double log_normaliser = logits[best] + LogSum(logits, logits[best]);
+  const double log_normaliser = summary.max + summary.log_sum;
   sampled.logprob = static_cast<float>(
       std::max<double>(logits[sampled.token] - log_normaliser, -kMaxFloat));
   sampled.top = MostLikely(logits, params.n_logprobs, log_normaliser);

@@ -1,4 +1,3 @@
-#include <ATen/Parallel.h>
 
 #include <iostream>
 #include <memory>
@@ -9,6 +8,7 @@
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/bundle.h"
+#include "model/tensor/threads.h"
 #include "model/train/cli.h"
 #include "model/train/eval.h"
 #include "model/train/eval_compare.h"
@@ -30,7 +30,7 @@ struct EvalCommand {
   int threads = 0;
 
   absl::Status Run() const {
-    if (threads > 0) at::set_num_threads(threads);
+    UseThreads(threads);
     ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
                               ReadFile(absl::StrCat(bundle, "/bundle.json")));
     ALIGNSAE_ASSIGN_OR_RETURN(const Manifest manifest, ParseManifest(text));
@@ -111,7 +111,7 @@ void RegisterEval(CLI::App& app, absl::Status& status) {
   sub->add_option("--device", command->device, "cpu or cuda")
       ->capture_default_str();
   sub->add_option("--threads", command->threads,
-                  "Threads of LibTorch; 0: its default")
+                  "Threads; 0: one for each processor")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));
   AddFieldFlags(*sub, command->preset.eval);

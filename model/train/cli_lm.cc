@@ -1,8 +1,8 @@
-#include <ATen/Parallel.h>
 
 #include <memory>
 
 #include "model/base/status_macros.h"
+#include "model/tensor/threads.h"
 #include "model/train/cli.h"
 #include "model/train/corpus_file.h"
 #include "model/train/lm_trainer.h"
@@ -17,7 +17,7 @@ struct LmCommand {
   int threads = 0;
 
   absl::Status Run() {
-    if (threads > 0) at::set_num_threads(threads);
+    UseThreads(threads);
     ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus, ReadCorpus(data));
     Progress progress(stdout, stderr);
     run.progress = &progress;
@@ -47,7 +47,7 @@ void RegisterLm(CLI::App& app, absl::Status& status) {
   sub->add_option("--device", command->run.device, "cpu or cuda")
       ->capture_default_str();
   sub->add_option("--threads", command->threads,
-                  "Threads of LibTorch; 0: its default")
+                  "Threads; 0: one for each processor")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));
   sub->add_option("--stop-after-steps", command->run.stop_after_steps,

@@ -1,9 +1,9 @@
-#include <ATen/Parallel.h>
 
 #include <iostream>
 #include <memory>
 
 #include "model/base/status_macros.h"
+#include "model/tensor/threads.h"
 #include "model/train/cli.h"
 #include "model/train/eval_report.h"
 #include "model/train/pipeline.h"
@@ -18,7 +18,7 @@ struct PipelineCommandLine {
   int threads = 0;
 
   absl::Status Run() {
-    if (threads > 0) at::set_num_threads(threads);
+    UseThreads(threads);
     if (seed > 0) preset.data.seed = preset.lm.seed = preset.sae.seed = seed;
     Progress progress(stdout, stderr);
     run.progress = &progress;
@@ -56,7 +56,7 @@ void RegisterPipeline(CLI::App& app, absl::Status& status) {
                   "Hugging Face GPT-2 directory to start from");
   sub->add_option("--device", run.device, "cpu or cuda")->capture_default_str();
   sub->add_option("--threads", command->threads,
-                  "Threads of LibTorch; 0: its default")
+                  "Threads; 0: one for each processor")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));
   sub->add_option("--seed", command->seed,

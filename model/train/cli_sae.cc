@@ -1,10 +1,10 @@
-#include <ATen/Parallel.h>
 
 #include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/tensor/threads.h"
 #include "model/train/cli.h"
 #include "model/train/corpus_file.h"
 #include "model/train/lm_model.h"
@@ -24,7 +24,7 @@ struct SaeCommand {
   int threads = 0;
 
   absl::Status Run() const {
-    if (threads > 0) at::set_num_threads(threads);
+    UseThreads(threads);
     ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus, ReadCorpus(data));
     const EvalSet set = EvalSetOf(corpus);
     ALIGNSAE_ASSIGN_OR_RETURN(const at::Device where, ParseDevice(device));
@@ -78,7 +78,7 @@ void RegisterSae(CLI::App& app, absl::Status& status) {
   sub->add_option("--device", command->device, "cpu or cuda")
       ->capture_default_str();
   sub->add_option("--threads", command->threads,
-                  "Threads of LibTorch; 0: its default")
+                  "Threads; 0: one for each processor")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));
   AddFieldFlags(*sub, command->preset.sae);

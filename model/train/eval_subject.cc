@@ -59,8 +59,7 @@ absl::StatusOr<std::unique_ptr<EvalSubject>> EvalSubject::Create(
   }
   bundle->catalog = std::move(catalog);
   bundle->tokenizer = inputs.tokenizer;
-  bundle->model = std::make_unique<const Gpt2>(inputs.model->config(),
-                                               inputs.model->weights());
+  bundle->model = std::make_unique<const Gpt2>(*inputs.model);
   bundle->saes = std::move(saes);
   ALIGNSAE_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
                             Engine::Create(bundle, {.kv_slots = rows}));

@@ -127,7 +127,8 @@ std::vector<GreedyAnswer> GreedyDecode(
   if (prompts.empty()) return answers;
   const size_t slots =
       std::min<size_t>(ProbeSlots(model.config()), prompts.size());
-  KvCache cache(model.config(), static_cast<int>(slots), model.device());
+  KvCache cache(model.config(), static_cast<int>(slots), model.device(),
+                model.kv_type());
   for (size_t begin = 0; begin < prompts.size(); begin += slots) {
     DecodeGroup(model, prompts.subspan(begin, slots), max_tokens, eos, cache,
                 answers.data() + begin);

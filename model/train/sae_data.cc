@@ -77,7 +77,7 @@ absl::StatusOr<std::map<int, at::Tensor>> CollectResiduals(
   }
   return WithTorchFence([&] {
     KvCache cache(config, static_cast<int>(std::min(kChunk, prompts.size())),
-                  model.device());
+                  model.device(), model.kv_type());
     std::map<int, std::vector<at::Tensor>> kept;
     LastTokenHook hook(sites, kept);
     const int exit_site = *std::max_element(sites.begin(), sites.end());

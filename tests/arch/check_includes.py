@@ -11,21 +11,22 @@ import pathlib
 import re
 import sys
 
-MODEL = ["model/base", "model/tokenizer", "model/io", "model/tensor", "model/gpt2",
+MODEL = ["model/base", "model/kernels", "model/tokenizer", "model/io", "model/tensor", "model/gpt2",
          "model/sae", "model/intervention", "model/sampling", "model/bundle",
          "model/engine"]
 
 # folder -> (may include, torch, protobuf)
 RULES = {
     "model/base": ([], False, False),
+    "model/kernels": ([], False, False),
     "model/tokenizer": (["model/base"], False, False),
     "model/io": (["model/base", "model/tensor"], True, False),
     "model/tensor": (["model/base"], True, False),
-    "model/gpt2": (["model/io", "model/tensor", "model/base"], True, False),
+    "model/gpt2": (["model/io", "model/tensor", "model/kernels", "model/base"], True, False),
     "model/sae": (["model/io", "model/tensor", "model/base"], True, False),
     "model/intervention": (["model/sae", "model/gpt2/residual_hook.h", "model/tensor",
                             "model/base"], True, False),
-    "model/sampling": (["model/tensor", "model/base"], True, False),
+    "model/sampling": (["model/tensor", "model/kernels", "model/base"], True, False),
     "model/bundle": (["model/io", "model/tokenizer", "model/gpt2", "model/sae",
                       "model/tensor", "model/base"], True, False),
     "model/engine": ([m for m in MODEL if m != "model/engine"], True, False),
@@ -55,7 +56,7 @@ OURS = ("model/", "server/", "client/", "proto/", "tests/")
 TORCH_FREE = {
     "model/io/safetensors.h", "model/io/safetensors.cc", "model/io/safetensors_header.cc",
     "model/io/safetensors_layout.h", "model/io/safetensors_layout.cc", "model/gpt2/config.h",
-    "model/gpt2/config.cc", "model/sae/config.h", "model/sae/config.cc",
+    "model/gpt2/config.cc", "model/gpt2/weight_type.h", "model/gpt2/weight_type.cc", "model/sae/config.h", "model/sae/config.cc",
     "model/intervention/spec.h", "model/intervention/spec.cc",
     "model/sampling/params.h", "model/engine/step.h",
     "model/engine/step_executor.h", "model/engine/engine.h",

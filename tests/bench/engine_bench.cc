@@ -1,48 +1,61 @@
-// Engine steps on a random model of GPT-2 small's shape: prompt passes, decode
-// steps and readouts with early exit, in tokens per second.
+// Engine steps on a random model of GPT-2 small's shape, for each weight type:
+// prompt passes, decode steps and readouts with early exit.
 //
-//   build/release/bin/engine_bench --benchmark_min_time=2
+//   build/release/bin/engine_bench [--benchmark_filter=bf16]
 //
-// Compare figures of one run with each other only.
+// `share` is the part that the step reaches of what the machine could do at
+// most, measured in the same run: the larger of reading the weights once and of
+// the multiplications. Compare figures of one run with each other only.
 
 #include <benchmark/benchmark.h>
 
+#include <map>
 #include <memory>
-#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "model/base/catalog.h"
 #include "model/base/counter_rng.h"
 #include "model/bundle/bundle.h"
 #include "model/engine/engine.h"
+#include "model/tensor/threads.h"
+#include "tests/bench/machine_limits.h"
 #include "tests/support/tiny_bundle.h"
 
 namespace alignsae {
 namespace {
 
 constexpr int kPromptTokens = 24;
+constexpr int kNewTokens = 12;
 constexpr int kSlots = 64;
 constexpr HookPoint kHook = {HookKind::kResidPre, 6};
 
-// One engine for all benchmarks: 124 M random weights, a checkpoint in the
+Gpt2Config Shape() {
+  Gpt2Config config;
+  config.context_length = 128;  // The cache of 64 slots stays below 1 GiB.
+  return config;
+}
+
+// One engine for each weight type: 124 M random weights, a checkpoint in the
 // middle.
-Engine& SharedEngine() {
-  static const std::unique_ptr<Engine> engine = [] {
-    Gpt2Config config;
-    config.context_length = 128;  // The cache of 64 slots stays below 1 GiB.
+Engine& SharedEngine(WeightType type) {
+  static const Gpt2Weights weights = InitGpt2Weights(Shape(), 1);
+  static std::map<WeightType, std::unique_ptr<Engine>> engines;
+  std::unique_ptr<Engine>& engine = engines[type];
+  if (engine == nullptr) {
     auto bundle = std::make_shared<Bundle>();
-    bundle->model =
-        std::make_unique<const Gpt2>(config, InitGpt2Weights(config, 1));
-    bundle->saes.push_back(TinySae(kHook, config.d_model, 2));
+    bundle->model = std::make_unique<const Gpt2>(Shape(), weights, type);
+    bundle->saes.push_back(TinySae(kHook, Shape().d_model, 2));
     auto catalog = std::make_shared<Catalog>();
     CheckpointInfo& checkpoint = catalog->checkpoints.emplace_back();
     checkpoint.name = "bench";
     checkpoint.hook = kHook;
     checkpoint.activation = "relu";
     bundle->catalog = std::move(catalog);
-    return Engine::Create(std::move(bundle), {.kv_slots = kSlots}).value();
-  }();
+    engine = Engine::Create(std::move(bundle), {.kv_slots = kSlots}).value();
+  }
   return *engine;
 }
 
@@ -65,28 +78,54 @@ std::vector<StepRow> Prompts(int64_t count) {
   return rows;
 }
 
-void BM_Prefill(benchmark::State& state) {
-  const std::vector<StepRow> rows = Prompts(state.range(0));
-  for (auto _ : state) benchmark::DoNotOptimize(SharedEngine().Step(rows));
-  state.SetItemsProcessed(state.iterations() * state.range(0) * kPromptTokens);
-}
-BENCHMARK(BM_Prefill)->Arg(1)->Arg(4)->Arg(16)->Arg(64)->UseRealTime();
-
-void BM_Decode(benchmark::State& state) {
-  std::vector<StepRow> rows = Prompts(state.range(0));
-  SharedEngine().Step(rows);
-  for (StepRow& row : rows) {
-    row.start = kPromptTokens;
-    row.tokens = {1};
+// Feeds back the tokens that came out.
+void Advance(const std::vector<RowResult>& results,
+             std::vector<StepRow>& rows) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i].start += static_cast<int>(rows[i].tokens.size());
+    rows[i].tokens = {results[i].sampled->token};
   }
-  for (auto _ : state) benchmark::DoNotOptimize(SharedEngine().Step(rows));
-  state.SetItemsProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(BM_Decode)->Arg(1)->Arg(4)->Arg(16)->Arg(64)->UseRealTime();
 
-// 16 prompts read at resid_pre[6] of 12: arg 0 runs all blocks and the head,
-// arg 1 leaves after the hook.
-void BM_Readout(benchmark::State& state) {
+void Report(benchmark::State& state, double tokens, double least_seconds) {
+  const double total = static_cast<double>(state.iterations());
+  state.counters["tokens/s"] =
+      benchmark::Counter(tokens * total, benchmark::Counter::kIsRate);
+  state.counters["share"] =
+      benchmark::Counter(least_seconds * total, benchmark::Counter::kIsRate);
+}
+
+void Prefill(benchmark::State& state, WeightType type) {
+  const int64_t batch = state.range(0);
+  Engine& engine = SharedEngine(type);
+  const std::vector<StepRow> rows = Prompts(batch);
+  engine.Step(rows);
+  for (auto _ : state) benchmark::DoNotOptimize(engine.Step(rows));
+  const double tokens = static_cast<double>(batch * kPromptTokens);
+  Report(state, tokens,
+         LeastSeconds(Shape(), type, tokens, static_cast<double>(batch)));
+}
+
+// The twelve tokens of an answer, one step each.
+void Decode(benchmark::State& state, WeightType type) {
+  const int64_t batch = state.range(0);
+  Engine& engine = SharedEngine(type);
+  std::vector<StepRow> rows = Prompts(batch);
+  Advance(engine.Step(rows), rows);
+  const std::vector<StepRow> first = rows;
+  for (auto _ : state) {
+    rows = first;
+    for (int i = 0; i < kNewTokens; ++i) Advance(engine.Step(rows), rows);
+  }
+  const double count = static_cast<double>(batch);
+  Report(state, count * kNewTokens,
+         kNewTokens * LeastSeconds(Shape(), type, count, count));
+}
+
+// 16 prompts read at resid_pre[6] of 12. early_exit 0: all blocks, the head and
+// last-position logits; 1: leaves after the hook.
+void Readout(benchmark::State& state, WeightType type) {
+  Engine& engine = SharedEngine(type);
   std::vector<StepRow> rows = Prompts(16);
   for (StepRow& row : rows) {
     row.observations = {{.checkpoint = 0, .positions = {kPromptTokens - 1}}};
@@ -95,12 +134,50 @@ void BM_Readout(benchmark::State& state) {
       row.leave_after_observations = true;
     }
   }
-  for (auto _ : state) benchmark::DoNotOptimize(SharedEngine().Step(rows));
-  state.SetItemsProcessed(state.iterations() * 16 * kPromptTokens);
+  engine.Step(rows);
+  for (auto _ : state) benchmark::DoNotOptimize(engine.Step(rows));
+  const double tokens = 16 * kPromptTokens;
+  Gpt2Config run = Shape();
+  if (state.range(0) == 1) run.n_layer = kHook.layer;
+  Report(state, tokens,
+         LeastSeconds(run, type, tokens, state.range(0) == 1 ? 0 : 16));
 }
-BENCHMARK(BM_Readout)->ArgName("early_exit")->Arg(0)->Arg(1)->UseRealTime();
+
+void RegisterAll(WeightType type) {
+  const std::string name(WeightTypeName(type));
+  if (!WhyUnsupported(type, "cpu").empty()) return;
+  const auto add = [&](const char* what, auto run, std::vector<int64_t> args) {
+    auto* made = benchmark::RegisterBenchmark(
+        absl::StrCat(what, "/", name).c_str(),
+        [run, type](benchmark::State& state) { run(state, type); });
+    for (int64_t arg : args) made->Arg(arg);
+    made->UseRealTime()->Unit(benchmark::kMillisecond);
+  };
+  add("Decode", Decode, {1, 4, 16, 64});
+  add("Prefill", Prefill, {1, 4, 16, 64});
+  add("Readout16", Readout, {0, 1});
+}
 
 }  // namespace
 }  // namespace alignsae
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 64;
+  using alignsae::WeightType;
+  alignsae::UseThreads(0);
+  benchmark::AddCustomContext(
+      "memory_bandwidth_GB/s",
+      std::to_string(alignsae::MemoryBandwidth() / 1e9));
+  for (WeightType type :
+       {WeightType::kF32, WeightType::kBf16, WeightType::kInt8}) {
+    if (alignsae::WhyUnsupported(type, "cpu").empty()) {
+      benchmark::AddCustomContext(
+          absl::StrCat("gemm_", alignsae::WeightTypeName(type), "_GOP/s"),
+          std::to_string(alignsae::GemmRate(type) / 1e9));
+    }
+    alignsae::RegisterAll(type);
+  }
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}

@@ -1,0 +1,172 @@
+#include "model/gpt2/attention.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <atomic>
+#include <type_traits>
+#include <vector>
+
+#include "model/gpt2/layers.h"
+#include "model/kernels/kernels.h"
+
+namespace alignsae {
+namespace {
+
+// Multiply-adds below which a second thread costs more than it brings.
+constexpr int64_t kMinWork = int64_t{1} << 15;
+
+// Queries of one row that one kernel call takes.
+struct Piece {
+  const PackedRow* row = nullptr;
+  int first = 0;  // Of the row's tokens.
+  int count = 0;  // [1, kMaxQueries]
+};
+
+std::vector<Piece> Pieces(const Packing& packing) {
+  std::vector<Piece> pieces;
+  for (const PackedRow& row : packing.rows) {
+    for (int first = 0; first < row.length; first += kMaxQueries) {
+      pieces.push_back(
+          {&row, first, std::min(kMaxQueries, row.length - first)});
+    }
+  }
+  return pieces;
+}
+
+// Numbers that the pieces read, per head.
+int64_t Work(const std::vector<Piece>& pieces, int head_dim) {
+  int64_t keys = 0;
+  for (const Piece& piece : pieces) {
+    keys += piece.count * (piece.row->start + piece.first + piece.count);
+  }
+  return keys * head_dim * 2;
+}
+
+// Runs task(i) for i in [0, count) on all threads, each taking the next one
+// when it is done: tasks differ in length.
+template <typename Task>
+void RunAll(int64_t count, bool parallel, const Task& task) {
+  if (!parallel) {
+    for (int64_t i = 0; i < count; ++i) task(i);
+    return;
+  }
+  std::atomic<int64_t> next{0};
+  at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t, int64_t) {
+    for (int64_t i = next.fetch_add(1, std::memory_order_relaxed); i < count;
+         i = next.fetch_add(1, std::memory_order_relaxed)) {
+      task(i);
+    }
+  });
+}
+
+template <typename E>
+void StoreTokens(const float* qkv, const Packing& packing, KvCache& cache,
+                 const Gpt2Config& config, int layer, bool parallel) {
+  const Kernels& kernels = CpuKernels();
+  const int head_dim = config.head_dim();
+  RunAll(static_cast<int64_t>(packing.rows.size()) * config.n_head, parallel,
+         [&](int64_t i) {
+           const PackedRow& row = packing.rows[i / config.n_head];
+           const int head = static_cast<int>(i % config.n_head);
+           const HeadCache<E> to = cache.head<E>(layer, row.kv_slot, head);
+           for (int t = 0; t < row.length; ++t) {
+             const float* token =
+                 qkv +
+                 static_cast<int64_t>(row.offset + t) * 3 * config.d_model +
+                 static_cast<int64_t>(head) * head_dim;
+             const float* key = token + config.d_model;
+             const float* value = key + config.d_model;
+             if constexpr (std::is_same_v<E, float>) {
+               kernels.store_f32(key, value, head_dim, row.start + t, to);
+             } else {
+               kernels.store_bf16(key, value, head_dim, row.start + t, to);
+             }
+           }
+         });
+}
+
+void RunKernel(const AttentionTask<float, float>& task) {
+  CpuKernels().attend_f32(task);
+}
+void RunKernel(const AttentionTask<Bf16, Bf16>& task) {
+  CpuKernels().attend_bf16(task);
+}
+void RunKernel(const AttentionTask<Bf16, float>& task) {
+  CpuKernels().attend_bf16_to_f32(task);
+}
+
+template <typename E>
+HeadCache<const E> ReadOnly(const HeadCache<E>& cache) {
+  return {cache.keys, cache.values};
+}
+
+template <typename E, typename Out>
+void Attend(const float* qkv, const Packing& packing, KvCache& cache,
+            const Gpt2Config& config, int layer, Out* context) {
+  const std::vector<Piece> pieces = Pieces(packing);
+  const int head_dim = config.head_dim();
+  const int64_t heads = config.n_head;
+  const bool parallel = Work(pieces, head_dim) * heads >= kMinWork;
+  StoreTokens<E>(qkv, packing, cache, config, layer, parallel);
+  const float scale = static_cast<float>(AttentionScale(config, layer));
+  const int64_t scratch_size =
+      kMaxQueries * PaddedPositions(config.context_length);
+  RunAll(static_cast<int64_t>(pieces.size()) * heads, parallel, [&](int64_t i) {
+    thread_local std::vector<float> scratch;
+    if (static_cast<int64_t>(scratch.size()) < scratch_size) {
+      scratch.resize(scratch_size);
+    }
+    const Piece& piece = pieces[i / heads];
+    const PackedRow& row = *piece.row;
+    const int head = static_cast<int>(i % heads);
+    const int64_t token = row.offset + piece.first;
+    const int shared = row.fork.SharedAt(layer);
+    AttentionTask<E, Out> task;
+    task.queries = qkv + token * 3 * config.d_model +
+                   static_cast<int64_t>(head) * head_dim;
+    task.query_stride = int64_t{3} * config.d_model;
+    task.count = piece.count;
+    task.visible = row.start + piece.first + 1;
+    task.shared = shared;
+    task.own = ReadOnly(cache.head<E>(layer, row.kv_slot, head));
+    task.prefix = shared > 0
+                      ? ReadOnly(cache.head<E>(layer, row.fork.slot, head))
+                      : task.own;
+    task.head_dim = head_dim;
+    task.scale = scale;
+    task.scratch = scratch.data();
+    task.context = context + token * config.d_model +
+                   static_cast<int64_t>(head) * head_dim;
+    task.context_stride = config.d_model;
+    RunKernel(task);
+  });
+}
+
+}  // namespace
+
+at::Tensor AttentionByKernels(const at::Tensor& qkv, const Packing& packing,
+                              KvCache& cache, const Gpt2Config& config,
+                              int layer, at::ScalarType type) {
+  at::Tensor context = at::empty({packing.tokens, config.d_model}, type);
+  const float* in = qkv.data_ptr<float>();
+  if (cache.type() == KvType::kF32) {
+    Attend<float>(in, packing, cache, config, layer, context.data_ptr<float>());
+  } else if (type == at::kFloat) {
+    Attend<Bf16>(in, packing, cache, config, layer, context.data_ptr<float>());
+  } else {
+    Attend<Bf16>(in, packing, cache, config, layer,
+                 reinterpret_cast<Bf16*>(context.data_ptr<at::BFloat16>()));
+  }
+  return context;
+}
+
+at::Tensor CachedAttention(const at::Tensor& qkv, const Packing& packing,
+                           KvCache& cache, const Gpt2Config& config, int layer,
+                           at::ScalarType type) {
+  return cache.layout() == KvLayout::kBlocks
+             ? AttentionByKernels(qkv, packing, cache, config, layer, type)
+             : AttentionByLibTorch(qkv, packing, cache, config, layer);
+}
+
+}  // namespace alignsae

@@ -1,0 +1,131 @@
+#include "tests/bench/machine_limits.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <dnnl.hpp>
+#include <functional>
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+namespace alignsae {
+namespace {
+
+double BestSeconds(int passes, const std::function<void()>& pass) {
+  double best = 1e30;
+  for (int i = 0; i < passes; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    pass();
+    const std::chrono::duration<double> took =
+        std::chrono::steady_clock::now() - start;
+    best = std::min(best, took.count());
+  }
+  return best;
+}
+
+double BytesPerWeight(WeightType type) {
+  return type == WeightType::kF32 ? 4 : type == WeightType::kBf16 ? 2 : 1;
+}
+
+double BlockWeights(const Gpt2Config& config) {
+  const double d = config.d_model;
+  return config.n_layer * (4 * d * d + 2 * d * config.d_inner);
+}
+
+double HeadWeights(const Gpt2Config& config) {
+  return static_cast<double>(config.vocab_size) * config.d_model;
+}
+
+double MeasureBandwidth() {
+  const std::vector<uint64_t> memory(size_t{64} << 20, 1);  // 512 MiB
+  std::vector<uint64_t> sums(at::get_num_threads() * 16);
+  const double seconds = BestSeconds(7, [&] {
+    at::parallel_for(0, at::get_num_threads(), 1,
+                     [&](int64_t begin, int64_t end) {
+                       const size_t threads = at::get_num_threads();
+                       const size_t from = memory.size() / threads * begin;
+                       const size_t to = memory.size() / threads * end;
+                       // Eight chains, so that adding is never what is waited
+                       // for.
+                       uint64_t lanes[8] = {};
+                       for (size_t i = from; i + 8 <= to; i += 8) {
+                         for (size_t k = 0; k < 8; ++k)
+                           lanes[k] += memory[i + k];
+                       }
+                       for (uint64_t lane : lanes) sums[begin * 16] += lane;
+                     });
+  });
+  return static_cast<double>(memory.size() * sizeof(uint64_t)) / seconds;
+}
+
+// The product alone, as the library's own user would write it.
+double MeasureGemm(WeightType type) {
+  using Memory = dnnl::memory;
+  using Type = Memory::data_type;
+  constexpr int64_t kRows = 384;
+  constexpr int64_t kInputs = 768;
+  constexpr int64_t kOutputs = 3072;
+  const bool int8 = type == WeightType::kInt8;
+  const Type source = int8                        ? Type::u8
+                      : type == WeightType::kBf16 ? Type::bf16
+                                                  : Type::f32;
+  const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  dnnl::stream stream(engine);
+  const auto plain = [](int64_t rows, int64_t columns, Type element) {
+    return Memory::desc({rows, columns}, element, Memory::format_tag::ab);
+  };
+  const dnnl::matmul::primitive_desc product(
+      dnnl::matmul::desc(
+          plain(kRows, kInputs, source),
+          Memory::desc({kInputs, kOutputs}, int8 ? Type::s8 : source,
+                       Memory::format_tag::any),
+          plain(kRows, kOutputs, int8 ? Type::s32 : Type::f32)),
+      engine);
+  std::vector<std::vector<char>> buffers;
+  const auto zeros = [&](const Memory::desc& shape) {
+    buffers.emplace_back(shape.get_size());
+    return Memory(shape, engine, buffers.back().data());
+  };
+  const std::unordered_map<int, Memory> arguments = {
+      {DNNL_ARG_SRC, zeros(product.src_desc())},
+      {DNNL_ARG_WEIGHTS, zeros(product.weights_desc())},
+      {DNNL_ARG_DST, zeros(product.dst_desc())}};
+  const dnnl::matmul primitive(product);
+  const double seconds = BestSeconds(60, [&] {
+    primitive.execute(stream, arguments);
+    stream.wait();
+  });
+  return 2.0 * kRows * kInputs * kOutputs / seconds;
+}
+
+}  // namespace
+
+double MemoryBandwidth() {
+  static const double measured = MeasureBandwidth();
+  return measured;
+}
+
+double GemmRate(WeightType type) {
+  static std::map<WeightType, double> measured;
+  auto found = measured.find(type);
+  if (found == measured.end()) {
+    found = measured.emplace(type, MeasureGemm(type)).first;
+  }
+  return found->second;
+}
+
+double LeastSeconds(const Gpt2Config& config, WeightType type, double rows,
+                    double logits) {
+  const double bytes =
+      BytesPerWeight(type) *
+      (BlockWeights(config) + (logits > 0 ? HeadWeights(config) : 0));
+  const double operations =
+      2 * (rows * BlockWeights(config) + logits * HeadWeights(config));
+  return std::max(bytes / MemoryBandwidth(), operations / GemmRate(type));
+}
+
+}  // namespace alignsae
