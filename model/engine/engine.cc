@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/bundle/bundle.h"
 #include "model/engine/step_hook.h"
+#include "model/engine/step_packer.h"
 #include "model/gpt2/gpt2.h"
 #include "model/gpt2/kv_cache.h"
 #include "model/intervention/apply.h"
@@ -22,11 +23,17 @@ struct Engine::Impl {
   Impl(std::shared_ptr<const Bundle> loaded, const EngineOptions& options)
       : bundle(std::move(loaded)),
         cache(bundle->model->config(), options.kv_slots,
-              bundle->model->device()) {}
+              bundle->model->device(), bundle->model->kv_type()) {}
 
+  // Whether `intervention` leaves alone what the fork shares.
+  bool LiesBehind(const StepFork& fork, const Intervention& intervention) const;
   absl::Status CheckRow(const StepRow& row,
                         std::vector<bool>& slot_taken) const;
   PackedRow Pack(const StepRow& row, int index) const;
+  void CopySharedReadings(const StepRow& row, const RowResult& lead,
+                          RowResult& result) const;
+  // Whether `row` may share its prompt tokens with those of `lead`.
+  absl::Status CheckVariant(const StepRow& row, const StepRow& lead) const;
   void Sample(absl::Span<const StepRow> rows, const std::vector<int>& sampled,
               const at::Tensor& logits, std::vector<RowResult>& results) const;
   void Run(absl::Span<const StepRow> rows, std::vector<RowResult>& results);
@@ -42,6 +49,15 @@ absl::Status BadRow(absl::string_view what) {
 }
 
 }  // namespace
+
+bool Engine::Impl::LiesBehind(const StepFork& fork,
+                              const Intervention& intervention) const {
+  const std::vector<int>& edited = intervention.positions.prompt;
+  if (edited.empty()) return true;
+  const Sae& sae = bundle->saes[intervention.checkpoint];
+  return sae.config().hook.site() >= fork.site &&
+         edited.front() >= fork.position;
+}
 
 // The scheduler builds rows; a row that breaks a rule is a bug of ours. It is
 // refused, so that it cannot take the others down.
@@ -65,11 +81,23 @@ absl::Status Engine::Impl::CheckRow(const StepRow& row,
       return BadRow(absl::StrCat("token ", token));
     }
   }
+  if (row.fork.has_value()) {
+    const StepFork& fork = *row.fork;
+    if (fork.slot < 0 || fork.slot >= cache.slots() || fork.site < 0 ||
+        fork.site > config.n_layer || fork.position < 0 ||
+        fork.position >= row.prompt_length || row.leave_after_observations) {
+      return BadRow(absl::StrCat("fork of slot ", fork.slot, " at site ",
+                                 fork.site, " and position ", fork.position));
+    }
+  }
   if (row.interventions == nullptr) return BadRow("no interventions list");
   const int checkpoints = static_cast<int>(bundle->saes.size());
   for (const Intervention& intervention : *row.interventions) {
     if (intervention.checkpoint < 0 || intervention.checkpoint >= checkpoints) {
       return BadRow("intervention of an unknown checkpoint");
+    }
+    if (row.fork.has_value() && !LiesBehind(*row.fork, intervention)) {
+      return BadRow("intervention in what a fork shares");
     }
   }
   for (const Observation& observation : row.observations) {
@@ -104,7 +132,8 @@ PackedRow Engine::Impl::Pack(const StepRow& row, int index) const {
           .length = static_cast<int>(row.tokens.size()),
           .offset = 0,
           .exit_site = exit_site,
-          .logits = row.sampling.has_value()};
+          .logits = row.sampling.has_value(),
+          .fork = ForkOf(row)};
 }
 
 void Engine::Impl::Sample(absl::Span<const StepRow> rows,
@@ -141,21 +170,58 @@ void Engine::Impl::Sample(absl::Span<const StepRow> rows,
 void Engine::Impl::Run(absl::Span<const StepRow> rows,
                        std::vector<RowResult>& results) {
   std::vector<bool> slot_taken(cache.slots(), false);
-  std::vector<PackedRow> packed;
-  std::vector<int32_t> tokens;
+  StepPacker packer(rows);
   std::vector<int> sampled;
   for (size_t i = 0; i < rows.size(); ++i) {
+    const int index = static_cast<int>(i);
     results[i].status = CheckRow(rows[i], slot_taken);
     if (!results[i].status.ok()) continue;
-    packed.push_back(Pack(rows[i], static_cast<int>(i)));
-    tokens.insert(tokens.end(), rows[i].tokens.begin(), rows[i].tokens.end());
-    if (rows[i].sampling.has_value()) sampled.push_back(static_cast<int>(i));
+    if (const int lead = packer.LeadOf(rows[i]); lead >= 0) {
+      results[i].status = CheckVariant(rows[i], rows[lead]);
+      if (!results[i].status.ok()) continue;
+    }
+    packer.Add(Pack(rows[i], index));
+    if (rows[i].sampling.has_value()) sampled.push_back(index);
   }
-  if (packed.empty()) return;
+  if (packer.packed().empty()) return;
   StepHook hook(bundle->saes, rows, results);
   const at::Tensor logits =
-      bundle->model->Forward(tokens, std::move(packed), cache, &hook);
+      bundle->model->Forward(packer.tokens(), packer.packed(), cache, &hook);
   if (!sampled.empty()) Sample(rows, sampled, logits, results);
+  for (const auto& [row, lead] : packer.variants()) {
+    CopySharedReadings(rows[row], results[lead], results[row]);
+  }
+}
+
+// Readings of what a fork shares were taken once, for its lead.
+void Engine::Impl::CopySharedReadings(const StepRow& row, const RowResult& lead,
+                                      RowResult& result) const {
+  for (size_t i = 0; i < result.readings.size(); ++i) {
+    const ConceptReading& reading = result.readings[i];
+    const int site = bundle->saes[reading.checkpoint].config().hook.site();
+    if (reading.position < row.fork->position || site < row.fork->site) {
+      result.readings[i] = lead.readings[i];
+    }
+  }
+}
+
+absl::Status Engine::Impl::CheckVariant(const StepRow& row,
+                                        const StepRow& lead) const {
+  const auto read = [](const StepRow& of) {
+    std::vector<std::pair<int, int>> places;
+    for (const Observation& observation : of.observations) {
+      for (int position : observation.positions) {
+        places.emplace_back(observation.checkpoint, position);
+      }
+    }
+    return places;
+  };
+  if (row.start != lead.start || row.tokens != lead.tokens ||
+      row.fork->site != lead.fork->site ||
+      row.fork->position != lead.fork->position || read(row) != read(lead)) {
+    return BadRow("differs from its fork's lead");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(

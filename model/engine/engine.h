@@ -48,8 +48,9 @@ struct EngineSetup {
   std::string model_directory;
   std::vector<std::string> sae_directories;  // Beside a plain model.
   bool whole_sae = false;                    // Load free features too.
-  int threads = 0;                           // 0: LibTorch's default.
+  int threads = 0;                           // 0: every processor.
   std::string device = "cpu";  // "cpu", or "cuda" when the LibTorch has it.
+  std::string weight_type = "f32";  // "f32", "bf16" or "int8".
   EngineOptions engine;
 };
 
@@ -57,7 +58,13 @@ struct LoadedEngine {
   std::unique_ptr<Engine> engine;
   std::shared_ptr<const Catalog> catalog;
   std::shared_ptr<const Tokenizer> tokenizer;
-  std::string blas;  // Path of the BLAS library in use, for the start-up log.
+  // For the start-up log.
+  std::string blas;     // Path of the BLAS library in use.
+  std::string kernels;  // Instruction set of the CPU kernels: "avx512", ...
+  int threads = 0;
+  // Why the model runs in f32 though another type was asked for; empty: it does
+  // not.
+  std::string weight_type_fallback;
 };
 
 absl::StatusOr<LoadedEngine> LoadEngine(const EngineSetup& setup);

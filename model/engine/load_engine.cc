@@ -1,7 +1,6 @@
 // LoadEngine: from directories to an engine that answers.
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <dlfcn.h>
 
 #include <climits>
@@ -15,6 +14,8 @@
 #include "model/base/status_macros.h"
 #include "model/bundle/bundle.h"
 #include "model/engine/engine.h"
+#include "model/kernels/kernels.h"
+#include "model/tensor/threads.h"
 
 namespace alignsae {
 namespace {
@@ -46,10 +47,18 @@ absl::StatusOr<at::Device> ParseDevice(const std::string& name) {
 }  // namespace
 
 absl::StatusOr<LoadedEngine> LoadEngine(const EngineSetup& setup) {
-  if (setup.threads > 0) at::set_num_threads(setup.threads);
+  UseThreads(setup.threads);
   BundleOptions options;
   options.whole_sae = setup.whole_sae;
   ALIGNSAE_ASSIGN_OR_RETURN(options.device, ParseDevice(setup.device));
+  ALIGNSAE_ASSIGN_OR_RETURN(options.weight_type,
+                            ParseWeightType(setup.weight_type));
+  LoadedEngine loaded;
+  loaded.weight_type_fallback =
+      WhyUnsupported(options.weight_type, setup.device);
+  if (!loaded.weight_type_fallback.empty()) {
+    options.weight_type = WeightType::kF32;
+  }
   const bool is_bundle =
       FileExists(absl::StrCat(setup.model_directory, "/bundle.json"));
   if (is_bundle && !setup.sae_directories.empty()) {
@@ -63,10 +72,11 @@ absl::StatusOr<LoadedEngine> LoadEngine(const EngineSetup& setup) {
       is_bundle
           ? LoadBundle(setup.model_directory, options)
           : LoadParts(setup.model_directory, setup.sae_directories, options));
-  LoadedEngine loaded;
   loaded.catalog = bundle->catalog;
   loaded.tokenizer = bundle->tokenizer;
   loaded.blas = BlasLibrary();
+  loaded.kernels = CpuKernels().name;
+  loaded.threads = at::get_num_threads();
   ALIGNSAE_ASSIGN_OR_RETURN(loaded.engine,
                             Engine::Create(std::move(bundle), setup.engine));
   return loaded;

@@ -63,6 +63,12 @@ void StepHook::OnResidual(int site, absl::Span<const PackedRow> rows,
   while (Intervene(site, order, rows, residual)) ++order;
 }
 
+bool StepHook::WantsSite(int site) const {
+  return std::any_of(saes_.begin(), saes_.end(), [site](const Sae& sae) {
+    return sae.config().hook.site() == site;
+  });
+}
+
 void StepHook::Observe(int checkpoint, absl::Span<const PackedRow> rows,
                        const at::Tensor& residual) {
   std::vector<Target> all;
@@ -74,9 +80,11 @@ void StepHook::Observe(int checkpoint, absl::Span<const PackedRow> rows,
       reading += observation.positions.size();
       if (observation.checkpoint != checkpoint) continue;
       for (size_t i = 0; i < observation.positions.size(); ++i) {
-        const Target target = {
-            packed.offset + observation.positions[i] - packed.start,
-            &observation, &results_[packed.index].readings[first + i]};
+        const int place = observation.positions[i] - packed.start;
+        // Of a fork, this packed row may hold a part only.
+        if (place < 0 || place >= packed.length) continue;
+        const Target target = {packed.offset + place, &observation,
+                               &results_[packed.index].readings[first + i]};
         all.push_back(target);
         if (observation.whole) whole.push_back(target);
       }

@@ -26,6 +26,7 @@ class StepHook : public ResidualHook {
 
   void OnResidual(int site, absl::Span<const PackedRow> rows,
                   at::Tensor& residual) override;
+  bool WantsSite(int site) const override;
 
  private:
   // One position to read: packed row `row` goes to `reading`.

@@ -276,7 +276,7 @@ TEST_F(EngineTest, SlotLeftFullOfNanServesTheNextSequence) {
   const RowResult wild = RunAlone(
       PromptRow(4, Prompt(30, 8), {Edit(InterventionMode::kAdd, 1e38, 3)}));
   ASSERT_FALSE(wild.status.ok());
-  // A long neighbour widens the padded attention over the stale positions.
+  // Nothing of what the slot held may be read again.
   const std::vector<RowResult> after =
       engine_->Step({innocent, PromptRow(5, Prompt(40, 10))});
   ExpectSameDistribution(*after[0].sampled, *before.sampled);

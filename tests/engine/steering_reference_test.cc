@@ -53,8 +53,7 @@ class SteeringReferenceTest : public ::testing::Test {
   SteeringReferenceTest()
       : bundle_(TinyBundle()),
         engine_(Engine::Create(bundle_, {.kv_slots = 2}).value()),
-        model_(bundle_->model->config(),
-               ParametersOf(bundle_->model->weights())) {
+        model_(bundle_->model->config(), ParametersOf(TinyBundleWeights())) {
     for (const Sae& sae : bundle_->saes) saes_.push_back(ReferenceOf(sae));
     prompt_ = RandomTokens(bundle_->model->config(), kPromptLength, 21);
   }

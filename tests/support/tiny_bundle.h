@@ -66,15 +66,19 @@ inline Sae TinySae(HookPoint hook, int d_model, uint64_t seed) {
   return Sae::FromWeights(config, weights).value();
 }
 
-// Checkpoint 0 at resid_pre[2], checkpoint 1 at resid_post[0].
-inline std::shared_ptr<const Bundle> TinyBundle() {
-  const Gpt2Config config = TinyGpt2Config();
-  Gpt2Weights weights = InitGpt2Weights(config, 7);
+inline Gpt2Weights TinyBundleWeights() {
+  Gpt2Weights weights = InitGpt2Weights(TinyGpt2Config(), 7);
   for (auto& [name, tensor] : weights.Named()) {
     if (tensor->dim() == 2) tensor->mul_(12);
   }
+  return weights;
+}
+
+// Checkpoint 0 at resid_pre[2], checkpoint 1 at resid_post[0].
+inline std::shared_ptr<const Bundle> TinyBundle() {
+  const Gpt2Config config = TinyGpt2Config();
   auto bundle = std::make_shared<Bundle>();
-  bundle->model = std::make_unique<const Gpt2>(config, std::move(weights));
+  bundle->model = std::make_unique<const Gpt2>(config, TinyBundleWeights());
   auto catalog = std::make_shared<Catalog>();
   const HookPoint hooks[] = {{HookKind::kResidPre, 2},
                              {HookKind::kResidPost, 0}};
