@@ -118,6 +118,13 @@ struct Metrics::Impl {
   Counter& generated_tokens =
       Add<Counter>(registry, "generated_tokens_total", "Tokens generated.")
           .Add({});
+  Counter& forks = Add<Counter>(registry, "forks_total",
+                                "Variants that began on another one's prompt.")
+                       .Add({});
+  Counter& tokens_saved =
+      Add<Counter>(registry, "prefix_tokens_saved_total",
+                   "Prompt tokens that forks did not compute again.")
+          .Add({});
   Histogram& first_token =
       Add<Histogram>(registry, "time_to_first_token_seconds",
                      "Time from submission to the first token.")
@@ -253,6 +260,11 @@ void Metrics::SetSlotsInUse(int slots) { impl_->slots_in_use.Set(slots); }
 void Metrics::CountTokens(int64_t prompt, int64_t generated) {
   impl_->prompt_tokens.Increment(static_cast<double>(prompt));
   impl_->generated_tokens.Increment(static_cast<double>(generated));
+}
+
+void Metrics::CountForks(int64_t forks, int64_t tokens_saved) {
+  impl_->forks.Increment(static_cast<double>(forks));
+  impl_->tokens_saved.Increment(static_cast<double>(tokens_saved));
 }
 
 void Metrics::ObserveFirstToken(absl::Duration since_submit) {

@@ -59,6 +59,9 @@ class Metrics {
   void ObserveStep(absl::Duration took, int rows);
   void SetSlotsInUse(int slots);
   void CountTokens(int64_t prompt, int64_t generated);
+  // Variants that began on another one's prompt, and the prompt tokens that
+  // were not computed again because of it.
+  void CountForks(int64_t forks, int64_t tokens_saved);
   void ObserveFirstToken(absl::Duration since_submit);
   void ObserveTokenTime(absl::Duration per_token);
   void ObserveCancelToFree(absl::Duration took);

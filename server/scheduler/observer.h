@@ -16,8 +16,10 @@ namespace alignsae {
 
 // One step, as it went.
 struct StepReport {
-  int rows = 0;  // 0: nothing to do; the executor was not called.
-  int prompt_tokens = 0;
+  int rows = 0;           // 0: nothing to do; the executor was not called.
+  int prompt_tokens = 0;  // Computed; what a fork shares counts once.
+  int prefix_tokens_saved = 0;  // Not computed again, because a fork shares it.
+  int forks = 0;                // Variants that began on another one's prompt.
   int generated_tokens = 0;
   int admitted = 0;  // Sequences that left the queue for a slot.
   int finished = 0;  // Sequences that ended, for whatever reason.
@@ -42,7 +44,7 @@ class SchedulerObserver {
   // From the client's cancellation to the slot being free.
   virtual void OnCancelledFree(absl::Duration took) {}
   // Concept slots at the last token of a prompt, for every checkpoint whose
-  // hook the prompt passed.
+  // hook the prompt passed. Once for all variants of a fork.
   virtual void OnPromptReading(const ConceptReading& reading) {}
   // A sequence with interventions has ended; receipts in their order.
   virtual void OnSteered(const std::vector<Intervention>& interventions,

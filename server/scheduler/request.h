@@ -43,11 +43,19 @@ struct SequenceSpec {
   bool trace = false;  // Read every generated token that is fed back.
 };
 
+// How the sequences of a request start.
+enum class Grouping {
+  kSeparate,  // Each when a slot is free.
+  // Variants of one prompt. Those that start together compute what they have in
+  // common once (fork_plan.h) and share every step as long as they run.
+  kTogether,     // All in the same step: the arms of an experiment.
+  kAsManyAsFit,  // As many as there are free slots, the others later.
+};
+
 struct RequestSpec {
   std::vector<SequenceSpec> sequences;  // Not empty.
-  // The sequences start in the same step and share every step as long as both
-  // run: the arms of an experiment, whose prompts are equal.
-  bool together = false;
+  Grouping grouping = Grouping::kSeparate;
+  std::string client;  // Whose turn it is: slots go round between clients.
   absl::Time deadline = absl::InfiniteFuture();
 };
 

@@ -29,6 +29,15 @@ absl::Status SlowReader() {
       kReasonSlowReader);
 }
 
+absl::Status Displaced() {
+  return WithRetryAfter(
+      WithReason(absl::ResourceExhaustedError(
+                     "queue: is full, and the place is needed for a client "
+                     "that has fewer requests waiting"),
+                 kReasonQueueFull),
+      absl::Seconds(1));
+}
+
 // Not so short that clients hammer, not so long that they give up.
 absl::Duration RetryDelay(absl::Duration predicted_wait) {
   return std::clamp(predicted_wait, absl::Milliseconds(200), absl::Seconds(10));
@@ -55,10 +64,10 @@ Scheduler::Scheduler(const SchedulerOptions& options, StepExecutor* executor,
       free_slots_(pool_.slots()) {}
 
 absl::Status Scheduler::CheckAdmission(const RequestSpec& spec,
-                                       absl::Time now) const {
+                                       absl::Time now) {
   if (refuse_new_) return Draining();
   const int count = static_cast<int>(spec.sequences.size());
-  if (spec.together && count > pool_.slots()) {
+  if (spec.grouping == Grouping::kTogether && count > pool_.slots()) {
     return absl::FailedPreconditionError(
         absl::StrCat("arms: must fit into the server's ", pool_.slots(),
                      " KV slots, got ", count));
@@ -67,22 +76,29 @@ absl::Status Scheduler::CheckAdmission(const RequestSpec& spec,
     return absl::DeadlineExceededError("deadline: has passed");
   }
   const absl::Duration wait =
-      queue_.PredictWait(count, free_slots_, pool_.slots());
-  if (absl::Status room = queue_.CheckRoom(spec); !room.ok()) {
-    return WithRetryAfter(std::move(room), RetryDelay(wait));
-  }
-  if (now + wait > spec.deadline) {
+      queue_.PredictWait(spec.client, count, free_slots_, pool_.slots());
+  const absl::Duration run = queue_.PredictRun(spec);
+  if (now + wait + run > spec.deadline) {
     return WithRetryAfter(
         WithReason(
             absl::ResourceExhaustedError(absl::StrCat(
                 "deadline: must leave time to wait about ",
                 absl::FormatDuration(absl::Trunc(wait, absl::Milliseconds(1))),
-                " for a free slot, got ",
+                " for a free slot and to run about ",
+                absl::FormatDuration(absl::Trunc(run, absl::Milliseconds(1))),
+                ", got ",
                 absl::FormatDuration(
                     absl::Trunc(spec.deadline - now, absl::Milliseconds(1))))),
             kReasonDeadline),
         RetryDelay(wait));
   }
+  // Last, because it may displace others.
+  absl::StatusOr<std::vector<std::shared_ptr<ActiveRequest>>> displaced =
+      queue_.MakeRoom(spec);
+  if (!displaced.ok()) {
+    return WithRetryAfter(displaced.status(), RetryDelay(wait));
+  }
+  displaced_.insert(displaced_.end(), displaced->begin(), displaced->end());
   return absl::OkStatus();
 }
 
@@ -130,12 +146,19 @@ absl::Status Scheduler::WhyEnd(const ActiveRequest& request, absl::Time now,
 void Scheduler::Sweep(absl::Time now, StepReport& report) {
   bool ending_all = false;
   std::vector<QueuedUnit> dropped;
+  std::vector<std::shared_ptr<ActiveRequest>> displaced;
   {
     MutexLock lock(&mutex_);
     ending_all = end_all_;
+    displaced.swap(displaced_);
     dropped = queue_.RemoveIf([&](const ActiveRequest& request) {
       return request.ended || !WhyEnd(request, now, ending_all).ok();
     });
+  }
+  for (const std::shared_ptr<ActiveRequest>& request : displaced) {
+    if (request->ended) continue;
+    observer_->OnRejected(RejectReason::kQueueFull);
+    EndRequest(request, Displaced(), now, report);
   }
   for (const QueuedUnit& unit : dropped) {
     if (unit.request->ended) continue;
@@ -171,41 +194,81 @@ void Scheduler::Admit(absl::Time now, StepReport& report) {
 
 void Scheduler::Start(const QueuedUnit& queued, absl::Time now,
                       StepReport& report) {
-  Unit unit{queued.request, now, {}};
+  Unit unit{queued.request, now, {}, {}, nullptr};
+  std::vector<const SequenceSpec*> specs;
   for (int index : queued.sequences) {
-    Sequence sequence(&queued.request->spec.sequences[index], index, &env_);
+    specs.push_back(&queued.request->spec.sequences[index]);
     // Pop() asked for no more slots than are free.
-    unit.members.push_back(Member{std::move(sequence), *pool_.Acquire()});
+    unit.members.push_back(Member{Sequence(specs.back(), index, &env_),
+                                  std::make_shared<KvSlot>(*pool_.Acquire())});
     observer_->OnQueueWait(now - queued.request->submitted);
     ++report.admitted;
+  }
+  unit.plan = PlanFork(specs, *env_.catalog);
+  if (specs.size() > 1) {
+    unit.prefix = unit.members.front()->slot;
+    report.forks += static_cast<int>(specs.size()) - 1;
   }
   running_.push_back(std::move(unit));
 }
 
+int Scheduler::Unit::live() const {
+  return static_cast<int>(
+      std::count_if(members.begin(), members.end(),
+                    [](const auto& member) { return member.has_value(); }));
+}
+
+size_t Scheduler::Unit::first_live() const {
+  return std::find_if(members.begin(), members.end(),
+                      [](const auto& member) { return member.has_value(); }) -
+         members.begin();
+}
+
+int Scheduler::Unit::prompt_length() const {
+  return members[first_live()]->sequence.prompt_length();
+}
+
+int Scheduler::Unit::prompt_left() const {
+  const size_t first = first_live();
+  return first < members.size() ? members[first]->sequence.prompt_left() : 0;
+}
+
+void Scheduler::AddRows(Unit& unit, int chunk, Batch& batch) {
+  for (size_t i = 0; i < unit.members.size(); ++i) {
+    if (!unit.members[i].has_value()) continue;
+    const Member& member = *unit.members[i];
+    batch.rows.push_back(member.sequence.NextRow(member.slot->index(), chunk));
+    if (unit.prefix != nullptr) {
+      batch.rows.back().fork =
+          StepFork{unit.prefix->index(), unit.plan.site, unit.plan.position};
+    }
+    batch.owners.emplace_back(&unit, i);
+  }
+}
+
 Scheduler::Batch Scheduler::BuildBatch(StepReport& report) {
   Batch batch;
-  int budget = options_.max_prompt_tokens_per_step;
+  const int whole_budget = options_.max_prompt_tokens_per_step;
+  int budget = whole_budget;
   for (Unit& unit : running_) {
-    const int live = static_cast<int>(
-        std::count_if(unit.members.begin(), unit.members.end(),
-                      [](const auto& member) { return member.has_value(); }));
-    // Equal for all members as long as it is not 0, so that they stay in step.
-    int chunk = budget / std::max(1, live);
-    if (budget == options_.max_prompt_tokens_per_step)
-      chunk = std::max(1, chunk);
-    for (size_t i = 0; i < unit.members.size(); ++i) {
-      if (!unit.members[i].has_value()) continue;
-      Member& member = *unit.members[i];
-      const int left = member.sequence.prompt_left();
-      if (left > 0 && chunk == 0) continue;
-      batch.rows.push_back(member.sequence.NextRow(member.slot.index(), chunk));
-      batch.owners.emplace_back(&unit, i);
-      if (left > 0) {
-        const int fed = static_cast<int>(batch.rows.back().tokens.size());
-        budget = std::max(0, budget - fed);
-        report.prompt_tokens += fed;
-      }
+    const int live = unit.live();
+    if (live == 0) continue;
+    const int left = unit.prompt_left();
+    if (left == 0) {
+      AddRows(unit, 0, batch);
+      continue;
     }
+    if (budget == 0) continue;
+    const int begin = unit.prompt_length() - left;
+    const int end =
+        unit.plan.EndWithin(begin, unit.prompt_length(), live, budget);
+    const int cost = unit.plan.Cost(begin, end, live);
+    // Many variants of one position may pass the budget, but only alone.
+    if (cost > budget && budget < whole_budget) continue;
+    AddRows(unit, end - begin, batch);
+    budget = std::max(0, budget - cost);
+    report.prompt_tokens += cost;
+    report.prefix_tokens_saved += (end - begin) * live - cost;
   }
   report.rows = static_cast<int>(batch.rows.size());
   return batch;
@@ -214,9 +277,6 @@ Scheduler::Batch Scheduler::BuildBatch(StepReport& report) {
 absl::Status Scheduler::TakeProgress(ActiveRequest& request, Member& member,
                                      Sequence::Progress& progress,
                                      absl::Time now, StepReport& report) {
-  for (const ConceptReading& reading : progress.prompt_readings) {
-    observer_->OnPromptReading(reading);
-  }
   for (RequestEvent& event : progress.events) {
     if (std::holds_alternative<TokenEvent>(event)) {
       ++report.generated_tokens;
@@ -245,6 +305,12 @@ void Scheduler::TakeResults(const Batch& batch, std::vector<RowResult> results,
             : absl::InternalError("step: results are missing");
     absl::Status status = progress.status();
     if (status.ok()) {
+      // The other variants of a fork read the same prompt.
+      if (r == 0 || batch.owners[r - 1].first != unit) {
+        for (const ConceptReading& reading : progress->prompt_readings) {
+          observer_->OnPromptReading(reading);
+        }
+      }
       status = TakeProgress(*request, member, *progress, now, report);
     }
     if (!status.ok()) {
@@ -265,24 +331,26 @@ void Scheduler::FinishMember(Unit& unit, size_t index, FinishReason reason,
   }
   {
     MutexLock lock(&mutex_);
-    queue_.RecordService(now - unit.started);
+    queue_.RecordService(now - unit.started, tokens);
   }
-  Retire(*unit.request, unit.members[index], reason, report);
+  Retire(unit, index, reason, report);
   if (--unit.request->unfinished == 0) {
     unit.request->ended = true;
     unit.request->sink->Deliver(RequestDone{absl::OkStatus()});
   }
 }
 
-void Scheduler::Retire(const ActiveRequest& request,
-                       std::optional<Member>& member, FinishReason reason,
+void Scheduler::Retire(Unit& unit, size_t index, FinishReason reason,
                        StepReport& report) {
-  const int index = member->sequence.index();
+  const ActiveRequest& request = *unit.request;
+  std::optional<Member>& member = unit.members[index];
+  const int sequence = member->sequence.index();
   SequenceFinished finished = member->sequence.Finish(reason);
-  member.reset();  // Frees the slot.
+  member.reset();  // Frees the slot, unless others of the fork read it.
+  if (unit.live() == 0) unit.prefix.reset();
   ++report.finished;
   const std::vector<Intervention>& interventions =
-      *request.spec.sequences[index].interventions;
+      *request.spec.sequences[sequence].interventions;
   if (!interventions.empty()) {
     observer_->OnSteered(interventions, finished.receipts);
   }
@@ -297,10 +365,10 @@ void Scheduler::EndRequest(const std::shared_ptr<ActiveRequest>& request,
   bool ran = false;
   for (Unit& unit : running_) {
     if (unit.request != request) continue;
-    for (std::optional<Member>& member : unit.members) {
-      if (!member.has_value()) continue;
+    for (size_t i = 0; i < unit.members.size(); ++i) {
+      if (!unit.members[i].has_value()) continue;
       ran = true;
-      Retire(*request, member, FinishReason::kCancelled, report);
+      Retire(unit, i, FinishReason::kCancelled, report);
     }
   }
   if (const int64_t cancelled = request->cancelled_at.load();
@@ -340,15 +408,10 @@ StepReport Scheduler::RunOneStep() {
     report.duration = after - before;
     TakeResults(batch, std::move(results), after, report);
   }
-  running_.erase(std::remove_if(running_.begin(), running_.end(),
-                                [](const Unit& unit) {
-                                  return std::none_of(
-                                      unit.members.begin(), unit.members.end(),
-                                      [](const auto& member) {
-                                        return member.has_value();
-                                      });
-                                }),
-                 running_.end());
+  running_.erase(
+      std::remove_if(running_.begin(), running_.end(),
+                     [](const Unit& unit) { return unit.live() == 0; }),
+      running_.end());
   report.slots_in_use = pool_.slots() - pool_.free_count();
   Publish(report);
   return report;
@@ -357,8 +420,10 @@ StepReport Scheduler::RunOneStep() {
 bool Scheduler::WaitForWork() {
   if (!running_.empty()) return true;
   MutexLock lock(&mutex_);
-  while (queue_.empty() && !end_all_) changed_.Wait(&mutex_);
-  return !queue_.empty();
+  while (queue_.empty() && displaced_.empty() && !end_all_) {
+    changed_.Wait(&mutex_);
+  }
+  return !queue_.empty() || !displaced_.empty();
 }
 
 void Scheduler::RefuseNew() {
@@ -369,7 +434,7 @@ void Scheduler::RefuseNew() {
 bool Scheduler::WaitUntilIdle(absl::Duration timeout) {
   const absl::Time end = absl::Now() + timeout;
   MutexLock lock(&mutex_);
-  while (!queue_.empty() || busy_) {
+  while (!queue_.empty() || !displaced_.empty() || busy_) {
     const absl::Duration left = end - absl::Now();
     if (left <= absl::ZeroDuration()) return false;
     changed_.WaitFor(&mutex_, left);

@@ -7,8 +7,8 @@
 // hand out tokens; retire what has ended.
 //
 // RunOneStep does all of it, so that tests need no thread; StepThread is a loop
-// around it. All sequences of a `together` request start in the same step and
-// share every step as long as both run.
+// around it. Sequences that are variants of one prompt share its cache
+// (fork_plan.h).
 //
 // Thread-safety: Submit, CheckIntervention, RefuseNew, EndAll, WaitUntilIdle
 // and RequestHandle::Cancel from any thread; RunOneStep and WaitForWork from
@@ -36,6 +36,7 @@
 #include "model/base/mutex.h"
 #include "model/engine/step_executor.h"
 #include "server/scheduler/clock.h"
+#include "server/scheduler/fork_plan.h"
 #include "server/scheduler/observer.h"
 #include "server/scheduler/request.h"
 #include "server/scheduler/request_queue.h"
@@ -99,10 +100,10 @@ class Scheduler {
   void EndAll() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  // One running sequence and its slot.
+  // One running sequence and its slot, which a fork's other members may read.
   struct Member {
     Sequence sequence;
-    KvSlot slot;
+    std::shared_ptr<KvSlot> slot;
     absl::Time first_token = absl::InfinitePast();
     absl::Time last_token = absl::InfinitePast();
   };
@@ -111,6 +112,16 @@ class Scheduler {
     std::shared_ptr<ActiveRequest> request;
     absl::Time started;
     std::vector<std::optional<Member>> members;  // Empty: has ended.
+    // Several members: where they part, and the slot that holds what they
+    // share (one member's own), leased until the last of them has ended.
+    ForkPlan plan;
+    std::shared_ptr<KvSlot> prefix;
+
+    int live() const;
+    size_t first_live() const;
+    int prompt_length() const;
+    // Prompt tokens that are not in the cache yet; the same for all members.
+    int prompt_left() const;
   };
   // The rows of a step and whose they are.
   struct Batch {
@@ -118,7 +129,8 @@ class Scheduler {
     std::vector<std::pair<Unit*, size_t>> owners;  // Unit, index of its member.
   };
 
-  absl::Status CheckAdmission(const RequestSpec& spec, absl::Time now) const
+  // Whether the request may be taken; others may have to give way to it.
+  absl::Status CheckAdmission(const RequestSpec& spec, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Why the request may not go on, waiting or running; OK while it may.
   static absl::Status WhyEnd(const ActiveRequest& request, absl::Time now,
@@ -128,6 +140,8 @@ class Scheduler {
   void Admit(absl::Time now, StepReport& report) ABSL_LOCKS_EXCLUDED(mutex_);
   void Start(const QueuedUnit& queued, absl::Time now, StepReport& report);
   Batch BuildBatch(StepReport& report);
+  // Adds a row of at most `chunk` prompt tokens for each member.
+  static void AddRows(Unit& unit, int chunk, Batch& batch);
   void TakeResults(const Batch& batch, std::vector<RowResult> results,
                    absl::Time now, StepReport& report);
   // Hands out what a row gave. Not OK: the request must end.
@@ -142,8 +156,8 @@ class Scheduler {
                   const absl::Status& status, absl::Time now,
                   StepReport& report);
   // Tells that a sequence has ended and frees its slot.
-  void Retire(const ActiveRequest& request, std::optional<Member>& member,
-              FinishReason reason, StepReport& report);
+  void Retire(Unit& unit, size_t index, FinishReason reason,
+              StepReport& report);
   void Publish(const StepReport& report) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const SchedulerOptions options_;
@@ -159,6 +173,9 @@ class Scheduler {
   mutable Mutex mutex_;
   CondVar changed_;  // queue_, busy_ or end_all_.
   RequestQueue queue_ ABSL_GUARDED_BY(mutex_);
+  // Requests that gave their place in the queue to another client's.
+  std::vector<std::shared_ptr<ActiveRequest>> displaced_
+      ABSL_GUARDED_BY(mutex_);
   int free_slots_ ABSL_GUARDED_BY(mutex_);
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;  // Something runs.
   bool refuse_new_ ABSL_GUARDED_BY(mutex_) = false;

@@ -42,6 +42,7 @@ class Sequence {
 
   // Prompt tokens that are not in the cache yet; 0 once the answer is running.
   int prompt_left() const;
+  int prompt_length() const { return static_cast<int>(spec_->prompt.size()); }
   bool is_readout() const { return spec_->max_new_tokens == 0; }
   int index() const { return index_; }  // In RequestSpec::sequences.
   int generated_tokens() const { return static_cast<int>(generated_.size()); }

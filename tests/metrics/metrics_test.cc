@@ -68,9 +68,11 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       "alignsae_cancel_to_free_seconds histogram",
       "alignsae_checkpoint_info gauge",
       "alignsae_concept_top_total counter",
+      "alignsae_forks_total counter",
       "alignsae_generated_tokens_total counter",
       "alignsae_kv_slots gauge",
       "alignsae_kv_slots_in_use gauge",
+      "alignsae_prefix_tokens_saved_total counter",
       "alignsae_prompt_tokens_total counter",
       "alignsae_queue_depth gauge",
       "alignsae_queue_wait_seconds histogram",
@@ -219,6 +221,7 @@ TEST(MetricsTest, CountsKnownReasonsAndModesFromZeroAndIgnoresOthers) {
 TEST(MetricsTest, CountsTokensStepsAndTimes) {
   Metrics metrics({}, "1");
   metrics.CountTokens(12, 3);
+  metrics.CountForks(4, 44);
   metrics.ObserveStep(absl::Milliseconds(4), 5);
   metrics.SetSlotsInUse(2);
   metrics.SetQueueDepth(7);
@@ -227,6 +230,8 @@ TEST(MetricsTest, CountsTokensStepsAndTimes) {
   metrics.ObserveTokenTime(absl::Milliseconds(1));
   metrics.ObserveCancelToFree(absl::Milliseconds(1));
   EXPECT_EQ(ValueOf(metrics, "alignsae_prompt_tokens_total"), "12");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_forks_total"), "4");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_prefix_tokens_saved_total"), "44");
   EXPECT_EQ(ValueOf(metrics, "alignsae_generated_tokens_total"), "3");
   EXPECT_EQ(ValueOf(metrics, "alignsae_step_rows_sum"), "5");
   EXPECT_EQ(ValueOf(metrics, "alignsae_kv_slots_in_use"), "2");

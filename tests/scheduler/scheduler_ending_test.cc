@@ -124,10 +124,10 @@ TEST_F(SchedulerEndingTest, ADeadlineThatWouldPassInTheQueueIsRefused) {
   EXPECT_THAT(refused,
               StatusIs(absl::StatusCode::kResourceExhausted,
                        "deadline: must leave time to wait about 1s for a free "
-                       "slot, got 900ms"));
+                       "slot and to run about 1s, got 900ms"));
   EXPECT_EQ(ReasonOf(refused), "DEADLINE");
   EXPECT_EQ(RetryAfterOf(refused), absl::Seconds(1));
-  spec.deadline = clock_.Now() + absl::Milliseconds(1100);
+  spec.deadline = clock_.Now() + absl::Milliseconds(2100);
   EXPECT_OK(SubmitStatus(spec));
 }
 
@@ -154,7 +154,7 @@ TEST_F(SchedulerEndingTest, ATokenBudgetThatIsSpentIsRefused) {
 
 TEST_F(SchedulerEndingTest, MoreArmsThanSlotsAreRefusedForGood) {
   RequestSpec arms;
-  arms.together = true;
+  arms.grouping = Grouping::kTogether;
   arms.sequences.assign(kSlots + 1, Generate({1}, 1));
   EXPECT_THAT(SubmitStatus(arms),
               StatusIs(absl::StatusCode::kFailedPrecondition,
@@ -191,7 +191,7 @@ TEST_F(SchedulerEndingTest, NonFiniteLogitsEndThatRequestOnly) {
   SequenceSpec steered = Generate({1, 2}, 9);
   steered.interventions = std::make_shared<std::vector<Intervention>>(1);
   RequestSpec arms;
-  arms.together = true;
+  arms.grouping = Grouping::kTogether;
   arms.sequences = {Generate({1, 2}, 9), steered};
   auto sink = Submit(arms);
   auto neighbour = Submit(Generate({2}, 6));

@@ -82,6 +82,7 @@ class RecordingObserver : public SchedulerObserver {
 class SchedulerTest : public ::testing::Test {
  protected:
   static constexpr int kSlots = 4;
+  static constexpr int kMaxQueued = 8;  // Sequences.
 
   static SequenceSpec Generate(std::vector<int32_t> prompt, int tokens) {
     SequenceSpec spec;
@@ -129,8 +130,9 @@ class SchedulerTest : public ::testing::Test {
   FakeClock clock_;
   FakeStepExecutor executor_{kSlots};
   RecordingObserver observer_;
-  SchedulerOptions options_ = {.queue = {.max_sequences = 8, .max_tokens = 400},
-                               .max_prompt_tokens_per_step = 8};
+  SchedulerOptions options_ = {
+      .queue = {.max_sequences = kMaxQueued, .max_tokens = 400},
+      .max_prompt_tokens_per_step = 8};
   Scheduler scheduler_{options_, &executor_, &clock_,
                        SequenceEnv{TwoCheckpoints(), &FakeTokenBytes},
                        &observer_};

@@ -152,7 +152,7 @@ TEST_F(SchedulerTest, BoundsThePromptTokensOfAStepOverAllSequences) {
 TEST_F(SchedulerTest, ArmsStartTogetherAndShareEveryStep) {
   for (int i = 0; i < kSlots - 1; ++i) Submit(Generate({i}, i + 1));
   RequestSpec arms;
-  arms.together = true;
+  arms.grouping = Grouping::kTogether;
   arms.sequences = {Generate(std::vector<int32_t>(13, 4), 6),
                     Generate(std::vector<int32_t>(13, 4), 6)};
   auto sink = Submit(arms);
@@ -169,13 +169,15 @@ TEST_F(SchedulerTest, ArmsStartTogetherAndShareEveryStep) {
     EXPECT_EQ(rows[0]->tokens, rows[1]->tokens);
     ++shared;
   }
-  EXPECT_EQ(shared, 4 + 5);  // The prompt in fours, then five fed-back tokens.
+  // Eight of the prompt, which both share, five more of which only the last is
+  // each one's own, then five fed-back tokens.
+  EXPECT_EQ(shared, 2 + 5);
   EXPECT_EQ(sink->ids(0), sink->ids(1));
 }
 
 TEST_F(SchedulerTest, OneArmGoesOnWhenTheOtherHasEnded) {
   RequestSpec arms;
-  arms.together = true;
+  arms.grouping = Grouping::kTogether;
   arms.sequences = {Generate({1}, 2), Generate({1}, 5)};
   auto sink = Submit(arms);
   RunUntilIdle();
