@@ -51,6 +51,7 @@ absl::StatusOr<LoadedEngine> Load(const ServerConfig& config) {
   setup.whole_sae = config.whole_sae;
   setup.threads = config.threads;
   setup.device = config.device;
+  setup.weight_type = config.weight_type;
   setup.engine.kv_slots = config.kv_slots;
   return LoadEngine(setup);
 }
@@ -85,6 +86,9 @@ void LogReady(const ServerConfig& config, const LoadedEngine& loaded,
       .Add("grpc_port", grpc_port)
       .Add("admin_port", admin_port)
       .Add("tls", config.tls.certificate.empty() ? "off" : "on")
+      .Add("weight_type", loaded.catalog->model.weight_type)
+      .Add("kernels", loaded.kernels)
+      .Add("threads", loaded.threads)
       .Add("blas", loaded.blas)
       .Add("seconds", absl::ToDoubleSeconds(took));
 }
@@ -121,6 +125,12 @@ absl::Status Serve(const ServerConfig& config) {
   }
 
   ALIGNSAE_ASSIGN_OR_RETURN(LoadedEngine loaded, Load(config));
+  if (!loaded.weight_type_fallback.empty()) {
+    LogLine(LogLevel::kWarning, "weight_type_fallback")
+        .Add("wanted", config.weight_type)
+        .Add("used", loaded.catalog->model.weight_type)
+        .Add("why", loaded.weight_type_fallback);
+  }
   ALIGNSAE_RETURN_IF_ERROR(WarmUp(*loaded.engine));
   metrics.SetCatalog(*loaded.catalog, config.kv_slots);
   MetricsObserver observer(&metrics, loaded.catalog);

@@ -97,8 +97,12 @@ void AddModelFlags(CLI::App& app, ServerConfig& config) {
                "Load free features too: InspectSlots top_k, REPLACE");
   app.add_option("--device", config.device, "Where the model runs")
       ->check(OneOf({"cpu", "cuda"}));
-  app.add_option("--threads", config.threads,
-                 "Threads of the model; 0: one for each core")
+  app.add_option("--weight-type", config.weight_type,
+                 "Number type of the model's weights")
+      ->check(OneOf({"f32", "bf16", "int8"}));
+  app.add_option(
+         "--threads", config.threads,
+         "Threads of the model; 0: one for each processor that it may use")
       ->check(IntIn(0, 1024));
 }
 
@@ -158,6 +162,9 @@ void AddLimitFlags(CLI::App& app, ServerConfig& config) {
   app.add_option("--max-new-tokens", limits.max_new_tokens,
                  "Tokens that a request may generate")
       ->check(IntIn(1, 1 << 20));
+  app.add_option("--max-sweep-cells", limits.max_sweep_cells,
+                 "Targets times alphas of one SweepAlpha")
+      ->check(IntIn(1, 4096));
   app.add_option("--max-receive-bytes", limits.max_receive_message_bytes,
                  "Bytes of a request message")
       ->check(IntIn(1024, 64 << 20));
@@ -240,6 +247,11 @@ absl::Status CheckTogether(const ServerConfig& config) {
         "--max-queued-sequences: must be at least --max-prompts-per-batch (",
         config.limits.max_prompts_per_batch, "), got ",
         config.max_queued_sequences));
+  }
+  if (config.max_queued_sequences <= config.limits.max_sweep_cells) {
+    return invalid(absl::StrCat(
+        "--max-queued-sequences: must be more than --max-sweep-cells (",
+        config.limits.max_sweep_cells, "), got ", config.max_queued_sequences));
   }
   return absl::OkStatus();
 }

@@ -50,6 +50,7 @@ struct Limits {
   int max_stop_sequence_bytes = 128;
   int max_top_logprobs = 20;
   int max_interventions = 16;
+  int max_sweep_cells = 128;
   int max_top_features = 1000;
   int max_receive_message_bytes = 1 << 20;
   int max_send_message_bytes = 4 << 20;
@@ -82,7 +83,10 @@ struct ServerConfig {
   std::vector<std::string> saes;
   bool whole_sae = false;
   std::string device = "cpu";
-  int threads = 0;  // 0: LibTorch's default.
+  // Number type of the model's weights: f32, bf16 or int8. A machine that
+  // cannot run it runs f32 and says so.
+  std::string weight_type = "f32";
+  int threads = 0;  // 0: every processor that the process may use.
 
   Endpoint listen{"127.0.0.1", 50051};
   Endpoint admin_listen{"127.0.0.1", 9464};

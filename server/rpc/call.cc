@@ -13,8 +13,17 @@
 namespace alignsae {
 namespace {
 
-constexpr size_t kMaxRequestIdBytes = 128;
+constexpr size_t kMaxIdBytes = 128;
 constexpr absl::Duration kDeadlineSlack = absl::Milliseconds(50);
+
+// "ipv4:10.0.0.7:51234" -> "ipv4:10.0.0.7": the connections of one host count
+// as one client.
+std::string HostOf(const std::string& peer) {
+  const size_t colon = peer.rfind(':');
+  const bool has_port =
+      colon != std::string::npos && peer.rfind("unix", 0) != 0;
+  return has_port ? peer.substr(0, colon) : peer;
+}
 
 }  // namespace
 
@@ -28,29 +37,36 @@ Call::Call(const RpcEnv* env, absl::string_view method,
                 absl::Seconds(env->config.limits.max_deadline_seconds)) {
   ++*env_->open_calls;
   env_->metrics->RpcStarted(method_);
-  const auto& metadata = context->client_metadata();
-  if (const auto it = metadata.find(kRequestIdKey); it != metadata.end()) {
-    request_id_.assign(it->second.data(), it->second.size());
-  }
-  if (request_id_.size() > kMaxRequestIdBytes) {
-    status_ = absl::InvalidArgumentError(
-        absl::StrCat(kRequestIdKey, ": must have at most ", kMaxRequestIdBytes,
-                     " bytes, got ", request_id_.size()));
-    request_id_.clear();
-  }
-  // gRPC takes any bytes but aborts on sending those that are not printable.
-  if (!std::all_of(request_id_.begin(), request_id_.end(),
-                   [](char c) { return c >= 0x20 && c <= 0x7e; })) {
-    status_ = absl::InvalidArgumentError(absl::StrCat(
-        kRequestIdKey, ": must be printable ASCII, got ", Quoted(request_id_)));
-    request_id_.clear();
-  }
+  request_id_ = CheckedMetadata(kRequestIdKey);
+  client_ = CheckedMetadata(kClientIdKey);
+  if (client_.empty()) client_ = HostOf(context->peer());
   if (request_id_.empty()) request_id_ = RandomId();
   context->AddInitialMetadata(kRequestIdKey, request_id_);
   const auto wanted = context->deadline();
   if (wanted != std::chrono::system_clock::time_point::max()) {
     deadline_ = std::min(deadline_, absl::FromChrono(wanted));
   }
+}
+
+std::string Call::CheckedMetadata(const char* key) {
+  const auto& metadata = context_->client_metadata();
+  const auto found = metadata.find(key);
+  if (found == metadata.end()) return "";
+  const std::string value(found->second.data(), found->second.size());
+  if (value.size() > kMaxIdBytes) {
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat(key, ": must have at most ", kMaxIdBytes, " bytes, got ",
+                     value.size()));
+    return "";
+  }
+  // gRPC takes any bytes but aborts on sending those that are not printable.
+  if (!std::all_of(value.begin(), value.end(),
+                   [](char c) { return c >= 0x20 && c <= 0x7e; })) {
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat(key, ": must be printable ASCII, got ", Quoted(value)));
+    return "";
+  }
+  return value;
 }
 
 grpc::Status Call::End(const absl::Status& ended) {

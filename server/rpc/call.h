@@ -18,6 +18,7 @@
 namespace alignsae {
 
 inline constexpr char kRequestIdKey[] = "x-request-id";
+inline constexpr char kClientIdKey[] = "x-client-id";
 
 class Call {
  public:
@@ -32,6 +33,9 @@ class Call {
   // Not OK when the call's metadata break a rule.
   const absl::Status& status() const { return status_; }
   const std::string& request_id() const { return request_id_; }
+  // Who calls, for taking turns: the `x-client-id` metadata, else the peer's
+  // address without its port.
+  const std::string& client() const { return client_; }
   // The client's deadline, at most max_deadline_seconds from the start.
   absl::Time deadline() const { return deadline_; }
   grpc::CallbackServerContext* context() const { return context_; }
@@ -47,11 +51,16 @@ class Call {
   grpc::Status End(const absl::Status& status);
 
  private:
+  // The metadata value of `key`, checked: short and printable. Empty without
+  // one, and with one that breaks the rule, which status_ then tells.
+  std::string CheckedMetadata(const char* key);
+
   const RpcEnv* const env_;
   const absl::string_view method_;
   grpc::CallbackServerContext* const context_;
   const absl::Time start_;
   std::string request_id_;
+  std::string client_;
   absl::Status status_;
   absl::Time deadline_;
   int prompt_tokens_ = 0;

@@ -15,14 +15,15 @@ inline constexpr char kInspectSlots[] = "ConceptService/InspectSlots";
 inline constexpr char kSwap[] = "SteeringService/Swap";
 inline constexpr char kGenerate[] = "SteeringService/Generate";
 inline constexpr char kComplete[] = "SteeringService/Complete";
+inline constexpr char kSweepAlpha[] = "SteeringService/SweepAlpha";
 inline constexpr char kGetModel[] = "ModelService/GetModel";
 inline constexpr char kListConcepts[] = "ModelService/ListConcepts";
 inline constexpr char kTokenize[] = "ModelService/Tokenize";
 inline constexpr char kDetokenize[] = "ModelService/Detokenize";
 
 inline std::vector<std::string> RpcMethods() {
-  return {kReadConcepts, kInspectSlots, kSwap,     kGenerate,  kComplete,
-          kGetModel,     kListConcepts, kTokenize, kDetokenize};
+  return {kReadConcepts, kInspectSlots, kSwap,         kGenerate, kComplete,
+          kSweepAlpha,   kGetModel,     kListConcepts, kTokenize, kDetokenize};
 }
 
 }  // namespace alignsae

@@ -42,6 +42,7 @@ void MetricsObserver::OnStep(const StepReport& report) {
   if (report.rows == 0) return;
   metrics_->ObserveStep(report.duration, report.rows);
   metrics_->CountTokens(report.prompt_tokens, report.generated_tokens);
+  metrics_->CountForks(report.forks, report.prefix_tokens_saved);
 }
 
 void MetricsObserver::OnFirstToken(absl::Duration since_submit) {

@@ -58,6 +58,18 @@ struct ParsedGeneration {
   uint64_t seed = 0;
 };
 
+// SweepAlpha: one sequence for each cell, the baseline first.
+struct SweepPlace {
+  int target = -1;  // Into the request's targets; -1: the baseline.
+  int alpha = -1;   // Into the request's alphas.
+};
+struct ParsedSweep {
+  RequestSpec spec;
+  std::vector<SweepPlace> cells;  // Of the sequences.
+  std::optional<int> checkpoint;
+  uint64_t seed = 0;
+};
+
 struct ParsedText {
   std::string text;  // Template applied.
   bool parse_special = false;
@@ -78,6 +90,10 @@ absl::StatusOr<ParsedGeneration> ParseComplete(const v1::CompleteRequest& wire,
 absl::StatusOr<ParsedGeneration> ParseSwap(const v1::SwapRequest& wire,
                                            const ParseEnv& env,
                                            uint64_t fresh_seed);
+
+absl::StatusOr<ParsedSweep> ParseSweepAlpha(const v1::SweepAlphaRequest& wire,
+                                            const ParseEnv& env,
+                                            uint64_t fresh_seed);
 
 absl::StatusOr<ParsedText> ParseTokenize(const v1::TokenizeRequest& wire,
                                          const ParseEnv& env);

@@ -142,25 +142,21 @@ absl::StatusOr<std::vector<v1::Arm>> ParseArms(v1::ArmSelection arms,
   }
 }
 
+int64_t ConceptsOf(const SequenceSpec& sequence, const ParseEnv& env) {
+  if (!sequence.reading_checkpoint.has_value()) return 0;
+  return static_cast<int64_t>(
+      env.catalog->checkpoints[*sequence.reading_checkpoint].concepts.size());
+}
+
 // Bytes of the unary answer at most, a little rounded up.
 int64_t ReplyBytes(const ParsedGeneration& parsed, const ParseEnv& env) {
-  constexpr int64_t kToken = 64;
-  constexpr int64_t kLogprob = 32;
-  constexpr int64_t kEffect = 128;
-  const SequenceSpec& sequence = parsed.spec.sequences[0];
-  const int64_t concepts =
-      parsed.checkpoint.has_value()
-          ? static_cast<int64_t>(
-                env.catalog->checkpoints[*parsed.checkpoint].concepts.size())
-          : 0;
-  const int64_t reading = 128 + 8 * concepts;
-  const int64_t token = kToken + kLogprob * sequence.sampling.n_logprobs +
-                        (sequence.trace ? reading : 0);
-  const int64_t receipts = static_cast<int64_t>(parsed.interventions->size()) *
-                           (256 + kEffect * kMaxReceiptPositions);
-  return static_cast<int64_t>(parsed.arms.size()) *
-             (sequence.max_new_tokens * token + receipts + reading) +
-         8 * static_cast<int64_t>(sequence.prompt.size()) + 128 * concepts;
+  const SequenceSpec& first = parsed.spec.sequences[0];
+  int64_t bytes = 8 * static_cast<int64_t>(first.prompt.size()) +
+                  128 * ConceptsOf(first, env);
+  for (const SequenceSpec& sequence : parsed.spec.sequences) {
+    bytes += ArmBytes(sequence, env);
+  }
+  return bytes;
 }
 
 absl::StatusOr<InterventionList> ParseInterventions(
@@ -224,7 +220,7 @@ absl::StatusOr<ParsedGeneration> ParseParts(const GenerationParts& parts,
             : std::make_shared<const std::vector<Intervention>>();
     parsed.spec.sequences.push_back(sequence);
   }
-  parsed.spec.together = true;
+  parsed.spec.grouping = Grouping::kTogether;
   return parsed;
 }
 
@@ -240,6 +236,19 @@ GenerationParts PartsOf(const Wire& wire) {
 }
 
 }  // namespace
+
+int64_t ArmBytes(const SequenceSpec& sequence, const ParseEnv& env) {
+  constexpr int64_t kToken = 64;
+  constexpr int64_t kLogprob = 32;
+  constexpr int64_t kEffect = 128;
+  const int64_t reading = 128 + 8 * ConceptsOf(sequence, env);
+  const int64_t token = kToken + kLogprob * sequence.sampling.n_logprobs +
+                        (sequence.trace ? reading : 0);
+  const int64_t receipts =
+      static_cast<int64_t>(sequence.interventions->size()) *
+      (256 + kEffect * kMaxReceiptPositions);
+  return sequence.max_new_tokens * token + receipts + reading;
+}
 
 absl::StatusOr<SequenceSpec> ParseGenerationConfig(
     const v1::GenerationConfig& wire, int prompt_length, uint64_t seed,

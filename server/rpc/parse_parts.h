@@ -68,6 +68,9 @@ absl::StatusOr<SequenceSpec> ParseGenerationConfig(
     const v1::GenerationConfig& wire, int prompt_length, uint64_t seed,
     const ParseEnv& env);
 
+// Bytes of one arm of an answer at most, a little rounded up.
+int64_t ArmBytes(const SequenceSpec& sequence, const ParseEnv& env);
+
 // INVALID_ARGUMENT when an answer of about `bytes` bytes is larger than a
 // message may be. `field` is what the caller can make smaller.
 absl::Status CheckReplyBytes(int64_t bytes, absl::string_view field,

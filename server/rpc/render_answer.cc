@@ -3,7 +3,6 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
-#include "server/rpc/render_catalog.h"
 #include "server/rpc/utf8_stream.h"
 
 namespace alignsae {
@@ -133,16 +132,16 @@ v1::InterventionReceipt RenderReceipt(const Intervention& intervention,
   return wire;
 }
 
-v1::ArmResult RenderArm(const ParsedGeneration& parsed, int index,
+v1::ArmResult RenderArm(v1::Arm arm, const SequenceSpec& asked,
                         const SequenceFinished& finished,
                         const Catalog& catalog) {
   v1::ArmResult wire;
-  wire.set_arm(parsed.arms[index]);
+  wire.set_arm(arm);
   wire.set_finish_reason(RenderFinishReason(finished.reason));
   wire.set_generated_token_count(finished.generated_tokens);
   for (size_t i = 0; i < finished.receipts.size(); ++i) {
-    *wire.add_receipts() = RenderReceipt((*parsed.interventions)[i],
-                                         finished.receipts[i], catalog);
+    *wire.add_receipts() =
+        RenderReceipt((*asked.interventions)[i], finished.receipts[i], catalog);
   }
   if (finished.prompt_reading.has_value()) {
     *wire.mutable_prompt_reading() =
@@ -150,16 +149,15 @@ v1::ArmResult RenderArm(const ParsedGeneration& parsed, int index,
   }
   wire.set_total_logprob(finished.total_logprob);
   if (finished.stop_index >= 0) {
-    wire.set_stop_sequence(parsed.stop_sequences[finished.stop_index]);
+    wire.set_stop_sequence(asked.stop_sequences[finished.stop_index]);
   }
   return wire;
 }
 
-v1::ArmResult RenderWholeArm(const ParsedGeneration& parsed, int index,
+v1::ArmResult RenderWholeArm(v1::Arm arm, const SequenceSpec& asked,
                              const SequenceAnswer& answer,
                              const Serving& serving) {
-  v1::ArmResult wire =
-      RenderArm(parsed, index, answer.finished, *serving.catalog);
+  v1::ArmResult wire = RenderArm(arm, asked, answer.finished, *serving.catalog);
   std::map<int, const ConceptReading*> trace;  // By position.
   for (const ConceptReading& reading : answer.trace) {
     trace[reading.position] = &reading;

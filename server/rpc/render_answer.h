@@ -5,6 +5,8 @@
 #ifndef ALIGNSAE_SERVER_RPC_RENDER_ANSWER_H_
 #define ALIGNSAE_SERVER_RPC_RENDER_ANSWER_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "model/base/catalog.h"
 #include "server/rpc/answer_collector.h"
 #include "server/rpc/parse.h"
+#include "server/rpc/render_catalog.h"
 #include "server/rpc/serving.h"
 
 namespace alignsae {
@@ -27,14 +30,31 @@ v1::FinishReason RenderFinishReason(FinishReason reason);
 v1::InterventionReceipt RenderReceipt(const Intervention& intervention,
                                       const InterventionReceipt& receipt,
                                       const Catalog& catalog);
-// An arm without its text and tokens. `index`: of the arm in `parsed`.
-v1::ArmResult RenderArm(const ParsedGeneration& parsed, int index,
+// An arm without its text and tokens. `asked`: what it was to do.
+v1::ArmResult RenderArm(v1::Arm arm, const SequenceSpec& asked,
                         const SequenceFinished& finished,
                         const Catalog& catalog);
 // An arm with everything.
-v1::ArmResult RenderWholeArm(const ParsedGeneration& parsed, int index,
+v1::ArmResult RenderWholeArm(v1::Arm arm, const SequenceSpec& asked,
                              const SequenceAnswer& answer,
                              const Serving& serving);
+
+// What every generating answer says about itself: info, prompt_token_ids,
+// concepts and seed.
+template <typename Message>
+void RenderHead(const Serving& serving, const std::string& request_id,
+                std::optional<int> checkpoint, uint64_t seed,
+                const RequestSpec& spec, Message* message) {
+  const Catalog& catalog = *serving.catalog;
+  *message->mutable_info() = RenderInfo(catalog, request_id, checkpoint);
+  const std::vector<int32_t>& prompt = spec.sequences[0].prompt;
+  message->mutable_prompt_token_ids()->Assign(prompt.begin(), prompt.end());
+  if (checkpoint.has_value()) {
+    *message->mutable_concepts() =
+        RenderLabels(catalog.checkpoints[*checkpoint]);
+  }
+  message->set_seed(seed);
+}
 
 }  // namespace alignsae
 

@@ -6,7 +6,6 @@ namespace alignsae {
 namespace {
 
 // Every type of weights is computed with in this one.
-constexpr char kDtype[] = "f32";
 
 v1::InterventionMode ModeNamed(const std::string& name) {
   v1::InterventionMode mode = v1::INTERVENTION_MODE_UNSPECIFIED;
@@ -61,7 +60,7 @@ v1::Model RenderModel(const ModelInfo& model) {
   wire.set_vocab_size(model.vocab_size);
   if (model.eos_token_id >= 0) wire.set_eos_token_id(model.eos_token_id);
   wire.set_prompt_template(model.prompt_template);
-  wire.set_dtype(kDtype);
+  wire.set_dtype(model.weight_type);
   return wire;
 }
 
@@ -97,6 +96,7 @@ v1::Limits RenderLimits(const ServerConfig& config) {
   wire.set_max_running_sequences(config.kv_slots);
   wire.set_max_queued_sequences(config.max_queued_sequences);
   wire.set_max_queued_tokens(config.max_queued_tokens);
+  wire.set_max_sweep_cells(limits.max_sweep_cells);
   return wire;
 }
 

@@ -10,27 +10,25 @@
 #include "server/rpc/parse.h"
 #include "server/rpc/random_id.h"
 #include "server/rpc/render_answer.h"
-#include "server/rpc/render_catalog.h"
+#include "server/rpc/sweep_stream.h"
 #include "server/rpc/unary_call.h"
 
 namespace alignsae {
 namespace {
 
-// What both unary answers say about themselves.
 template <typename Response>
-void RenderHead(const CallScope& scope, const ParsedGeneration& parsed,
-                Response* response) {
-  const Catalog& catalog = *scope.serving->catalog;
-  *response->mutable_info() =
-      RenderInfo(catalog, scope.call->request_id(), parsed.checkpoint);
-  const std::vector<int32_t>& prompt = parsed.spec.sequences[0].prompt;
-  response->mutable_prompt_token_ids()->Assign(prompt.begin(), prompt.end());
-  response->set_prompt_token_count(static_cast<int>(prompt.size()));
-  if (parsed.checkpoint.has_value()) {
-    *response->mutable_concepts() =
-        RenderLabels(catalog.checkpoints[*parsed.checkpoint]);
-  }
-  response->set_seed(parsed.seed);
+void RenderUnaryHead(const CallScope& scope, const ParsedGeneration& parsed,
+                     Response* response) {
+  RenderHead(*scope.serving, scope.call->request_id(), parsed.checkpoint,
+             parsed.seed, parsed.spec, response);
+  response->set_prompt_token_count(response->prompt_token_ids_size());
+}
+
+v1::ArmResult RenderArmOf(const CallScope& scope,
+                          const ParsedGeneration& parsed, size_t index,
+                          const std::vector<SequenceAnswer>& answers) {
+  return RenderWholeArm(parsed.arms[index], parsed.spec.sequences[index],
+                        answers[index], *scope.serving);
 }
 
 }  // namespace
@@ -47,11 +45,9 @@ grpc::ServerUnaryReactor* SteeringServiceImpl::Swap(
         return parsed->spec;
       },
       [=](const CallScope& scope, const std::vector<SequenceAnswer>& answers) {
-        RenderHead(scope, *parsed, response);
-        *response->mutable_baseline() =
-            RenderWholeArm(*parsed, 0, answers[0], *scope.serving);
-        *response->mutable_steered() =
-            RenderWholeArm(*parsed, 1, answers[1], *scope.serving);
+        RenderUnaryHead(scope, *parsed, response);
+        *response->mutable_baseline() = RenderArmOf(scope, *parsed, 0, answers);
+        *response->mutable_steered() = RenderArmOf(scope, *parsed, 1, answers);
       });
 }
 
@@ -68,17 +64,26 @@ grpc::ServerUnaryReactor* SteeringServiceImpl::Complete(
         return parsed->spec;
       },
       [=](const CallScope& scope, const std::vector<SequenceAnswer>& answers) {
-        RenderHead(scope, *parsed, response);
+        RenderUnaryHead(scope, *parsed, response);
         for (size_t i = 0; i < answers.size(); ++i) {
-          *response->add_arms() = RenderWholeArm(*parsed, static_cast<int>(i),
-                                                 answers[i], *scope.serving);
+          *response->add_arms() = RenderArmOf(scope, *parsed, i, answers);
         }
       });
 }
 
 grpc::ServerWriteReactor<v1::GenerateResponse>* SteeringServiceImpl::Generate(
     grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
-  return GenerateStream::Start(env_, context, request);
+  const auto stream = std::make_shared<GenerateStream>(env_, context, request);
+  stream->Begin();
+  return stream.get();
+}
+
+grpc::ServerWriteReactor<v1::SweepAlphaResponse>*
+SteeringServiceImpl::SweepAlpha(grpc::CallbackServerContext* context,
+                                const v1::SweepAlphaRequest* request) {
+  const auto stream = std::make_shared<SweepStream>(env_, context, request);
+  stream->Begin();
+  return stream.get();
 }
 
 }  // namespace alignsae

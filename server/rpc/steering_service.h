@@ -23,6 +23,9 @@ class SteeringServiceImpl final : public v1::SteeringService::CallbackService {
   grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
       grpc::CallbackServerContext* context,
       const v1::GenerateRequest* request) override;
+  grpc::ServerWriteReactor<v1::SweepAlphaResponse>* SweepAlpha(
+      grpc::CallbackServerContext* context,
+      const v1::SweepAlphaRequest* request) override;
 
  private:
   const RpcEnv* const env_;

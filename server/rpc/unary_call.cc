@@ -51,6 +51,7 @@ class ModelCall final : public grpc::ServerUnaryReactor,
     ALIGNSAE_ASSIGN_OR_RETURN(scope_, EnterCall(&call_));
     ALIGNSAE_ASSIGN_OR_RETURN(RequestSpec spec, parse_(scope_));
     spec.deadline = call_.deadline();
+    spec.client = call_.client();
     auto collector = std::make_shared<AnswerCollector>(
         spec.sequences.size(),
         [self = self_](absl::Status status,

@@ -235,7 +235,7 @@ TEST_F(ParseTest, BothArmsShareEverythingButTheInterventions) {
               "positions: -1 positions: 0 generated: true } }"),
           env(), kFresh));
   EXPECT_THAT(parsed.arms, ElementsAre(v1::ARM_BASELINE, v1::ARM_STEERED));
-  EXPECT_TRUE(parsed.spec.together);
+  EXPECT_EQ(parsed.spec.grouping, Grouping::kTogether);
   EXPECT_EQ(parsed.seed, std::numeric_limits<uint64_t>::max());
   ASSERT_THAT(parsed.spec.sequences, SizeIs(2));
   EXPECT_THAT(*parsed.spec.sequences[0].interventions, IsEmpty());
