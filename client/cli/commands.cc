@@ -31,6 +31,7 @@ struct Options {
   std::string server = "127.0.0.1:50051";
   double timeout_seconds = 30;
   std::string request_id;
+  std::string client_id;
   std::string tls_ca, tls_cert, tls_key;
   bool json = false;
   // Prompt.
@@ -44,6 +45,9 @@ struct Options {
   // Steering.
   std::string source, target;
   std::optional<double> alpha;
+  std::vector<std::string> targets;
+  std::vector<double> alphas;
+  std::string mode = "swap";
   std::vector<std::string> edits;
   std::string positions;
   bool generated = false;
@@ -112,6 +116,7 @@ absl::StatusOr<Client> Connect(const Options& options) {
   client.target = options.server;
   client.timeout = absl::Seconds(options.timeout_seconds);
   client.request_id = options.request_id;
+  client.client_id = options.client_id;
   client.tls = !options.tls_ca.empty() || !options.tls_cert.empty();
   for (auto [path, pem] : {std::pair{&options.tls_ca, &client.ca_pem},
                            {&options.tls_cert, &client.certificate_pem},
@@ -280,6 +285,43 @@ absl::Status RunGenerate(const Options& options) {
   return printed.ok() ? status : printed;
 }
 
+// Cells come in any order; the table is printed when all are there.
+absl::Status RunSweep(const Options& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
+  v1::SweepAlphaRequest request;
+  ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
+                            MakePrompt(options, options.prompts.front()));
+  request.set_checkpoint(options.checkpoint);
+  // The mode's name as in --edit.
+  ALIGNSAE_ASSIGN_OR_RETURN(const v1::Intervention any,
+                            ParseEditSpec(absl::StrCat(options.mode, ":any")));
+  request.set_mode(any.mode());
+  if (!options.source.empty()) {
+    *request.mutable_source() = ParseConceptRef(options.source);
+  }
+  for (const std::string& target : options.targets) {
+    *request.add_targets() = ParseConceptRef(target);
+  }
+  request.mutable_alphas()->Assign(options.alphas.begin(),
+                                   options.alphas.end());
+  ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_positions(),
+                            MakePositions(options));
+  *request.mutable_generation() = MakeGeneration(options);
+  std::vector<v1::SweepCell> cells;
+  absl::Status printed;
+  const absl::Status status =
+      client.SweepAlpha(request, [&](const v1::SweepAlphaResponse& event) {
+        if (options.json) printed = PrintJson(event, /*add_whitespace=*/false);
+        if (event.has_cell()) cells.push_back(event.cell());
+        return printed.ok();
+      });
+  if (!printed.ok()) return printed;
+  if (status.ok() && !options.json) {
+    std::fputs(RenderSweep(std::move(cells)).c_str(), stdout);
+  }
+  return status;
+}
+
 void AddPrompt(CLI::App* command, Options& options, bool many) {
   CLI::Option* prompt =
       command
@@ -355,6 +397,9 @@ void AddConnection(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--request-id", options.request_id,
                  "Sent as x-request-id (default: made by the server)");
+  app.add_option("--client-id", options.client_id,
+                 "Sent as x-client-id: the server takes turns between clients")
+      ->envname("ALIGNSAE_CLIENT_ID");
   app.add_option("--tls-ca", options.tls_ca,
                  "PEM file of the CA: connect with TLS");
   app.add_option("--tls-cert", options.tls_cert,
@@ -433,6 +478,29 @@ void AddCommands(CLI::App& app, absl::Status& result) {
                    "Strength (default: the checkpoint's recommendation)");
   AddSteering(swap, *options);
   AddGeneration(swap, *options);
+
+  CLI::App* sweep = AddCommand(
+      app, result, options, "sweep",
+      "Answers with each target at each strength: a dose-response curve",
+      RunSweep);
+  AddPrompt(sweep, *options, /*many=*/false);
+  AddIds(sweep, *options);
+  AddCheckpoint(sweep, *options);
+  sweep
+      ->add_option("--to", options->targets,
+                   "Concepts, names or #slots, comma-separated")
+      ->delimiter(',')
+      ->required();
+  sweep->add_option("--alphas", options->alphas, "Strengths, comma-separated")
+      ->delimiter(',')
+      ->required();
+  sweep
+      ->add_option("--mode", options->mode, "What each cell does, as in --edit")
+      ->capture_default_str();
+  sweep->add_option("--from", options->source,
+                    "Concept to take out (default: the top concept)");
+  AddSteering(sweep, *options);
+  AddGeneration(sweep, *options);
 
   CLI::App* generate = AddCommand(
       app, result, options, "generate",

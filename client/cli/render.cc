@@ -236,6 +236,32 @@ std::string RenderSwap(const v1::SwapResponse& answer) {
   return out;
 }
 
+std::string RenderSweep(std::vector<v1::SweepCell> cells) {
+  std::sort(cells.begin(), cells.end(),
+            [](const v1::SweepCell& a, const v1::SweepCell& b) {
+              return a.index() < b.index();
+            });
+  Table table({"target", "alpha", "answer", "logprob", "change"});
+  for (const v1::SweepCell& cell : cells) {
+    const v1::ArmResult& arm = cell.result();
+    // norm(change) / norm(h) at the first edited position.
+    std::string change = "-";
+    if (arm.receipts_size() > 0 && arm.receipts(0).effects_size() > 0) {
+      const v1::PositionEffect& effect = arm.receipts(0).effects(0);
+      change = Number(effect.change_norm() / effect.residual_norm());
+    }
+    std::string target = cell.target();
+    if (target.empty() && arm.receipts_size() > 0) {
+      target = absl::StrCat("#", arm.receipts(0).target_slot());
+    }
+    table.Add({cell.baseline() ? "baseline" : target,
+               cell.baseline() ? "-" : Number(cell.alpha()),
+               std::string(absl::StripAsciiWhitespace(arm.text())),
+               Number(arm.total_logprob()), change});
+  }
+  return table.ToString();
+}
+
 std::string RenderSummary(const v1::GenerationSummary& summary) {
   std::string out;
   for (const v1::ArmResult& arm : summary.arms()) {

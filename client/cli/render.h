@@ -6,6 +6,7 @@
 #define ALIGNSAE_CLIENT_CLI_RENDER_H_
 
 #include <string>
+#include <vector>
 
 #include "alignsae/v1/concept_service.pb.h"
 #include "alignsae/v1/model_service.pb.h"
@@ -19,6 +20,8 @@ std::string RenderTokens(const v1::TokenizeResponse& answer);
 std::string RenderReadings(const v1::ReadConceptsResponse& answer);
 std::string RenderInspection(const v1::InspectSlotsResponse& answer);
 std::string RenderSwap(const v1::SwapResponse& answer);
+// A sweep's cells, in any order.
+std::string RenderSweep(std::vector<v1::SweepCell> cells);
 // The arms of a Generate summary or of Complete: counts, logprobs, receipts.
 std::string RenderSummary(const v1::GenerationSummary& summary);
 

@@ -57,6 +57,9 @@ std::unique_ptr<grpc::ClientContext> Client::NewContext() const {
   if (!options_.request_id.empty()) {
     context->AddMetadata("x-request-id", options_.request_id);
   }
+  if (!options_.client_id.empty()) {
+    context->AddMetadata("x-client-id", options_.client_id);
+  }
   return context;
 }
 
@@ -91,13 +94,12 @@ ALIGNSAE_UNARY(steering_, Complete)
 
 #undef ALIGNSAE_UNARY
 
-absl::Status Client::Generate(
-    const v1::GenerateRequest& request,
-    const std::function<bool(const v1::GenerateResponse&)>& on_event) {
+template <typename Response, typename Method>
+absl::Status Client::Stream(
+    Method method, const std::function<bool(const Response&)>& on_event) {
   std::unique_ptr<grpc::ClientContext> context = NewContext();
-  std::unique_ptr<grpc::ClientReader<v1::GenerateResponse>> reader =
-      steering_->Generate(context.get(), request);
-  v1::GenerateResponse event;
+  std::unique_ptr<grpc::ClientReader<Response>> reader = method(context.get());
+  Response event;
   bool wanted = true;
   while (reader->Read(&event)) {
     if (wanted && !on_event(event)) {
@@ -106,6 +108,26 @@ absl::Status Client::Generate(
     }
   }
   return ToAbsl(reader->Finish());
+}
+
+absl::Status Client::Generate(
+    const v1::GenerateRequest& request,
+    const std::function<bool(const v1::GenerateResponse&)>& on_event) {
+  return Stream<v1::GenerateResponse>(
+      [&](grpc::ClientContext* context) {
+        return steering_->Generate(context, request);
+      },
+      on_event);
+}
+
+absl::Status Client::SweepAlpha(
+    const v1::SweepAlphaRequest& request,
+    const std::function<bool(const v1::SweepAlphaResponse&)>& on_event) {
+  return Stream<v1::SweepAlphaResponse>(
+      [&](grpc::ClientContext* context) {
+        return steering_->SweepAlpha(context, request);
+      },
+      on_event);
 }
 
 }  // namespace alignsae

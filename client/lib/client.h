@@ -35,6 +35,9 @@ struct ClientOptions {
   std::string target = "127.0.0.1:50051";
   absl::Duration timeout = absl::Seconds(30);  // Of each call. > 0.
   std::string request_id;  // Sent as x-request-id; empty: the server makes one.
+  // Sent as x-client-id: the server takes turns between clients. Empty: it goes
+  // by the address.
+  std::string client_id;
   // TLS when `tls` is set: PEM contents. Empty `ca_pem` uses the system's
   // roots; certificate and key are for mutual TLS.
   bool tls = false;
@@ -68,10 +71,16 @@ class Client {
   absl::Status Generate(
       const v1::GenerateRequest& request,
       const std::function<bool(const v1::GenerateResponse&)>& on_event);
+  absl::Status SweepAlpha(
+      const v1::SweepAlphaRequest& request,
+      const std::function<bool(const v1::SweepAlphaResponse&)>& on_event);
 
  private:
   template <typename Response, typename Method, typename Request>
   absl::StatusOr<Response> Call(Method method, const Request& request);
+  template <typename Response, typename Method>
+  absl::Status Stream(Method method,
+                      const std::function<bool(const Response&)>& on_event);
   std::unique_ptr<grpc::ClientContext> NewContext() const;
 
   ClientOptions options_;

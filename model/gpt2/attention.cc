@@ -61,21 +61,21 @@ void RunAll(int64_t count, bool parallel, const Task& task) {
 }
 
 template <typename E>
-void StoreTokens(const float* qkv, const Packing& packing, KvCache& cache,
-                 const Gpt2Config& config, int layer, bool parallel) {
+void StoreTokens(const at::Tensor& keys_values, const Packing& packing,
+                 KvCache& cache, const Gpt2Config& config, int layer) {
   const Kernels& kernels = CpuKernels();
   const int head_dim = config.head_dim();
+  const float* data = keys_values.data_ptr<float>();
+  const int64_t stride = keys_values.stride(0);
+  const bool parallel = packing.tokens * config.d_model >= kMinWork;
   RunAll(static_cast<int64_t>(packing.rows.size()) * config.n_head, parallel,
          [&](int64_t i) {
            const PackedRow& row = packing.rows[i / config.n_head];
            const int head = static_cast<int>(i % config.n_head);
            const HeadCache<E> to = cache.head<E>(layer, row.kv_slot, head);
            for (int t = 0; t < row.length; ++t) {
-             const float* token =
-                 qkv +
-                 static_cast<int64_t>(row.offset + t) * 3 * config.d_model +
-                 static_cast<int64_t>(head) * head_dim;
-             const float* key = token + config.d_model;
+             const float* key = data + (row.offset + t) * stride +
+                                static_cast<int64_t>(head) * head_dim;
              const float* value = key + config.d_model;
              if constexpr (std::is_same_v<E, float>) {
                kernels.store_f32(key, value, head_dim, row.start + t, to);
@@ -102,13 +102,15 @@ HeadCache<const E> ReadOnly(const HeadCache<E>& cache) {
 }
 
 template <typename E, typename Out>
-void Attend(const float* qkv, const Packing& packing, KvCache& cache,
-            const Gpt2Config& config, int layer, Out* context) {
+void Attend(const at::Tensor& queries, const Packing& packing,
+            const KvCache& cache, const Gpt2Config& config, int layer,
+            Out* context) {
   const std::vector<Piece> pieces = Pieces(packing);
   const int head_dim = config.head_dim();
   const int64_t heads = config.n_head;
   const bool parallel = Work(pieces, head_dim) * heads >= kMinWork;
-  StoreTokens<E>(qkv, packing, cache, config, layer, parallel);
+  const float* data = queries.data_ptr<float>();
+  const int64_t stride = queries.stride(0);
   const float scale = static_cast<float>(AttentionScale(config, layer));
   const int64_t scratch_size =
       kMaxQueries * PaddedPositions(config.context_length);
@@ -121,11 +123,11 @@ void Attend(const float* qkv, const Packing& packing, KvCache& cache,
     const PackedRow& row = *piece.row;
     const int head = static_cast<int>(i % heads);
     const int64_t token = row.offset + piece.first;
+    const int64_t of_head = static_cast<int64_t>(head) * head_dim;
     const int shared = row.fork.SharedAt(layer);
     AttentionTask<E, Out> task;
-    task.queries = qkv + token * 3 * config.d_model +
-                   static_cast<int64_t>(head) * head_dim;
-    task.query_stride = int64_t{3} * config.d_model;
+    task.queries = data + token * stride + of_head;
+    task.query_stride = stride;
     task.count = piece.count;
     task.visible = row.start + piece.first + 1;
     task.shared = shared;
@@ -136,8 +138,7 @@ void Attend(const float* qkv, const Packing& packing, KvCache& cache,
     task.head_dim = head_dim;
     task.scale = scale;
     task.scratch = scratch.data();
-    task.context = context + token * config.d_model +
-                   static_cast<int64_t>(head) * head_dim;
+    task.context = context + token * config.d_model + of_head;
     task.context_stride = config.d_model;
     RunKernel(task);
   });
@@ -145,28 +146,35 @@ void Attend(const float* qkv, const Packing& packing, KvCache& cache,
 
 }  // namespace
 
-at::Tensor AttentionByKernels(const at::Tensor& qkv, const Packing& packing,
-                              KvCache& cache, const Gpt2Config& config,
-                              int layer, at::ScalarType type) {
-  at::Tensor context = at::empty({packing.tokens, config.d_model}, type);
-  const float* in = qkv.data_ptr<float>();
-  if (cache.type() == KvType::kF32) {
-    Attend<float>(in, packing, cache, config, layer, context.data_ptr<float>());
-  } else if (type == at::kFloat) {
-    Attend<Bf16>(in, packing, cache, config, layer, context.data_ptr<float>());
+void StoreKeysValues(const at::Tensor& keys_values, const Packing& packing,
+                     KvCache& cache, const Gpt2Config& config, int layer) {
+  if (cache.layout() == KvLayout::kPlain) {
+    StorePlain(keys_values, packing, cache, config, layer);
+  } else if (cache.type() == KvType::kF32) {
+    StoreTokens<float>(keys_values, packing, cache, config, layer);
   } else {
-    Attend<Bf16>(in, packing, cache, config, layer,
+    StoreTokens<Bf16>(keys_values, packing, cache, config, layer);
+  }
+}
+
+at::Tensor CachedAttention(const at::Tensor& queries, const Packing& packing,
+                           const KvCache& cache, const Gpt2Config& config,
+                           int layer, at::ScalarType type) {
+  if (cache.layout() == KvLayout::kPlain) {
+    return PlainAttention(queries, packing, cache, config, layer);
+  }
+  at::Tensor context = at::empty({packing.tokens, config.d_model}, type);
+  if (cache.type() == KvType::kF32) {
+    Attend<float>(queries, packing, cache, config, layer,
+                  context.data_ptr<float>());
+  } else if (type == at::kFloat) {
+    Attend<Bf16>(queries, packing, cache, config, layer,
+                 context.data_ptr<float>());
+  } else {
+    Attend<Bf16>(queries, packing, cache, config, layer,
                  reinterpret_cast<Bf16*>(context.data_ptr<at::BFloat16>()));
   }
   return context;
-}
-
-at::Tensor CachedAttention(const at::Tensor& qkv, const Packing& packing,
-                           KvCache& cache, const Gpt2Config& config, int layer,
-                           at::ScalarType type) {
-  return cache.layout() == KvLayout::kBlocks
-             ? AttentionByKernels(qkv, packing, cache, config, layer, type)
-             : AttentionByLibTorch(qkv, packing, cache, config, layer);
 }
 
 }  // namespace alignsae

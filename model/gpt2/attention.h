@@ -15,21 +15,24 @@
 
 namespace alignsae {
 
-// Writes the tokens' keys and values into their rows' slots and attends to
-// them, to what the slots hold before them, and to the prefix that a fork
-// shares. qkv [N, 3D] float32 (queries, keys, values) -> [N, D] of `type`
-// (float32, or bfloat16 where the cache is).
-at::Tensor CachedAttention(const at::Tensor& qkv, const Packing& packing,
-                           KvCache& cache, const Gpt2Config& config, int layer,
-                           at::ScalarType type);
+// Writes the tokens' keys and values into their rows' slots. keys_values [N,
+// 2D] float32; its rows may be a part of longer ones.
+void StoreKeysValues(const at::Tensor& keys_values, const Packing& packing,
+                     KvCache& cache, const Gpt2Config& config, int layer);
 
-// The two ways to do it, by the cache's layout.
-at::Tensor AttentionByKernels(const at::Tensor& qkv, const Packing& packing,
-                              KvCache& cache, const Gpt2Config& config,
-                              int layer, at::ScalarType type);
-at::Tensor AttentionByLibTorch(const at::Tensor& qkv, const Packing& packing,
-                               KvCache& cache, const Gpt2Config& config,
-                               int layer);
+// Attends to what the rows' slots hold up to each token, its own key included,
+// and to the prefix that a fork shares. queries [N, D] float32, rows as above
+// -> [N, D] of `type` (float32, or bfloat16 where the cache is).
+at::Tensor CachedAttention(const at::Tensor& queries, const Packing& packing,
+                           const KvCache& cache, const Gpt2Config& config,
+                           int layer, at::ScalarType type);
+
+// The same by LibTorch's operations, for a cache in plain layout.
+void StorePlain(const at::Tensor& keys_values, const Packing& packing,
+                KvCache& cache, const Gpt2Config& config, int layer);
+at::Tensor PlainAttention(const at::Tensor& queries, const Packing& packing,
+                          const KvCache& cache, const Gpt2Config& config,
+                          int layer);
 
 }  // namespace alignsae
 

@@ -131,8 +131,10 @@ at::Tensor CausalMask(const Rectangle& r, at::Device device) {
       .masked_fill_(hidden, -std::numeric_limits<float>::infinity());
 }
 
-void Store(const at::Tensor& keys, const at::Tensor& values,
-           const Packing& packing, KvCache& cache, int layer) {
+}  // namespace
+
+void StorePlain(const at::Tensor& keys_values, const Packing& packing,
+                KvCache& cache, const Gpt2Config& config, int layer) {
   std::vector<int64_t> cached;
   for (const PackedRow& row : packing.rows) {
     for (int i = 0; i < row.length; ++i) {
@@ -141,24 +143,22 @@ void Store(const at::Tensor& keys, const at::Tensor& values,
                        row.start + i);
     }
   }
-  const at::Tensor rows = at::tensor(cached, at::kLong).to(keys.device());
-  at::Tensor(cache.keys(layer)).index_copy_(0, rows, keys);
-  at::Tensor(cache.values(layer)).index_copy_(0, rows, values);
-}
-
-}  // namespace
-
-at::Tensor AttentionByLibTorch(const at::Tensor& qkv, const Packing& packing,
-                               KvCache& cache, const Gpt2Config& config,
-                               int layer) {
+  const at::Tensor rows =
+      at::tensor(cached, at::kLong).to(keys_values.device());
+  const std::vector<at::Tensor> parts = keys_values.split(config.d_model, 1);
   const std::vector<int64_t> by_head = {packing.tokens, config.n_head,
                                         config.head_dim()};
-  const std::vector<at::Tensor> parts = qkv.split(config.d_model, 1);
-  Store(parts[1].reshape(by_head), parts[2].reshape(by_head), packing, cache,
-        layer);
+  at::Tensor(cache.keys(layer)).index_copy_(0, rows, parts[0].reshape(by_head));
+  at::Tensor(cache.values(layer))
+      .index_copy_(0, rows, parts[1].reshape(by_head));
+}
+
+at::Tensor PlainAttention(const at::Tensor& queries, const Packing& packing,
+                          const KvCache& cache, const Gpt2Config& config,
+                          int layer) {
   const double scale = AttentionScale(config, layer);
   at::Tensor output =
-      at::empty({packing.tokens, config.d_model}, qkv.options());
+      at::empty({packing.tokens, config.d_model}, queries.options());
   for (const std::vector<Piece>& group :
        MakeGroups(packing.rows, config.n_head)) {
     const Rectangle r = Surround(group, config.context_length, layer);
@@ -170,13 +170,13 @@ at::Tensor AttentionByLibTorch(const at::Tensor& qkv, const Packing& packing,
           .transpose(1, 2);  // [B, H, length, K]
     };
     const at::Tensor context =
-        Attention(take(parts[0], r.padded, r.queries),
+        Attention(take(queries, r.padded, r.queries),
                   take(cache.keys(layer), r.cached, r.keys),
                   take(cache.values(layer), r.cached, r.keys),
-                  CausalMask(r, qkv.device()), scale)
+                  CausalMask(r, queries.device()), scale)
             .transpose(1, 2)
             .reshape({-1, config.d_model});  // [B * Tq, D]
-    output.index_copy_(0, at::tensor(r.packed, at::kLong).to(qkv.device()),
+    output.index_copy_(0, at::tensor(r.packed, at::kLong).to(queries.device()),
                        TakeRows(context, r.real));
   }
   return output;

@@ -91,6 +91,11 @@ void LeaveAt(int site, at::Tensor& x, Packing& packing) {
   Repack(std::move(staying), x, packing);
 }
 
+int64_t CountLogits(const Packing& packing) {
+  return std::count_if(packing.rows.begin(), packing.rows.end(),
+                       [](const PackedRow& row) { return row.logits; });
+}
+
 // The last positions of the rows that want logits, as rows of one token.
 std::vector<PackedRow> LastPositions(const Packing& packing) {
   std::vector<PackedRow> last;
@@ -147,6 +152,12 @@ Gpt2::Gpt2(const Gpt2Config& config, const Gpt2Weights& weights,
          .c_fc = Linear(block.c_fc_weight, block.c_fc_bias, type),
          .mlp_proj = Linear(block.mlp_proj_weight, block.mlp_proj_bias, type)});
   }
+  const Gpt2Block& last = weights.blocks.back();
+  const int64_t d = config.d_model;
+  last_queries_ = Linear(last.c_attn_weight.narrow(1, 0, d),
+                         last.c_attn_bias.narrow(0, 0, d), type);
+  last_keys_values_ = Linear(last.c_attn_weight.narrow(1, d, 2 * d),
+                             last.c_attn_bias.narrow(0, d, 2 * d), type);
   lm_head_ = Linear(weights.lm_head.t(), at::Tensor(), type);
 }
 
@@ -180,9 +191,32 @@ void Gpt2::RunBlock(int layer, const Packing& packing, KvCache& cache,
   const Block& block = blocks_[layer];
   const at::Tensor qkv = block.c_attn.Apply(Normalised(
       x, block.ln_1_weight, block.ln_1_bias, config_, block.c_attn));  // [N,3D]
+  const int64_t d = config_.d_model;
+  StoreKeysValues(qkv.narrow(1, d, 2 * d), packing, cache, config_, layer);
   const at::Tensor context =
-      CachedAttention(qkv, packing, cache, config_, layer,
+      CachedAttention(qkv.narrow(1, 0, d), packing, cache, config_, layer,
                       block.attn_proj.input_type());  // [N, D]
+  block.attn_proj.AddTo(context, x);
+  RunMlp(block, x);
+}
+
+void Gpt2::RunLastBlock(KvCache& cache, at::Tensor& x, Packing& packing) const {
+  const Block& block = blocks_.back();
+  const int layer = config_.n_layer - 1;
+  at::Tensor normed =
+      Normalised(x, block.ln_1_weight, block.ln_1_bias, config_, block.c_attn);
+  StoreKeysValues(last_keys_values_.Apply(normed), packing, cache, config_,
+                  layer);
+  std::vector<PackedRow> last = LastPositions(packing);
+  if (last.empty()) {
+    packing = Packing();
+    return;
+  }
+  normed = TakeRows(normed, PackedIndices(last));
+  Repack(std::move(last), x, packing);
+  const at::Tensor context =
+      CachedAttention(last_queries_.Apply(normed), packing, cache, config_,
+                      layer, block.attn_proj.input_type());  // [R, D]
   block.attn_proj.AddTo(context, x);
   RunMlp(block, x);
 }
@@ -204,10 +238,20 @@ at::Tensor Gpt2::Forward(absl::Span<const int32_t> tokens,
     LeaveAt(site, x, packing);
     if (packing.rows.empty()) return none;
     if (site == config_.n_layer) break;
+    const bool nothing_behind =
+        site == config_.n_layer - 1 && continuing.empty() &&
+        (hook == nullptr || !hook->WantsSite(config_.n_layer));
+    if (nothing_behind && CountLogits(packing) < packing.tokens) {
+      RunLastBlock(cache, x, packing);
+      if (packing.rows.empty()) return none;
+      break;
+    }
     RunBlock(site, packing, cache, x);
   }
   // Only rows with `logits` are left.
-  Repack(LastPositions(packing), x, packing);
+  if (CountLogits(packing) < packing.tokens) {
+    Repack(LastPositions(packing), x, packing);
+  }
   return lm_head_.Apply(
       Normalised(x, ln_f_weight_, ln_f_bias_, config_, lm_head_));  // [R, V]
 }

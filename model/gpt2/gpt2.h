@@ -84,6 +84,9 @@ class Gpt2 {
   // tokens' keys and values.
   void RunBlock(int layer, const Packing& packing, KvCache& cache,
                 at::Tensor& x) const;
+  // The last block, for the positions whose logits are wanted: of the others
+  // only keys and values are left behind. Repacks.
+  void RunLastBlock(KvCache& cache, at::Tensor& x, Packing& packing) const;
   void RunMlp(const Block& block, at::Tensor& x) const;
 
   Gpt2Config config_;
@@ -91,6 +94,8 @@ class Gpt2 {
   at::Tensor wte_;  // [V, D]
   at::Tensor wpe_;  // [T, D]
   std::vector<Block> blocks_;
+  // c_attn of the last block in two: D -> D and D -> 2D (k, v).
+  Linear last_queries_, last_keys_values_;
   at::Tensor ln_f_weight_, ln_f_bias_;  // [D], [D]
   Linear lm_head_;                      // D -> V
 };

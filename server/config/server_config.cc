@@ -162,8 +162,10 @@ void AddLimitFlags(CLI::App& app, ServerConfig& config) {
   app.add_option("--max-new-tokens", limits.max_new_tokens,
                  "Tokens that a request may generate")
       ->check(IntIn(1, 1 << 20));
-  app.add_option("--max-sweep-cells", limits.max_sweep_cells,
-                 "Targets times alphas of one SweepAlpha")
+  app.add_option(
+         "--max-sweep-cells", limits.max_sweep_cells,
+         "Targets times alphas of one SweepAlpha; one less than may wait "
+         "at most")
       ->check(IntIn(1, 4096));
   app.add_option("--max-receive-bytes", limits.max_receive_message_bytes,
                  "Bytes of a request message")
@@ -247,11 +249,6 @@ absl::Status CheckTogether(const ServerConfig& config) {
         "--max-queued-sequences: must be at least --max-prompts-per-batch (",
         config.limits.max_prompts_per_batch, "), got ",
         config.max_queued_sequences));
-  }
-  if (config.max_queued_sequences <= config.limits.max_sweep_cells) {
-    return invalid(absl::StrCat(
-        "--max-queued-sequences: must be more than --max-sweep-cells (",
-        config.limits.max_sweep_cells, "), got ", config.max_queued_sequences));
   }
   return absl::OkStatus();
 }
@@ -343,6 +340,10 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
   ALIGNSAE_ASSIGN_OR_RETURN(config.listen, ParseEndpoint(listen));
   ALIGNSAE_ASSIGN_OR_RETURN(config.admin_listen, ParseEndpoint(admin));
   ALIGNSAE_RETURN_IF_ERROR(CheckTogether(config));
+  // A sweep and its baseline wait as a whole: a larger one could never be
+  // taken.
+  config.limits.max_sweep_cells = std::clamp(config.max_queued_sequences - 1, 1,
+                                             config.limits.max_sweep_cells);
   return outcome;
 }
 

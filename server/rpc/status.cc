@@ -74,6 +74,9 @@ WireStatus ToWireStatus(const absl::Status& status,
     retry.mutable_retry_delay()->set_nanos(
         static_cast<int32_t>(milliseconds % 1000) * 1000000);
     details.add_details()->PackFrom(retry);
+  } else if (absl::IsResourceExhausted(status)) {
+    // A negative pushback tells gRPC's clients not to try again (gRFC A6).
+    wire.retry_pushback = "-1";
   }
   wire.status = grpc::Status(static_cast<grpc::StatusCode>(details.code()),
                              details.message(), details.SerializeAsString());

@@ -24,7 +24,8 @@ inline constexpr char kRetryPushbackKey[] = "grpc-retry-pushback-ms";
 
 struct WireStatus {
   grpc::Status status;
-  // Value of the trailer grpc-retry-pushback-ms; empty: do not send it.
+  // Value of the trailer grpc-retry-pushback-ms; empty: do not send it. "-1":
+  // clients must not try again.
   std::string retry_pushback;
   // Id under which the log tells of a bug of ours; empty for other codes.
   std::string internal_id;

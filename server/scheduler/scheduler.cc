@@ -77,7 +77,11 @@ absl::Status Scheduler::CheckAdmission(const RequestSpec& spec,
   }
   const absl::Duration wait =
       queue_.PredictWait(spec.client, count, free_slots_, pool_.slots());
-  const absl::Duration run = queue_.PredictRun(spec);
+  // One that need not wait is always tried: nothing else would tell that the
+  // machine has become faster.
+  const absl::Duration run = wait > absl::ZeroDuration()
+                                 ? queue_.PredictRun(spec)
+                                 : absl::ZeroDuration();
   if (now + wait + run > spec.deadline) {
     return WithRetryAfter(
         WithReason(

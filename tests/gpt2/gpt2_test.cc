@@ -160,12 +160,14 @@ TEST_F(Gpt2Test, RowsWithTheSameTokensGetTheSameBits) {
   EXPECT_TRUE(at::equal(logits[4], logits[8]));
 }
 
-TEST_F(Gpt2Test, HookThatEditsNothingLeavesTheSameBits) {
+TEST_F(Gpt2Test, HookThatEditsNothingChangesNothing) {
   const Sequence sequence = {.tokens = RandomTokens(kConfig, 9, 4)};
   KvCache cache(kConfig, kSlots, at::kCPU);
   const at::Tensor bare =
       model_.Forward(sequence.tokens, {Row(sequence, 0)}, cache, nullptr);
-  EXPECT_TRUE(at::equal(bare, Together({sequence})));
+  // Not the same bits: without a hook behind it, the last block runs for the
+  // last position only.
+  EXPECT_LT(MaxDifference(bare, Together({sequence})), kTolerance);
 }
 
 TEST_F(Gpt2Test, EditAtASiteReachesOnlyLaterPositionsAndSites) {
@@ -365,9 +367,10 @@ TEST_F(Gpt2Test, DirectoryThatWasSavedLoadsAsTheSameModel) {
   ASSERT_OK_AND_ASSIGN(const Gpt2 loaded, Gpt2::Load(directory));
   const Sequence sequence = {.tokens = RandomTokens(kConfig, 6, 4)};
   KvCache cache(kConfig, kSlots, at::kCPU);
-  EXPECT_TRUE(at::equal(
-      loaded.Forward(sequence.tokens, {Row(sequence, 0)}, cache, nullptr),
-      Together({sequence})));
+  const auto logits = [&](const Gpt2& model) {
+    return model.Forward(sequence.tokens, {Row(sequence, 0)}, cache, nullptr);
+  };
+  EXPECT_TRUE(at::equal(logits(loaded), logits(model_)));
 }
 
 TEST_F(Gpt2Test, LoadSaysWhichFileOfADirectoryIsMissing) {

@@ -39,6 +39,17 @@ class CliTest(ServerTest):
         self.assertIn("steered", text)
         self.assertIn("receipt: SWAP employer", text)
 
+    def test_sweep_is_a_table_of_targets_and_strengths(self):
+        text = self.cli("sweep", self.question(), "--to=employer,major", "--alphas=0.5,1,2")
+        rows = [line.split()[0] for line in text.splitlines()[1:]]
+        self.assertEqual(rows, ["baseline"] + ["employer"] * 3 + ["major"] * 3)
+        lines = self.cli("sweep", self.question(), "--to=employer", "--alphas=1", "--mode=add",
+                         "--json").splitlines()
+        events = [next(iter(json.loads(line))) for line in lines]
+        self.assertEqual(events, ["started", "cell", "cell", "summary"])
+        self.assertIn("alphas[1]: must differ",
+                      self.cli("sweep", self.question(), "--to=major", "--alphas=1,1", code=64))
+
     def test_json_is_json_with_every_field(self):
         answer = json.loads(self.cli("swap", self.question(), "--to=employer", "--json"))
         self.assertEqual(answer["steered"]["receipts"][0]["targetConcept"], "employer")

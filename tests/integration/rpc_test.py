@@ -122,6 +122,32 @@ class RpcTest(ServerTest):
         self.assertEqual(swapped.finish_reason, generation.FINISH_REASON_EOS)
         self.assertRegex(swapped.text, r"^ .+, [A-Z]{2}$")
 
+    def test_a_sweep_says_what_single_swaps_say(self):
+        targets = ["employer", "major", "birth_city"]
+        alphas = [0.5, 1, 2.5]
+        before = self.server.metric("alignsae_prefix_tokens_saved_total")
+        events = list(self.api.steering.SweepAlpha(steering.SweepAlphaRequest(
+            prompt=self.example("birth_city"), alphas=alphas,
+            targets=[common.ConceptRef(name=name) for name in targets]), timeout=30))
+        self.assertEqual(events[0].WhichOneof("event"), "started")
+        self.assertEqual(events[-1].summary.cell_count, 10)
+        cells = {e.cell.index: e.cell for e in events if e.WhichOneof("event") == "cell"}
+        self.assertEqual(sorted(cells), list(range(10)))
+        self.assertTrue(cells[0].baseline)
+        for index in range(1, 10):
+            cell = cells[index]
+            self.assertEqual((cell.target, cell.alpha),
+                             (targets[(index - 1) // 3], alphas[(index - 1) % 3]))
+            alone = self.api.steering.Swap(steering.SwapRequest(
+                prompt=self.example("birth_city"), alpha=cell.alpha,
+                target=common.ConceptRef(name=cell.target)), timeout=20)
+            self.assertEqual(alone.baseline.text, cells[0].result.text)
+            self.assertEqual(alone.steered.text, cell.result.text)
+            self.assertAlmostEqual(alone.steered.total_logprob, cell.result.total_logprob,
+                                   places=3)
+            self.assertEqual(cell.result.receipts[0].alpha, cell.alpha)
+        self.assertGreater(self.server.metric("alignsae_prefix_tokens_saved_total"), before)
+
     def test_complete_and_generate_say_the_same(self):
         edits = [swap_edit("birth_city", "employer")]
         config = generation.GenerationConfig(max_new_tokens=12, top_logprobs=3)
