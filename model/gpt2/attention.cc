@@ -16,6 +16,9 @@ namespace {
 // Multiply-adds below which a second thread costs more than it brings.
 constexpr int64_t kMinWork = int64_t{1} << 15;
 
+// Parts into which a thread's share of the tasks is cut.
+constexpr int64_t kRunsPerThread = 8;
+
 // Queries of one row that one kernel call takes.
 struct Piece {
   const PackedRow* row = nullptr;
@@ -43,19 +46,23 @@ int64_t Work(const std::vector<Piece>& pieces, int head_dim) {
   return keys * head_dim * 2;
 }
 
-// Runs task(i) for i in [0, count) on all threads, each taking the next one
-// when it is done: tasks differ in length.
+// Runs task(i) for i in [0, count) on all threads, each taking the next few
+// when it is done: tasks differ in length, and those that follow each other
+// read memory that does.
 template <typename Task>
 void RunAll(int64_t count, bool parallel, const Task& task) {
   if (!parallel) {
     for (int64_t i = 0; i < count; ++i) task(i);
     return;
   }
+  const int64_t threads = at::get_num_threads();
+  const int64_t run = std::max<int64_t>(1, count / (threads * kRunsPerThread));
   std::atomic<int64_t> next{0};
-  at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t, int64_t) {
-    for (int64_t i = next.fetch_add(1, std::memory_order_relaxed); i < count;
-         i = next.fetch_add(1, std::memory_order_relaxed)) {
-      task(i);
+  at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
+    int64_t begin = 0;
+    while ((begin = next.fetch_add(run, std::memory_order_relaxed)) < count) {
+      const int64_t end = std::min(begin + run, count);
+      for (int64_t i = begin; i < end; ++i) task(i);
     }
   });
 }
@@ -98,7 +105,7 @@ void RunKernel(const AttentionTask<Bf16, float>& task) {
 
 template <typename E>
 HeadCache<const E> ReadOnly(const HeadCache<E>& cache) {
-  return {cache.keys, cache.values};
+  return {cache.keys, cache.values, cache.key_stride, cache.value_stride};
 }
 
 template <typename E, typename Out>

@@ -34,16 +34,17 @@ KvCache::KvCache(const Gpt2Config& config, int slots, at::Device device,
       heads_(config.n_head),
       type_(layout == KvLayout::kPlain ? KvType::kF32 : type),
       layout_(layout) {
-  const int64_t positions = PaddedPositions(context_length_);
-  key_stride_ = positions * config.head_dim();
-  value_stride_ = positions * PaddedHeadDim(config.head_dim());
+  key_block_ = int64_t{kKeyBlock} * config.head_dim();
+  value_block_ = kKeyBlock * PaddedHeadDim(config.head_dim());
+  const int64_t blocks = PaddedPositions(context_length_) / kKeyBlock;
+  key_slot_ = blocks * heads_ * key_block_;
+  value_slot_ = blocks * heads_ * value_block_;
   const at::ScalarType stored =
       type_ == KvType::kBf16 ? at::kBFloat16 : at::kFloat;
   for (int layer = 0; layer < config.n_layer; ++layer) {
     if (layout_ == KvLayout::kBlocks) {
-      keys_.push_back(LazyZeros({slots, heads_, key_stride_}, stored, device));
-      values_.push_back(
-          LazyZeros({slots, heads_, value_stride_}, stored, device));
+      keys_.push_back(LazyZeros({slots, key_slot_}, stored, device));
+      values_.push_back(LazyZeros({slots, value_slot_}, stored, device));
     } else {
       const std::vector<int64_t> shape = {int64_t{slots} * context_length_,
                                           heads_, config.head_dim()};

@@ -51,9 +51,11 @@ class KvCache {
   // kBlocks: one head of one slot. E is float or Bf16, as type().
   template <typename E>
   HeadCache<E> head(int layer, int slot, int head) const {
-    const int64_t at = static_cast<int64_t>(slot) * heads_ + head;
-    return {static_cast<E*>(keys_[layer].data_ptr()) + at * key_stride_,
-            static_cast<E*>(values_[layer].data_ptr()) + at * value_stride_};
+    return {static_cast<E*>(keys_[layer].data_ptr()) + slot * key_slot_ +
+                head * key_block_,
+            static_cast<E*>(values_[layer].data_ptr()) + slot * value_slot_ +
+                head * value_block_,
+            heads_ * key_block_, heads_ * value_block_};
   }
 
   // kPlain: [S * T, H, K], position t of slot s at row s T + t.
@@ -66,10 +68,15 @@ class KvCache {
   int heads_;
   KvType type_;
   KvLayout layout_;
-  int64_t key_stride_ = 0;          // Numbers of one head's keys, T' K.
-  int64_t value_stride_ = 0;        // Numbers of one head's values, T' K'.
-  std::vector<at::Tensor> keys_;    // L of [S, H, T' K] or [S T, H, K]
-  std::vector<at::Tensor> values_;  // L of [S, H, T' K'] or [S T, H, K]
+  // Numbers of one block of one head, and of a slot's layer.
+  int64_t key_block_ = 0;
+  int64_t value_block_ = 0;
+  int64_t key_slot_ = 0;
+  int64_t value_slot_ = 0;
+  // L of [S, T' / 16, H, K, 16], or [S T, H, K].
+  std::vector<at::Tensor> keys_;
+  // L of [S, T' / 16, H, 16, K'], or [S T, H, K].
+  std::vector<at::Tensor> values_;
 };
 
 }  // namespace alignsae

@@ -3,15 +3,16 @@
 #include <ATen/Parallel.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <dnnl.hpp>
 #include <map>
 #include <new>
-#include <tuple>
 #include <unordered_map>
 
 #include "model/gpt2/layers.h"
 #include "model/kernels/kernels.h"
+#include "model/kernels/small_gemm.h"
 
 namespace alignsae {
 namespace {
@@ -26,6 +27,11 @@ enum class Finish { kNone, kAdd, kGeluTanh, kGeluErf, kRelu };
 constexpr int64_t kTypicalRows = 64;
 // Primitives kept; each takes some 10 KB.
 constexpr size_t kMaxPrimitives = 2048;
+// Rows up to which the kernels of our own multiply: above, weights stay in the
+// caches long enough for oneDNN to be as fast.
+constexpr int64_t kSmallRows = 128;
+// Blocks of columns that one thread takes at least there.
+constexpr int64_t kBlocksPerTask = 2;
 // Rows that one thread takes at least in the passes around an int8 product.
 constexpr int64_t kRowsPerTask = 4;
 
@@ -53,6 +59,10 @@ Memory::data_type SourceType(WeightType type) {
 
 Memory::data_type StoredType(WeightType type) {
   return type == WeightType::kInt8 ? Memory::data_type::s8 : SourceType(type);
+}
+
+int ElementBytes(WeightType type) {
+  return type == WeightType::kF32 ? 4 : type == WeightType::kBf16 ? 2 : 1;
 }
 
 Memory::desc Plain(int64_t rows, int64_t columns, Memory::data_type type) {
@@ -175,6 +185,7 @@ struct Linear::Packed {
   // Int8 only.
   at::Tensor column_scales;  // [O] float32
   at::Tensor column_sums;    // [O] int32
+  GemmKernel small_kernel = nullptr;
 
   Packed(const at::Tensor& weight, bool bias, WeightType weight_type)
       : type(weight_type), inputs(weight.size(0)), outputs(weight.size(1)) {
@@ -194,6 +205,7 @@ struct Linear::Packed {
     } else {
       Reorder(weight, Memory::data_type::f32);
     }
+    small_kernel = FindSmallKernel();
   }
 
   // Also converts. `plain` may have any strides (a tied head is transposed).
@@ -224,11 +236,91 @@ struct Linear::Packed {
     ThreadStream().wait();
   }
 
-  using Int8Kernel = void (*)(const int32_t*, const float*, int64_t,
-                              const Int8Epilogue&, float*);
+  // The kernel for a few rows; null where oneDNN chose another layout than the
+  // kernels read, or the machine has none.
+  GemmKernel FindSmallKernel() const {
+    Memory::format_tag tag = Memory::format_tag::undef;
+    GemmKernel kernel = nullptr;
+    switch (type) {
+      case WeightType::kF32:
+        tag = Memory::format_tag::BA16a64b;
+        kernel = SmallGemm().f32;
+        break;
+      case WeightType::kBf16:
+        tag = Memory::format_tag::BA16a64b2a;
+        kernel = SmallGemm().bf16;
+        break;
+      case WeightType::kInt8:
+        tag = Memory::format_tag::BA16a64b4a;
+        kernel = SmallGemm().int8;
+        break;
+    }
+    const Memory::desc expected({inputs, outputs}, StoredType(type), tag);
+    const bool whole = layout.data.padded_dims[0] == inputs;
+    return whole && layout == expected ? kernel : nullptr;
+  }
+
+  bool UsesSmallKernel(int64_t rows) const {
+    return small_kernel != nullptr && rows <= kSmallRows;
+  }
+
+  // y = finish(x W + bias) by the small kernel. x [N, I] as the kernel takes
+  // it.
+  void MultiplySmall(const at::Tensor& x, const at::Tensor& bias,
+                     const float* row_scales, GemmFinish finish,
+                     at::Tensor& y) const {
+    const int64_t blocks = (outputs + kColumnBlock - 1) / kColumnBlock;
+    const int64_t block_bytes =
+        inputs * kColumnBlock * static_cast<int64_t>(ElementBytes(type));
+    at::parallel_for(
+        0, blocks, kBlocksPerTask, [&](int64_t begin, int64_t end) {
+          const int64_t column = begin * kColumnBlock;
+          GemmTask task;
+          task.x = x.data_ptr();
+          task.rows = x.size(0);
+          task.inputs = inputs;
+          task.blocks = memory.data_ptr<uint8_t>() + begin * block_bytes;
+          task.columns = std::min(end * kColumnBlock, outputs) - column;
+          if (bias.defined()) task.bias = bias.data_ptr<float>() + column;
+          if (type == WeightType::kInt8) {
+            task.row_scales = row_scales;
+            task.column_scales = column_scales.data_ptr<float>() + column;
+            task.column_sums = column_sums.data_ptr<int32_t>() + column;
+          }
+          task.finish = finish;
+          if (y.scalar_type() == at::kFloat) {
+            task.y = y.data_ptr<float>() + column;
+          } else {
+            task.narrow_y =
+                reinterpret_cast<Bf16*>(y.data_ptr<at::BFloat16>()) + column;
+          }
+          task.y_stride = outputs;
+          small_kernel(task);
+        });
+  }
+
+  // Whether what follows a product of so many rows is code of ours.
+  bool IsOurs(int64_t rows) const {
+    return type == WeightType::kInt8 || UsesSmallKernel(rows);
+  }
+
+  // y = finish(x W + bias), y of the type that fits `finish`.
+  void Run(const at::Tensor& x, const at::Tensor& bias, Finish finish,
+           at::Tensor& y) const {
+    const GemmFinish ours = finish == Finish::kNone  ? GemmFinish::kStore
+                            : finish == Finish::kAdd ? GemmFinish::kAdd
+                                                     : GemmFinish::kGelu;
+    if (type == WeightType::kInt8) {
+      MultiplyInt8(x, bias, ours, y);
+    } else if (UsesSmallKernel(x.size(0))) {
+      MultiplySmall(x, bias, nullptr, ours, y);
+    } else {
+      Multiply(x, bias, finish, y);
+    }
+  }
 
   void MultiplyInt8(const at::Tensor& x, const at::Tensor& bias,
-                    Int8Kernel finish, at::Tensor& y) const {
+                    GemmFinish finish, at::Tensor& y) const {
     const Kernels& kernels = CpuKernels();
     const int64_t rows = x.size(0);
     const at::Tensor bytes = at::empty({rows, inputs}, at::kByte);
@@ -238,15 +330,22 @@ struct Linear::Packed {
                        inputs, bytes.data_ptr<uint8_t>() + begin * inputs,
                        scales.data_ptr<float>() + begin);
     });
+    if (UsesSmallKernel(rows)) {
+      MultiplySmall(bytes, bias, scales.data_ptr<float>(), finish, y);
+      return;
+    }
     at::Tensor sums = at::empty({rows, outputs}, at::kInt);
     Multiply(bytes, at::Tensor(), Finish::kNone, sums);
     const Int8Epilogue epilogue = {
         column_scales.data_ptr<float>(), column_sums.data_ptr<int32_t>(),
         bias.defined() ? bias.data_ptr<float>() : nullptr, outputs};
+    const auto after = finish == GemmFinish::kStore ? kernels.int8_store
+                       : finish == GemmFinish::kAdd ? kernels.int8_add
+                                                    : kernels.int8_gelu;
     at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
-      finish(sums.data_ptr<int32_t>() + begin * outputs,
-             scales.data_ptr<float>() + begin, end - begin, epilogue,
-             y.data_ptr<float>() + begin * outputs);
+      after(sums.data_ptr<int32_t>() + begin * outputs,
+            scales.data_ptr<float>() + begin, end - begin, epilogue,
+            y.data_ptr<float>() + begin * outputs);
     });
   }
 };
@@ -272,36 +371,27 @@ at::Tensor Linear::Apply(const at::Tensor& x) const {
     return bias_.defined() ? at::addmm(bias_, x, weight_) : at::mm(x, weight_);
   }
   at::Tensor y = at::empty({x.size(0), packed_->outputs}, at::kFloat);
-  if (x.size(0) == 0) return y;
-  if (packed_->type == WeightType::kInt8) {
-    packed_->MultiplyInt8(x, bias_, CpuKernels().int8_store, y);
-  } else {
-    packed_->Multiply(x, bias_, Finish::kNone, y);
-  }
+  if (x.size(0) > 0) packed_->Run(x, bias_, Finish::kNone, y);
   return y;
 }
 
 at::Tensor Linear::ApplyActivated(const at::Tensor& x,
                                   Activation activation) const {
-  if (packed_ == nullptr) return Activate(Apply(x), activation);
+  const Finish finish = FinishOf(activation);
+  // The kernels of our own have the tanh form only.
+  const bool apart = packed_ == nullptr || (packed_->IsOurs(x.size(0)) &&
+                                            finish != Finish::kGeluTanh);
+  if (apart) return Activate(Apply(x), activation).to(input_type());
   at::Tensor y = at::empty({x.size(0), packed_->outputs}, input_type());
-  if (packed_->type != WeightType::kInt8) {
-    packed_->Multiply(x, bias_, FinishOf(activation), y);
-  } else if (activation == Activation::kGeluTanh) {
-    packed_->MultiplyInt8(x, bias_, CpuKernels().int8_gelu, y);
-  } else {
-    return Activate(Apply(x), activation);
-  }
+  packed_->Run(x, bias_, finish, y);
   return y;
 }
 
 void Linear::AddTo(const at::Tensor& x, at::Tensor& sum) const {
   if (packed_ == nullptr) {
     sum.add_(Apply(x));
-  } else if (packed_->type == WeightType::kInt8) {
-    packed_->MultiplyInt8(x, bias_, CpuKernels().int8_add, sum);
   } else {
-    packed_->Multiply(x, bias_, Finish::kAdd, sum);
+    packed_->Run(x, bias_, Finish::kAdd, sum);
   }
 }
 

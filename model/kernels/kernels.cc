@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "model/kernels/cpu_features.h"
+#include "model/kernels/small_gemm.h"
 #include "model/kernels/tables.h"
 
 namespace alignsae {
@@ -26,6 +27,19 @@ const std::vector<const Kernels*>& Sets() {
 }  // namespace
 
 const Kernels& CpuKernels() { return *Sets().front(); }
+
+const SmallGemmKernels& SmallGemm() {
+  static const SmallGemmKernels kernels = [] {
+    SmallGemmKernels usable;
+#if defined(__x86_64__)
+    if (ThisCpu().avx512) usable.f32 = SmallGemmF32;
+    if (ThisCpu().avx512_bf16) usable.bf16 = SmallGemmBf16;
+    if (ThisCpu().avx512_vnni) usable.int8 = SmallGemmInt8;
+#endif
+    return usable;
+  }();
+  return kernels;
+}
 
 KernelSets AllCpuKernels() { return {Sets().data(), Sets().size()}; }
 

@@ -24,9 +24,10 @@ namespace alignsae {
 // Bits of a bfloat16.
 using Bf16 = uint16_t;
 
-// Keys are stored in blocks of this many positions, [K, kKeyBlock] each, so
-// that one vector holds one dimension of all of them and a score needs no
-// horizontal sum.
+// Keys and values are stored in blocks of this many positions. A block of keys
+// is [K, kKeyBlock], so that one vector holds one dimension of all of them and
+// a score needs no horizontal sum; one of values is [kKeyBlock,
+// PaddedHeadDim(K)].
 inline constexpr int kKeyBlock = 16;
 // Queries that one call of `attend` takes at most.
 inline constexpr int kMaxQueries = 4;
@@ -40,11 +41,16 @@ constexpr int64_t PaddedHeadDim(int64_t head_dim) {
   return (head_dim + 15) / 16 * 16;
 }
 
-// One head of one sequence's cache in one layer; E is float or Bf16.
+// One head of one sequence's cache in one layer; E is float or Bf16. Its blocks
+// lie `key_stride` and `value_stride` numbers apart: between them are those of
+// the other heads, so that what a step reads of a sequence is one run of
+// memory.
 template <typename E>
 struct HeadCache {
-  E* keys = nullptr;    // [PaddedPositions(T) / 16, K, 16]
-  E* values = nullptr;  // [PaddedPositions(T), PaddedHeadDim(K)]
+  E* keys = nullptr;
+  E* values = nullptr;
+  int64_t key_stride = 0;
+  int64_t value_stride = 0;
 };
 
 // Consecutive queries of one head. Query i sees the keys [0, visible + i); of

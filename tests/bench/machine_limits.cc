@@ -2,13 +2,17 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
+#include <cstring>
 #include <dnnl.hpp>
 #include <functional>
 #include <map>
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
@@ -40,26 +44,37 @@ double HeadWeights(const Gpt2Config& config) {
   return static_cast<double>(config.vocab_size) * config.d_model;
 }
 
-double MeasureBandwidth() {
-  const std::vector<uint64_t> memory(size_t{64} << 20, 1);  // 512 MiB
-  std::vector<uint64_t> sums(at::get_num_threads() * 16);
-  const double seconds = BestSeconds(7, [&] {
-    at::parallel_for(0, at::get_num_threads(), 1,
-                     [&](int64_t begin, int64_t end) {
-                       const size_t threads = at::get_num_threads();
-                       const size_t from = memory.size() / threads * begin;
-                       const size_t to = memory.size() / threads * end;
-                       // Eight chains, so that adding is never what is waited
-                       // for.
-                       uint64_t lanes[8] = {};
-                       for (size_t i = from; i + 8 <= to; i += 8) {
-                         for (size_t k = 0; k < 8; ++k)
-                           lanes[k] += memory[i + k];
-                       }
-                       for (uint64_t lane : lanes) sums[begin * 16] += lane;
-                     });
+// Sums `words` from `streams` places at once: one run of reads alone does not
+// keep the memory busy.
+template <size_t kStreams>
+uint64_t SumStreams(const uint64_t* words, size_t count) {
+  const size_t part = count / kStreams / 8 * 8;
+  uint64_t lanes[kStreams][8] = {};
+  for (size_t i = 0; i < part; i += 8) {
+    for (size_t s = 0; s < kStreams; ++s) {
+      for (size_t k = 0; k < 8; ++k) lanes[s][k] += words[s * part + i + k];
+    }
+  }
+  uint64_t sum = 0;
+  for (size_t s = 0; s < kStreams; ++s) {
+    for (size_t k = 0; k < 8; ++k) sum += lanes[s][k];
+  }
+  return sum;
+}
+
+template <size_t kStreams>
+double ReadRate(const uint64_t* words, size_t count) {
+  std::vector<uint64_t> sums(at::get_num_threads() * 8);
+  const double seconds = BestSeconds(4, [&] {
+    const size_t threads = at::get_num_threads();
+    at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; ++t) {
+        sums[t * 8] +=
+            SumStreams<kStreams>(words + count / threads * t, count / threads);
+      }
+    });
   });
-  return static_cast<double>(memory.size() * sizeof(uint64_t)) / seconds;
+  return static_cast<double>(count * sizeof(uint64_t)) / seconds;
 }
 
 // The product alone, as the library's own user would write it.
@@ -104,9 +119,21 @@ double MeasureGemm(WeightType type) {
 
 }  // namespace
 
+// In large pages, as the weights are.
 double MemoryBandwidth() {
-  static const double measured = MeasureBandwidth();
-  return measured;
+  constexpr size_t kBytes = size_t{512} << 20;
+  constexpr size_t kHugePage = size_t{2} << 20;
+  static const std::unique_ptr<void, decltype(&std::free)> memory = [] {
+    std::unique_ptr<void, decltype(&std::free)> made(
+        std::aligned_alloc(kHugePage, kBytes), &std::free);
+    madvise(made.get(), kBytes, MADV_HUGEPAGE);
+    std::memset(made.get(), 1, kBytes);
+    return made;
+  }();
+  const auto* words = static_cast<const uint64_t*>(memory.get());
+  const size_t count = kBytes / sizeof(uint64_t);
+  return std::max({ReadRate<1>(words, count), ReadRate<2>(words, count),
+                   ReadRate<4>(words, count)});
 }
 
 double GemmRate(WeightType type) {
@@ -119,13 +146,13 @@ double GemmRate(WeightType type) {
 }
 
 double LeastSeconds(const Gpt2Config& config, WeightType type, double rows,
-                    double logits) {
+                    double logits, double bandwidth) {
   const double bytes =
       BytesPerWeight(type) *
       (BlockWeights(config) + (logits > 0 ? HeadWeights(config) : 0));
   const double operations =
       2 * (rows * BlockWeights(config) + logits * HeadWeights(config));
-  return std::max(bytes / MemoryBandwidth(), operations / GemmRate(type));
+  return std::max(bytes / bandwidth, operations / GemmRate(type));
 }
 
 }  // namespace alignsae

@@ -1,7 +1,7 @@
 // What this machine can do at most, measured in the same run as the engine: the
 // yardstick of every benchmark's "share".
 //
-// Thread-safety: measures once, on first use; call from one thread.
+// Thread-safety: call from one thread.
 
 #ifndef ALIGNSAE_TESTS_BENCH_MACHINE_LIMITS_H_
 #define ALIGNSAE_TESTS_BENCH_MACHINE_LIMITS_H_
@@ -12,7 +12,8 @@
 namespace alignsae {
 
 // Bytes per second read from memory by all threads: the best of several passes
-// over 512 MiB, more than any cache.
+// over 512 MiB, more than any cache, in one, two and four runs for each thread.
+// Measured at each call: on a machine that is shared it drifts by half.
 double MemoryBandwidth();
 
 // Multiply-adds per second, times two, of oneDNN's matrix product with weights
@@ -20,10 +21,10 @@ double MemoryBandwidth();
 double GemmRate(WeightType type);
 
 // Seconds that one forward pass takes at least: the larger of reading the
-// matrices once and multiplying by them. `rows` positions pass the blocks,
-// `logits` of them the head.
+// matrices once, at `bandwidth`, and multiplying by them. `rows` positions pass
+// the blocks, `logits` of them the head.
 double LeastSeconds(const Gpt2Config& config, WeightType type, double rows,
-                    double logits);
+                    double logits, double bandwidth);
 
 }  // namespace alignsae
 

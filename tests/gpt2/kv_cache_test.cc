@@ -24,19 +24,24 @@ TEST(KvCacheTest, HeadsOfSlotsAndLayersHaveMemoryOfTheirOwn) {
         const HeadCache<float> memory = cache.head<float>(layer, slot, head);
         const float mark = static_cast<float>(100 * layer + 10 * slot + head);
         // 40 positions take three blocks of 16; values are padded to 16.
-        for (int i = 0; i < 48 * 4; ++i) {
-          EXPECT_EQ(memory.keys[i], 0);
-          memory.keys[i] = mark;
-        }
-        for (int i = 0; i < 48 * 16; ++i) {
-          EXPECT_EQ(memory.values[i], 0);
-          memory.values[i] = -mark;
+        for (int block = 0; block < 3; ++block) {
+          for (int i = 0; i < 16 * 4; ++i) {
+            float& key = memory.keys[block * memory.key_stride + i];
+            EXPECT_EQ(key, 0);
+            key = mark;
+          }
+          for (int i = 0; i < 16 * 16; ++i) {
+            float& value = memory.values[block * memory.value_stride + i];
+            EXPECT_EQ(value, 0);
+            value = -mark;
+          }
         }
       }
     }
   }
   EXPECT_EQ(cache.head<float>(1, 2, 0).keys[0], 120);
-  EXPECT_EQ(cache.head<float>(1, 2, 0).values[48 * 16 - 1], -120);
+  const HeadCache<float> last = cache.head<float>(1, 3, 2);
+  EXPECT_EQ(last.values[2 * last.value_stride + 16 * 16 - 1], -132);
 }
 
 TEST(KvCacheTest, Bf16TakesHalfTheMemory) {

@@ -135,8 +135,8 @@ struct Head {
       : head_dim(dim),
         keys(Random(positions * dim, seed)),
         values(Random(positions * dim, seed + 1)),
-        key_blocks(PaddedPositions(positions) * dim, kNan),
-        value_rows(PaddedPositions(positions) * PaddedHeadDim(dim), kNan),
+        key_blocks(2 * PaddedPositions(positions) * dim, kNan),
+        value_rows(2 * PaddedPositions(positions) * PaddedHeadDim(dim), kNan),
         narrow_keys(key_blocks.size(), 0x7fc0),
         narrow_values(value_rows.size(), 0x7fc0) {
     for (int t = 0; t < positions; ++t) {
@@ -144,9 +144,22 @@ struct Head {
       kernels.store_bf16(&keys[t * dim], &values[t * dim], dim, t, bf16());
     }
   }
-  HeadCache<float> f32() { return {key_blocks.data(), value_rows.data()}; }
-  HeadCache<Bf16> bf16() { return {narrow_keys.data(), narrow_values.data()}; }
+  // Blocks of one head, with room for another head's between them.
+  HeadCache<float> f32() {
+    return {key_blocks.data(), value_rows.data(), KeyStride(), ValueStride()};
+  }
+  HeadCache<Bf16> bf16() {
+    return {narrow_keys.data(), narrow_values.data(), KeyStride(),
+            ValueStride()};
+  }
+  int64_t KeyStride() const { return 2 * 16 * head_dim; }
+  int64_t ValueStride() const { return 2 * 16 * PaddedHeadDim(head_dim); }
 };
+
+template <typename E>
+HeadCache<const E> ReadOnly(const HeadCache<E>& cache) {
+  return {cache.keys, cache.values, cache.key_stride, cache.value_stride};
+}
 
 // Position t is of `prefix` below `shared`, else of `own`.
 std::vector<double> Attended(const float* query, const Head& prefix,
@@ -204,11 +217,10 @@ TEST_P(KernelsTest, AttentionOverPrefixAndOwnKeysEqualsItsFormula) {
           task.count = wide.count = half.count = count;
           task.visible = wide.visible = half.visible = visible;
           task.shared = wide.shared = half.shared = shared;
-          task.prefix = {prefix.f32().keys, prefix.f32().values};
-          task.own = {own.f32().keys, own.f32().values};
-          wide.prefix =
-              half.prefix = {prefix.bf16().keys, prefix.bf16().values};
-          wide.own = half.own = {own.bf16().keys, own.bf16().values};
+          task.prefix = ReadOnly(prefix.f32());
+          task.own = ReadOnly(own.f32());
+          wide.prefix = half.prefix = ReadOnly(prefix.bf16());
+          wide.own = half.own = ReadOnly(own.bf16());
           kernels_.attend_f32(task);
           kernels_.attend_bf16_to_f32(wide);
           kernels_.attend_bf16(half);
@@ -243,7 +255,7 @@ TEST_P(KernelsTest, QueryGetsTheSameBitsWithWhateverQueriesAndPrefix) {
     task.count = count;
     task.visible = 41 + first;
     task.shared = shared;
-    task.prefix = task.own = {head.f32().keys, head.f32().values};
+    task.prefix = task.own = ReadOnly(head.f32());
     kernels_.attend_f32(task);
     return context;
   };
@@ -268,7 +280,7 @@ TEST_P(KernelsTest, NanInAKeyReachesTheContext) {
     std::vector<float> scratch(4 * 32), context(4 * 21);
     auto task = Task<float, float>(queries, 16, scratch, context.data());
     task.count = 1;
-    task.prefix = task.own = {head.f32().keys, head.f32().values};
+    task.prefix = task.own = ReadOnly(head.f32());
     task.visible = 11;  // Not seen yet.
     kernels_.attend_f32(task);
     EXPECT_TRUE(std::isfinite(context[3]));

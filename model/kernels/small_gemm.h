@@ -1,0 +1,64 @@
+// Matrix products of a few rows with weights that are streamed from memory.
+//
+// A decode step multiplies 1 to some 100 rows by every weight of the model
+// once. oneDNN reaches the processor's peak where weights lie in a cache, but
+// waits for memory between its blocks; these kernels fetch the next block while
+// they multiply by this one. They read the layout that oneDNN chose, so that
+// both use the same weights: blocks of 64 columns,
+//
+//   float32    [I, 64]
+//   bfloat16   [I / 2, 64, 2]
+//   int8       [I / 4, 64, 4]
+//
+// A row's result does not depend on the other rows, nor on how many there are.
+//
+// Letters in shapes: M rows, I inputs, O outputs.
+//
+// Thread-safety: pure functions; SmallGemm() from any thread.
+
+#ifndef ALIGNSAE_MODEL_KERNELS_SMALL_GEMM_H_
+#define ALIGNSAE_MODEL_KERNELS_SMALL_GEMM_H_
+
+#include <cstdint>
+
+#include "model/kernels/kernels.h"
+
+namespace alignsae {
+
+inline constexpr int kColumnBlock = 64;
+
+enum class GemmFinish { kStore, kAdd, kGelu };
+
+// Columns [0, columns) of y = finish(x W + bias). The pointers of weights,
+// bias, scales and y are those of the first block's first column.
+struct GemmTask {
+  const void* x = nullptr;  // [M, I] float32, bfloat16 or uint8 (see quantize).
+  int64_t rows = 0;         // M
+  int64_t inputs = 0;       // I; a multiple of 64 bytes of weights' rows.
+  const void* blocks = nullptr;
+  int64_t columns = 0;
+  const float* bias = nullptr;  // May be null.
+  // int8 only, as in Int8Epilogue.
+  const float* row_scales = nullptr;
+  const float* column_scales = nullptr;
+  const int32_t* column_sums = nullptr;
+  GemmFinish finish = GemmFinish::kStore;
+  // [M, O], rows `y_stride` numbers apart; exactly one is set. kAdd: float32.
+  float* y = nullptr;
+  Bf16* narrow_y = nullptr;
+  int64_t y_stride = 0;
+};
+
+using GemmKernel = void (*)(const GemmTask&);
+
+// The kernels that this machine runs; null where it lacks the instructions.
+struct SmallGemmKernels {
+  GemmKernel f32 = nullptr;   // AVX-512.
+  GemmKernel bf16 = nullptr;  // AVX-512 with its bfloat16 dot product.
+  GemmKernel int8 = nullptr;  // AVX-512 with VNNI.
+};
+const SmallGemmKernels& SmallGemm();
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_KERNELS_SMALL_GEMM_H_

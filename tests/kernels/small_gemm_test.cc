@@ -1,0 +1,228 @@
+#include "model/kernels/small_gemm.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "model/base/counter_rng.h"
+
+namespace alignsae {
+namespace {
+
+std::vector<float> Random(size_t count, uint64_t seed) {
+  CounterRng rng(seed);
+  std::vector<float> values(count);
+  for (float& value : values) {
+    value = static_cast<float>(2 * rng.NextUniform() - 1);
+  }
+  return values;
+}
+
+Bf16 Narrow(float x) {
+  Bf16 y = 0;
+  CpuKernels().to_bf16(&x, 1, &y);
+  return y;
+}
+float Wide(Bf16 x) {
+  const uint32_t bits = static_cast<uint32_t>(x) << 16;
+  float value = 0;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+// W [I, O] in blocks of 64 columns, `group` inputs side by side.
+template <typename W, typename Of>
+std::vector<W> Blocks(int inputs, int outputs, int group, Of of) {
+  const int blocks = (outputs + 63) / 64;
+  std::vector<W> packed(static_cast<size_t>(blocks) * inputs * 64);
+  for (int i = 0; i < inputs; ++i) {
+    for (int o = 0; o < outputs; ++o) {
+      const size_t at =
+          (static_cast<size_t>(o / 64) * inputs / group + i / group) * 64 *
+              group +
+          o % 64 * group + i % group;
+      packed[at] = of(i, o);
+    }
+  }
+  return packed;
+}
+
+// One product: shape, operands as numbers, and what it should give.
+struct Product {
+  int rows, inputs, outputs;
+  std::vector<float> x, w, bias, before;
+
+  Product(int m, int i, int o)
+      : rows(m),
+        inputs(i),
+        outputs(o),
+        x(Random(static_cast<size_t>(m) * i, 1)),
+        w(Random(static_cast<size_t>(i) * o, 2)),
+        bias(Random(o, 3)),
+        before(Random(static_cast<size_t>(m) * o, 4)) {}
+
+  double Expected(int m, int o, GemmFinish finish) const {
+    double y = bias[o];
+    for (int i = 0; i < inputs; ++i) {
+      y += static_cast<double>(x[m * inputs + i]) * w[i * outputs + o];
+    }
+    if (finish == GemmFinish::kAdd) return y + before[m * outputs + o];
+    if (finish == GemmFinish::kStore) return y;
+    const double inner =
+        std::sqrt(2 / std::acos(-1.0)) * (y + 0.044715 * y * y * y);
+    return 0.5 * y * (1 + std::tanh(inner));
+  }
+
+  GemmTask Task(GemmFinish finish, std::vector<float>& y) const {
+    y = before;
+    GemmTask task;
+    task.rows = rows;
+    task.inputs = inputs;
+    task.columns = outputs;
+    task.bias = bias.data();
+    task.finish = finish;
+    task.y = y.data();
+    task.y_stride = outputs;
+    return task;
+  }
+
+  void Check(const std::vector<float>& y, GemmFinish finish,
+             double tolerance) const {
+    for (int m = 0; m < rows; ++m) {
+      for (int o = 0; o < outputs; ++o) {
+        ASSERT_NEAR(y[m * outputs + o], Expected(m, o, finish), tolerance)
+            << rows << "x" << inputs << "x" << outputs << " at " << m << ", "
+            << o;
+      }
+    }
+  }
+};
+
+// Every remainder of rows, one block and several, a last one that is not whole,
+// and more inputs than fit into one chunk (1024 words).
+std::vector<Product> Products() {
+  return {Product(1, 64, 64),   Product(2, 128, 130), Product(3, 64, 7),
+          Product(4, 192, 64),  Product(5, 64, 200),  Product(6, 1088, 70),
+          Product(13, 64, 128), Product(128, 64, 96), Product(7, 4160, 65)};
+}
+
+constexpr GemmFinish kFinishes[] = {GemmFinish::kStore, GemmFinish::kAdd,
+                                    GemmFinish::kGelu};
+
+TEST(SmallGemmTest, F32EqualsItsFormula) {
+  if (SmallGemm().f32 == nullptr) GTEST_SKIP() << "needs AVX-512";
+  for (const Product& p : Products()) {
+    const auto blocks =
+        Blocks<float>(p.inputs, p.outputs, 1,
+                      [&](int i, int o) { return p.w[i * p.outputs + o]; });
+    for (GemmFinish finish : kFinishes) {
+      std::vector<float> y;
+      GemmTask task = p.Task(finish, y);
+      task.x = p.x.data();
+      task.blocks = blocks.data();
+      SmallGemm().f32(task);
+      p.Check(y, finish, 1e-3);
+    }
+  }
+}
+
+TEST(SmallGemmTest, Bf16EqualsItsFormulaOverTheRoundedNumbers) {
+  if (SmallGemm().bf16 == nullptr) GTEST_SKIP() << "needs AVX-512 bfloat16";
+  for (Product p : Products()) {
+    std::vector<Bf16> x;
+    for (float& value : p.x) {
+      x.push_back(Narrow(value));
+      value = Wide(x.back());
+    }
+    for (float& value : p.w) value = Wide(Narrow(value));
+    const auto blocks = Blocks<Bf16>(p.inputs, p.outputs, 2, [&](int i, int o) {
+      return Narrow(p.w[i * p.outputs + o]);
+    });
+    for (GemmFinish finish : kFinishes) {
+      std::vector<float> y;
+      GemmTask task = p.Task(finish, y);
+      task.x = x.data();
+      task.blocks = blocks.data();
+      SmallGemm().bf16(task);
+      p.Check(y, finish, 1e-3);
+      if (finish == GemmFinish::kAdd) continue;
+      std::vector<Bf16> narrow(y.size());
+      task.y = nullptr;
+      task.narrow_y = narrow.data();
+      SmallGemm().bf16(task);
+      for (size_t i = 0; i < y.size(); ++i) {
+        ASSERT_EQ(narrow[i], Narrow(y[i]));
+      }
+    }
+  }
+}
+
+TEST(SmallGemmTest, Int8EqualsItsFormulaOverTheRoundedNumbers) {
+  if (SmallGemm().int8 == nullptr) GTEST_SKIP() << "needs AVX-512 VNNI";
+  for (Product p : Products()) {
+    std::vector<uint8_t> x(p.x.size());
+    std::vector<float> row_scales(p.rows);
+    CpuKernels().quantize(p.x.data(), p.rows, p.inputs, x.data(),
+                          row_scales.data());
+    for (size_t i = 0; i < x.size(); ++i) {
+      p.x[i] = static_cast<float>(x[i] - 128) * row_scales[i / p.inputs];
+    }
+    std::vector<float> column_scales(p.outputs);
+    std::vector<int32_t> column_sums(p.outputs);
+    for (int o = 0; o < p.outputs; ++o) {
+      column_scales[o] = 0.005f + 0.0001f * static_cast<float>(o % 7);
+    }
+    const auto rounded = [&](int i, int o) {
+      return static_cast<int8_t>(
+          std::round(p.w[i * p.outputs + o] * 0.6f / column_scales[o]));
+    };
+    const auto blocks = Blocks<int8_t>(p.inputs, p.outputs, 4, rounded);
+    std::vector<float> w = p.w;
+    for (int i = 0; i < p.inputs; ++i) {
+      for (int o = 0; o < p.outputs; ++o) {
+        column_sums[o] += rounded(i, o);
+        w[i * p.outputs + o] =
+            static_cast<float>(rounded(i, o)) * column_scales[o];
+      }
+    }
+    p.w = w;
+    for (GemmFinish finish : kFinishes) {
+      std::vector<float> y;
+      GemmTask task = p.Task(finish, y);
+      task.x = x.data();
+      task.blocks = blocks.data();
+      task.row_scales = row_scales.data();
+      task.column_scales = column_scales.data();
+      task.column_sums = column_sums.data();
+      SmallGemm().int8(task);
+      p.Check(y, finish, 1e-3);
+    }
+  }
+}
+
+TEST(SmallGemmTest, RowGetsTheSameBitsWithAnyOtherRows) {
+  if (SmallGemm().f32 == nullptr) GTEST_SKIP() << "needs AVX-512";
+  const Product p(17, 64, 130);
+  const auto blocks =
+      Blocks<float>(64, 130, 1, [&](int i, int o) { return p.w[i * 130 + o]; });
+  std::vector<float> all;
+  GemmTask task = p.Task(GemmFinish::kGelu, all);
+  task.x = p.x.data();
+  task.blocks = blocks.data();
+  SmallGemm().f32(task);
+  for (int row = 0; row < 17; ++row) {
+    std::vector<float> alone;
+    GemmTask one = p.Task(GemmFinish::kGelu, alone);
+    one.rows = 1;
+    one.x = p.x.data() + row * 64;
+    one.blocks = blocks.data();
+    SmallGemm().f32(one);
+    for (int o = 0; o < 130; ++o) ASSERT_EQ(alone[o], all[row * 130 + o]);
+  }
+}
+
+}  // namespace
+}  // namespace alignsae
