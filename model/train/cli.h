@@ -27,6 +27,7 @@ void RegisterData(CLI::App& app, absl::Status& status);
 void RegisterLm(CLI::App& app, absl::Status& status);
 void RegisterSae(CLI::App& app, absl::Status& status);
 void RegisterEval(CLI::App& app, absl::Status& status);
+void RegisterAgree(CLI::App& app, absl::Status& status);
 void RegisterPipeline(CLI::App& app, absl::Status& status);
 
 // Adds --preset, which fills `preset` (and must outlive the parse). Call before

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   alignsae::RegisterLm(app, status);
   alignsae::RegisterSae(app, status);
   alignsae::RegisterEval(app, status);
+  alignsae::RegisterAgree(app, status);
   alignsae::RegisterPipeline(app, status);
   try {
     app.parse(argc, argv);
