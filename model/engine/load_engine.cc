@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <dlfcn.h>
+#include <malloc.h>
 
 #include <climits>
 #include <cstdlib>
@@ -79,6 +80,7 @@ absl::StatusOr<LoadedEngine> LoadEngine(const EngineSetup& setup) {
   loaded.threads = at::get_num_threads();
   ALIGNSAE_ASSIGN_OR_RETURN(loaded.engine,
                             Engine::Create(std::move(bundle), setup.engine));
+  malloc_trim(0);  // The float32 weights that were only read to be prepared.
   return loaded;
 }
 

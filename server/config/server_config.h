@@ -85,7 +85,7 @@ struct ServerConfig {
   std::string device = "cpu";
   // Number type of the model's weights: f32, bf16 or int8. A machine that
   // cannot run it runs f32 and says so.
-  std::string weight_type = "f32";
+  std::string weight_type = "int8";
   int threads = 0;  // 0: every processor that the process may use.
 
   Endpoint listen{"127.0.0.1", 50051};

@@ -69,6 +69,16 @@ from grpc_health.health.v1 import health_pb2 as health  # noqa: E402
 from grpc_health.health.v1 import health_pb2_grpc as health_grpc  # noqa: E402
 
 
+def eventually(condition, seconds=10):
+    """Whether `condition()` becomes true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return condition()
+
+
 class Api:
     """One channel with a stub of every service."""
 

@@ -4,18 +4,8 @@ import concurrent.futures
 import time
 
 import grpc
-from alignsae_server import (Server, ServerTest, common, generation, intervention, main, model,
-                             steering, swap_edit)
-
-
-def eventually(condition, seconds=10):
-    """Whether `condition()` becomes true in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
+from alignsae_server import (Server, ServerTest, common, eventually, generation, intervention,
+                             main, model, steering, swap_edit)
 
 
 class ConcurrencyTest(ServerTest):

@@ -1,0 +1,46 @@
+// What alignsae-load does, from its command line.
+//
+// Thread-safety: value type.
+
+#ifndef ALIGNSAE_CLIENT_LOAD_LOAD_OPTIONS_H_
+#define ALIGNSAE_CLIENT_LOAD_LOAD_OPTIONS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace alignsae {
+
+// The RPCs that a load is mixed of, by name: "read" (ReadConcepts), "swap",
+// "complete" (Complete, no intervention) and "generate" (the stream).
+using LoadMix = std::map<std::string, double>;  // Name -> weight, > 0.
+
+// "swap=1,read=3". INVALID_ARGUMENT names the part that is wrong.
+absl::StatusOr<LoadMix> ParseMix(absl::string_view text);
+
+struct LoadOptions {
+  std::string target = "127.0.0.1:50051";
+  // Closed loop: this many callers, each calling again when it has its answer.
+  int concurrency = 16;
+  // Open loop when > 0: calls per second, at times of a Poisson process,
+  // whatever the server does.
+  double rate = 0;
+  absl::Duration duration = absl::Seconds(10);
+  absl::Duration warmup = absl::Seconds(1);  // Not counted.
+  absl::Duration deadline = absl::Seconds(5);
+  LoadMix mix = {{"swap", 1}};
+  int max_new_tokens = 12;
+  bool ignore_eos = true;  // Every answer has max_new_tokens.
+  uint64_t seed = 1;
+  // Health checks meanwhile, one every so often; zero: none.
+  absl::Duration health_every = absl::Milliseconds(100);
+  std::string client_id;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_CLIENT_LOAD_LOAD_OPTIONS_H_

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""A short overload by the load generator: twice what the server can do.
+
+Ratios of one run on one machine; the long form is in tests/bench/README.md.
+"""
+import json
+import subprocess
+import tempfile
+
+from alignsae_server import BIN, ServerTest, eventually, main
+
+
+class OverloadTest(ServerTest):
+    flags = ("--kv-slots=8", "--max-queued-sequences=32", "--max-prompts-per-batch=8")
+
+    def load(self, *flags):
+        with tempfile.NamedTemporaryFile(suffix=".json") as report:
+            subprocess.run([BIN / "alignsae-load", f"--server={self.server.target}",
+                            f"--json={report.name}", *flags],
+                           check=True, capture_output=True, timeout=120)
+            return json.load(report)
+
+    def rss_kib(self):
+        with open(f"/proc/{self.server.process.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+    def test_twice_the_capacity_is_refused_quickly_and_the_rest_is_served(self):
+        mix = ("--mix=complete=1", "--max-new-tokens=12", "--deadline-seconds=2")
+        capacity = self.load("--concurrency=16", "--seconds=3", *mix)
+        self.assertEqual(set(capacity["codes"]), {"OK"})
+        before = self.rss_kib()
+        offered = 2 * capacity["calls_per_s"]
+        over = self.load(f"--rate={offered:.1f}", "--seconds=6", *mix)
+        codes = over["codes"]
+        # Everything was answered, and refused where it had to be: no hang, no
+        # other error.
+        self.assertLessEqual(set(codes), {"OK", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"})
+        self.assertGreater(codes["RESOURCE_EXHAUSTED"], 0)
+        self.assertGreater(codes["OK"], 0)
+        # Work was not thrown away: most of what the server can do came out in time.
+        self.assertGreater(over["goodput_tokens_per_s"], 0.5 * capacity["goodput_tokens_per_s"])
+        self.assertLess(self.rss_kib() - before, 100 << 10)
+        self.assertTrue(eventually(lambda: self.server.metric("alignsae_kv_slots_in_use") == 0))
+
+    def test_mixed_calls_all_succeed_below_the_capacity(self):
+        report = self.load("--concurrency=4", "--seconds=2",
+                           "--mix=read=2,swap=1,complete=1,generate=1")
+        self.assertEqual(set(report["codes"]), {"OK"})
+        self.assertEqual(set(report["latency"]), {"read", "swap", "complete", "generate"})
+        self.assertGreater(report["first_token"]["generate"]["count"], 0)
+        self.assertGreater(report["health"]["count"], 10)
+
+    def test_csv_has_a_line_for_each_call_and_the_plot_script_names_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            csv, plot = f"{folder}/calls.csv", f"{folder}/calls.gp"
+            report = self.load("--concurrency=2", "--seconds=1", "--mix=read",
+                               f"--csv={csv}", f"--plot={plot}")
+            with open(csv) as lines:
+                rows = lines.read().splitlines()
+            self.assertEqual(rows[0], "rpc,code,due_s,latency_ms,first_token_ms,generated_tokens")
+            self.assertEqual(len(rows) - 1, sum(report["codes"].values()))
+            with open(plot) as script:
+                self.assertIn(csv, script.read())
+
+    def test_bad_flags_are_usage_errors(self):
+        for flags, words in ((["--mix=nonsense"], "--mix: must be of read, swap"),
+                             (["--plot=x"], "--plot: must not be given without --csv"),
+                             (["--concurrency=0"], "--concurrency")):
+            done = subprocess.run([BIN / "alignsae-load", f"--server={self.server.target}",
+                                   *flags], capture_output=True, text=True, timeout=30)
+            self.assertEqual(done.returncode, 64, done.stderr)
+            self.assertIn(words, done.stderr)
+
+
+if __name__ == "__main__":
+    main()
