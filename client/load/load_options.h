@@ -29,6 +29,9 @@ struct LoadOptions {
   // Open loop when > 0: calls per second, at times of a Poisson process,
   // whatever the server does.
   double rate = 0;
+  // The calls go over this many connections in turn: a server bounds the calls
+  // of one.
+  int connections = 8;
   absl::Duration duration = absl::Seconds(10);
   absl::Duration warmup = absl::Seconds(1);  // Not counted.
   absl::Duration deadline = absl::Seconds(5);

@@ -29,6 +29,16 @@ double Seconds(Clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
+// A connection that no other channel shares. Refusals are what is measured:
+// none is hidden by trying again.
+std::shared_ptr<grpc::Channel> NewConnection(const std::string& target) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(),
+                                   arguments);
+}
+
 // What the calls are about, from the server itself.
 struct Subject {
   std::vector<std::string> questions;
@@ -38,11 +48,14 @@ struct Subject {
 // Everything that calls share. Outlives them: the runner waits for all.
 class Load {
  public:
-  Load(const LoadOptions& options, std::shared_ptr<grpc::Channel> channel)
-      : options_(options),
-        model_(v1::ModelService::NewStub(channel)),
-        concept_(v1::ConceptService::NewStub(channel)),
-        steering_(v1::SteeringService::NewStub(channel)) {}
+  explicit Load(const LoadOptions& options) : options_(options) {
+    for (int i = 0; i < options.connections; ++i) {
+      const auto channel = NewConnection(options.target);
+      if (i == 0) model_ = v1::ModelService::NewStub(channel);
+      concept_.push_back(v1::ConceptService::NewStub(channel));
+      steering_.push_back(v1::SteeringService::NewStub(channel));
+    }
+  }
 
   absl::Status Learn() {
     grpc::ClientContext context;
@@ -81,8 +94,12 @@ class Load {
   void set_begin(Clock::time_point begin) { begin_ = begin; }
   const LoadOptions& options() const { return options_; }
   const Subject& subject() const { return subject_; }
-  v1::ConceptService::Stub& concept_stub() { return *concept_; }
-  v1::SteeringService::Stub& steering_stub() { return *steering_; }
+  v1::ConceptService::Stub& concept_stub(uint64_t index) {
+    return *concept_[index % concept_.size()];
+  }
+  v1::SteeringService::Stub& steering_stub(uint64_t index) {
+    return *steering_[index % steering_.size()];
+  }
 
   void Note(const std::string& rpc, Clock::time_point due,
             Clock::time_point first_token, int tokens,
@@ -110,8 +127,8 @@ class Load {
   Subject subject_;
   Clock::time_point begin_;
   std::unique_ptr<v1::ModelService::Stub> model_;
-  std::unique_ptr<v1::ConceptService::Stub> concept_;
-  std::unique_ptr<v1::SteeringService::Stub> steering_;
+  std::vector<std::unique_ptr<v1::ConceptService::Stub>> concept_;
+  std::vector<std::unique_ptr<v1::SteeringService::Stub>> steering_;
   Mutex mutex_;
   std::vector<LoadSample> samples_ ABSL_GUARDED_BY(mutex_);
 };
@@ -169,7 +186,7 @@ class ReadCall final : public LoadCall {
   using LoadCall::LoadCall;
   void Begin(uint64_t index) {
     *request_.add_prompts() = PromptOf(index);
-    load_->concept_stub().async()->ReadConcepts(
+    load_->concept_stub(index).async()->ReadConcepts(
         &context_, &request_, &response_,
         [this](const grpc::Status& status) { End(0, status); });
   }
@@ -188,7 +205,7 @@ class SwapCall final : public LoadCall {
     request_.mutable_target()->set_name(
         concepts[(index + 1) % concepts.size()]);
     *request_.mutable_generation() = Generation();
-    load_->steering_stub().async()->Swap(
+    load_->steering_stub(index).async()->Swap(
         &context_, &request_, &response_, [this](const grpc::Status& status) {
           End(response_.baseline().generated_token_count() +
                   response_.steered().generated_token_count(),
@@ -207,7 +224,7 @@ class CompleteCall final : public LoadCall {
   void Begin(uint64_t index) {
     *request_.mutable_prompt() = PromptOf(index);
     *request_.mutable_generation() = Generation();
-    load_->steering_stub().async()->Complete(
+    load_->steering_stub(index).async()->Complete(
         &context_, &request_, &response_, [this](const grpc::Status& status) {
           End(response_.arms_size() > 0
                   ? response_.arms(0).generated_token_count()
@@ -229,7 +246,7 @@ class GenerateCall final
   void Begin(uint64_t index) {
     *request_.mutable_prompt() = PromptOf(index);
     *request_.mutable_generation() = Generation();
-    load_->steering_stub().async()->Generate(&context_, &request_, this);
+    load_->steering_stub(index).async()->Generate(&context_, &request_, this);
     StartRead(&event_);
     StartCall();
   }
@@ -354,16 +371,8 @@ std::vector<double> ProbeHealth(const std::shared_ptr<grpc::Channel>& channel,
 }  // namespace
 
 absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options) {
-  // Refusals are what is measured: none is hidden by trying again.
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  const auto channel = grpc::CreateCustomChannel(
-      options.target, grpc::InsecureChannelCredentials(), arguments);
-  grpc::ChannelArguments own;  // Health checks have a connection of their own.
-  own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  const auto health_channel = grpc::CreateCustomChannel(
-      options.target, grpc::InsecureChannelCredentials(), own);
-  Load load(options, channel);
+  const auto health_channel = NewConnection(options.target);
+  Load load(options);
   ALIGNSAE_RETURN_IF_ERROR(load.Learn());
   const Clock::time_point start = Clock::now();
   const Clock::time_point begin =

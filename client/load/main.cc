@@ -72,6 +72,10 @@ int main(int argc, char** argv) {
   app.add_option("--rate", options.rate,
                  "Open loop: calls per second, whatever the server does")
       ->check(CLI::PositiveNumber);
+  app.add_option("--connections", options.connections,
+                 "Connections that the calls go over in turn")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   app.add_option("--seconds", flags.seconds, "Time that is measured")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

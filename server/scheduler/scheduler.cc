@@ -10,6 +10,11 @@
 namespace alignsae {
 namespace {
 
+// Under overload every request that is taken is one that just fits; half of
+// them would be dropped after all their waiting if the prediction were taken as
+// it is.
+constexpr double kWaitMargin = 1.25;
+
 absl::Status Draining() {
   return WithReason(absl::UnavailableError("server: is shutting down"),
                     kReasonDraining);
@@ -27,6 +32,15 @@ absl::Status SlowReader() {
   return WithReason(
       absl::ResourceExhaustedError("stream: must be read while it is written"),
       kReasonSlowReader);
+}
+
+absl::Status Hopeless() {
+  return WithRetryAfter(
+      WithReason(absl::ResourceExhaustedError(
+                     "deadline: must leave time to run, got too little after "
+                     "the wait for a slot"),
+                 kReasonDeadline),
+      absl::Seconds(1));
 }
 
 absl::Status Displaced() {
@@ -82,7 +96,7 @@ absl::Status Scheduler::CheckAdmission(const RequestSpec& spec,
   const absl::Duration run = wait > absl::ZeroDuration()
                                  ? queue_.PredictRun(spec)
                                  : absl::ZeroDuration();
-  if (now + wait + run > spec.deadline) {
+  if (now + wait * kWaitMargin + run > spec.deadline) {
     return WithRetryAfter(
         WithReason(
             absl::ResourceExhaustedError(absl::StrCat(
@@ -147,6 +161,12 @@ absl::Status Scheduler::WhyEnd(const ActiveRequest& request, absl::Time now,
   return ending_all ? Draining() : absl::OkStatus();
 }
 
+bool Scheduler::IsHopeless(const ActiveRequest& request, absl::Time now) const {
+  // One that no step has passed over is tried: see CheckAdmission.
+  return !request.started && request.submitted < last_admission_ &&
+         now + queue_.PredictRun(request.spec) > request.spec.deadline;
+}
+
 void Scheduler::Sweep(absl::Time now, StepReport& report) {
   bool ending_all = false;
   std::vector<QueuedUnit> dropped;
@@ -155,9 +175,12 @@ void Scheduler::Sweep(absl::Time now, StepReport& report) {
     MutexLock lock(&mutex_);
     ending_all = end_all_;
     displaced.swap(displaced_);
-    dropped = queue_.RemoveIf([&](const ActiveRequest& request) {
-      return request.ended || !WhyEnd(request, now, ending_all).ok();
-    });
+    dropped = queue_.RemoveIf(
+        [&](const ActiveRequest& request)
+            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+              return request.ended || !WhyEnd(request, now, ending_all).ok() ||
+                     IsHopeless(request, now);
+            });
   }
   for (const std::shared_ptr<ActiveRequest>& request : displaced) {
     if (request->ended) continue;
@@ -166,8 +189,9 @@ void Scheduler::Sweep(absl::Time now, StepReport& report) {
   }
   for (const QueuedUnit& unit : dropped) {
     if (unit.request->ended) continue;
-    const absl::Status why = WhyEnd(*unit.request, now, ending_all);
-    if (absl::IsDeadlineExceeded(why)) {
+    absl::Status why = WhyEnd(*unit.request, now, ending_all);
+    if (why.ok()) why = Hopeless();
+    if (absl::IsDeadlineExceeded(why) || absl::IsResourceExhausted(why)) {
       observer_->OnRejected(RejectReason::kDeadline);
     }
     EndRequest(unit.request, why, now, report);
@@ -191,6 +215,7 @@ void Scheduler::Admit(absl::Time now, StepReport& report) {
       admitted.push_back(*std::move(unit));
     }
     free_slots_ = free;
+    last_admission_ = now;
     busy_ = busy_ || !admitted.empty();
   }
   for (const QueuedUnit& unit : admitted) Start(unit, now, report);

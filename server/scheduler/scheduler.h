@@ -136,6 +136,10 @@ class Scheduler {
   static absl::Status WhyEnd(const ActiveRequest& request, absl::Time now,
                              bool ending_all);
 
+  // A waiting request whose deadline no longer leaves time to run: running it
+  // would take the time of those that can still be answered.
+  bool IsHopeless(const ActiveRequest& request, absl::Time now) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Sweep(absl::Time now, StepReport& report) ABSL_LOCKS_EXCLUDED(mutex_);
   void Admit(absl::Time now, StepReport& report) ABSL_LOCKS_EXCLUDED(mutex_);
   void Start(const QueuedUnit& queued, absl::Time now, StepReport& report);
@@ -177,6 +181,7 @@ class Scheduler {
   std::vector<std::shared_ptr<ActiveRequest>> displaced_
       ABSL_GUARDED_BY(mutex_);
   int free_slots_ ABSL_GUARDED_BY(mutex_);
+  absl::Time last_admission_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;  // Something runs.
   bool refuse_new_ ABSL_GUARDED_BY(mutex_) = false;
   bool end_all_ ABSL_GUARDED_BY(mutex_) = false;

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Many clients at once, clients that go away, deadlines, readers that do not read."""
 import concurrent.futures
-import time
 
 import grpc
 from alignsae_server import (Server, ServerTest, common, eventually, generation, intervention,

@@ -14,11 +14,13 @@ class OverloadTest(ServerTest):
     flags = ("--kv-slots=8", "--max-queued-sequences=32", "--max-prompts-per-batch=8")
 
     def load(self, *flags):
-        with tempfile.NamedTemporaryFile(suffix=".json") as report:
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/report.json"
             subprocess.run([BIN / "alignsae-load", f"--server={self.server.target}",
-                            f"--json={report.name}", *flags],
+                            f"--json={path}", *flags],
                            check=True, capture_output=True, timeout=120)
-            return json.load(report)
+            with open(path) as report:
+                return json.load(report)
 
     def rss_kib(self):
         with open(f"/proc/{self.server.process.pid}/status") as status:

@@ -127,8 +127,40 @@ TEST_F(SchedulerEndingTest, ADeadlineThatWouldPassInTheQueueIsRefused) {
                        "slot and to run about 1s, got 900ms"));
   EXPECT_EQ(ReasonOf(refused), "DEADLINE");
   EXPECT_EQ(RetryAfterOf(refused), absl::Seconds(1));
-  spec.deadline = clock_.Now() + absl::Milliseconds(2100);
+  spec.deadline = clock_.Now() + absl::Milliseconds(2300);
   EXPECT_OK(SubmitStatus(spec));
+}
+
+TEST_F(SchedulerEndingTest, AWaitThatTookTheTimeToRunEndsARequest) {
+  executor_.before_step = [this] { clock_.Advance(absl::Seconds(1)); };
+  Submit(Generate({1}, 4));
+  RunUntilIdle();  // A sequence takes four seconds.
+  for (int i = 0; i < kSlots; ++i) Submit(Generate({i}, 12));
+  scheduler_.RunOneStep();
+  RequestSpec spec = One(Generate({1}, 4));
+  spec.deadline = clock_.Now() + absl::Seconds(10);
+  auto hopeless = Submit(spec);
+  spec.deadline = clock_.Now() + absl::Seconds(30);
+  auto patient = Submit(spec);
+  for (int i = 0; i < 8; ++i) scheduler_.RunOneStep();
+  ASSERT_TRUE(hopeless->done().has_value());
+  EXPECT_EQ(hopeless->done()->code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(*hopeless->done()), "DEADLINE");
+  EXPECT_THAT(observer_.rejected, ElementsAre(RejectReason::kDeadline));
+  RunUntilIdle();
+  EXPECT_EQ(patient->done(), absl::OkStatus());
+}
+
+TEST_F(SchedulerEndingTest, ARequestThatNeedNotWaitIsTriedWhateverItsDeadline) {
+  executor_.before_step = [this] { clock_.Advance(absl::Seconds(1)); };
+  Submit(Generate({1}, 4));
+  RunUntilIdle();
+  executor_.before_step = [] {};
+  RequestSpec spec = One(Generate({1}, 4));
+  spec.deadline = clock_.Now() + absl::Seconds(1);
+  auto quick = Submit(spec);
+  RunUntilIdle();
+  EXPECT_EQ(quick->done(), absl::OkStatus());
 }
 
 TEST_F(SchedulerEndingTest, AFullQueueIsRefusedWithAReasonAndADelay) {
