@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/bundle/bundle.h"
+#include "model/engine/feature_reader.h"
 #include "model/engine/step_hook.h"
 #include "model/engine/step_packer.h"
 #include "model/gpt2/gpt2.h"
@@ -263,6 +264,26 @@ absl::Status Engine::CheckIntervention(const Intervention& intervention) const {
         absl::StrCat("checkpoint: no checkpoint ", intervention.checkpoint));
   }
   return CheckApplicable(saes[intervention.checkpoint], intervention);
+}
+
+absl::Status Engine::ReadFeatures(absl::Span<ConceptReading> readings,
+                                  int top_k) const {
+  if (readings.empty()) return absl::OkStatus();
+  const std::vector<Sae>& saes = impl_->bundle->saes;
+  const int checkpoint = readings[0].checkpoint;
+  const int64_t width = impl_->bundle->model->config().d_model;
+  for (const ConceptReading& reading : readings) {
+    if (reading.checkpoint != checkpoint || checkpoint < 0 ||
+        checkpoint >= static_cast<int>(saes.size()) ||
+        !saes[checkpoint].whole() ||
+        static_cast<int64_t>(reading.residual.size()) != width) {
+      return absl::InternalError("readings: have no features to read");
+    }
+  }
+  return WithTorchFence([&]() -> absl::Status {
+    ReadFeaturesOf(saes[checkpoint], readings, top_k);
+    return absl::OkStatus();
+  });
 }
 
 int Engine::kv_slots() const { return impl_->cache.slots(); }

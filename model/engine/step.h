@@ -25,10 +25,9 @@ namespace alignsae {
 struct Observation {
   int checkpoint = 0;          // Index into Catalog::checkpoints.
   std::vector<int> positions;  // Absolute, sorted, inside this step's tokens.
-  // Also encode every feature: the `top_k` largest, L0, reconstruction error.
-  // Needs the whole SAE.
+  // Also keep the residual, for StepExecutor::ReadFeatures. Needs the whole
+  // SAE.
   bool whole = false;
-  int top_k = 0;  // [0, F].
 };
 
 // Concept slots at one position.
@@ -45,7 +44,8 @@ struct ConceptReading {
     int feature = 0;
     float value = 0;
   };
-  // Observation::whole only.
+  std::vector<float> residual;  // [D] h; Observation::whole only.
+  // Set by StepExecutor::ReadFeatures.
   std::vector<FeatureValue> top_features;  // Non-zero ones, largest first.
   int l0 = 0;                              // Features with z != 0.
   double reconstruction_error = 0;         // norm(h^ - h) / norm(h).

@@ -26,6 +26,13 @@ class StepExecutor {
   virtual absl::Status CheckIntervention(
       const Intervention& intervention) const = 0;
 
+  // Encodes every feature of readings that kept their residual, all of one
+  // checkpoint: the `top_k` largest, L0 and the reconstruction error. Reads the
+  // whole SAE, so it is not a part of any step: call it from another thread,
+  // which alone computes. Thread-safe.
+  virtual absl::Status ReadFeatures(absl::Span<ConceptReading> readings,
+                                    int top_k) const = 0;
+
   virtual int kv_slots() const = 0;
 };
 

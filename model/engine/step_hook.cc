@@ -83,7 +83,7 @@ void StepHook::Observe(int checkpoint, absl::Span<const PackedRow> rows,
         const int place = observation.positions[i] - packed.start;
         // Of a fork, this packed row may hold a part only.
         if (place < 0 || place >= packed.length) continue;
-        const Target target = {packed.offset + place, &observation,
+        const Target target = {packed.offset + place,
                                &results_[packed.index].readings[first + i]};
         all.push_back(target);
         if (observation.whole) whole.push_back(target);
@@ -96,7 +96,7 @@ void StepHook::Observe(int checkpoint, absl::Span<const PackedRow> rows,
     return residual.index_select(0, RowIndices(indices, residual.device()));
   };
   if (!all.empty()) ReadConcepts(saes_[checkpoint], gather(all), all);
-  if (!whole.empty()) ReadFeatures(saes_[checkpoint], gather(whole), whole);
+  if (!whole.empty()) KeepResiduals(gather(whole), whole);
 }
 
 void StepHook::ReadConcepts(const Sae& sae, const at::Tensor& h,
@@ -116,34 +116,14 @@ void StepHook::ReadConcepts(const Sae& sae, const at::Tensor& h,
   }
 }
 
-void StepHook::ReadFeatures(const Sae& sae, const at::Tensor& h,
-                            absl::Span<const Target> targets) {
-  const at::Tensor z = sae.Encode(h);  // [n, F]
-  const at::Tensor error =
-      ToCpu((sae.Decode(z) - h).norm(2, {1}) / h.norm(2, {1}).clamp_min(1e-30));
-  const at::Tensor l0 = z.ne(0).sum(1).to(at::kCPU).contiguous();
-  int64_t most = 0;
-  for (const Target& target : targets) {
-    most = std::max<int64_t>(most, target.observation->top_k);
-  }
-  most = std::min(most, z.size(1));
-  auto [top_values, top_features] = z.topk(most, 1, /*largest=*/true,
-                                           /*sorted=*/true);
-  const at::Tensor values = ToCpu(top_values);
-  const at::Tensor features = top_features.to(at::kCPU).contiguous();
+// Encoding is not a step's work: see StepExecutor::ReadFeatures.
+void StepHook::KeepResiduals(const at::Tensor& h,
+                             absl::Span<const Target> targets) {
+  const at::Tensor rows = ToCpu(h);  // [n, D]
+  const int64_t width = rows.size(1);
   for (size_t i = 0; i < targets.size(); ++i) {
-    ConceptReading& reading = *targets[i].reading;
-    reading.reconstruction_error = error.data_ptr<float>()[i];
-    reading.l0 = static_cast<int>(l0.data_ptr<int64_t>()[i]);
-    const int64_t wanted =
-        std::min<int64_t>(targets[i].observation->top_k, most);
-    for (int64_t k = 0; k < wanted; ++k) {
-      const int64_t at = static_cast<int64_t>(i) * most + k;
-      const float value = values.data_ptr<float>()[at];
-      if (value == 0) break;
-      reading.top_features.push_back(
-          {static_cast<int>(features.data_ptr<int64_t>()[at]), value});
-    }
+    const float* row = rows.data_ptr<float>() + static_cast<int64_t>(i) * width;
+    targets[i].reading->residual.assign(row, row + width);
   }
 }
 

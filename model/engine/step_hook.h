@@ -32,7 +32,6 @@ class StepHook : public ResidualHook {
   // One position to read: packed row `row` goes to `reading`.
   struct Target {
     int64_t row = 0;
-    const Observation* observation = nullptr;
     ConceptReading* reading = nullptr;
   };
 
@@ -40,8 +39,8 @@ class StepHook : public ResidualHook {
                const at::Tensor& residual);
   void ReadConcepts(const Sae& sae, const at::Tensor& h,
                     absl::Span<const Target> targets);
-  void ReadFeatures(const Sae& sae, const at::Tensor& h,
-                    absl::Span<const Target> targets);
+  static void KeepResiduals(const at::Tensor& h,
+                            absl::Span<const Target> targets);
   // Applies the interventions at place `order` of every row's list that belong
   // to `site`. Returns whether some row has a place after it.
   bool Intervene(int site, size_t order, absl::Span<const PackedRow> rows,

@@ -73,8 +73,10 @@ grpc::ServerUnaryReactor* ConceptServiceImpl::ReadConcepts(
             *parsed, ParseReadConcepts(*request, scope.parse_env()));
         return parsed->spec;
       },
-      [=](const CallScope& scope, const std::vector<SequenceAnswer>& answers) {
+      [=](const CallScope& scope,
+          std::vector<SequenceAnswer>& answers) -> absl::Status {
         RenderRead(scope, *parsed, answers, response);
+        return absl::OkStatus();
       });
 }
 
@@ -90,8 +92,14 @@ grpc::ServerUnaryReactor* ConceptServiceImpl::InspectSlots(
             *parsed, ParseInspectSlots(*request, scope.parse_env()));
         return parsed->spec;
       },
-      [=](const CallScope& scope, const std::vector<SequenceAnswer>& answers) {
+      [=](const CallScope& scope,
+          std::vector<SequenceAnswer>& answers) -> absl::Status {
+        if (parsed->top_k > 0) {
+          ALIGNSAE_RETURN_IF_ERROR(scope.serving->scheduler->ReadFeatures(
+              absl::MakeSpan(answers[0].finished.readings), parsed->top_k));
+        }
         RenderInspection(scope, *parsed, answers, response);
+        return absl::OkStatus();
       });
 }
 

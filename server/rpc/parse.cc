@@ -107,7 +107,6 @@ absl::StatusOr<ParsedReadout> ParseInspectSlots(
   observation.checkpoint = parsed.checkpoint;
   observation.positions = positions.prompt;
   observation.whole = parsed.top_k > 0;
-  observation.top_k = parsed.top_k;
   const int64_t concepts = static_cast<int64_t>(checkpoint.concepts.size());
   const int64_t rows = static_cast<int64_t>(positions.prompt.size());
   ALIGNSAE_RETURN_IF_ERROR(CheckReplyBytes(

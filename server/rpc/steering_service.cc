@@ -44,10 +44,11 @@ grpc::ServerUnaryReactor* SteeringServiceImpl::Swap(
             *parsed, ParseSwap(*request, scope.parse_env(), RandomUint64()));
         return parsed->spec;
       },
-      [=](const CallScope& scope, const std::vector<SequenceAnswer>& answers) {
+      [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
         RenderUnaryHead(scope, *parsed, response);
         *response->mutable_baseline() = RenderArmOf(scope, *parsed, 0, answers);
         *response->mutable_steered() = RenderArmOf(scope, *parsed, 1, answers);
+        return absl::OkStatus();
       });
 }
 
@@ -63,11 +64,12 @@ grpc::ServerUnaryReactor* SteeringServiceImpl::Complete(
             ParseComplete(*request, scope.parse_env(), RandomUint64()));
         return parsed->spec;
       },
-      [=](const CallScope& scope, const std::vector<SequenceAnswer>& answers) {
+      [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
         RenderUnaryHead(scope, *parsed, response);
         for (size_t i = 0; i < answers.size(); ++i) {
           *response->add_arms() = RenderArmOf(scope, *parsed, i, answers);
         }
+        return absl::OkStatus();
       });
 }
 

@@ -57,8 +57,9 @@ class ModelCall final : public grpc::ServerUnaryReactor,
         [self = self_](absl::Status status,
                        std::vector<SequenceAnswer> answers) {
           self->call_.env().workers->Schedule(
-              [self, status = std::move(status), answers = std::move(answers)] {
-                self->Answer(status, answers);
+              [self, status = std::move(status),
+               answers = std::move(answers)]() mutable {
+                self->Answer(std::move(status), answers);
               });
         });
     ALIGNSAE_ASSIGN_OR_RETURN(
@@ -70,13 +71,12 @@ class ModelCall final : public grpc::ServerUnaryReactor,
     return absl::OkStatus();
   }
 
-  void Answer(const absl::Status& status,
-              const std::vector<SequenceAnswer>& answers) {
+  void Answer(absl::Status status, std::vector<SequenceAnswer>& answers) {
     for (const SequenceAnswer& answer : answers) {
       call_.AddTokens(answer.finished.prompt_tokens,
                       answer.finished.generated_tokens);
     }
-    if (status.ok()) render_(scope_, answers);
+    if (status.ok()) status = render_(scope_, answers);
     End(status);
   }
 

@@ -57,7 +57,7 @@ grpc::ServerUnaryReactor* RunOnWorker(const RpcEnv* env,
 using ParseRequest =
     std::function<absl::StatusOr<RequestSpec>(const CallScope&)>;
 using RenderAnswer =
-    std::function<void(const CallScope&, const std::vector<SequenceAnswer>&)>;
+    std::function<absl::Status(const CallScope&, std::vector<SequenceAnswer>&)>;
 grpc::ServerUnaryReactor* RunOnModel(const RpcEnv* env,
                                      absl::string_view method,
                                      grpc::CallbackServerContext* context,

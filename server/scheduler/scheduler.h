@@ -33,6 +33,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "model/base/mutex.h"
 #include "model/engine/step_executor.h"
 #include "server/scheduler/clock.h"
@@ -84,6 +85,12 @@ class Scheduler {
   // StepExecutor::CheckIntervention, for the parser.
   absl::Status CheckIntervention(const Intervention& intervention) const {
     return executor_->CheckIntervention(intervention);
+  }
+
+  // StepExecutor::ReadFeatures, for the answer: not on the step thread.
+  absl::Status ReadFeatures(absl::Span<ConceptReading> readings,
+                            int top_k) const {
+    return executor_->ReadFeatures(readings, top_k);
   }
 
   StepReport RunOneStep() ABSL_LOCKS_EXCLUDED(mutex_);

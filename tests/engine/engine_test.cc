@@ -203,9 +203,8 @@ TEST_F(EngineTest, ArmsThatChangeNothingAreBitEqualToTheBaseline) {
 
 TEST_F(EngineTest, ReadsConceptsAtTheHookAndLeavesEarly) {
   StepRow row = PromptRow(0, Prompt(10, 5));
-  row.observations = {
-      {.checkpoint = 1, .positions = {0, 9}},
-      {.checkpoint = 0, .positions = {9}, .whole = true, .top_k = 5}};
+  row.observations = {{.checkpoint = 1, .positions = {0, 9}},
+                      {.checkpoint = 0, .positions = {9}, .whole = true}};
   const RowResult full = RunAlone(row);
   row.sampling.reset();
   row.leave_after_observations = true;
@@ -226,13 +225,44 @@ TEST_F(EngineTest, ReadsConceptsAtTheHookAndLeavesEarly) {
     EXPECT_NEAR(sum, 1, 1e-5);
     EXPECT_GT(early.readings[i].residual_norm, 0);
   }
-  EXPECT_THAT(early.readings[0].top_features, IsEmpty());
-  ASSERT_THAT(early.readings[2].top_features, SizeIs(5));
-  EXPECT_GT(early.readings[2].l0, 4);
+  EXPECT_THAT(early.readings[0].residual, IsEmpty());
+  EXPECT_THAT(early.readings[2].residual, SizeIs(32));
+  std::vector<ConceptReading> whole = {early.readings[2]};
+  ASSERT_TRUE(engine_->ReadFeatures(absl::MakeSpan(whole), 5).ok());
+  ASSERT_THAT(whole[0].top_features, SizeIs(5));
+  EXPECT_GT(whole[0].l0, 4);
   for (int k = 1; k < 5; ++k) {
-    EXPECT_GE(early.readings[2].top_features[k - 1].value,
-              early.readings[2].top_features[k].value);
+    EXPECT_GE(whole[0].top_features[k - 1].value,
+              whole[0].top_features[k].value);
   }
+}
+
+TEST_F(EngineTest, FeaturesOfManyReadingsAreThoseOfEachAlone) {
+  StepRow row = PromptRow(0, Prompt(40, 5));
+  row.observations = {{.checkpoint = 0, .positions = {}, .whole = true}};
+  for (int i = 0; i < 40; ++i) row.observations[0].positions.push_back(i);
+  std::vector<ConceptReading> readings = RunAlone(row).readings;
+  // More than are encoded at once.
+  readings.insert(readings.end(), readings.begin(), readings.end());
+  std::vector<ConceptReading> alone = readings;
+  ASSERT_TRUE(engine_->ReadFeatures(absl::MakeSpan(readings), 3).ok());
+  for (size_t i = 0; i < alone.size(); ++i) {
+    ASSERT_TRUE(engine_->ReadFeatures(absl::MakeSpan(&alone[i], 1), 3).ok());
+    EXPECT_EQ(readings[i].l0, alone[i].l0);
+    ASSERT_EQ(readings[i].top_features.size(), alone[i].top_features.size());
+    for (size_t k = 0; k < alone[i].top_features.size(); ++k) {
+      EXPECT_EQ(readings[i].top_features[k].feature,
+                alone[i].top_features[k].feature);
+      EXPECT_NEAR(readings[i].top_features[k].value,
+                  alone[i].top_features[k].value, 1e-4);
+    }
+  }
+}
+
+TEST_F(EngineTest, ReadingsWithoutTheirResidualHaveNoFeatures) {
+  std::vector<ConceptReading> readings(1);
+  EXPECT_EQ(engine_->ReadFeatures(absl::MakeSpan(readings), 3).code(),
+            absl::StatusCode::kInternal);
 }
 
 TEST_F(EngineTest, ReadsBeforeItEdits) {

@@ -263,7 +263,7 @@ TEST_F(ParseTest, AnInspectionTellsAllTokensAndTenFeaturesByDefault) {
   const Observation& observation = parsed.spec.sequences[0].observations[0];
   EXPECT_THAT(observation.positions, ElementsAre(0, 1, 2));
   EXPECT_TRUE(observation.whole);
-  EXPECT_EQ(observation.top_k, 10);
+  EXPECT_EQ(parsed.top_k, 10);
 }
 
 TEST_F(ParseTest, AnInspectionOfConceptsAloneListsNoFeatures) {

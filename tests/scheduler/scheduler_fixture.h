@@ -94,7 +94,7 @@ class SchedulerTest : public ::testing::Test {
   static SequenceSpec Read(std::vector<int32_t> prompt, int checkpoint,
                            std::vector<int> positions) {
     SequenceSpec spec = Generate(std::move(prompt), 0);
-    spec.observations = {{checkpoint, std::move(positions), false, 0}};
+    spec.observations = {{checkpoint, std::move(positions), false}};
     spec.reading_checkpoint = checkpoint;
     return spec;
   }

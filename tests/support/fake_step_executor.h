@@ -56,6 +56,7 @@ class FakeStepExecutor : public StepExecutor {
     return absl::OkStatus();
   };
 
+  absl::Status read_features;  // What ReadFeatures says.
   // Every step so far, for inspection.
   std::vector<std::vector<StepRow>> steps;
 
@@ -76,6 +77,18 @@ class FakeStepExecutor : public StepExecutor {
   absl::Status CheckIntervention(
       const Intervention& intervention) const override {
     return absl::OkStatus();
+  }
+  absl::Status ReadFeatures(absl::Span<ConceptReading> readings,
+                            int top_k) const override {
+    for (ConceptReading& reading : readings) {
+      EXPECT_FALSE(reading.residual.empty());
+      reading.l0 = 5;
+      reading.reconstruction_error = 0.125;
+      for (int k = 0; k < top_k; ++k) {
+        reading.top_features.push_back({k, 10.0f - static_cast<float>(k)});
+      }
+    }
+    return read_features;
   }
   int kv_slots() const override { return kv_slots_; }
 
@@ -130,13 +143,7 @@ class FakeStepExecutor : public StepExecutor {
     reading.margin = 0.5;
     reading.bound = true;
     reading.residual_norm = 3;
-    if (observation.whole) {
-      reading.l0 = 5;
-      reading.reconstruction_error = 0.125;
-      for (int k = 0; k < observation.top_k; ++k) {
-        reading.top_features.push_back({k, 10.0f - static_cast<float>(k)});
-      }
-    }
+    if (observation.whole) reading.residual = {1, 2};
     return reading;
   }
 
