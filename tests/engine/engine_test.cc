@@ -243,8 +243,9 @@ TEST_F(EngineTest, FeaturesOfManyReadingsAreThoseOfEachAlone) {
   for (int i = 0; i < 40; ++i) row.observations[0].positions.push_back(i);
   std::vector<ConceptReading> readings = RunAlone(row).readings;
   // More than are encoded at once.
-  readings.insert(readings.end(), readings.begin(), readings.end());
   std::vector<ConceptReading> alone = readings;
+  readings.insert(readings.end(), alone.begin(), alone.end());
+  alone = readings;
   ASSERT_TRUE(engine_->ReadFeatures(absl::MakeSpan(readings), 3).ok());
   for (size_t i = 0; i < alone.size(); ++i) {
     ASSERT_TRUE(engine_->ReadFeatures(absl::MakeSpan(&alone[i], 1), 3).ok());
