@@ -27,6 +27,8 @@
 
 namespace alignsae {
 
+class PreparedMatrix;  // prepared_matrix.h
+
 class Linear {
  public:
   Linear() = default;
@@ -49,10 +51,9 @@ class Linear {
   int64_t bytes() const;
 
  private:
-  struct Packed;
   at::Tensor weight_;  // Not on the CPU.
   at::Tensor bias_;
-  std::shared_ptr<const Packed> packed_;  // On the CPU.
+  std::shared_ptr<const PreparedMatrix> packed_;  // On the CPU.
 };
 
 }  // namespace alignsae

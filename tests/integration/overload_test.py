@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A short overload by the load generator: twice what the server can do.
 
-Ratios of one run on one machine; the long form is in tests/bench/README.md.
+Ratios of one run on one machine; README's performance section has the long form.
 """
 import json
 import subprocess
