@@ -120,26 +120,22 @@ std::string SamplesCsv(const std::vector<LoadSample>& samples) {
 
 std::string PlotScript(const std::string& csv_path,
                        const std::string& png_path) {
+  const std::string data = absl::StrCat("'", csv_path, "' skip 1 using ");
+  const std::string ok = "(strcol(2) eq 'OK' ? $4 : NaN)";
+  const std::string other = "(strcol(2) ne 'OK' ? $4 : NaN)";
+  // Statistics first: they leave out what is outside of the axes' ranges.
   return absl::StrCat(
       "set terminal pngcairo size 1000,700\nset output '", png_path,
-      "'\nset datafile separator ','\nset multiplot layout 2,1\n"
-      "set logscale y\nset xlabel 'due, s'\nset ylabel 'latency, ms'\n"
-      "plot '",
-      csv_path,
-      "' skip 1 using 3:(strcol(2) eq 'OK' ? $4 : NaN) with points pt 7 ps 0.3 "
-      "title 'OK', '' skip 1 using 3:(strcol(2) ne 'OK' ? $4 : NaN) with "
-      "points "
-      "pt 7 ps 0.3 title 'refused or failed'\n"
+      "'\nset datafile separator ','\nstats ", data, ok, " nooutput\n",
+      "set multiplot layout 2,1\nset logscale y\n"
+      "set xlabel 'due, s'\nset ylabel 'latency, ms'\n",
+      "plot ", data, "3:", ok, " with points pt 7 ps 0.3 title 'OK', ", data,
+      "3:", other, " with points pt 7 ps 0.3 title 'refused or failed'\n",
       "unset logscale y\nset logscale x\nset xlabel 'latency, ms'\n"
-      "set ylabel 'share of OK calls'\nset yrange [0:1]\n"
-      "stats '",
-      csv_path,
-      "' skip 1 using (strcol(2) eq 'OK' ? $4 : NaN) nooutput\n"
-      "plot '",
-      csv_path,
-      "' skip 1 using (strcol(2) eq 'OK' ? $4 : NaN):(1.0/STATS_records) "
-      "smooth "
-      "cumulative title 'OK'\nunset multiplot\n");
+      "set ylabel 'share of OK calls'\nset yrange [0:1]\n",
+      "plot ", data,
+      "4:(strcol(2) eq 'OK' ? 1.0/STATS_records : 0) smooth cumulative title "
+      "'OK'\nunset multiplot\n");
 }
 
 }  // namespace alignsae

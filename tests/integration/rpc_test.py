@@ -21,6 +21,14 @@ class RpcTest(ServerTest):
         self.assertEqual(answer.info.generation_id, 1)
         self.assertTrue(answer.info.request_id)
 
+    def test_one_openmp_runtime_serves_libtorch_onednn_and_blas(self):
+        with open(f"/proc/{self.server.process.pid}/maps") as maps:
+            libraries = {line.split("/")[-1].strip() for line in maps if "/" in line}
+        runtimes = [name for name in libraries
+                    if name.startswith(("libgomp", "libomp", "libiomp"))]
+        self.assertEqual(len(runtimes), 1, runtimes)
+        self.assertIn("openblas-openmp", self.server.log())
+
     def test_request_id_is_echoed(self):
         answer, call = self.api.model.GetModel.with_call(
             model.GetModelRequest(), timeout=10, metadata=[("x-request-id", "order-66")])
