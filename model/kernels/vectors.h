@@ -111,8 +111,9 @@ ALIGNSAE_INLINE Floats Exp(Floats x) {
   p = p * f + 1.6666665459e-1f;
   p = p * f + 5.0000001201e-1f;
   p = p * f * f + f + 1.0f;
-  const Ints scaled =
-      reinterpret_cast<Ints>(p) + (reinterpret_cast<Ints>(shifted) << 23);
+  // Unsigned: what lies outside of the range wraps, and is not used.
+  const Words scaled =
+      reinterpret_cast<Words>(p) + (reinterpret_cast<Words>(shifted) << 23);
   const Floats result = (y == y) ? reinterpret_cast<Floats>(scaled) : y;
   return y < -87.0f ? Floats{} : result;
 }
