@@ -17,10 +17,7 @@ using Memory = dnnl::memory;
 // Rows that the weights' layout is asked for. It suits all other numbers of
 // rows: oneDNN chooses it by the shape of the weights.
 constexpr int64_t kTypicalRows = 64;
-// Rows up to which the kernels of our own multiply: above, weights stay in the
-// caches long enough for oneDNN to be as fast.
-constexpr int64_t kSmallRows = 128;
-// Blocks of columns that one thread takes at least there.
+// Blocks of columns that one thread takes at least in a product of a few rows.
 constexpr int64_t kBlocksPerTask = 2;
 // Rows that one thread takes at least in the passes around an int8 product.
 constexpr int64_t kRowsPerTask = 4;
@@ -91,7 +88,9 @@ GemmKernel PreparedMatrix::FindSmallKernel() const {
 }
 
 bool PreparedMatrix::UsesSmallKernel(int64_t rows) const {
-  return small_kernel_ != nullptr && rows <= kSmallRows;
+  // With more rows, weights stay in the caches long enough for oneDNN to be as
+  // fast.
+  return small_kernel_ != nullptr && rows <= kMaxSmallGemmRows;
 }
 
 void PreparedMatrix::Multiply(const at::Tensor& x, const at::Tensor& bias,

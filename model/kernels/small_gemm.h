@@ -26,6 +26,7 @@
 namespace alignsae {
 
 inline constexpr int kColumnBlock = 64;
+inline constexpr int64_t kMaxSmallGemmRows = 128;
 
 enum class GemmFinish { kStore, kAdd, kGelu };
 
@@ -33,7 +34,7 @@ enum class GemmFinish { kStore, kAdd, kGelu };
 // bias, scales and y are those of the first block's first column.
 struct GemmTask {
   const void* x = nullptr;  // [M, I] float32, bfloat16 or uint8 (see quantize).
-  int64_t rows = 0;         // M
+  int64_t rows = 0;         // M, at most kMaxSmallGemmRows.
   int64_t inputs = 0;       // I; a multiple of 64 bytes of weights' rows.
   const void* blocks = nullptr;
   int64_t columns = 0;

@@ -8,24 +8,10 @@ namespace alignsae {
 namespace {
 
 using Sums = __m512;
-using Word = __m512;
 constexpr int64_t kInputsPerWord = 1;
 
-ALIGNSAE_INLINE Sums Zero() { return _mm512_setzero_ps(); }
-ALIGNSAE_INLINE Word LoadWords(const char* at) { return _mm512_loadu_ps(at); }
-ALIGNSAE_INLINE Word Repeat(const char* at) {
-  float word;
-  __builtin_memcpy(&word, at, sizeof(word));
-  return _mm512_set1_ps(word);
-}
-ALIGNSAE_INLINE Sums Combine(Sums sums, Word x, Word w) {
-  return _mm512_fmadd_ps(x, w, sums);
-}
-
-// The sums as float32.
-ALIGNSAE_INLINE Floats Real(const GemmTask&, int64_t, int64_t, __mmask16,
-                            Sums sums) {
-  return reinterpret_cast<Floats>(sums);
+ALIGNSAE_INLINE Sums Combine(Sums sums, __m512i x, __m512i w) {
+  return _mm512_fmadd_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(w), sums);
 }
 
 }  // namespace

@@ -9,19 +9,9 @@ namespace {
 
 // Not __m512i, which may alias everything: GCC would keep the sums in memory.
 using Sums = Ints;
-using Word = __m512i;
 constexpr int64_t kInputsPerWord = 4;
 
-ALIGNSAE_INLINE Sums Zero() { return Sums{}; }
-ALIGNSAE_INLINE Word LoadWords(const char* at) {
-  return _mm512_loadu_si512(at);
-}
-ALIGNSAE_INLINE Word Repeat(const char* at) {
-  int word;
-  __builtin_memcpy(&word, at, sizeof(word));
-  return _mm512_set1_epi32(word);
-}
-ALIGNSAE_INLINE Sums Combine(Sums sums, Word x, Word w) {
+ALIGNSAE_INLINE Sums Combine(Sums sums, __m512i x, __m512i w) {
   return reinterpret_cast<Sums>(
       _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sums), x, w));
 }

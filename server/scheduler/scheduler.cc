@@ -34,22 +34,25 @@ absl::Status SlowReader() {
       kReasonSlowReader);
 }
 
-absl::Status Hopeless() {
+// For a request that was taken, and then had to go before it ran.
+absl::Status TryLater(absl::string_view sentence, absl::string_view reason) {
   return WithRetryAfter(
-      WithReason(absl::ResourceExhaustedError(
-                     "deadline: must leave time to run, got too little after "
-                     "the wait for a slot"),
-                 kReasonDeadline),
+      WithReason(absl::ResourceExhaustedError(sentence), reason),
       absl::Seconds(1));
 }
 
+absl::Status Hopeless() {
+  return TryLater(
+      "deadline: must leave time to run, got too little after the wait for a "
+      "slot",
+      kReasonDeadline);
+}
+
 absl::Status Displaced() {
-  return WithRetryAfter(
-      WithReason(absl::ResourceExhaustedError(
-                     "queue: is full, and the place is needed for a client "
-                     "that has fewer requests waiting"),
-                 kReasonQueueFull),
-      absl::Seconds(1));
+  return TryLater(
+      "queue: is full, and the place is needed for a client that has fewer "
+      "requests waiting",
+      kReasonQueueFull);
 }
 
 // Not so short that clients hammer, not so long that they give up.
