@@ -25,6 +25,12 @@ void AddPresetFlag(CLI::App& app, TrainPreset& preset) {
       ->default_str(kDefaultPreset);
 }
 
+void AddThreadsFlag(CLI::App& app, int& threads) {
+  app.add_option("--threads", threads, "Threads; 0: one for each processor")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+}
+
 void CatchStopSignals() {
   std::signal(SIGINT, OnStopSignal);
   std::signal(SIGTERM, OnStopSignal);

@@ -34,6 +34,9 @@ void RegisterPipeline(CLI::App& app, absl::Status& status);
 // AddFieldFlags on its parts.
 void AddPresetFlag(CLI::App& app, TrainPreset& preset);
 
+// Adds --threads, for UseThreads.
+void AddThreadsFlag(CLI::App& app, int& threads);
+
 // True once SIGINT or SIGTERM came; a second one ends the process at once.
 void CatchStopSignals();
 bool StopSignalCame();

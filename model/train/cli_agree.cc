@@ -180,10 +180,7 @@ void RegisterAgree(CLI::App& app, absl::Status& status) {
                   "Bundle directory: its test wordings are asked");
   sub->add_flag("--random-model", command->random_model,
                 "A random model of GPT-2 small's shape, on random tokens");
-  sub->add_option("--threads", command->threads,
-                  "Threads; 0: one for each processor")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
+  AddThreadsFlag(*sub, command->threads);
   AddFieldFlags(*sub, command->preset.eval);
   sub->callback([command, &status] { status = command->Run(); });
 }

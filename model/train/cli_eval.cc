@@ -110,10 +110,7 @@ void RegisterEval(CLI::App& app, absl::Status& status) {
       ->check(CLI::Range(0.0, 1.0));
   sub->add_option("--device", command->device, "cpu or cuda")
       ->capture_default_str();
-  sub->add_option("--threads", command->threads,
-                  "Threads; 0: one for each processor")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
+  AddThreadsFlag(*sub, command->threads);
   AddFieldFlags(*sub, command->preset.eval);
   sub->callback([command, &status] { status = command->Run(); });
 }

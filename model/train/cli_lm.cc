@@ -46,10 +46,7 @@ void RegisterLm(CLI::App& app, absl::Status& status) {
                   "Hugging Face GPT-2 directory to start from");
   sub->add_option("--device", command->run.device, "cpu or cuda")
       ->capture_default_str();
-  sub->add_option("--threads", command->threads,
-                  "Threads; 0: one for each processor")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
+  AddThreadsFlag(*sub, command->threads);
   sub->add_option("--stop-after-steps", command->run.stop_after_steps,
                   "Stop with a checkpoint after this many steps; 0: never")
       ->capture_default_str()

@@ -55,10 +55,7 @@ void RegisterPipeline(CLI::App& app, absl::Status& status) {
   sub->add_option("--init-from", run.init_from,
                   "Hugging Face GPT-2 directory to start from");
   sub->add_option("--device", run.device, "cpu or cuda")->capture_default_str();
-  sub->add_option("--threads", command->threads,
-                  "Threads; 0: one for each processor")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
+  AddThreadsFlag(*sub, command->threads);
   sub->add_option("--seed", command->seed,
                   "Of data, language model and SAE; 0: theirs")
       ->capture_default_str();

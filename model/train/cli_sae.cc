@@ -77,10 +77,7 @@ void RegisterSae(CLI::App& app, absl::Status& status) {
       ->check(CLI::Range(0, 4095));
   sub->add_option("--device", command->device, "cpu or cuda")
       ->capture_default_str();
-  sub->add_option("--threads", command->threads,
-                  "Threads; 0: one for each processor")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
+  AddThreadsFlag(*sub, command->threads);
   AddFieldFlags(*sub, command->preset.sae);
   sub->callback([command, &status] { status = command->Run(); });
 }

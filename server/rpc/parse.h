@@ -53,8 +53,6 @@ struct ParsedGeneration {
   RequestSpec spec;
   std::vector<v1::Arm> arms;      // Of the sequences; the baseline first.
   std::optional<int> checkpoint;  // nullopt: none is loaded.
-  InterventionList interventions;
-  std::vector<std::string> stop_sequences;
   uint64_t seed = 0;
 };
 

@@ -208,15 +208,14 @@ absl::StatusOr<ParsedGeneration> ParseParts(const GenerationParts& parts,
       SequenceSpec sequence,
       ParseGenerationConfig(parts.config, prompt_length, parsed.seed, env));
   ALIGNSAE_ASSIGN_OR_RETURN(
-      parsed.interventions,
+      const InterventionList interventions,
       ParseInterventions(parts, parsed.checkpoint, prompt_length, env));
-  parsed.stop_sequences = sequence.stop_sequences;
   sequence.prompt = std::move(prompt);
   sequence.reading_checkpoint = parsed.checkpoint;
   for (v1::Arm arm : parsed.arms) {
     sequence.interventions =
         arm == v1::ARM_STEERED
-            ? parsed.interventions
+            ? interventions
             : std::make_shared<const std::vector<Intervention>>();
     parsed.spec.sequences.push_back(sequence);
   }

@@ -314,8 +314,8 @@ TEST_F(ParseTest, SwapTakesTheRecommendedAlphaOfItsCheckpoint) {
                     "prompt { text: 'abcd' } target { name: 'job' }"),
                 env(), kFresh));
   EXPECT_THAT(parsed.arms, ElementsAre(v1::ARM_BASELINE, v1::ARM_STEERED));
-  ASSERT_THAT(*parsed.interventions, SizeIs(1));
-  const Intervention& swap = (*parsed.interventions)[0];
+  ASSERT_THAT(*parsed.spec.sequences[1].interventions, SizeIs(1));
+  const Intervention& swap = (*parsed.spec.sequences[1].interventions)[0];
   EXPECT_EQ(swap.mode, InterventionMode::kSwap);
   EXPECT_EQ(swap.alpha, 1.25);
   EXPECT_THAT(swap.positions.prompt, ElementsAre(3));
@@ -330,7 +330,7 @@ TEST_F(ParseTest, SwapTakesAlphaOneOfACheckpointThatRecommendsAnotherMode) {
       ParseSwap(FromText<v1::SwapRequest>(
                     "prompt { text: 'abcd' } target { name: 'job' }"),
                 env(), kFresh));
-  EXPECT_EQ((*parsed.interventions)[0].alpha, 1);
+  EXPECT_EQ((*parsed.spec.sequences[1].interventions)[0].alpha, 1);
 }
 
 class BadSwapTest : public ParseTest,
