@@ -12,6 +12,7 @@
 #include "model/base/hashed_file.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
+#include "model/bundle/families.h"
 #include "model/tensor/torch_fence.h"
 
 namespace alignsae {
@@ -59,15 +60,15 @@ absl::StatusOr<std::optional<HashedFile>> VerifyHash(
 // padded), never more: its ids index the embedding.
 absl::Status CheckVocabulary(const std::string& directory,
                              const Tokenizer& tokenizer,
-                             const Gpt2Config& config) {
-  if (tokenizer.vocab_size() <= config.vocab_size) return absl::OkStatus();
+                             const TransformerFacts& model) {
+  if (tokenizer.vocab_size() <= model.vocab_size) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
-      directory, ": tokenizer: must have at most ", config.vocab_size,
+      directory, ": tokenizer: must have at most ", model.vocab_size,
       " tokens, the model's vocab_size, got ", tokenizer.vocab_size()));
 }
 
 absl::Status CheckFits(const std::string& directory, const SaeConfig& sae,
-                       const Gpt2Config& model) {
+                       const TransformerFacts& model) {
   if (sae.d_model != model.d_model) {
     return absl::FailedPreconditionError(
         absl::StrCat(directory, "/cfg.json: d_in: must be ", model.d_model,
@@ -133,28 +134,28 @@ absl::Status Assembly::AddModel(const std::string& directory,
                  options_));
   absl::StatusOr<Tokenizer> tokenizer = Tokenizer::Load(directory);
   if (!tokenizer.ok()) return InDirectory(directory, tokenizer.status());
-  absl::StatusOr<Gpt2> model =
-      Gpt2::Load(directory, options_.device, options_.weight_type);
-  if (!model.ok()) return InDirectory(directory, model.status());
+  absl::StatusOr<LoadedTransformer> loaded =
+      LoadTransformer(directory, options_.device, options_.weight_type);
+  if (!loaded.ok()) return InDirectory(directory, loaded.status());
   if (weights) ALIGNSAE_RETURN_IF_ERROR(weights->CheckUnchanged());
 
-  const Gpt2Config& config = model->config();
-  ALIGNSAE_RETURN_IF_ERROR(CheckVocabulary(directory, *tokenizer, config));
+  const TransformerFacts& facts = loaded->model->facts();
+  ALIGNSAE_RETURN_IF_ERROR(CheckVocabulary(directory, *tokenizer, facts));
   ModelInfo& info = catalog_.model;
   info.name = name;
   info.sha256 = weights ? weights->sha256() : sha256;
-  info.n_layer = config.n_layer;
-  info.n_head = config.n_head;
-  info.d_model = config.d_model;
-  info.context_length = config.context_length;
-  info.vocab_size = config.vocab_size;
-  info.weight_type = std::string(WeightTypeName(model->weight_type()));
+  info.n_layer = facts.n_layer;
+  info.n_head = facts.n_head;
+  info.d_model = facts.d_model;
+  info.context_length = facts.context_length;
+  info.vocab_size = facts.vocab_size;
+  info.weight_type = std::string(WeightTypeName(loaded->model->weight_type()));
   // config.json decides: a model may have been taught another end than the
   // tokenizer's <|endoftext|>.
-  info.eos_token_id = config.eos_token_id >= 0 ? config.eos_token_id
-                                               : tokenizer->eos_token_id();
+  info.eos_token_id = loaded->eos_token_id >= 0 ? loaded->eos_token_id
+                                                : tokenizer->eos_token_id();
   bundle_.tokenizer = std::make_shared<const Tokenizer>(*std::move(tokenizer));
-  bundle_.model = std::make_unique<const Gpt2>(*std::move(model));
+  bundle_.model = std::move(loaded->model);
   return absl::OkStatus();
 }
 
@@ -175,7 +176,7 @@ absl::Status Assembly::AddCheckpoint(const std::string& directory,
 
   const SaeConfig& config = sae->config();
   ALIGNSAE_RETURN_IF_ERROR(
-      CheckFits(directory, config, bundle_.model->config()));
+      CheckFits(directory, config, bundle_.model->facts()));
   CheckpointInfo info;
   info.name = name;
   info.sha256 = weights ? weights->sha256() : expected;

@@ -22,18 +22,19 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/base/catalog.h"
 #include "model/bundle/manifest.h"
-#include "model/gpt2/gpt2.h"
 #include "model/sae/sae.h"
+#include "model/steering/catalog.h"
 #include "model/tokenizer/tokenizer.h"
+#include "model/transformer/transformer.h"
 
 namespace alignsae {
 
 struct Bundle {
   std::shared_ptr<const Catalog> catalog;
   std::shared_ptr<const Tokenizer> tokenizer;
-  std::unique_ptr<const Gpt2> model;
+  // Shared: several bundles may stand on one model.
+  std::shared_ptr<const Transformer> model;
   std::vector<Sae> saes;  // In the order of catalog->checkpoints.
 };
 

@@ -29,8 +29,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/base/hook_point.h"
 #include "model/sae/config.h"
+#include "model/steering/hook_point.h"
 #include "nlohmann/json.hpp"
 
 namespace alignsae {

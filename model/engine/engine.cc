@@ -12,19 +12,19 @@
 #include "model/engine/feature_reader.h"
 #include "model/engine/step_hook.h"
 #include "model/engine/step_packer.h"
-#include "model/gpt2/gpt2.h"
-#include "model/gpt2/kv_cache.h"
 #include "model/intervention/apply.h"
 #include "model/sampling/sampler.h"
 #include "model/tensor/torch_fence.h"
+#include "model/transformer/kv_cache.h"
+#include "model/transformer/transformer.h"
 
 namespace alignsae {
 
 struct Engine::Impl {
   Impl(std::shared_ptr<const Bundle> loaded, const EngineOptions& options)
       : bundle(std::move(loaded)),
-        cache(bundle->model->config(), options.kv_slots,
-              bundle->model->device(), bundle->model->kv_type()) {}
+        cache(bundle->model->facts(), options.kv_slots, bundle->model->device(),
+              bundle->model->kv_type()) {}
 
   // Whether `intervention` leaves alone what the fork shares.
   bool LiesBehind(const StepFork& fork, const Intervention& intervention) const;
@@ -64,7 +64,7 @@ bool Engine::Impl::LiesBehind(const StepFork& fork,
 // refused, so that it cannot take the others down.
 absl::Status Engine::Impl::CheckRow(const StepRow& row,
                                     std::vector<bool>& slot_taken) const {
-  const Gpt2Config& config = bundle->model->config();
+  const TransformerFacts& facts = bundle->model->facts();
   if (row.tokens.empty()) return BadRow("no tokens");
   if (row.kv_slot < 0 || row.kv_slot >= cache.slots()) {
     return BadRow(absl::StrCat("kv_slot ", row.kv_slot));
@@ -74,18 +74,18 @@ absl::Status Engine::Impl::CheckRow(const StepRow& row,
   }
   slot_taken[row.kv_slot] = true;
   const int end = row.start + static_cast<int>(row.tokens.size());
-  if (row.start < 0 || end > config.context_length) {
+  if (row.start < 0 || end > facts.context_length) {
     return BadRow(absl::StrCat("positions [", row.start, ", ", end, ")"));
   }
   for (int32_t token : row.tokens) {
-    if (token < 0 || token >= config.vocab_size) {
+    if (token < 0 || token >= facts.vocab_size) {
       return BadRow(absl::StrCat("token ", token));
     }
   }
   if (row.fork.has_value()) {
     const StepFork& fork = *row.fork;
     if (fork.slot < 0 || fork.slot >= cache.slots() || fork.site < 0 ||
-        fork.site > config.n_layer || fork.position < 0 ||
+        fork.site > facts.n_layer || fork.position < 0 ||
         fork.position >= row.prompt_length || row.leave_after_observations) {
       return BadRow(absl::StrCat("fork of slot ", fork.slot, " at site ",
                                  fork.site, " and position ", fork.position));
@@ -118,7 +118,7 @@ absl::Status Engine::Impl::CheckRow(const StepRow& row,
 }
 
 PackedRow Engine::Impl::Pack(const StepRow& row, int index) const {
-  const int last_site = bundle->model->config().n_layer;
+  const int last_site = bundle->model->facts().n_layer;
   int exit_site = last_site;
   if (row.leave_after_observations && !row.sampling.has_value()) {
     exit_site = 0;
@@ -142,7 +142,7 @@ void Engine::Impl::Sample(absl::Span<const StepRow> rows,
                           const at::Tensor& logits,
                           std::vector<RowResult>& results) const {
   const at::Tensor host = logits.to(at::kCPU, at::kFloat).contiguous();
-  const int64_t vocabulary = bundle->model->config().vocab_size;
+  const int64_t vocabulary = bundle->model->facts().vocab_size;
   const float* data = host.data_ptr<float>();
   at::parallel_for(
       0, static_cast<int64_t>(sampled.size()), 1,
@@ -271,7 +271,7 @@ absl::Status Engine::ReadFeatures(absl::Span<ConceptReading> readings,
   if (readings.empty()) return absl::OkStatus();
   const std::vector<Sae>& saes = impl_->bundle->saes;
   const int checkpoint = readings[0].checkpoint;
-  const int64_t width = impl_->bundle->model->config().d_model;
+  const int64_t width = impl_->bundle->model->facts().d_model;
   for (const ConceptReading& reading : readings) {
     if (reading.checkpoint != checkpoint || checkpoint < 0 ||
         checkpoint >= static_cast<int>(saes.size()) ||

@@ -13,8 +13,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "model/base/catalog.h"
 #include "model/engine/step_executor.h"
+#include "model/steering/catalog.h"
 #include "model/tokenizer/tokenizer.h"
 
 namespace alignsae {

@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "model/intervention/spec.h"
 #include "model/sampling/params.h"
+#include "model/steering/intervention.h"
 
 namespace alignsae {
 

@@ -12,8 +12,8 @@
 
 #include "absl/types/span.h"
 #include "model/engine/step.h"
-#include "model/gpt2/residual_hook.h"
 #include "model/sae/sae.h"
+#include "model/transformer/residual_hook.h"
 
 namespace alignsae {
 

@@ -20,7 +20,7 @@
 
 #include "absl/types/span.h"
 #include "model/engine/step.h"
-#include "model/gpt2/residual_hook.h"
+#include "model/transformer/residual_hook.h"
 
 namespace alignsae {
 

@@ -255,4 +255,15 @@ std::string Gpt2ConfigToJson(const Gpt2Config& config) {
   return json.dump(2) + "\n";
 }
 
+TransformerFacts Gpt2Config::facts() const {
+  TransformerFacts facts;
+  facts.family = "gpt2";
+  facts.n_layer = n_layer;
+  facts.n_head = n_head;
+  facts.d_model = d_model;
+  facts.context_length = context_length;
+  facts.vocab_size = vocab_size;
+  return facts;
+}
+
 }  // namespace alignsae

@@ -13,10 +13,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/transformer/activation.h"
+#include "model/transformer/facts.h"
 
 namespace alignsae {
-
-enum class Activation { kGeluTanh /* gelu_new */, kGeluErf /* gelu */, kRelu };
 
 struct Gpt2Config {
   int n_layer = 12;
@@ -33,6 +33,7 @@ struct Gpt2Config {
   int32_t eos_token_id = -1;                     // -1: none.
 
   int head_dim() const { return d_model / n_head; }
+  TransformerFacts facts() const;
 };
 
 absl::StatusOr<Gpt2Config> ParseGpt2Config(absl::string_view json);

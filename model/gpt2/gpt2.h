@@ -1,20 +1,8 @@
-// Gpt2: the frozen language model's forward pass over packed rows.
+// Gpt2: GPT-2 as a Transformer.
 //
-// One call runs one step: rows of different sequences, each with its own length
-// and place in the KV cache, are packed into one [N, D] residual stream. Rows
-// may leave early (readouts stop at their hook), and only the last position of
-// rows that want logits meets the head. Rows that are variants of one prompt
-// run as one row up to the site where they part (PackedRow::continues).
+// Letters in shapes: as transformer.h.
 //
-// Letters in shapes: N packed tokens of the step, D d_model, H heads, K head
-// dimension, T context length, V vocabulary, S cache slots.
-//
-// Thread-safety: const after load; one KvCache per thread of execution.
-//
-// Example:
-//   std::vector<PackedRow> rows = {{.kv_slot = 0, .length = 5, .exit_site = 12,
-//                                   .logits = true}};
-//   at::Tensor logits = model.Forward(token_ids, rows, cache, nullptr);
+// Thread-safety: see Transformer.
 
 #ifndef ALIGNSAE_MODEL_GPT2_GPT2_H_
 #define ALIGNSAE_MODEL_GPT2_GPT2_H_
@@ -28,16 +16,13 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "model/gpt2/config.h"
-#include "model/gpt2/kv_cache.h"
-#include "model/gpt2/linear.h"
-#include "model/gpt2/packing.h"
-#include "model/gpt2/residual_hook.h"
-#include "model/gpt2/weight_type.h"
 #include "model/gpt2/weights.h"
+#include "model/transformer/linear.h"
+#include "model/transformer/transformer.h"
 
 namespace alignsae {
 
-class Gpt2 {
+class Gpt2 : public Transformer {
  public:
   // Loads config.json and model.safetensors.
   static absl::StatusOr<Gpt2> Load(const std::string& directory,
@@ -48,24 +33,8 @@ class Gpt2 {
        WeightType type = WeightType::kF32);
 
   const Gpt2Config& config() const { return config_; }
-  WeightType weight_type() const { return type_; }
-  at::Device device() const { return wte_.device(); }
-  // What a KvCache for this model holds: float32 beside float32 weights,
-  // bfloat16 beside the others.
-  KvType kv_type() const {
-    return type_ == WeightType::kF32 ? KvType::kF32 : KvType::kBf16;
-  }
-  // Memory of the prepared matrices: what one decode step reads.
-  int64_t matrix_bytes() const;
-
-  // Runs the rows' tokens (packed in the order of the rows that start from
-  // tokens) through the blocks and writes their keys and values into `cache`,
-  // which must be of kv_type(). Returns logits [R, V] float32 of the last
-  // position of each row with `logits`, in row order (R may be 0). `hook` may
-  // be null. No two rows write the same positions of a slot in the same block.
-  at::Tensor Forward(absl::Span<const int32_t> tokens,
-                     std::vector<PackedRow> rows, KvCache& cache,
-                     ResidualHook* hook) const;
+  at::Device device() const override { return wte_.device(); }
+  int64_t matrix_bytes() const override;
 
  private:
   struct Block {
@@ -77,20 +46,20 @@ class Gpt2 {
     Linear mlp_proj;                    // I -> D
   };
 
-  // wte[token] + wpe[position] -> [N, D]
+  // wte[token] + wpe[position]
   at::Tensor Embed(absl::Span<const int32_t> tokens,
-                   const Packing& packing) const;
-  // Runs block `layer` on the residual stream x [N, D], in place. Writes the
-  // tokens' keys and values.
+                   const Packing& packing) const override;
   void RunBlock(int layer, const Packing& packing, KvCache& cache,
-                at::Tensor& x) const;
-  // The last block, for the positions whose logits are wanted: of the others
-  // only keys and values are left behind. Repacks.
-  void RunLastBlock(KvCache& cache, at::Tensor& x, Packing& packing) const;
-  void RunMlp(const Block& block, at::Tensor& x) const;
+                at::Tensor& x) const override;
+  void RunLastBlock(const Packing& packing, const std::vector<int64_t>& kept,
+                    const Packing& last, KvCache& cache,
+                    at::Tensor& x) const override;
+  at::Tensor Logits(const at::Tensor& x) const override;
+  // Attends with `queries` [N, D] and ends the block.
+  void FinishBlock(int layer, const at::Tensor& queries, const Packing& packing,
+                   const KvCache& cache, at::Tensor& x) const;
 
   Gpt2Config config_;
-  WeightType type_;
   at::Tensor wte_;  // [V, D]
   at::Tensor wpe_;  // [T, D]
   std::vector<Block> blocks_;

@@ -36,8 +36,8 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "model/intervention/spec.h"
 #include "model/sae/sae.h"
+#include "model/steering/intervention.h"
 
 namespace alignsae {
 

@@ -29,7 +29,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/base/hook_point.h"
+#include "model/steering/hook_point.h"
 
 namespace alignsae {
 

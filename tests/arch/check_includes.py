@@ -2,7 +2,7 @@
 """Fails when an #include goes against the arrows of the architecture.
 
 The table says, for each folder, which other folders of ours it may include and
-whether it may see LibTorch and protobuf. A folder may always include itself.
+whether it may see LibTorch, protobuf and gRPC. A folder may always include itself.
 `exceptions` name single headers that are free of LibTorch by design.
 
     check_includes.py [ROOT]       prints every bad include; exit 1 if there is one
@@ -11,43 +11,61 @@ import pathlib
 import re
 import sys
 
-MODEL = ["model/base", "model/kernels", "model/tokenizer", "model/io", "model/tensor", "model/gpt2",
-         "model/sae", "model/intervention", "model/sampling", "model/bundle",
-         "model/engine"]
+LOW = ["model/base", "model/steering"]
+MODEL = ["model/base", "model/steering", "model/kernels", "model/tokenizer", "model/io",
+         "model/tensor", "model/transformer", "model/gpt2", "model/sae", "model/intervention",
+         "model/sampling", "model/bundle", "model/engine", "model/scheduler"]
+TRAIN = ["common", "data", "lm", "sae", "eval", "pipeline", "cli"]
 
-# folder -> (may include, torch, protobuf)
+# folder -> (may include, torch, protobuf, gRPC)
 RULES = {
-    "model/base": ([], False, False),
-    "model/kernels": ([], False, False),
-    "model/tokenizer": (["model/base"], False, False),
-    "model/io": (["model/base", "model/tensor"], True, False),
-    "model/tensor": (["model/base"], True, False),
-    "model/gpt2": (["model/io", "model/tensor", "model/kernels", "model/base"], True, False),
-    "model/sae": (["model/io", "model/tensor", "model/base"], True, False),
-    "model/intervention": (["model/sae", "model/gpt2/residual_hook.h", "model/tensor",
-                            "model/base"], True, False),
-    "model/sampling": (["model/tensor", "model/kernels", "model/base"], True, False),
-    "model/bundle": (["model/io", "model/tokenizer", "model/gpt2", "model/sae",
-                      "model/tensor", "model/base"], True, False),
-    "model/engine": ([m for m in MODEL if m != "model/engine"], True, False),
-    "model/train": (MODEL, True, False),
-    "server/config": (["model/base"], False, False),
-    "server/metrics": (["model/base"], False, False),
-    "server/scheduler": (["model/engine/step.h", "model/engine/step_executor.h",
-                          "model/intervention/spec.h", "model/sampling/params.h",
-                          "model/base"], False, False),
-    "server/rpc": (["proto", "server/scheduler", "server/metrics", "server/config",
-                    "model/tokenizer", "model/base"], False, True),
-    "server/http": (["proto", "server/scheduler", "server/metrics", "server/config",
-                     "model/tokenizer", "model/base"], False, True),
-    "client": (["proto", "model/base"], False, True),
+    "model/base": ([], False, False, False),
+    "model/steering": (["model/base"], False, False, False),
+    "model/kernels": ([], False, False, False),
+    "model/tokenizer": (["model/base"], False, False, False),
+    "model/io": (["model/base", "model/tensor"], True, False, False),
+    "model/tensor": (["model/base"], True, False, False),
+    "model/transformer": (["model/io", "model/tensor", "model/kernels",
+                           "model/steering/hook_point.h", "model/base"], True, False, False),
+    "model/gpt2": (["model/transformer", "model/io", "model/tensor", "model/kernels",
+                    "model/base"], True, False, False),
+    "model/sae": (["model/io", "model/tensor", *LOW], True, False, False),
+    "model/intervention": (["model/sae", "model/transformer/residual_hook.h", "model/tensor",
+                            *LOW], True, False, False),
+    "model/sampling": (["model/tensor", "model/kernels", "model/base"], True, False, False),
+    "model/bundle": (["model/io", "model/tokenizer", "model/transformer", "model/sae",
+                      "model/tensor", *LOW], True, False, False),
+    "model/engine": ([m for m in MODEL if m not in ("model/engine", "model/scheduler",
+                                                    "model/gpt2")], True, False, False),
+    "model/scheduler": (["model/engine/step.h", "model/engine/step_executor.h",
+                         "model/sampling/params.h", *LOW], False, False, False),
+    # Each folder of the trainer may include those before it. What it makes is a GPT-2.
+    **{f"model/train/{folder}": (MODEL + [f"model/train/{f}" for f in TRAIN[:i]], True, False, False)
+       for i, folder in enumerate(TRAIN)},
+    "server/process": (LOW, False, False, False),
+    "server/config": (["server/process", *LOW], False, False, False),
+    "server/metrics": (["server/process", *LOW], False, False, False),
+    "server/registry": (["model/engine/engine.h", "model/scheduler", "model/tokenizer",
+                         "server/metrics", "server/process", *LOW], False, False, False),
+    "server/api": (["proto", "model/scheduler", "model/tokenizer", "server/registry",
+                    "server/metrics", "server/config", "server/process", *LOW],
+                   False, True, False),
+    "server/grpc": (["proto", "model/scheduler", "server/api", "server/registry",
+                     "server/metrics", "server/config", "server/process", *LOW],
+                    False, True, True),
+    "server/http": (["proto", "server/api", "server/metrics", "server/config",
+                     "server/process", *LOW], False, True, False),
+    "client": (["proto", "model/base"], False, True, True),
 }
 
 # Files that stand beside the folders: main.cc wires the server and may see the
-# engine's header, which is free of LibTorch.
+# engine's header, which is free of LibTorch. families.cc alone knows which families
+# of models there are.
 FILES = {
-    "server/main.cc": (["server/config", "server/http", "server/metrics", "server/rpc",
-                        "server/scheduler", "model/engine/engine.h", "model/base"], False, True),
+    "server/main.cc": (["server", "model/scheduler", "model/engine/engine.h", *LOW],
+                       False, True, True),
+    "model/bundle/families.cc": (["model/gpt2", "model/transformer", "model/bundle",
+                                  "model/base"], True, False, False),
 }
 OURS = ("model/", "server/", "client/", "proto/", "tests/")
 
@@ -56,8 +74,9 @@ OURS = ("model/", "server/", "client/", "proto/", "tests/")
 TORCH_FREE = {
     "model/io/safetensors.h", "model/io/safetensors.cc", "model/io/safetensors_header.cc",
     "model/io/safetensors_layout.h", "model/io/safetensors_layout.cc", "model/gpt2/config.h",
-    "model/gpt2/config.cc", "model/gpt2/weight_type.h", "model/gpt2/weight_type.cc", "model/sae/config.h", "model/sae/config.cc",
-    "model/intervention/spec.h", "model/intervention/spec.cc",
+    "model/gpt2/config.cc", "model/transformer/activation.h", "model/transformer/facts.h",
+    "model/transformer/weight_type.h", "model/transformer/weight_type.cc", "model/sae/config.h",
+    "model/sae/config.cc",
     "model/sampling/params.h", "model/engine/step.h",
     "model/engine/step_executor.h", "model/engine/engine.h",
     "model/bundle/manifest.h", "model/bundle/manifest.cc",
@@ -65,7 +84,8 @@ TORCH_FREE = {
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]', re.M)
 TORCH = ("torch/", "ATen/", "c10/")
-PROTO = re.compile(r"(\.pb\.h$|^google/protobuf/|^grpcpp/|^grpc/)")
+GRPC = re.compile(r"(\.grpc\.pb\.h$|^grpcpp/|^grpc/)")
+PROTO = re.compile(r"(\.pb\.h$|^google/protobuf/)")
 
 
 def folder_of(path):
@@ -80,16 +100,20 @@ def complaints(path, text):
     if home is None:
         yield f"{path}: must lie in a folder of the table"
         return
-    allowed, torch, protobuf = FILES.get(home) or RULES[home]
+    allowed, torch, protobuf, grpc = FILES.get(home) or RULES[home]
     torch = torch and path not in TORCH_FREE
     for include in INCLUDE.findall(text):
         if include.startswith(TORCH):
             if not torch:
                 yield f"{path}: must not include {include}: it is free of LibTorch"
             continue
+        if GRPC.search(include):
+            if not grpc:
+                yield f"{path}: must not include {include}: it is free of gRPC"
+            continue
         if PROTO.search(include):
             if not protobuf:
-                yield f"{path}: must not include {include}: it is free of protobuf and gRPC"
+                yield f"{path}: must not include {include}: it is free of protobuf"
             continue
         target = folder_of(include)
         if include.startswith(("./", "../")):

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/counter_rng.h"
+#include "model/gpt2/gpt2.h"
 #include "tests/bench/machine_limits.h"
 #include "tests/support/tiny_bundle.h"
 

@@ -14,6 +14,7 @@
 
 #include "model/bundle/bundle.h"
 #include "model/engine/engine.h"
+#include "model/gpt2/gpt2.h"
 
 namespace alignsae {
 

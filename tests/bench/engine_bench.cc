@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "model/gpt2/gpt2.h"
 #include "model/tensor/threads.h"
 #include "tests/bench/bench_model.h"
 #include "tests/bench/machine_limits.h"

@@ -7,7 +7,7 @@
 #define ALIGNSAE_TESTS_BENCH_MACHINE_LIMITS_H_
 
 #include "model/gpt2/config.h"
-#include "model/gpt2/weight_type.h"
+#include "model/transformer/weight_type.h"
 
 namespace alignsae {
 

@@ -15,11 +15,13 @@
 #include <utility>
 #include <vector>
 
-#include "model/gpt2/attention.h"
-#include "model/gpt2/layers.h"
+#include "model/gpt2/block.h"
+#include "model/gpt2/gpt2.h"
 #include "model/sampling/sampler.h"
 #include "model/tensor/threads.h"
 #include "model/tokenizer/tokenizer.h"
+#include "model/transformer/attention.h"
+#include "model/transformer/layers.h"
 #include "tests/bench/machine_limits.h"
 #include "tests/support/tiny_bundle.h"
 
@@ -42,7 +44,7 @@ void Attention(benchmark::State& state) {
   const KvType type = narrow ? KvType::kBf16 : KvType::kF32;
   Gpt2Config config = kShape;
   config.n_layer = 1;
-  KvCache cache(config, rows, at::kCPU, type);
+  KvCache cache(config.facts(), rows, at::kCPU, type);
   std::vector<PackedRow> prompts, decode;
   for (int i = 0; i < rows; ++i) {
     PackedRow row;
@@ -54,12 +56,12 @@ void Attention(benchmark::State& state) {
     decode.push_back(row);
   }
   StoreKeysValues(UniformTensor({rows * keys, 2 * config.d_model}, 1, 1),
-                  Pack(prompts), cache, config, 0);
+                  Pack(prompts), cache, AttentionOf(config, 0), 0);
   const at::Tensor queries = UniformTensor({rows, config.d_model}, 1, 2);
   const Packing packing = Pack(decode);
   for (auto _ : state) {
     benchmark::DoNotOptimize(
-        CachedAttention(queries, packing, cache, config, 0,
+        CachedAttention(queries, packing, cache, AttentionOf(config, 0), 0,
                         narrow ? at::kBFloat16 : at::kFloat));
   }
   ReportShare(state, 2.0 * rows * keys * config.d_model * (narrow ? 2 : 4));

@@ -14,6 +14,7 @@
 #include "absl/strings/str_replace.h"
 #include "model/base/file.h"
 #include "model/bundle/bundle_writer.h"
+#include "model/gpt2/gpt2.h"
 #include "model/tokenizer/bpe_trainer.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/tiny_bundle.h"
@@ -297,7 +298,7 @@ TEST_F(BundleTest, LoadsAModelWithoutCheckpoints) {
   EXPECT_THAT(bundle->catalog->checkpoints, IsEmpty());
   EXPECT_THAT(bundle->saes, IsEmpty());
   EXPECT_EQ(bundle->catalog->model.sha256, "");
-  EXPECT_EQ(bundle->model->config().n_layer, 4);
+  EXPECT_EQ(bundle->model->facts().n_layer, 4);
 }
 
 TEST_F(BundleTest, RefusesTwoPartsOfOneName) {

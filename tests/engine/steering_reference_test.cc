@@ -53,9 +53,9 @@ class SteeringReferenceTest : public ::testing::Test {
   SteeringReferenceTest()
       : bundle_(TinyBundle()),
         engine_(Engine::Create(bundle_, {.kv_slots = 2}).value()),
-        model_(bundle_->model->config(), ParametersOf(TinyBundleWeights())) {
+        model_(TinyGpt2Config(), ParametersOf(TinyBundleWeights())) {
     for (const Sae& sae : bundle_->saes) saes_.push_back(ReferenceOf(sae));
-    prompt_ = RandomTokens(bundle_->model->config(), kPromptLength, 21);
+    prompt_ = RandomTokens(TinyGpt2Config(), kPromptLength, 21);
   }
 
   Intervention Edit(InterventionMode mode, int checkpoint,

@@ -11,9 +11,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/gpt2/gpt2.h"
-#include "model/gpt2/layers.h"
 #include "model/io/safetensors.h"
 #include "model/io/tensor_file.h"
+#include "model/transformer/layers.h"
 #include "tests/reference/gpt2_reference.h"
 #include "tests/support/residual_hooks.h"
 #include "tests/support/status_matchers.h"
@@ -108,7 +108,7 @@ double MaxDifference(const at::Tensor& a, const at::Tensor& b) {
 }
 
 TEST_P(Gpt2GoldenTest, HiddenStatesAgreeAtEverySite) {
-  KvCache cache(config(), 1, at::kCPU);
+  KvCache cache(config().facts(), 1, at::kCPU);
   CapturingHook capture;
   Step(golden_.input_ids, 0, cache, &capture);
   for (int site = 0; site <= config().n_layer; ++site) {
@@ -123,7 +123,7 @@ TEST_P(Gpt2GoldenTest, HiddenStatesAgreeAtEverySite) {
 }
 
 TEST_P(Gpt2GoldenTest, LogitsAgreeAtEveryPositionTokenByToken) {
-  KvCache cache(config(), 1, at::kCPU);
+  KvCache cache(config().facts(), 1, at::kCPU);
   for (int i = 0; i < static_cast<int>(golden_.input_ids.size()); ++i) {
     const at::Tensor logits = Step({&golden_.input_ids[i], 1}, i, cache);
     EXPECT_LT(MaxDifference(logits, golden_.logits[i]), kTolerance)
@@ -132,7 +132,7 @@ TEST_P(Gpt2GoldenTest, LogitsAgreeAtEveryPositionTokenByToken) {
 }
 
 TEST_P(Gpt2GoldenTest, GreedyTextIsIdenticalWithTheCache) {
-  KvCache cache(config(), 1, at::kCPU);
+  KvCache cache(config().facts(), 1, at::kCPU);
   std::vector<int32_t> tokens = golden_.input_ids;
   at::Tensor logits = Step(tokens, 0, cache);
   for (int32_t expected : golden_.greedy) {
@@ -147,7 +147,7 @@ TEST_P(Gpt2GoldenTest, GreedyTextIsIdenticalWithTheCache) {
 TEST_P(Gpt2GoldenTest, GreedyTextIsIdenticalRecomputedFromTheStart) {
   std::vector<int32_t> tokens = golden_.input_ids;
   for (int32_t expected : golden_.greedy) {
-    KvCache cache(config(), 1, at::kCPU);
+    KvCache cache(config().facts(), 1, at::kCPU);
     ASSERT_EQ(Step(tokens, 0, cache).argmax().item<int64_t>(), expected)
         << "at position " << tokens.size();
     tokens.push_back(expected);

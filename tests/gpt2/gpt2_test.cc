@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "model/gpt2/packing.h"
+#include "model/transformer/packing.h"
 #include "tests/reference/gpt2_reference.h"
 #include "tests/support/residual_hooks.h"
 #include "tests/support/status_matchers.h"
@@ -65,7 +65,7 @@ class Gpt2Test : public ::testing::Test {
 
   // Feeds histories one sequence at a time, then all `tokens` in one step.
   at::Tensor Together(const std::vector<Sequence>& sequences) const {
-    KvCache cache(kConfig, kSlots, at::kCPU);
+    KvCache cache(kConfig.facts(), kSlots, at::kCPU);
     PositionHook hook = Pushing(sequences);
     std::vector<PackedRow> rows;
     std::vector<int32_t> tokens;
@@ -116,7 +116,7 @@ class Gpt2Test : public ::testing::Test {
 
 TEST_F(Gpt2Test, TokenByTokenEqualsWholePrompt) {
   const std::vector<int32_t> tokens = RandomTokens(kConfig, 30, 5);
-  KvCache cache(kConfig, kSlots, at::kCPU);
+  KvCache cache(kConfig.facts(), kSlots, at::kCPU);
   at::Tensor stepwise;
   for (int i = 0; i < 30; ++i) {
     const Sequence one = {.history = {tokens.begin(), tokens.begin() + i},
@@ -162,7 +162,7 @@ TEST_F(Gpt2Test, RowsWithTheSameTokensGetTheSameBits) {
 
 TEST_F(Gpt2Test, HookThatEditsNothingChangesNothing) {
   const Sequence sequence = {.tokens = RandomTokens(kConfig, 9, 4)};
-  KvCache cache(kConfig, kSlots, at::kCPU);
+  KvCache cache(kConfig.facts(), kSlots, at::kCPU);
   const at::Tensor bare =
       model_.Forward(sequence.tokens, {Row(sequence, 0)}, cache, nullptr);
   // Not the same bits: without a hook behind it, the last block runs for the
@@ -182,7 +182,7 @@ TEST_F(Gpt2Test, EditAtASiteReachesOnlyLaterPositionsAndSites) {
           seen[site].emplace_back(values.data_ptr<double>(),
                                   values.data_ptr<double>() + kConfig.d_model);
         });
-    KvCache cache(kConfig, kSlots, at::kCPU);
+    KvCache cache(kConfig.facts(), kSlots, at::kCPU);
     model_.Forward(sequence.tokens, {Row(sequence, 0)}, cache, &hook);
     const ReferenceGpt2::Result expected = reference.Run(
         sequence.tokens, [&](int site, int position, Vector& residual) {
@@ -211,12 +211,12 @@ TEST_F(Gpt2Test, RowThatLeavesEarlySawTheSameResidualAsOneThatStays) {
                   sequences[i].tokens.end());
   }
   CapturingHook stay, leave;
-  KvCache cache(kConfig, kSlots, at::kCPU);
+  KvCache cache(kConfig.facts(), kSlots, at::kCPU);
   model_.Forward(tokens, rows, cache, &stay);
   rows[0].logits = rows[2].logits = false;
   rows[0].exit_site = 1;
   rows[2].exit_site = 0;
-  KvCache other(kConfig, kSlots, at::kCPU);
+  KvCache other(kConfig.facts(), kSlots, at::kCPU);
   const at::Tensor logits = model_.Forward(tokens, rows, other, &leave);
   EXPECT_EQ(logits.size(0), 1);
   for (const PackedRow& row : rows) {
@@ -240,7 +240,7 @@ TEST_F(Gpt2Test, StepOfReadoutsOnlyReturnsNoLogits) {
     PositionHook hook([&](int site, const PackedRow&, int, const at::Tensor&) {
       last_site = site;
     });
-    KvCache cache(kConfig, kSlots, at::kCPU);
+    KvCache cache(kConfig.facts(), kSlots, at::kCPU);
     EXPECT_THAT(model_.Forward(sequence.tokens, {row}, cache, &hook).sizes(),
                 ElementsAre(0, kConfig.vocab_size));
     EXPECT_EQ(last_site, exit_site);
@@ -255,7 +255,7 @@ TEST_F(Gpt2Test, HookSeesOffsetsIndicesAndSlotsOfTheRowsThatAreLeft) {
           seen.push_back({site, row.index, row.kv_slot, row.offset});
         }
       });
-  KvCache cache(kConfig, kSlots, at::kCPU);
+  KvCache cache(kConfig.facts(), kSlots, at::kCPU);
   model_.Forward(RandomTokens(kConfig, 9, 1),
                  {{.index = 4, .kv_slot = 7, .length = 2, .exit_site = 1},
                   {.index = 9, .kv_slot = 3, .length = 7, .exit_site = 2}},
@@ -267,7 +267,7 @@ TEST_F(Gpt2Test, HookSeesOffsetsIndicesAndSlotsOfTheRowsThatAreLeft) {
 }
 
 TEST_F(Gpt2Test, EmptyStepReturnsNoLogits) {
-  KvCache cache(kConfig, kSlots, at::kCPU);
+  KvCache cache(kConfig.facts(), kSlots, at::kCPU);
   EXPECT_THAT(model_.Forward({}, {}, cache, nullptr).sizes(),
               ElementsAre(0, kConfig.vocab_size));
 }
@@ -293,7 +293,7 @@ TEST_F(Gpt2Test, SlotIsCleanAfterASequenceThatWasNotFinite) {
   const Sequence shorter = {.tokens = RandomTokens(kConfig, 20, 2)};
   const Sequence longer = {.tokens = RandomTokens(kConfig, 35, 3)};
   const at::Tensor expected = Together({shorter, longer});
-  KvCache cache(kConfig, kSlots, at::kCPU);
+  KvCache cache(kConfig.facts(), kSlots, at::kCPU);
   const std::vector<Sequence> sequences = {poison};
   PositionHook hook = Pushing(sequences);
   const at::Tensor lost =
@@ -312,7 +312,7 @@ TEST_F(Gpt2Test, SequenceThatWasNotFiniteStaysSo) {
       {.history = RandomTokens(kConfig, 5, 1),
        .tokens = RandomTokens(kConfig, 1, 2),
        .push = std::numeric_limits<double>::infinity()}};
-  KvCache cache(kConfig, kSlots, at::kCPU);
+  KvCache cache(kConfig.facts(), kSlots, at::kCPU);
   PositionHook hook = Pushing(sequences);
   PackedRow past = Row(sequences[0], 0);
   past.start = 0;
@@ -332,7 +332,8 @@ TEST_F(Gpt2Test, LongPromptEqualsTokenByToken) {
   const Gpt2 model = TinyModel(config, 8);
   const int length = 2 * kLong + 17;
   const std::vector<int32_t> tokens = RandomTokens(config, length + 3, 5);
-  KvCache cache(config, 2, at::kCPU), stepped(config, 2, at::kCPU);
+  KvCache cache(config.facts(), 2, at::kCPU),
+      stepped(config.facts(), 2, at::kCPU);
   const PackedRow whole = {
       .kv_slot = 1, .length = length, .exit_site = 2, .logits = true};
   // Beside it a short prompt, so that its tokens are not alone.
@@ -366,7 +367,7 @@ TEST_F(Gpt2Test, DirectoryThatWasSavedLoadsAsTheSameModel) {
   ASSERT_OK(SaveGpt2(directory, kConfig, weights));
   ASSERT_OK_AND_ASSIGN(const Gpt2 loaded, Gpt2::Load(directory));
   const Sequence sequence = {.tokens = RandomTokens(kConfig, 6, 4)};
-  KvCache cache(kConfig, kSlots, at::kCPU);
+  KvCache cache(kConfig.facts(), kSlots, at::kCPU);
   const auto logits = [&](const Gpt2& model) {
     return model.Forward(sequence.tokens, {Row(sequence, 0)}, cache, nullptr);
   };

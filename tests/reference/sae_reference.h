@@ -17,8 +17,8 @@
 #include <optional>
 #include <vector>
 
-#include "model/intervention/spec.h"
 #include "model/sae/config.h"
+#include "model/steering/intervention.h"
 
 namespace alignsae {
 

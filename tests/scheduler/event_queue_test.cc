@@ -1,4 +1,4 @@
-#include "server/scheduler/event_queue.h"
+#include "model/scheduler/event_queue.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "server/scheduler/fork_plan.h"
+#include "model/scheduler/fork_plan.h"
 
 #include <gtest/gtest.h>
 

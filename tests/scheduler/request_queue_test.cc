@@ -1,4 +1,4 @@
-#include "server/scheduler/request_queue.h"
+#include "model/scheduler/request_queue.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/scheduler/status_payload.h"
+#include "model/base/status_payload.h"
 #include "tests/support/recording_sink.h"
 #include "tests/support/status_matchers.h"
 

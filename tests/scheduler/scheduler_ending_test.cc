@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "server/scheduler/status_payload.h"
+#include "model/base/status_payload.h"
 #include "tests/scheduler/scheduler_fixture.h"
 
 namespace alignsae {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/scheduler/scheduler.h"
+#include "model/scheduler/scheduler.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_step_executor.h"
 #include "tests/support/recording_sink.h"

@@ -1,4 +1,4 @@
-#include "server/scheduler/scheduler.h"
+#include "model/scheduler/scheduler.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

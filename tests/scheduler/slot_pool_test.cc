@@ -1,4 +1,4 @@
-#include "server/scheduler/slot_pool.h"
+#include "model/scheduler/slot_pool.h"
 
 #include <gtest/gtest.h>
 

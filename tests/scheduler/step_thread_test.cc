@@ -1,6 +1,6 @@
 // The scheduler with its thread and many clients: for ThreadSanitizer.
 
-#include "server/scheduler/step_thread.h"
+#include "model/scheduler/step_thread.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "model/base/mutex.h"
-#include "server/scheduler/event_queue.h"
+#include "model/scheduler/event_queue.h"
 #include "tests/scheduler/scheduler_fixture.h"
 
 namespace alignsae {

@@ -1,4 +1,4 @@
-#include "server/scheduler/stop_matcher.h"
+#include "model/scheduler/stop_matcher.h"
 
 #include <gtest/gtest.h>
 

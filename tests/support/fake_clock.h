@@ -7,8 +7,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
+#include "model/base/clock.h"
 #include "model/base/mutex.h"
-#include "server/scheduler/clock.h"
 
 namespace alignsae {
 

@@ -9,8 +9,8 @@
 #include <optional>
 #include <vector>
 
-#include "model/intervention/spec.h"
 #include "model/sae/sae.h"
+#include "model/steering/intervention.h"
 #include "tests/reference/sae_reference.h"
 
 namespace alignsae {

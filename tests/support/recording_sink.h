@@ -17,7 +17,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "model/base/mutex.h"
-#include "server/scheduler/request.h"
+#include "model/scheduler/request.h"
 
 namespace alignsae {
 

@@ -11,7 +11,7 @@
 #include <map>
 #include <utility>
 
-#include "model/gpt2/residual_hook.h"
+#include "model/transformer/residual_hook.h"
 
 namespace alignsae {
 

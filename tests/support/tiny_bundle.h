@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/counter_rng.h"
 #include "model/bundle/bundle.h"
+#include "model/gpt2/gpt2.h"
 
 namespace alignsae {
 

@@ -1,0 +1,21 @@
+#include "model/bundle/families.h"
+
+#include <utility>
+
+#include "model/base/status_macros.h"
+#include "model/gpt2/gpt2.h"
+
+namespace alignsae {
+
+absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,
+                                                  at::Device device,
+                                                  WeightType type) {
+  // GPT-2's parser refuses every other model_type by name.
+  ALIGNSAE_ASSIGN_OR_RETURN(Gpt2 model, Gpt2::Load(directory, device, type));
+  LoadedTransformer loaded;
+  loaded.eos_token_id = model.config().eos_token_id;
+  loaded.model = std::make_unique<const Gpt2>(std::move(model));
+  return loaded;
+}
+
+}  // namespace alignsae

@@ -1,0 +1,33 @@
+// The one place that knows which families of language models there are: a
+// directory in Hugging Face's layout -> a Transformer.
+//
+// Thread-safety: free functions.
+// Errors: INVALID_ARGUMENT for a model_type that is none of ours; all others as
+// the family's own loader.
+
+#ifndef ALIGNSAE_MODEL_BUNDLE_FAMILIES_H_
+#define ALIGNSAE_MODEL_BUNDLE_FAMILIES_H_
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "model/transformer/transformer.h"
+
+namespace alignsae {
+
+struct LoadedTransformer {
+  std::unique_ptr<const Transformer> model;
+  int32_t eos_token_id = -1;  // -1: config.json names none.
+};
+
+absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,
+                                                  at::Device device,
+                                                  WeightType type);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_BUNDLE_FAMILIES_H_

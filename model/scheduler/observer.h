@@ -1,0 +1,56 @@
+// SchedulerObserver: what the scheduler tells about itself, for metrics. Every
+// method has an empty default.
+//
+// Thread-safety: OnQueue and OnRejected are called from RPC threads and from
+// the step thread, the others from the step thread only. Must not block.
+
+#ifndef ALIGNSAE_MODEL_SCHEDULER_OBSERVER_H_
+#define ALIGNSAE_MODEL_SCHEDULER_OBSERVER_H_
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+#include "model/scheduler/request.h"
+
+namespace alignsae {
+
+// One step, as it went.
+struct StepReport {
+  int rows = 0;           // 0: nothing to do; the executor was not called.
+  int prompt_tokens = 0;  // Computed; what a fork shares counts once.
+  int prefix_tokens_saved = 0;  // Not computed again, because a fork shares it.
+  int forks = 0;                // Variants that began on another one's prompt.
+  int generated_tokens = 0;
+  int admitted = 0;  // Sequences that left the queue for a slot.
+  int finished = 0;  // Sequences that ended, for whatever reason.
+  int slots_in_use = 0;
+  absl::Duration duration;
+};
+
+// Why a request was refused or dropped before it ran.
+enum class RejectReason { kQueueFull, kTokenBudget, kDeadline, kDraining };
+
+class SchedulerObserver {
+ public:
+  virtual ~SchedulerObserver() = default;
+
+  virtual void OnQueue(int sequences, int64_t tokens) {}
+  virtual void OnRejected(RejectReason reason) {}
+  virtual void OnQueueWait(absl::Duration waited) {}
+  virtual void OnStep(const StepReport& report) {}
+  virtual void OnFirstToken(absl::Duration since_submit) {}
+  // Mean over the tokens of a sequence after its first.
+  virtual void OnTokenTime(absl::Duration per_token) {}
+  // From the client's cancellation to the slot being free.
+  virtual void OnCancelledFree(absl::Duration took) {}
+  // Concept slots at the last token of a prompt, for every checkpoint whose
+  // hook the prompt passed. Once for all variants of a fork.
+  virtual void OnPromptReading(const ConceptReading& reading) {}
+  // A sequence with interventions has ended; receipts in their order.
+  virtual void OnSteered(const std::vector<Intervention>& interventions,
+                         const std::vector<InterventionReceipt>& receipts) {}
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_SCHEDULER_OBSERVER_H_

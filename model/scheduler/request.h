@@ -1,0 +1,122 @@
+// What the scheduler runs and what it tells: requests and events as plain data.
+//
+// A request is one or more sequences. Each sequence is one prompt with its own
+// interventions, read only (max_new_tokens = 0) or continued. Everything here
+// was checked when it was made; code behind the parser may assume it.
+//
+// Thread-safety: value types.
+
+#ifndef ALIGNSAE_MODEL_SCHEDULER_REQUEST_H_
+#define ALIGNSAE_MODEL_SCHEDULER_REQUEST_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "model/engine/step.h"            // IWYU pragma: export
+#include "model/sampling/params.h"        // IWYU pragma: export
+#include "model/steering/intervention.h"  // IWYU pragma: export
+
+namespace alignsae {
+
+using InterventionList = std::shared_ptr<const std::vector<Intervention>>;
+
+struct SequenceSpec {
+  std::vector<int32_t> prompt;     // Not empty, each in [0, vocab_size).
+  InterventionList interventions;  // Never null.
+  // 0: a readout, which leaves at the last observed hook. prompt.size() +
+  // max_new_tokens is at most the context length.
+  int max_new_tokens = 0;
+  SamplingParams sampling;
+  bool ignore_eos = false;
+  std::vector<std::string> stop_sequences;  // None is empty.
+  // What to read of the prompt; positions absolute in [0, prompt.size()).
+  std::vector<Observation> observations;
+  // Checkpoint (index into the catalog) of SequenceFinished::prompt_reading and
+  // of the trace; nullopt: neither.
+  std::optional<int> reading_checkpoint;
+  bool trace = false;  // Read every generated token that is fed back.
+};
+
+// How the sequences of a request start.
+enum class Grouping {
+  kSeparate,  // Each when a slot is free.
+  // Variants of one prompt. Those that start together compute what they have in
+  // common once (fork_plan.h) and share every step as long as they run.
+  kTogether,     // All in the same step: the arms of an experiment.
+  kAsManyAsFit,  // As many as there are free slots, the others later.
+};
+
+struct RequestSpec {
+  std::vector<SequenceSpec> sequences;  // Not empty.
+  Grouping grouping = Grouping::kSeparate;
+  std::string client;  // Whose turn it is: slots go round between clients.
+  absl::Time deadline = absl::InfiniteFuture();
+};
+
+enum class FinishReason { kEos, kLength, kStop, kCancelled };
+
+// A generated token. `sequence` is an index into RequestSpec::sequences.
+struct TokenEvent {
+  int sequence = 0;
+  int position = 0;  // Absolute.
+  SampledToken token;
+  // Bytes of text that this token completes (not always whole characters): what
+  // may still become a stop sequence is held back.
+  std::string text;
+};
+
+// A reading at a generated token, told before.
+struct TraceEvent {
+  int sequence = 0;
+  ConceptReading reading;
+};
+
+// A sequence has ended; nothing more comes for it.
+struct SequenceFinished {
+  int sequence = 0;
+  FinishReason reason = FinishReason::kLength;
+  std::string
+      text_tail;        // Bytes held back that are part of the text after all.
+  int stop_index = -1;  // Into SequenceSpec::stop_sequences; kStop only.
+  int prompt_tokens = 0;
+  int generated_tokens = 0;
+  double total_logprob = 0;
+  std::vector<InterventionReceipt> receipts;     // One per intervention.
+  std::optional<ConceptReading> prompt_reading;  // At the last prompt token.
+  std::vector<ConceptReading> readings;  // In order of observations, positions.
+};
+
+// The request has ended; nothing more comes. Exactly once, last.
+struct RequestDone {
+  absl::Status status;
+};
+
+using RequestEvent =
+    std::variant<TokenEvent, TraceEvent, SequenceFinished, RequestDone>;
+
+// Receives the events of one request.
+//
+// Thread-safety: the scheduler calls one method at a time, from the step
+// thread.
+class RequestSink {
+ public:
+  virtual ~RequestSink() = default;
+
+  // Must not block. False: the reader has fallen behind; the request is then
+  // ended with RESOURCE_EXHAUSTED. The answer for SequenceFinished and
+  // RequestDone is not looked at.
+  virtual bool Deliver(RequestEvent event) = 0;
+
+  // Whether the reader has stopped reading, asked before every step.
+  virtual bool IsStalled(absl::Time now) const { return false; }
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_SCHEDULER_REQUEST_H_

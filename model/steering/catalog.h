@@ -1,0 +1,74 @@
+// What is loaded, as plain data: the part of a bundle that the RPC layer, the
+// scheduler and the metrics may know. Tensors stay behind model/engine.
+//
+// Thread-safety: immutable after load; share by const reference.
+
+#ifndef ALIGNSAE_MODEL_STEERING_CATALOG_H_
+#define ALIGNSAE_MODEL_STEERING_CATALOG_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/steering/hook_point.h"
+
+namespace alignsae {
+
+struct ModelInfo {
+  std::string name;
+  std::string version;
+  std::string sha256;  // Of model.safetensors, lower-case hex.
+  int n_layer = 0;
+  int n_head = 0;
+  int d_model = 0;
+  int context_length = 0;  // Positions, prompt and generated together.
+  int vocab_size = 0;
+  int32_t eos_token_id = -1;        // -1: none.
+  std::string weight_type = "f32";  // As it runs: f32, bf16 or int8.
+  std::string prompt_template;      // Holds "{question}"; empty: no template.
+};
+
+struct ConceptInfo {
+  std::string name;
+  int slot = 0;  // Feature index in [0, F).
+  std::string description;
+  std::string example;      // A question that uses the concept.
+  double active_mean = 0;   // c_j: mean of z_j where the concept is asked.
+  double threshold = 0;     // The concept is bound where z_j reaches this.
+  double decoder_norm = 0;  // L2 norm of d_j, before the scale s.
+};
+
+struct CheckpointInfo {
+  std::string name;
+  std::string sha256;  // Of sae_weights.safetensors.
+  HookPoint hook;
+  std::string activation;  // identity, relu, topk or jumprelu.
+  double scale = 1;        // s of the contracts.
+  int n_features = 0;      // F.
+  bool whole_sae_loaded = false;
+  std::vector<ConceptInfo> concepts;  // R entries, in the bundle's order.
+  std::string recommended_mode;       // e.g. "SWAP"; may be empty.
+  double recommended_alpha = 1;
+  // Layer, mode and alpha chosen on validation; figures on test wordings.
+  std::string evaluation_json;  // As stored in the bundle; may be empty.
+};
+
+struct Catalog {
+  std::string bundle_name;  // Empty when model and SAE were given apart.
+  ModelInfo model;
+  std::vector<CheckpointInfo> checkpoints;
+  uint64_t generation = 1;  // Rises with every change of what is loaded.
+
+  // Index into `checkpoints`, or nullopt.
+  std::optional<int> FindCheckpoint(const std::string& name) const {
+    for (size_t i = 0; i < checkpoints.size(); ++i) {
+      if (checkpoints[i].name == name) return static_cast<int>(i);
+    }
+    return std::nullopt;
+  }
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_STEERING_CATALOG_H_

@@ -1,0 +1,41 @@
+#include "model/train/cli/cli.h"
+
+#include <atomic>
+#include <csignal>
+
+namespace alignsae {
+namespace {
+
+std::atomic<bool> stop_signal_came{false};
+
+void OnStopSignal(int signal) {
+  stop_signal_came.store(true);
+  std::signal(signal, SIG_DFL);
+}
+
+}  // namespace
+
+void AddPresetFlag(CLI::App& app, TrainPreset& preset) {
+  preset = *FindPreset(kDefaultPreset);
+  app.add_option_function<std::string>(
+         "--preset",
+         [&preset](const std::string& name) { preset = *FindPreset(name); },
+         "Options to start from; flags beside it win")
+      ->check(CLI::IsMember(PresetNames()))
+      ->default_str(kDefaultPreset);
+}
+
+void AddThreadsFlag(CLI::App& app, int& threads) {
+  app.add_option("--threads", threads, "Threads; 0: one for each processor")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+}
+
+void CatchStopSignals() {
+  std::signal(SIGINT, OnStopSignal);
+  std::signal(SIGTERM, OnStopSignal);
+}
+
+bool StopSignalCame() { return stop_signal_came.load(); }
+
+}  // namespace alignsae

@@ -1,0 +1,60 @@
+// The subcommands of alignsae-train. Each Register function adds one to `app`;
+// when it is chosen, it runs and leaves its outcome in `status`.
+//
+// Flags are made from the fields of options structs (option_fields.h), so that
+// flags, logs and checkpoints share one list. --preset comes first in every
+// command: CLI11 applies options in the order in which they were added, so a
+// flag given beside it wins wherever it stands.
+//
+// Thread-safety: main thread only.
+
+#ifndef ALIGNSAE_MODEL_TRAIN_CLI_CLI_H_
+#define ALIGNSAE_MODEL_TRAIN_CLI_CLI_H_
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <type_traits>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "model/train/common/option_fields.h"
+#include "model/train/pipeline/presets.h"
+
+namespace alignsae {
+
+void RegisterData(CLI::App& app, absl::Status& status);
+void RegisterLm(CLI::App& app, absl::Status& status);
+void RegisterSae(CLI::App& app, absl::Status& status);
+void RegisterEval(CLI::App& app, absl::Status& status);
+void RegisterAgree(CLI::App& app, absl::Status& status);
+void RegisterPipeline(CLI::App& app, absl::Status& status);
+
+// Adds --preset, which fills `preset` (and must outlive the parse). Call before
+// AddFieldFlags on its parts.
+void AddPresetFlag(CLI::App& app, TrainPreset& preset);
+
+// Adds --threads, for UseThreads.
+void AddThreadsFlag(CLI::App& app, int& threads);
+
+// True once SIGINT or SIGTERM came; a second one ends the process at once.
+void CatchStopSignals();
+bool StopSignalCame();
+
+// One flag per field: warmup_steps -> --<prefix>warmup-steps. Ranges are
+// checked by CheckFields when the command runs.
+template <typename Options>
+void AddFieldFlags(CLI::App& app, Options& options,
+                   const std::string& prefix = "") {
+  Options::VisitFields(options, [&](const char* name, auto& value, const auto&,
+                                    const char* help) {
+    app.add_option(
+           absl::StrCat("--", prefix, absl::StrReplaceAll(name, {{"_", "-"}})),
+           value, help)
+        ->capture_default_str();
+  });
+}
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_TRAIN_CLI_CLI_H_

@@ -1,0 +1,119 @@
+
+#include "model/train/eval/eval.h"
+
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/file.h"
+#include "model/base/status_macros.h"
+#include "model/bundle/bundle.h"
+#include "model/tensor/threads.h"
+#include "model/train/cli/cli.h"
+#include "model/train/common/progress.h"
+#include "model/train/eval/compare.h"
+#include "model/train/eval/report.h"
+#include "model/train/lm/model.h"
+
+namespace alignsae {
+namespace {
+
+struct EvalCommand {
+  TrainPreset preset;
+  std::string bundle;
+  std::string json;
+  std::string device = "cpu";
+  double compare = -1;
+  bool stored = false;
+  bool select = false;
+  int threads = 0;
+
+  absl::Status Run() const {
+    UseThreads(threads);
+    ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
+                              ReadFile(absl::StrCat(bundle, "/bundle.json")));
+    ALIGNSAE_ASSIGN_OR_RETURN(const Manifest manifest, ParseManifest(text));
+    if (stored) {
+      std::cout << RenderEvaluation(manifest.evaluation);
+      return absl::OkStatus();
+    }
+    ALIGNSAE_ASSIGN_OR_RETURN(const nlohmann::json evaluation,
+                              Measure(manifest));
+    std::cout << RenderEvaluation(evaluation);
+    if (!json.empty()) {
+      ALIGNSAE_RETURN_IF_ERROR(
+          WriteFileAtomically(json, evaluation.dump(1) + "\n"));
+    }
+    if (compare < 0) return absl::OkStatus();
+    ALIGNSAE_RETURN_IF_ERROR(
+        CompareEvaluations(manifest.evaluation, evaluation, compare));
+    std::cout << "\nWithin " << compare << " of the stored evaluation\n";
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<nlohmann::json> Measure(const Manifest& manifest) const {
+    ALIGNSAE_ASSIGN_OR_RETURN(const at::Device where, ParseDevice(device));
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const std::shared_ptr<const Bundle> loaded,
+        LoadBundle(bundle, {.whole_sae = true, .device = where}));
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const EvalSet set,
+        ReadEvalSet(absl::StrCat(bundle, "/eval"), manifest.prompt_template));
+    const EvalInputs inputs = {loaded->model, loaded->tokenizer, &set};
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const std::unique_ptr<EvalSubject> subject,
+        EvalSubject::Create(inputs, loaded->saes, preset.eval.rows));
+    Progress progress(stderr, stderr);
+    CatchStopSignals();
+    std::string last;
+    const EvalReporter report = [&](const std::string& what, int64_t done,
+                                    int64_t total) {
+      if (StopSignalCame()) return absl::CancelledError("eval: stopped");
+      if (what != last) progress.Start("eval", 0, total);
+      last = what;
+      progress.Update(done, what);
+      if (done == total) progress.Finish();
+      return absl::OkStatus();
+    };
+    if (select) return Evaluate(*subject, preset.eval, report);
+    if (manifest.saes.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(bundle, ": must have a checkpoint, got none"));
+    }
+    SteeringChoice choice;
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        choice.mode,
+        ParseInterventionMode(manifest.saes.front().recommended_mode));
+    choice.alpha = manifest.saes.front().recommended_alpha;
+    return EvaluateChoice(*subject, choice, preset.eval, report);
+  }
+};
+
+}  // namespace
+
+void RegisterEval(CLI::App& app, absl::Status& status) {
+  auto command = std::make_shared<EvalCommand>();
+  CLI::App* sub = app.add_subcommand(
+      "eval",
+      "Measure a bundle by the evaluation protocol, through the engine");
+  AddPresetFlag(*sub, command->preset);
+  sub->add_option("--bundle", command->bundle, "Bundle directory")->required();
+  sub->add_option("--json", command->json, "Also write the figures here");
+  sub->add_flag("--select", command->select,
+                "Choose mode and alpha afresh on validation wordings; else the "
+                "bundle's recommended ones");
+  sub->add_flag("--stored", command->stored,
+                "Only print the evaluation that the bundle holds");
+  sub->add_option("--compare", command->compare,
+                  "Fail when a figure is further than this from the stored one")
+      ->check(CLI::Range(0.0, 1.0));
+  sub->add_option("--device", command->device, "cpu or cuda")
+      ->capture_default_str();
+  AddThreadsFlag(*sub, command->threads);
+  AddFieldFlags(*sub, command->preset.eval);
+  sub->callback([command, &status] { status = command->Run(); });
+}
+
+}  // namespace alignsae

@@ -1,0 +1,89 @@
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "model/bundle/families.h"
+#include "model/tensor/threads.h"
+#include "model/train/cli/cli.h"
+#include "model/train/data/corpus_file.h"
+#include "model/train/lm/model.h"
+#include "model/train/sae/checkpoint.h"
+
+namespace alignsae {
+namespace {
+
+struct SaeCommand {
+  TrainPreset preset;
+  std::string data;
+  std::string model;
+  std::string out;
+  std::string device = "cpu";
+  std::string hook = "resid_post";
+  int layer = 1;
+  int threads = 0;
+
+  absl::Status Run() const {
+    UseThreads(threads);
+    ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus, ReadCorpus(data));
+    const EvalSet set = EvalSetOf(corpus);
+    ALIGNSAE_ASSIGN_OR_RETURN(const at::Device where, ParseDevice(device));
+    ALIGNSAE_ASSIGN_OR_RETURN(const LoadedTransformer loaded,
+                              LoadTransformer(model, where, WeightType::kF32));
+    ALIGNSAE_ASSIGN_OR_RETURN(const Tokenizer tokenizer,
+                              Tokenizer::Load(model));
+    const Transformer& transformer = *loaded.model;
+    const int layers = transformer.facts().n_layer;
+    if (layer >= layers) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--layer: must be in [0, ", layers - 1, "], got ", layer,
+                       "; the model has ", layers, " blocks"));
+    }
+    Progress progress(stdout, stderr);
+    CatchStopSignals();
+    SaePlan plan;
+    plan.hook = {
+        hook == "resid_pre" ? HookKind::kResidPre : HookKind::kResidPost,
+        layer};
+    plan.options = preset.sae;
+    plan.directory = out;
+    plan.title = "sae " + plan.hook.ToString();
+    plan.progress = &progress;
+    plan.should_stop = StopSignalCame;
+    ALIGNSAE_ASSIGN_OR_RETURN(const SaeInputs inputs,
+                              CollectSaeInputs(transformer, tokenizer, set,
+                                               preset.sae, {plan.hook.site()}));
+    return MakeSae(inputs, plan).status();
+  }
+};
+
+}  // namespace
+
+void RegisterSae(CLI::App& app, absl::Status& status) {
+  auto command = std::make_shared<SaeCommand>();
+  CLI::App* sub = app.add_subcommand(
+      "sae", "Train an AlignSAE, both stages; goes on where it was stopped");
+  AddPresetFlag(*sub, command->preset);
+  sub->add_option("--data", command->data, "Directory made by `data`")
+      ->required();
+  sub->add_option("--model", command->model,
+                  "Hugging Face GPT-2 directory, such as gpt2/ of `lm`")
+      ->required();
+  sub->add_option("--out", command->out, "Directory of the checkpoint")
+      ->required();
+  sub->add_option("--hook", command->hook,
+                  "resid_pre (input of the block) or resid_post (its output)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"resid_pre", "resid_post"}));
+  sub->add_option("--layer", command->layer, "Block of the hook")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 4095));
+  sub->add_option("--device", command->device, "cpu or cuda")
+      ->capture_default_str();
+  AddThreadsFlag(*sub, command->threads);
+  AddFieldFlags(*sub, command->preset.sae);
+  sub->callback([command, &status] { status = command->Run(); });
+}
+
+}  // namespace alignsae

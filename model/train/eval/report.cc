@@ -1,0 +1,124 @@
+#include "model/train/eval/report.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+
+namespace alignsae {
+namespace {
+
+using Json = nlohmann::json;
+
+Json SuccessToJson(const SuccessCounts& counts) {
+  return {{"tries", counts.tries},
+          {"whole", Rounded(counts.Rate(counts.whole))},
+          {"first", Rounded(counts.Rate(counts.first))},
+          {"substring", Rounded(counts.Rate(counts.substring))}};
+}
+
+Json BindingCountsToJson(const BindingCounts& counts) {
+  return {{"prompts", counts.prompts},
+          {"diagonal_accuracy", Rounded(counts.Rate(counts.top1))},
+          {"top2", Rounded(counts.Rate(counts.top2))},
+          {"top3", Rounded(counts.Rate(counts.top3))},
+          {"margin", Rounded(counts.margin())},
+          {"bound", Rounded(counts.Rate(counts.bound))},
+          {"own_bound", Rounded(counts.Rate(counts.own_bound))}};
+}
+
+Json PerRelation(const std::vector<double>& values,
+                 const std::vector<std::string>& relations) {
+  Json object = Json::object();
+  for (size_t r = 0; r < relations.size(); ++r) {
+    object[relations[r]] = Rounded(values[r]);
+  }
+  return object;
+}
+
+}  // namespace
+
+double Rounded(double value) { return std::round(value * 1e4) / 1e4; }
+
+Json HalvesToJson(const HalvesCounts& counts) {
+  return {{"all", SuccessToJson(counts.all())},
+          {"asked", SuccessToJson(counts.asked)},
+          {"never_asked", SuccessToJson(counts.never_asked)}};
+}
+
+Json AnswersToJson(const std::vector<HalvesCounts>& by_relation,
+                   const std::vector<std::string>& relations) {
+  HalvesCounts sum;
+  for (const HalvesCounts& counts : by_relation) sum.Add(counts);
+  Json json = HalvesToJson(sum);
+  for (size_t r = 0; r < relations.size(); ++r) {
+    json["by_relation"][relations[r]] = SuccessToJson(by_relation[r].all());
+  }
+  return json;
+}
+
+Json SwapsToJson(const SwapTable& table, size_t chosen, InterventionMode mode,
+                 const std::vector<std::string>& relations) {
+  Json json = HalvesToJson(table.Total(chosen));
+  json["mode"] = InterventionModeName(mode);
+  json["alpha"] = table.alphas[chosen];
+  json["by_target"] = Json::object();
+  json["pairs"] = Json::object();
+  for (size_t j = 0; j < relations.size(); ++j) {
+    json["by_target"][relations[j]] =
+        HalvesToJson(table.Target(chosen, static_cast<int>(j)));
+    for (size_t i = 0; i < relations.size(); ++i) {
+      if (i == j) continue;
+      json["pairs"][absl::StrCat(relations[i], " -> ", relations[j])] =
+          SuccessToJson(table.pairs[chosen][i][j].all());
+    }
+  }
+  json["alpha_curve"] = Json::array();
+  for (size_t a = 0; a < table.alphas.size(); ++a) {
+    const HalvesCounts total = table.Total(a);
+    const SuccessCounts all = total.all();
+    Json point = {{"alpha", table.alphas[a]},
+                  {"whole", Rounded(all.Rate(all.whole))},
+                  {"first", Rounded(all.Rate(all.first))},
+                  {"substring", Rounded(all.Rate(all.substring))},
+                  {"asked", Rounded(total.asked.Rate(total.asked.whole))},
+                  {"never_asked",
+                   Rounded(total.never_asked.Rate(total.never_asked.whole))}};
+    for (size_t j = 0; j < relations.size(); ++j) {
+      const SuccessCounts counts = table.Target(a, static_cast<int>(j)).all();
+      point["by_target"][relations[j]] = Rounded(counts.Rate(counts.whole));
+    }
+    json["alpha_curve"].push_back(std::move(point));
+  }
+  return json;
+}
+
+Json BindingToJson(const BindingTable& table,
+                   const std::vector<std::string>& relations) {
+  Json json = BindingCountsToJson(table.all());
+  json["asked"] = BindingCountsToJson(table.asked);
+  json["never_asked"] = BindingCountsToJson(table.never_asked);
+  for (size_t r = 0; r < relations.size(); ++r) {
+    json["by_relation"][relations[r]] =
+        BindingCountsToJson(table.by_relation[r]);
+    for (size_t top = 0; top < relations.size(); ++top) {
+      json["confusion"][relations[r]][relations[top]] = table.confusion[r][top];
+    }
+  }
+  return json;
+}
+
+Json DictionaryToJson(const DictionaryStats& stats,
+                      const std::vector<std::string>& relations) {
+  return {{"fvu", Rounded(stats.fvu)},
+          {"l0", Rounded(stats.l0)},
+          {"free_features", stats.free_features},
+          {"dead_features", stats.dead_features},
+          {"effective_features", Rounded(stats.mean_effective_features())},
+          {"effective_slots", Rounded(stats.mean_effective_slots())},
+          {"effective_features_by_relation",
+           PerRelation(stats.effective_features, relations)},
+          {"effective_slots_by_relation",
+           PerRelation(stats.effective_slots, relations)}};
+}
+
+}  // namespace alignsae

@@ -1,0 +1,50 @@
+// Evaluation tables as JSON (stored in bundle.json) and as text for people. The
+// text is made from the JSON, so that a stored evaluation prints like a fresh
+// one.
+//
+// Rates are rounded to four decimals: they come from counts in the hundreds.
+//
+// Thread-safety: pure functions.
+
+#ifndef ALIGNSAE_MODEL_TRAIN_EVAL_REPORT_H_
+#define ALIGNSAE_MODEL_TRAIN_EVAL_REPORT_H_
+
+#include <string>
+#include <vector>
+
+#include "model/train/eval/binding.h"
+#include "model/train/eval/dictionary.h"
+#include "model/train/eval/swap.h"
+#include "nlohmann/json.hpp"
+
+namespace alignsae {
+
+double Rounded(double value);  // Four decimals.
+
+// {"all": {"tries", "whole", "first", "substring"}, "asked", "never_asked"}
+nlohmann::json HalvesToJson(const HalvesCounts& counts);
+
+// HalvesToJson plus "by_relation".
+nlohmann::json AnswersToJson(const std::vector<HalvesCounts>& by_relation,
+                             const std::vector<std::string>& relations);
+
+// The chosen alpha in full ("all", "asked", "never_asked", "by_target",
+// "pairs") and "alpha_curve" over all of them.
+nlohmann::json SwapsToJson(const SwapTable& table, size_t chosen,
+                           InterventionMode mode,
+                           const std::vector<std::string>& relations);
+
+// "diagonal_accuracy", "top2", "top3", "margin", "bound", "own_bound", halves,
+// "by_relation", "confusion".
+nlohmann::json BindingToJson(const BindingTable& table,
+                             const std::vector<std::string>& relations);
+
+nlohmann::json DictionaryToJson(const DictionaryStats& stats,
+                                const std::vector<std::string>& relations);
+
+// The tables of an evaluation object (eval.h), or of a part of one.
+std::string RenderEvaluation(const nlohmann::json& evaluation);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_TRAIN_EVAL_REPORT_H_

@@ -1,0 +1,47 @@
+// How well a language model answers: greedy decoding through the serving
+// forward pass (KV cache, rows of different lengths), whole answers compared.
+//
+// Thread-safety: free functions. They throw what LibTorch throws: call them
+// inside WithTorchFence.
+
+#ifndef ALIGNSAE_MODEL_TRAIN_LM_PROBE_H_
+#define ALIGNSAE_MODEL_TRAIN_LM_PROBE_H_
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "model/gpt2/gpt2.h"
+#include "model/tokenizer/tokenizer.h"
+#include "model/train/data/corpus.h"
+
+namespace alignsae {
+
+// The greedy continuation of each prompt, up to `max_tokens`, without the `eos`
+// that ends it. `ended` says whether eos came.
+struct GreedyAnswer {
+  std::vector<int32_t> tokens;
+  bool ended = false;
+};
+std::vector<GreedyAnswer> GreedyDecode(
+    const Gpt2& model, absl::Span<const std::vector<int32_t>> prompts,
+    int max_tokens, int32_t eos);
+
+// Part of right answers on the wordings of `split`, in [0, 1].
+struct HalfAccuracy {
+  double mean = 0;
+  std::array<double, kRelationCount> by_relation = {};
+};
+struct ProbeResult {
+  HalfAccuracy asked;        // People whose questions train the model.
+  HalfAccuracy never_asked;  // The other half.
+};
+
+// Asks about the first `people` of each half.
+ProbeResult ProbeAccuracy(const Gpt2& model, const Tokenizer& tokenizer,
+                          const Corpus& corpus, Split split, int people);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_TRAIN_LM_PROBE_H_

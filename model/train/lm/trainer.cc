@@ -1,0 +1,389 @@
+#include "model/train/lm/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "model/base/file.h"
+#include "model/base/json.h"
+#include "model/base/status_macros.h"
+#include "model/gpt2/gpt2.h"
+#include "model/tensor/torch_fence.h"
+#include "model/train/common/checkpoint.h"
+#include "model/train/common/optimizer.h"
+#include "model/train/lm/data.h"
+#include "model/train/lm/forward.h"
+#include "model/train/lm/model.h"
+
+namespace alignsae {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Sums over the steps of one epoch.
+struct EpochSums {
+  double biography_loss = 0;
+  double question_loss = 0;
+  int biography_steps = 0;
+  int question_steps = 0;
+  int64_t tokens = 0;
+  double seconds = 0;
+
+  double MeanBiographyLoss() const {
+    return biography_steps > 0 ? biography_loss / biography_steps : 0;
+  }
+  double MeanQuestionLoss() const {
+    return question_steps > 0 ? question_loss / question_steps : 0;
+  }
+  double TokensPerSecond() const { return seconds > 0 ? tokens / seconds : 0; }
+};
+
+Json AccuracyToJson(const HalfAccuracy& accuracy) {
+  Json json = {{"mean", accuracy.mean}};
+  for (Relation relation : kRelations) {
+    json[std::string(InfoOf(relation).name)] =
+        accuracy.by_relation[static_cast<int>(relation)];
+  }
+  return json;
+}
+
+// What decides the weights: a checkpoint with another one is not continued.
+Json Fingerprint(const Corpus& corpus, const LmOptions& options,
+                 const LmRun& run, absl::string_view vocabulary,
+                 const std::string& initial) {
+  Json json = FieldsToJson(options);
+  for (const char* name : {"probe_every", "probe_people", "checkpoint_every"}) {
+    json.erase(name);
+  }
+  json["data_sha256"] = corpus.hash;
+  json["vocabulary_sha256"] = Sha256Hex(vocabulary);
+  json["init_from_sha256"] = initial;
+  json["device"] = run.device;
+  return json;
+}
+
+absl::Status CheckFingerprint(const std::string& path, const Json& ours,
+                              absl::string_view text) {
+  const absl::StatusOr<nlohmann::json> theirs = ParseJson(text);
+  if (!theirs.ok() || !theirs->is_object()) {
+    return absl::DataLossError(
+        absl::StrCat(path, ": options: must be JSON, got none"));
+  }
+  for (const auto& [key, value] : ours.items()) {
+    const auto it = theirs->find(key);
+    const nlohmann::json plain = value;
+    if (it != theirs->end() && *it == plain) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        path, ": ", key, ": must be the run's own to continue it, ",
+        it == theirs->end() ? "none" : it->dump(), ", got ", value.dump(),
+        "; choose another directory or start again with --restart"));
+  }
+  return absl::OkStatus();
+}
+
+class LmTrainer {
+ public:
+  LmTrainer(const Corpus& corpus, const LmOptions& options, const LmRun& run)
+      : corpus_(corpus), options_(options), run_(run) {}
+
+  absl::StatusOr<LmResult> Run();
+
+ private:
+  absl::Status Prepare();
+  absl::Status Resume();
+  absl::Status TrainEpoch(int64_t epoch, EpochSums& sums);
+  absl::StatusOr<double> TrainStep(const LmBatchPlan& plan);
+  absl::Status FinishEpoch(int64_t epoch, const EpochSums& sums);
+  absl::Status WriteCheckpoint();
+  absl::Status WriteResult(const LmResult& result);
+  ProbeResult Probe(Split split, int people) const;
+  NamedTensors State() const;
+  std::string Path(absl::string_view name) const {
+    return absl::StrCat(run_.directory, "/", name);
+  }
+  void Say(absl::string_view line) {
+    if (run_.progress != nullptr) run_.progress->Line(line);
+  }
+  bool StopWanted() const {
+    return (run_.stop_after_steps > 0 &&
+            step_ - first_step_ >= run_.stop_after_steps) ||
+           (run_.should_stop && run_.should_stop());
+  }
+
+  const Corpus& corpus_;
+  const LmOptions& options_;
+  const LmRun& run_;
+  at::Device device_ = at::kCPU;
+  std::optional<Tokenizer> tokenizer_;
+  std::optional<LmExamples> examples_;
+  std::optional<InitialModel> model_;
+  std::optional<AdamW> adam_;
+  std::optional<JsonLog> log_;
+  Json fingerprint_;
+  LearningRateSchedule schedule_;
+  int64_t steps_per_epoch_ = 0;
+  int64_t step_ = 0;        // Steps done since the beginning.
+  int64_t first_step_ = 0;  // Of these, before this run.
+  bool stopped_ = false;
+};
+
+absl::Status LmTrainer::Prepare() {
+  ALIGNSAE_RETURN_IF_ERROR(CheckFields(options_));
+  ALIGNSAE_ASSIGN_OR_RETURN(device_, ParseDevice(run_.device));
+  std::error_code error;
+  std::filesystem::create_directories(Path("gpt2"), error);
+  if (error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(run_.directory, ": cannot be created: ", error.message()));
+  }
+  const std::string& vocabulary_source = run_.tokenizer_directory.empty()
+                                             ? run_.init_from
+                                             : run_.tokenizer_directory;
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const VocabularyFiles files,
+      MakeVocabulary(corpus_, options_, vocabulary_source));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      tokenizer_, Tokenizer::FromFiles(files.vocab_json, files.merges_txt, ""));
+  ALIGNSAE_RETURN_IF_ERROR(
+      WriteFileAtomically(Path("gpt2/vocab.json"), files.vocab_json));
+  ALIGNSAE_RETURN_IF_ERROR(
+      WriteFileAtomically(Path("gpt2/merges.txt"), files.merges_txt));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      model_, MakeInitialModel(options_, *tokenizer_, run_.init_from, device_));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      examples_,
+      LmExamples::Create(corpus_, *tokenizer_, model_->config.context_length));
+  adam_.emplace(TrainedParameters(model_->weights),
+                AdamWOptions{.beta1 = options_.beta1,
+                             .beta2 = options_.beta2,
+                             .weight_decay = options_.weight_decay});
+  steps_per_epoch_ = examples_->StepsPerEpoch(options_);
+  schedule_ = {.peak = options_.learning_rate,
+               .warmup_steps = options_.warmup_steps,
+               .total_steps = steps_per_epoch_ * options_.epochs,
+               .floor_ratio = options_.floor_ratio};
+  std::string initial;  // By content: a directory may change behind its name.
+  if (!run_.init_from.empty()) {
+    for (const char* file : {"/config.json", "/model.safetensors"}) {
+      ALIGNSAE_ASSIGN_OR_RETURN(
+          const std::string hash,
+          Sha256OfFile(absl::StrCat(run_.init_from, file)));
+      initial += hash;
+    }
+  }
+  fingerprint_ = Fingerprint(corpus_, options_, run_,
+                             files.vocab_json + files.merges_txt, initial);
+  return Resume();
+}
+
+absl::Status LmTrainer::Resume() {
+  const std::string path = Path("training.safetensors");
+  if (!run_.restart && FileExists(path)) {
+    ALIGNSAE_ASSIGN_OR_RETURN(const TrainingStateFile file,
+                              TrainingStateFile::Open(path));
+    ALIGNSAE_RETURN_IF_ERROR(
+        CheckFingerprint(path, fingerprint_, file.Metadata("options")));
+    if (!absl::SimpleAtoi(file.Metadata("step"), &step_) || step_ < 0 ||
+        step_ > schedule_.total_steps) {
+      return absl::DataLossError(
+          absl::StrCat(path, ": step: must be in [0, ", schedule_.total_steps,
+                       "], got \"", file.Metadata("step"), "\""));
+    }
+    ALIGNSAE_RETURN_IF_ERROR(file.CopyInto(State()));
+    adam_->set_steps(step_);
+    first_step_ = step_;
+    Say(absl::StrCat("resuming after step ", step_));
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(log_, JsonLog::Open(Path("log.jsonl"), "epoch",
+                                                step_ / steps_per_epoch_));
+  return absl::OkStatus();
+}
+
+NamedTensors LmTrainer::State() const {
+  NamedTensors state = adam_->State();
+  for (const TrainedTensor& parameter : adam_->parameters()) {
+    state.emplace_back(parameter.name, parameter.value);
+  }
+  return state;
+}
+
+absl::StatusOr<double> LmTrainer::TrainStep(const LmBatchPlan& plan) {
+  return WithTorchFence([&]() -> absl::StatusOr<double> {
+    const LmBatch batch = Collate(plan.examples, device_);
+    at::Tensor loss = LmLoss(model_->config, model_->weights, batch);
+    const double value = loss.item<double>();
+    if (!std::isfinite(value)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("learning_rate: must keep the loss finite, got ", value,
+                       " at step ", step_ + 1, "; lower it"));
+    }
+    loss.backward();
+    adam_->ClipGradNorm(options_.clip_norm);
+    adam_->Step(LearningRate(schedule_, step_));
+    return value;
+  });
+}
+
+absl::Status LmTrainer::TrainEpoch(int64_t epoch, EpochSums& sums) {
+  const absl::Time start = absl::Now();
+  const std::vector<LmBatchPlan> plans =
+      examples_->EpochBatches(options_, epoch);
+  for (size_t i = step_ - epoch * steps_per_epoch_; i < plans.size(); ++i) {
+    ALIGNSAE_ASSIGN_OR_RETURN(const double loss, TrainStep(plans[i]));
+    ++step_;
+    (plans[i].questions ? sums.question_loss : sums.biography_loss) += loss;
+    ++(plans[i].questions ? sums.question_steps : sums.biography_steps);
+    for (const LmExample* example : plans[i].examples) {
+      sums.tokens += static_cast<int64_t>(example->tokens.size());
+    }
+    if (run_.progress != nullptr) {
+      run_.progress->Update(
+          step_, absl::StrFormat("epoch %d loss %.3f", epoch + 1, loss));
+    }
+    stopped_ = StopWanted() && step_ < schedule_.total_steps;
+    if (stopped_) break;
+  }
+  sums.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  return absl::OkStatus();
+}
+
+ProbeResult LmTrainer::Probe(Split split, int people) const {
+  const Gpt2 model(model_->config, model_->weights);
+  return ProbeAccuracy(model, *tokenizer_, corpus_, split, people);
+}
+
+absl::Status LmTrainer::FinishEpoch(int64_t epoch, const EpochSums& sums) {
+  const int64_t number = epoch + 1;
+  const double lr = LearningRate(schedule_, step_ - 1);
+  Json line = {{"epoch", number},
+               {"step", step_},
+               {"biography_loss", sums.MeanBiographyLoss()},
+               {"question_loss", sums.MeanQuestionLoss()},
+               {"learning_rate", lr},
+               {"tokens_per_second", sums.TokensPerSecond()},
+               {"seconds", sums.seconds}};
+  std::string text = absl::StrFormat(
+      "epoch %d/%d  step %d  loss: biographies %.4f, questions %.4f  lr %.2e  "
+      "%.0f tokens/s",
+      number, options_.epochs, step_, sums.MeanBiographyLoss(),
+      sums.MeanQuestionLoss(), lr, sums.TokensPerSecond());
+  if (options_.probe_every > 0 && number % options_.probe_every == 0 &&
+      number < options_.epochs) {
+    ALIGNSAE_ASSIGN_OR_RETURN(const ProbeResult probe, WithTorchFence([&] {
+                                // Test wordings are for the end alone.
+                                return Probe(Split::kValidation,
+                                             options_.probe_people);
+                              }));
+    line["accuracy_asked"] = AccuracyToJson(probe.asked);
+    line["accuracy_never_asked"] = AccuracyToJson(probe.never_asked);
+    absl::StrAppendFormat(&text, "  answers: asked %.3f, never asked %.3f",
+                          probe.asked.mean, probe.never_asked.mean);
+  }
+  if (run_.progress != nullptr) {
+    absl::StrAppend(&text, "  eta ", ShortDuration(run_.progress->Eta(step_)));
+  }
+  Say(text);
+  ALIGNSAE_RETURN_IF_ERROR(log_->Append(line));
+  const bool due = number % options_.checkpoint_every == 0;
+  return due || number == options_.epochs ? WriteCheckpoint()
+                                          : absl::OkStatus();
+}
+
+absl::Status LmTrainer::WriteCheckpoint() {
+  return WithTorchFence([&]() -> absl::Status {
+    // The model first: a state that says "done" must not stand beside an older
+    // model.
+    Gpt2Weights weights = model_->weights;
+    for (auto& [name, tensor] : weights.Named()) {
+      *tensor = tensor->detach().to(at::kCPU);
+    }
+    if (model_->config.tie_word_embeddings) weights.lm_head = weights.wte;
+    ALIGNSAE_RETURN_IF_ERROR(SaveGpt2(Path("gpt2"), model_->config, weights));
+    return WriteTrainingState(
+        Path("training.safetensors"), State(),
+        {{"options", fingerprint_.dump()}, {"step", absl::StrCat(step_)}});
+  });
+}
+
+absl::Status LmTrainer::WriteResult(const LmResult& result) {
+  const Json json = {
+      {"options", FieldsToJson(options_)},
+      {"data_sha256", corpus_.hash},
+      {"init_from", run_.init_from},
+      {"device", run_.device},
+      {"steps", result.steps},
+      {"biography_loss", result.biography_loss},
+      {"question_loss", result.question_loss},
+      {"accuracy_asked", AccuracyToJson(result.accuracy.asked)},
+      {"accuracy_never_asked", AccuracyToJson(result.accuracy.never_asked)}};
+  return WriteFileAtomically(Path("lm.json"), json.dump(2) + "\n");
+}
+
+absl::StatusOr<LmResult> LmTrainer::Run() {
+  ALIGNSAE_RETURN_IF_ERROR(
+      WithTorchFence([&]() -> absl::Status { return Prepare(); }));
+  int64_t weights = 0;
+  for (const TrainedTensor& p : adam_->parameters()) weights += p.value.numel();
+  Say(absl::StrCat("options ", FieldsToJson(options_).dump()));
+  Say(absl::StrCat("vocabulary ", tokenizer_->vocab_size(), ", ", weights,
+                   " weights, ", steps_per_epoch_, " steps per epoch, ",
+                   schedule_.total_steps, " in all"));
+  if (run_.progress != nullptr) {
+    run_.progress->Start("lm", step_, schedule_.total_steps);
+  }
+  LmResult result;
+  // Trained before: only the files are made sure of.
+  const bool done_before = step_ == schedule_.total_steps;
+  if (done_before) ALIGNSAE_RETURN_IF_ERROR(WriteCheckpoint());
+  while (step_ < schedule_.total_steps && !stopped_) {
+    const int64_t epoch = step_ / steps_per_epoch_;
+    EpochSums sums;
+    ALIGNSAE_RETURN_IF_ERROR(TrainEpoch(epoch, sums));
+    result.biography_loss = sums.MeanBiographyLoss();
+    result.question_loss = sums.MeanQuestionLoss();
+    result.tokens_per_second = sums.TokensPerSecond();
+    ALIGNSAE_RETURN_IF_ERROR(step_ % steps_per_epoch_ == 0
+                                 ? FinishEpoch(epoch, sums)
+                                 : absl::OkStatus());
+  }
+  if (run_.progress != nullptr) run_.progress->Finish();
+  result.steps = step_;
+  result.finished = step_ == schedule_.total_steps;
+  if (!result.finished) {
+    Say(absl::StrCat("stopped after step ", step_, "; run again to go on"));
+    ALIGNSAE_RETURN_IF_ERROR(WriteCheckpoint());
+    return result;
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(result.accuracy, WithTorchFence([&] {
+                              return Probe(Split::kTest,
+                                           std::numeric_limits<int>::max());
+                            }));
+  Say(absl::StrFormat(
+      "finished: answers on test wordings: asked %.4f, never "
+      "asked %.4f",
+      result.accuracy.asked.mean, result.accuracy.never_asked.mean));
+  if (!done_before || !FileExists(Path("lm.json"))) {
+    ALIGNSAE_RETURN_IF_ERROR(WriteResult(result));
+  }
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<LmResult> TrainLm(const Corpus& corpus, const LmOptions& options,
+                                 const LmRun& run) {
+  return LmTrainer(corpus, options, run).Run();
+}
+
+}  // namespace alignsae

@@ -1,0 +1,34 @@
+// The last stage of the pipeline: the parts become a bundle.
+//
+// Thread-safety: as WriteBundleAtomically.
+// Errors: those of the writer and, as the new bundle is loaded before it takes
+// the place of an old one, of LoadBundle.
+
+#ifndef ALIGNSAE_MODEL_TRAIN_PIPELINE_BUNDLE_H_
+#define ALIGNSAE_MODEL_TRAIN_PIPELINE_BUNDLE_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "model/bundle/manifest.h"
+#include "model/train/data/eval_set.h"
+
+namespace alignsae {
+
+struct BundleParts {
+  std::string model_directory;  // Hugging Face layout.
+  std::string sae_directory;    // Becomes sae/main.
+  const EvalSet* eval_set = nullptr;
+  // name, version, evaluation and provenance; the rest is filled in. Its
+  // "chosen" becomes the recommended mode and alpha.
+  Manifest manifest;
+};
+
+inline constexpr char kBundleSaeName[] = "main";
+
+absl::Status WritePipelineBundle(const std::string& directory,
+                                 const BundleParts& parts);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_TRAIN_PIPELINE_BUNDLE_H_

@@ -1,0 +1,381 @@
+#include "model/train/pipeline/pipeline.h"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "model/base/file.h"
+#include "model/base/json.h"
+#include "model/base/posix_file.h"
+#include "model/base/status_macros.h"
+#include "model/bundle/families.h"
+#include "model/train/data/corpus_file.h"
+#include "model/train/eval/baselines.h"
+#include "model/train/eval/eval.h"
+#include "model/train/lm/model.h"
+#include "model/train/lm/trainer.h"
+#include "model/train/pipeline/bundle.h"
+#include "model/train/pipeline/stage.h"
+#include "model/train/sae/checkpoint.h"
+
+namespace alignsae {
+namespace {
+
+constexpr char kModelDirectory[] = "lm/gpt2";
+
+// "resid_post_1": a file name for the hook behind block 1.
+std::string HookName(int layer) { return absl::StrCat("resid_post_", layer); }
+
+HookPoint HookBehind(int layer) { return {HookKind::kResidPost, layer}; }
+
+absl::StatusOr<nlohmann::json> ReadJson(const std::string& path) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  return ParseJson(text);
+}
+
+// What a run starts from, by content: a directory may change behind its name.
+absl::StatusOr<std::string> HashOf(const std::string& directory,
+                                   const std::vector<std::string>& files) {
+  std::string hashes;
+  if (directory.empty()) return hashes;
+  for (const std::string& file : files) {
+    ALIGNSAE_ASSIGN_OR_RETURN(const std::string hash,
+                              Sha256OfFile(absl::StrCat(directory, "/", file)));
+    absl::StrAppend(&hashes, " ", file, " ", hash);
+  }
+  return hashes;
+}
+
+class Pipeline {
+ public:
+  Pipeline(const TrainPreset& preset, const PipelineRun& run)
+      : preset_(preset), run_(run), book_(run.work, run.progress) {}
+
+  absl::StatusOr<nlohmann::json> Run() {
+    ALIGNSAE_RETURN_IF_ERROR(CheckOptions());
+    ALIGNSAE_RETURN_IF_ERROR(MakeData());
+    ALIGNSAE_RETURN_IF_ERROR(TrainModel());
+    ALIGNSAE_RETURN_IF_ERROR(LoadModel());
+    ALIGNSAE_RETURN_IF_ERROR(TrainSaes());
+    ALIGNSAE_RETURN_IF_ERROR(EvaluateSaes());
+    ALIGNSAE_RETURN_IF_ERROR(MeasureBaselines());
+    ALIGNSAE_RETURN_IF_ERROR(WriteBundle());
+    return evaluation_;
+  }
+
+ private:
+  absl::Status CheckOptions();
+  absl::Status MakeData();
+  absl::Status TrainModel();
+  absl::Status LoadModel();
+  absl::Status TrainSaes();
+  absl::Status EvaluateSaes();
+  absl::Status MeasureBaselines();
+  absl::Status WriteBundle();
+
+  // Residuals for all SAEs, collected when the first of them needs them.
+  absl::StatusOr<const SaeInputs*> Inputs();
+  SaePlan PlanFor(int layer, const std::string& directory,
+                  const std::string& title) const;
+  EvalReporter Reporter(const std::string& title) const;
+  bool StopWanted() const { return run_.should_stop && run_.should_stop(); }
+
+  const TrainPreset& preset_;
+  const PipelineRun& run_;
+  StageBook book_;
+  Corpus corpus_;
+  EvalSet set_;
+  std::string data_digest_;
+  std::string model_digest_;
+  std::string sae_digests_;
+  std::shared_ptr<const Transformer> model_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::vector<int> layers_;
+  std::optional<SaeInputs> inputs_;
+  nlohmann::json evaluation_;
+};
+
+// Before hours of training, not after them.
+absl::Status Pipeline::CheckOptions() {
+  ALIGNSAE_RETURN_IF_ERROR(CheckFields(preset_.data));
+  ALIGNSAE_RETURN_IF_ERROR(CheckFields(preset_.lm));
+  ALIGNSAE_RETURN_IF_ERROR(CheckFields(preset_.sae));
+  ALIGNSAE_RETURN_IF_ERROR(CheckFields(preset_.eval));
+  ALIGNSAE_RETURN_IF_ERROR(ParseAlphas(preset_.eval.alphas).status());
+  ALIGNSAE_RETURN_IF_ERROR(ParseModes(preset_.eval.modes).status());
+  ALIGNSAE_RETURN_IF_ERROR(ParseBaselines(preset_.pipeline.baselines).status());
+  // With an initial model its number of blocks is known only later.
+  if (!run_.init_from.empty()) return absl::OkStatus();
+  return ParseLayers(preset_.pipeline.layers, preset_.lm.layers).status();
+}
+
+absl::Status Pipeline::MakeData() {
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      data_digest_,
+      book_.Run({.name = "data",
+                 .inputs = FieldsToJson(preset_.data).dump(),
+                 .outputs = {"data/data.json", "data/people.jsonl",
+                             "data/biographies.jsonl", "data/questions.jsonl"},
+                 .run = [&]() -> absl::Status {
+                   ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus,
+                                             GenerateCorpus(preset_.data));
+                   return WriteCorpus(book_.Path("data"), corpus);
+                 }}));
+  ALIGNSAE_ASSIGN_OR_RETURN(corpus_, ReadCorpus(book_.Path("data")));
+  set_ = EvalSetOf(corpus_);
+  return absl::OkStatus();
+}
+
+absl::Status Pipeline::TrainModel() {
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::string initial,
+      HashOf(run_.init_from, {"config.json", "model.safetensors"}));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::string merges,
+      HashOf(run_.tokenizer_directory, {"vocab.json", "merges.txt"}));
+  std::vector<std::string> outputs;
+  for (const char* file :
+       {"config.json", "model.safetensors", "vocab.json", "merges.txt"}) {
+    outputs.push_back(absl::StrCat(kModelDirectory, "/", file));
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      model_digest_,
+      book_.Run({.name = "lm",
+                 .inputs = absl::StrCat(data_digest_, " ",
+                                        FieldsToJson(preset_.lm).dump(), " ",
+                                        run_.device, initial, merges),
+                 .outputs = std::move(outputs),
+                 .state = {"lm/training.safetensors"},
+                 .run = [&]() -> absl::Status {
+                   LmRun lm;
+                   lm.directory = book_.Path("lm");
+                   lm.tokenizer_directory = run_.tokenizer_directory;
+                   lm.init_from = run_.init_from;
+                   lm.device = run_.device;
+                   lm.should_stop = run_.should_stop;
+                   lm.progress = run_.progress;
+                   ALIGNSAE_ASSIGN_OR_RETURN(const LmResult result,
+                                             TrainLm(corpus_, preset_.lm, lm));
+                   return result.finished ? absl::OkStatus()
+                                          : absl::CancelledError("lm: stopped");
+                 }}));
+  return absl::OkStatus();
+}
+
+absl::Status Pipeline::LoadModel() {
+  const std::string directory = book_.Path(kModelDirectory);
+  ALIGNSAE_ASSIGN_OR_RETURN(const at::Device device, ParseDevice(run_.device));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      LoadedTransformer loaded,
+      LoadTransformer(directory, device, WeightType::kF32));
+  ALIGNSAE_ASSIGN_OR_RETURN(Tokenizer tokenizer, Tokenizer::Load(directory));
+  model_ = std::move(loaded.model);
+  tokenizer_ = std::make_shared<const Tokenizer>(std::move(tokenizer));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      layers_, ParseLayers(preset_.pipeline.layers, model_->facts().n_layer));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<const SaeInputs*> Pipeline::Inputs() {
+  if (!inputs_.has_value()) {
+    std::vector<int> sites;
+    for (int layer : layers_) sites.push_back(HookBehind(layer).site());
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        SaeInputs inputs,
+        CollectSaeInputs(*model_, *tokenizer_, set_, preset_.sae, sites));
+    inputs_.emplace(std::move(inputs));
+  }
+  return &*inputs_;
+}
+
+SaePlan Pipeline::PlanFor(int layer, const std::string& directory,
+                          const std::string& title) const {
+  SaePlan plan;
+  plan.hook = HookBehind(layer);
+  plan.options = preset_.sae;
+  plan.directory = directory;
+  plan.title = title;
+  plan.progress = run_.progress;
+  plan.should_stop = run_.should_stop;
+  return plan;
+}
+
+EvalReporter Pipeline::Reporter(const std::string& title) const {
+  auto last = std::make_shared<std::string>();
+  return [this, title, last](const std::string& what, int64_t done,
+                             int64_t total) -> absl::Status {
+    if (StopWanted()) return absl::CancelledError(title + ": stopped");
+    if (run_.progress == nullptr) return absl::OkStatus();
+    if (*last != what) run_.progress->Start(title, 0, total);
+    *last = what;
+    run_.progress->Update(done, what);
+    if (done == total) run_.progress->Finish();
+    return absl::OkStatus();
+  };
+}
+
+absl::Status Pipeline::TrainSaes() {
+  for (int layer : layers_) {
+    const std::string directory = absl::StrCat("sae/", HookName(layer));
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const std::string digest,
+        book_.Run(
+            {.name = absl::StrCat("sae_", HookName(layer)),
+             .inputs = absl::StrCat(model_digest_, " ", HookName(layer), " ",
+                                    FieldsToJson(preset_.sae).dump()),
+             .outputs = {directory + "/cfg.json",
+                         directory + "/sae_weights.safetensors",
+                         directory + "/value_heads.safetensors"},
+             .state = {directory + "/training.safetensors"},
+             .run = [&]() -> absl::Status {
+               ALIGNSAE_ASSIGN_OR_RETURN(const SaeInputs* inputs, Inputs());
+               return MakeSae(*inputs,
+                              PlanFor(layer, book_.Path(directory),
+                                      absl::StrCat("sae ", HookName(layer))))
+                   .status();
+             }}));
+    absl::StrAppend(&sae_digests_, digest, " ");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Pipeline::EvaluateSaes() {
+  const auto evaluate = [&]() -> absl::Status {
+    std::vector<Sae> saes;
+    for (int layer : layers_) {
+      ALIGNSAE_ASSIGN_OR_RETURN(
+          Sae sae, Sae::Load(book_.Path(absl::StrCat("sae/", HookName(layer))),
+                             Sae::LoadMode::kWhole, model_->device()));
+      saes.push_back(std::move(sae));
+    }
+    const EvalInputs inputs = {model_, tokenizer_, &set_};
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const std::unique_ptr<EvalSubject> subject,
+        EvalSubject::Create(inputs, std::move(saes), preset_.eval.rows));
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const nlohmann::json evaluation,
+        Evaluate(*subject, preset_.eval, Reporter("eval")));
+    return WriteFileAtomically(book_.Path("evaluation.json"),
+                               evaluation.dump(1) + "\n");
+  };
+  ALIGNSAE_RETURN_IF_ERROR(
+      book_
+          .Run({.name = "evaluation",
+                .inputs = absl::StrCat(sae_digests_,
+                                       FieldsToJson(preset_.eval).dump()),
+                .outputs = {"evaluation.json"},
+                .run = evaluate})
+          .status());
+  ALIGNSAE_ASSIGN_OR_RETURN(evaluation_,
+                            ReadJson(book_.Path("evaluation.json")));
+  return absl::OkStatus();
+}
+
+absl::Status Pipeline::MeasureBaselines() {
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                            ParseBaselines(preset_.pipeline.baselines));
+  ALIGNSAE_ASSIGN_OR_RETURN(const SteeringChoice choice, ChoiceOf(evaluation_));
+  const int layer = layers_[choice.checkpoint];
+  std::error_code error;
+  std::filesystem::create_directories(book_.Path("baselines"), error);
+  if (error)
+    return PosixError(book_.Path("baselines"), "create", error.value());
+  for (const std::string& name : names) {
+    const std::string file = absl::StrCat("baselines/", name, ".json");
+    const auto measure = [&]() -> absl::Status {
+      ALIGNSAE_ASSIGN_OR_RETURN(const SaeInputs* inputs, Inputs());
+      BaselinePlan plan;
+      plan.sae =
+          PlanFor(layer, book_.Path(absl::StrCat("baselines/", name)), name);
+      plan.eval = preset_.eval;
+      plan.report = Reporter(name);
+      ALIGNSAE_ASSIGN_OR_RETURN(
+          const nlohmann::json figures,
+          MeasureBaseline(name, {model_, tokenizer_, &set_}, *inputs, plan));
+      return WriteFileAtomically(book_.Path(file), figures.dump(1) + "\n");
+    };
+    ALIGNSAE_RETURN_IF_ERROR(
+        book_
+            .Run(
+                {.name = absl::StrCat("baseline_", name),
+                 .inputs = absl::StrCat(model_digest_, " ", HookName(layer),
+                                        " ", FieldsToJson(preset_.sae).dump(),
+                                        " ", FieldsToJson(preset_.eval).dump()),
+                 .outputs = {file},
+                 .state = {absl::StrCat("baselines/", name,
+                                        "/training.safetensors")},
+                 .run = measure})
+            .status());
+    ALIGNSAE_ASSIGN_OR_RETURN(evaluation_["baselines"][name],
+                              ReadJson(book_.Path(file)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Pipeline::WriteBundle() {
+  ALIGNSAE_ASSIGN_OR_RETURN(const SteeringChoice choice, ChoiceOf(evaluation_));
+  // The bundle has one checkpoint, the chosen one.
+  evaluation_["chosen"]["checkpoint"] = 0;
+  BundleParts parts;
+  parts.model_directory = book_.Path(kModelDirectory);
+  parts.sae_directory =
+      book_.Path(absl::StrCat("sae/", HookName(layers_[choice.checkpoint])));
+  parts.eval_set = &set_;
+  parts.manifest.name = run_.name.empty() ? preset_.name : run_.name;
+  parts.manifest.version = run_.version;
+  parts.manifest.evaluation = evaluation_;
+  parts.manifest.provenance_command = PipelineCommand(preset_, run_);
+  parts.manifest.provenance_seed = preset_.lm.seed;
+  parts.manifest.provenance_commit = run_.commit;
+  ALIGNSAE_RETURN_IF_ERROR(WritePipelineBundle(run_.out, parts));
+  if (run_.progress != nullptr) {
+    run_.progress->Line(absl::StrCat("bundle: ", run_.out));
+  }
+  return absl::OkStatus();
+}
+
+// " --lm-epochs 30" for each field that differs from the preset's.
+template <typename Options>
+std::string Differences(const Options& options, const Options& preset,
+                        const std::string& prefix) {
+  const nlohmann::ordered_json own = FieldsToJson(options);
+  const nlohmann::ordered_json base = FieldsToJson(preset);
+  std::string flags;
+  for (const auto& [name, value] : own.items()) {
+    if (value == base[name]) continue;
+    absl::StrAppend(
+        &flags, " --", prefix, absl::StrReplaceAll(name, {{"_", "-"}}), " ",
+        value.is_string() ? value.template get<std::string>() : value.dump());
+  }
+  return flags;
+}
+
+}  // namespace
+
+absl::StatusOr<nlohmann::json> RunPipeline(const TrainPreset& preset,
+                                           const PipelineRun& run) {
+  return Pipeline(preset, run).Run();
+}
+
+std::string PipelineCommand(const TrainPreset& preset, const PipelineRun& run) {
+  const TrainPreset base = FindPreset(preset.name).value_or(TrainPreset());
+  std::string command =
+      absl::StrCat("alignsae-train pipeline --preset ", preset.name);
+  absl::StrAppend(&command, Differences(preset.data, base.data, "data-"),
+                  Differences(preset.lm, base.lm, "lm-"),
+                  Differences(preset.sae, base.sae, "sae-"),
+                  Differences(preset.eval, base.eval, "eval-"),
+                  Differences(preset.pipeline, base.pipeline, ""));
+  if (!run.init_from.empty()) absl::StrAppend(&command, " --init-from DIR");
+  if (!run.tokenizer_directory.empty()) {
+    absl::StrAppend(&command, " --tokenizer DIR");
+  }
+  return command;
+}
+
+}  // namespace alignsae

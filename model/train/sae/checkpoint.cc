@@ -1,0 +1,162 @@
+#include "model/train/sae/checkpoint.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <filesystem>
+#include <numeric>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/posix_file.h"
+#include "model/base/status_macros.h"
+#include "model/tensor/torch_fence.h"
+#include "model/train/data/relations.h"
+
+namespace alignsae {
+namespace {
+
+constexpr char kStateFile[] = "/training.safetensors";
+constexpr char kHeadsFile[] = "/value_heads.safetensors";
+
+std::vector<SaeConcept> ConceptsAt(const std::vector<std::string>& relations,
+                                   const std::vector<int>& slots) {
+  std::vector<SaeConcept> concepts;
+  for (size_t r = 0; r < slots.size(); ++r) {
+    SaeConcept entry;
+    entry.name = relations[r];
+    entry.slot = slots[r];
+    for (const RelationInfo& info : kRelationInfo) {
+      if (info.name != relations[r]) continue;
+      entry.description = std::string(info.description);
+      entry.example = std::string(info.example);
+    }
+    concepts.push_back(std::move(entry));
+  }
+  return concepts;
+}
+
+// A line of log.jsonl.
+nlohmann::ordered_json EpochJson(const SaeEpochLog& log) {
+  return {{"epoch", log.epoch}, {"stage", log.stage},   {"total", log.total},
+          {"recon", log.recon}, {"sparse", log.sparse}, {"align", log.align},
+          {"perp", log.perp},   {"val", log.val},       {"indep", log.indep}};
+}
+
+// TrainSae with a progress bar, and every epoch in log.jsonl.
+absl::StatusOr<TrainedSae> TrainWithProgress(const SaeInputs& inputs,
+                                             const SaePlan& plan) {
+  bool started = false;
+  std::optional<JsonLog> file;
+  SaeRun run;
+  run.state_path = absl::StrCat(plan.directory, kStateFile);
+  run.on_epoch = [&](const SaeEpochLog& log, int epochs) -> absl::Status {
+    if (!file.has_value()) {  // Opened here, where the epoch is known.
+      ALIGNSAE_ASSIGN_OR_RETURN(
+          file, JsonLog::Open(absl::StrCat(plan.directory, "/log.jsonl"),
+                              "epoch", log.epoch - 1));
+    }
+    ALIGNSAE_RETURN_IF_ERROR(file->Append(EpochJson(log)));
+    if (plan.progress != nullptr) {
+      if (!started) plan.progress->Start(plan.title, log.epoch - 1, epochs);
+      started = true;
+      plan.progress->Update(log.epoch, EpochLogLine(log));
+      if (log.epoch % 10 == 0 || log.epoch == epochs) {
+        plan.progress->Line(absl::StrCat(plan.title, " epoch ", log.epoch, "/",
+                                         epochs, " ", EpochLogLine(log)));
+      }
+    }
+    if (plan.should_stop && plan.should_stop()) {
+      return absl::CancelledError(
+          absl::StrCat(plan.title, ": stopped after epoch ", log.epoch, " of ",
+                       epochs, "; the same command goes on from there"));
+    }
+    return absl::OkStatus();
+  };
+  const SaeDataset data =
+      DatasetAt(inputs.train, plan.hook.site(),
+                static_cast<int>(inputs.relations.size()), inputs.device);
+  absl::StatusOr<TrainedSae> trained = TrainSae(data, plan.options, run);
+  if (started) plan.progress->Finish();
+  return trained;
+}
+
+}  // namespace
+
+std::vector<int> SaePeople(const EvalSet& set, const SaeOptions& options) {
+  std::vector<int> people;
+  for (size_t i = 0; i < set.people.size(); ++i) {
+    if (options.people == "all" || set.people[i].asked) {
+      people.push_back(static_cast<int>(i));
+    }
+  }
+  return people;
+}
+
+absl::StatusOr<SaeInputs> CollectSaeInputs(const Transformer& model,
+                                           const Tokenizer& tokenizer,
+                                           const EvalSet& set,
+                                           const SaeOptions& options,
+                                           const std::vector<int>& sites) {
+  const std::vector<int> people = SaePeople(set, options);
+  SaeInputs inputs;
+  inputs.relations = set.relations;
+  inputs.device = model.device();
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      inputs.train,
+      CollectQuestions(model, tokenizer, set, people, Split::kSaeTrain, sites));
+  ALIGNSAE_ASSIGN_OR_RETURN(inputs.validation,
+                            CollectQuestions(model, tokenizer, set, people,
+                                             Split::kValidation, sites));
+  return inputs;
+}
+
+absl::StatusOr<SaeConfig> CalibratedConfig(const SaeInputs& inputs,
+                                           SaeConfig config,
+                                           const SaeWeights& weights,
+                                           const std::vector<int>& slots) {
+  config.concepts = ConceptsAt(inputs.relations, slots);
+  ALIGNSAE_ASSIGN_OR_RETURN(const Sae sae, Sae::FromWeights(config, weights));
+  return WithTorchFence([&]() -> absl::StatusOr<SaeConfig> {
+    at::NoGradGuard no_grad;
+    const auto values = [&](const QuestionResiduals& questions) {
+      const at::Tensor& h = questions.by_site.at(config.hook.site());
+      return sae.ConceptActivate(sae.ConceptPre(h));  // [N, R]
+    };
+    const std::vector<ConceptCalibration> calibrations =
+        CalibrateConcepts(values(inputs.train), inputs.train.labels,
+                          values(inputs.validation), inputs.validation.labels);
+    for (size_t r = 0; r < calibrations.size(); ++r) {
+      config.concepts[r].active_mean = calibrations[r].active_mean;
+      config.concepts[r].threshold = calibrations[r].threshold;
+    }
+    return config;
+  });
+}
+
+absl::StatusOr<Sae> MakeSae(const SaeInputs& inputs, const SaePlan& plan) {
+  std::error_code error;
+  std::filesystem::create_directories(plan.directory, error);
+  if (error) return PosixError(plan.directory, "create", error.value());
+  ALIGNSAE_ASSIGN_OR_RETURN(const TrainedSae trained,
+                            TrainWithProgress(inputs, plan));
+  SaeConfig config;
+  config.d_model = trained.shape.d_model;
+  config.n_features = trained.shape.features();
+  config.hook = plan.hook;
+  config.activation = trained.shape.activation;
+  config.k = trained.shape.k;
+  config.scale = trained.scale;
+  std::vector<int> slots(trained.shape.concepts);
+  std::iota(slots.begin(), slots.end(), 0);
+  ALIGNSAE_ASSIGN_OR_RETURN(config, CalibratedConfig(inputs, std::move(config),
+                                                     trained.weights, slots));
+  ALIGNSAE_RETURN_IF_ERROR(
+      SaveValueHeads(absl::StrCat(plan.directory, kHeadsFile), trained.heads));
+  ALIGNSAE_RETURN_IF_ERROR(SaveSae(plan.directory, config, trained.weights));
+  std::filesystem::remove(absl::StrCat(plan.directory, kStateFile), error);
+  return Sae::FromWeights(config, trained.weights);
+}
+
+}  // namespace alignsae

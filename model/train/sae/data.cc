@@ -1,0 +1,121 @@
+#include "model/train/sae/data.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "model/tensor/torch_fence.h"
+#include "model/transformer/kv_cache.h"
+#include "model/transformer/residual_hook.h"
+
+namespace alignsae {
+namespace {
+
+// Prompts in one forward pass. One cache slot each: on a GPU, 32 slots of GPT-2
+// small take 2.4 GB.
+constexpr size_t kChunk = 32;
+
+// Keeps each row's last residual at the sites of interest.
+class LastTokenHook : public ResidualHook {
+ public:
+  LastTokenHook(const std::vector<int>& sites,
+                std::map<int, std::vector<at::Tensor>>& kept)
+      : sites_(sites), kept_(kept) {}
+
+  void OnResidual(int site, absl::Span<const PackedRow> rows,
+                  at::Tensor& residual) override {
+    if (std::find(sites_.begin(), sites_.end(), site) == sites_.end()) return;
+    std::vector<int64_t> last;
+    for (const PackedRow& row : rows) {
+      last.push_back(row.offset + row.length - 1);
+    }
+    const at::Tensor index = at::tensor(last, at::kLong).to(residual.device());
+    kept_[site].push_back(
+        residual.index_select(0, index).to(at::kCPU, at::kFloat));
+  }
+
+ private:
+  const std::vector<int>& sites_;
+  std::map<int, std::vector<at::Tensor>>& kept_;  // [chunk, D] each
+};
+
+void RunChunk(const Transformer& model, absl::Span<const EvalPrompt> chunk,
+              int exit_site, KvCache& cache, ResidualHook& hook) {
+  std::vector<int32_t> tokens;
+  std::vector<PackedRow> rows;
+  for (const EvalPrompt& prompt : chunk) {
+    PackedRow row;
+    row.index = row.kv_slot = static_cast<int>(rows.size());
+    row.length = static_cast<int>(prompt.tokens.size());
+    row.exit_site = exit_site;
+    rows.push_back(row);
+    tokens.insert(tokens.end(), prompt.tokens.begin(), prompt.tokens.end());
+  }
+  model.Forward(tokens, std::move(rows), cache, &hook);
+}
+
+}  // namespace
+
+absl::StatusOr<std::map<int, at::Tensor>> CollectResiduals(
+    const Transformer& model, absl::Span<const EvalPrompt> prompts,
+    const std::vector<int>& sites) {
+  std::map<int, at::Tensor> collected;
+  if (sites.empty() || prompts.empty()) return collected;
+  const TransformerFacts& facts = model.facts();
+  for (int site : sites) {
+    if (site >= 0 && site <= facts.n_layer) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("site: must be in [0, ", facts.n_layer, "], got ", site));
+  }
+  for (const EvalPrompt& prompt : prompts) {
+    const int length = static_cast<int>(prompt.tokens.size());
+    if (length >= 1 && length <= facts.context_length) continue;
+    return absl::InvalidArgumentError(absl::StrCat("prompt: must have 1 to ",
+                                                   facts.context_length,
+                                                   " tokens, got ", length));
+  }
+  return WithTorchFence([&] {
+    KvCache cache(facts, static_cast<int>(std::min(kChunk, prompts.size())),
+                  model.device(), model.kv_type());
+    std::map<int, std::vector<at::Tensor>> kept;
+    LastTokenHook hook(sites, kept);
+    const int exit_site = *std::max_element(sites.begin(), sites.end());
+    for (size_t begin = 0; begin < prompts.size(); begin += kChunk) {
+      RunChunk(model, prompts.subspan(begin, kChunk), exit_site, cache, hook);
+    }
+    for (auto& [site, parts] : kept) collected[site] = at::cat(parts);
+    return collected;
+  });
+}
+
+absl::StatusOr<QuestionResiduals> CollectQuestions(
+    const Transformer& model, const Tokenizer& tokenizer, const EvalSet& set,
+    const std::vector<int>& people, Split split,
+    const std::vector<int>& sites) {
+  QuestionResiduals questions;
+  questions.prompts = MakePrompts(set, tokenizer, people, split);
+  ALIGNSAE_ASSIGN_OR_RETURN(questions.by_site,
+                            CollectResiduals(model, questions.prompts, sites));
+  std::vector<int64_t> labels;
+  std::vector<int64_t> first_tokens;
+  for (const EvalPrompt& prompt : questions.prompts) {
+    const std::vector<int32_t> answer = AnswerTokens(
+        tokenizer, set.people[prompt.person].answers[prompt.relation]);
+    labels.push_back(prompt.relation);
+    first_tokens.push_back(answer.front());  // Starts with a blank.
+  }
+  questions.labels = at::tensor(labels, at::kLong);
+  questions.first_tokens = at::tensor(first_tokens, at::kLong);
+  return questions;
+}
+
+SaeDataset DatasetAt(const QuestionResiduals& questions, int site,
+                     int relations, at::Device device) {
+  return {.residuals = questions.by_site.at(site).to(device),
+          .labels = questions.labels.to(device),
+          .first_tokens = questions.first_tokens.to(device),
+          .concepts = relations};
+}
+
+}  // namespace alignsae

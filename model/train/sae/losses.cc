@@ -1,0 +1,85 @@
+#include "model/train/sae/losses.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace alignsae {
+namespace {
+
+// Keeps the gradient of a standard deviation finite where a feature is silent
+// in the whole batch; far below any variance that matters at mean norm 1.
+constexpr double kVarianceFloor = 1e-8;
+
+at::Tensor Centred(const at::Tensor& z) { return z - z.mean(0, true); }
+
+}  // namespace
+
+absl::StatusOr<PerpForm> ParsePerpForm(absl::string_view name) {
+  for (PerpForm form : {PerpForm::kCovariance, PerpForm::kCorrelation}) {
+    if (name == PerpFormName(form)) return form;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("perp_form: must be \"covariance\" or \"correlation\", "
+                   "got \"",
+                   name, "\""));
+}
+
+absl::string_view PerpFormName(PerpForm form) {
+  return form == PerpForm::kCovariance ? "covariance" : "correlation";
+}
+
+at::Tensor ReconLoss(const at::Tensor& x, const at::Tensor& x_hat) {
+  return (x_hat - x).square().sum(1).mean();
+}
+
+at::Tensor SparseLoss(const at::Tensor& z_free) {
+  return z_free.abs().sum(1).mean();
+}
+
+at::Tensor AlignLoss(const at::Tensor& pre_concept, const at::Tensor& labels) {
+  return at::cross_entropy_loss(pre_concept, labels);
+}
+
+at::Tensor PerpLoss(const at::Tensor& z_concept, const at::Tensor& z_free,
+                    PerpForm form) {
+  const double rows = static_cast<double>(z_concept.size(0));
+  at::Tensor concept_part = Centred(z_concept);  // [B, R]
+  at::Tensor free_part = Centred(z_free);        // [B, K]
+  if (form == PerpForm::kCorrelation) {
+    concept_part =
+        concept_part /
+        (concept_part.square().mean(0, true) + kVarianceFloor).sqrt();
+    free_part =
+        free_part / (free_part.square().mean(0, true) + kVarianceFloor).sqrt();
+  }
+  // [R, K]
+  return (at::matmul(concept_part.t(), free_part) / rows).square().sum();
+}
+
+at::Tensor ValueLoss(const ValueHeads& heads, const at::Tensor& z_concept,
+                     const at::Tensor& labels, const at::Tensor& targets) {
+  const int64_t concepts = z_concept.size(1);
+  at::Tensor sum = at::zeros({}, z_concept.options());
+  // A loop over R (a handful): each head meets only the rows of its concept.
+  for (int64_t r = 0; r < concepts; ++r) {
+    const at::Tensor rows = (labels == r).nonzero().squeeze(1);  // [n]
+    if (rows.size(0) == 0) continue;
+    const at::Tensor z = z_concept.select(1, r).index_select(0, rows);  // [n]
+    const at::Tensor hidden =
+        at::relu(z.unsqueeze(1) * heads.w1[r] + heads.b1[r]);  // [n, H]
+    const at::Tensor logits =
+        at::matmul(hidden, heads.w2[r]) + heads.b2[r];  // [n, V]
+    sum = sum + at::cross_entropy_loss(logits, targets.index_select(0, rows),
+                                       /*weight=*/{}, at::Reduction::Sum);
+  }
+  return sum / static_cast<double>(z_concept.size(0));
+}
+
+at::Tensor IndepLoss(const at::Tensor& z_free) {
+  const double rows = static_cast<double>(z_free.size(0));
+  const at::Tensor centred = Centred(z_free);                // [B, K]
+  const at::Tensor gram = at::matmul(centred, centred.t());  // [B, B]
+  const at::Tensor variances = centred.square().mean(0);     // [K]
+  return gram.square().sum() / (rows * rows) - variances.square().sum();
+}
+
+}  // namespace alignsae

@@ -1,0 +1,130 @@
+#include "model/train/sae/model.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cmath>
+#include <tuple>
+
+#include "model/train/common/random_order.h"
+
+namespace alignsae {
+namespace {
+
+class JumpReluFunction : public torch::autograd::Function<JumpReluFunction> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context,
+                            const at::Tensor& pre, const at::Tensor& threshold,
+                            double bandwidth) {
+    context->save_for_backward({pre, threshold});
+    context->saved_data["bandwidth"] = bandwidth;
+    return pre * (pre > threshold);
+  }
+
+  static torch::autograd::variable_list backward(
+      torch::autograd::AutogradContext* context,
+      torch::autograd::variable_list grads) {
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    const at::Tensor& pre = saved[0];
+    const at::Tensor& threshold = saved[1];
+    const double bandwidth = context->saved_data["bandwidth"].toDouble();
+    const at::Tensor window = (pre - threshold).abs() < bandwidth / 2;
+    const at::Tensor grad_threshold =
+        (grads[0] * window * (-threshold / bandwidth)).sum(0);
+    return {grads[0] * (pre > threshold), grad_threshold, at::Tensor()};
+  }
+};
+
+}  // namespace
+
+at::Tensor JumpRelu(const at::Tensor& pre, const at::Tensor& threshold,
+                    double bandwidth) {
+  return JumpReluFunction::apply(pre, threshold, bandwidth);
+}
+
+TrainableSae::TrainableSae(const SaeShape& shape, const at::Tensor& mean,
+                           uint64_t seed)
+    : shape_(shape) {
+  at::NoGradGuard no_grad;
+  at::Generator generator = at::detail::createCPUGenerator(
+      RandomStream(seed, RandomPurpose::kSaeWeights, 0).NextBits());
+  const at::TensorOptions options = mean.options().dtype(at::kFloat);
+  at::Tensor directions = at::randn({shape.features(), shape.d_model},
+                                    generator);  // [F, D], always on the CPU
+  directions = directions / directions.norm(2, {1}, /*keepdim=*/true);
+  w_dec_ = directions.to(options);
+  w_enc_ = w_dec_.t().clone(at::MemoryFormat::Contiguous);
+  b_enc_ = at::zeros({shape.features()}, options);
+  b_dec_ = mean.to(options).clone();
+  if (shape.activation == SaeActivation::kJumpRelu) {
+    log_threshold_ = at::full({shape.free_features},
+                              std::log(kJumpReluInitialThreshold), options);
+  }
+  for (const TrainedTensor& parameter : Parameters()) {
+    at::Tensor(parameter.value).requires_grad_(true);
+  }
+}
+
+std::vector<TrainedTensor> TrainableSae::Parameters() const {
+  std::vector<TrainedTensor> parameters = {{"W_enc", w_enc_},
+                                           {"b_enc", b_enc_},
+                                           {"W_dec", w_dec_},
+                                           {"b_dec", b_dec_}};
+  if (log_threshold_.defined()) {
+    parameters.push_back({"log_threshold", log_threshold_});
+  }
+  return parameters;
+}
+
+at::Tensor TrainableSae::Activate(const at::Tensor& pre) const {
+  const int64_t concepts = shape_.concepts;
+  switch (shape_.activation) {
+    case SaeActivation::kIdentity:
+      return pre;
+    case SaeActivation::kRelu:
+      return at::relu(pre);
+    case SaeActivation::kTopK: {
+      const at::Tensor z = at::relu(pre);
+      const at::Tensor free_part = z.narrow(1, concepts, shape_.free_features);
+      const at::Tensor kept = std::get<1>(at::topk(free_part, shape_.k, 1));
+      const at::Tensor mask =
+          at::zeros_like(free_part).scatter(1, kept, 1.0);  // [B, K]
+      return at::cat({z.narrow(1, 0, concepts), free_part * mask}, 1);
+    }
+    case SaeActivation::kJumpRelu:
+      return at::cat({at::relu(pre.narrow(1, 0, concepts)),
+                      JumpRelu(pre.narrow(1, concepts, shape_.free_features),
+                               log_threshold_.exp(), kJumpReluBandwidth)},
+                     1);
+  }
+  return pre;
+}
+
+TrainableSae::Output TrainableSae::Forward(const at::Tensor& x) const {
+  Output output;
+  output.pre = at::addmm(b_enc_, x, w_enc_);
+  output.z = Activate(output.pre);
+  output.x_hat = at::addmm(b_dec_, output.z, w_dec_);
+  return output;
+}
+
+SaeWeights TrainableSae::Export() const {
+  const auto copy = [](const at::Tensor& tensor) {
+    return tensor.detach().to(at::kCPU, at::kFloat, /*non_blocking=*/false,
+                              /*copy=*/true);
+  };
+  SaeWeights weights;
+  weights.w_enc = copy(w_enc_);
+  weights.b_enc = copy(b_enc_);
+  weights.w_dec = copy(w_dec_);
+  weights.b_dec = copy(b_dec_);
+  if (log_threshold_.defined()) {
+    // Concept slots are always kept: their threshold is 0.
+    weights.threshold = at::cat(
+        {at::zeros({shape_.concepts}), copy(log_threshold_).exp()});  // [F]
+  }
+  return weights;
+}
+
+}  // namespace alignsae

@@ -1,0 +1,84 @@
+// TrainableSae: an AlignSAE while it is trained. The served one is
+// model/sae/sae.h; the two are different types with one file format
+// (SaeWeights, SaeConfig).
+//
+// Concepts lie at slots 0 .. R-1, free features at R .. F-1. All inputs are
+// residuals divided by the scale s (mean norm 1).
+//
+// Letters: B rows of the batch, D d_model, R concepts, K free features, F = R +
+// K.
+//
+// Thread-safety: not thread-safe; one trainer owns it.
+
+#ifndef ALIGNSAE_MODEL_TRAIN_SAE_MODEL_H_
+#define ALIGNSAE_MODEL_TRAIN_SAE_MODEL_H_
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "model/sae/config.h"
+#include "model/sae/sae.h"
+#include "model/train/common/optimizer.h"
+
+namespace alignsae {
+
+struct SaeShape {
+  int d_model = 0;        // D
+  int concepts = 0;       // R
+  int free_features = 0;  // K
+  SaeActivation activation = SaeActivation::kRelu;
+  int k = 0;  // Free features kept per row; topk only, [1, K].
+
+  int features() const { return concepts + free_features; }
+};
+
+// Thresholds start here and move by the straight-through estimator below. Both
+// are in units of pre-activations of residuals with mean norm 1.
+inline constexpr double kJumpReluInitialThreshold = 0.01;
+inline constexpr double kJumpReluBandwidth = 0.02;
+
+// z = pre where pre > threshold, else 0. The step has no gradient for the
+// threshold; it is estimated through a rectangle of width `bandwidth` around it
+// (Rajamanoharan et al. 2024, "Jumping Ahead", section 3):
+//   dz/d threshold = -(threshold / bandwidth) [abs(pre - threshold) <
+//   bandwidth/2] dz/d pre       = [pre > threshold]
+// pre [B, K], threshold [K] -> [B, K].
+at::Tensor JumpRelu(const at::Tensor& pre, const at::Tensor& threshold,
+                    double bandwidth);
+
+class TrainableSae {
+ public:
+  // Decoder rows are random directions of norm 1, the encoder starts as the
+  // decoder's transpose, b_dec as `mean` [D]. `seed` decides every value.
+  TrainableSae(const SaeShape& shape, const at::Tensor& mean, uint64_t seed);
+
+  struct Output {
+    at::Tensor pre;    // [B, F]
+    at::Tensor z;      // [B, F]
+    at::Tensor x_hat;  // [B, D]
+  };
+  Output Forward(const at::Tensor& x) const;  // x [B, D]
+
+  const SaeShape& shape() const { return shape_; }
+  // The trained tensors, sharing storage, in a fixed order.
+  std::vector<TrainedTensor> Parameters() const;
+  // Copies on the CPU, as served.
+  SaeWeights Export() const;
+
+ private:
+  at::Tensor Activate(const at::Tensor& pre) const;  // [B, F] -> [B, F]
+
+  SaeShape shape_;
+  at::Tensor w_enc_;  // [D, F]
+  at::Tensor b_enc_;  // [F]
+  at::Tensor w_dec_;  // [F, D]
+  at::Tensor b_dec_;  // [D]
+  // Logarithm of the free features' thresholds, which keeps them positive.
+  at::Tensor log_threshold_;  // [K], jumprelu only; else undefined.
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_TRAIN_SAE_MODEL_H_

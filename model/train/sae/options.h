@@ -1,0 +1,81 @@
+// Hyperparameters of one AlignSAE's training.
+//
+// Thread-safety: value type.
+
+#ifndef ALIGNSAE_MODEL_TRAIN_SAE_OPTIONS_H_
+#define ALIGNSAE_MODEL_TRAIN_SAE_OPTIONS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "model/train/common/option_fields.h"
+
+namespace alignsae {
+
+struct SaeOptions {
+  int free_features = 1500;
+  std::string activation = "relu";
+  int k = 32;
+  // Whose questions train the SAE. "all": the never-asked people's too (their
+  // answers are unseen by the language model's question loss either way).
+  std::string people = "all";
+
+  int stage1_epochs = 20;
+  int stage2_epochs = 60;
+  int batch_size = 128;
+  double learning_rate = 1e-3;
+  double weight_decay = 0;
+
+  double recon = 1;
+  double sparse = 1e-2;
+  double align = 1;
+  double perp = 1;
+  double val = 0.5;
+  double indep = 0;
+  std::string perp_form = "covariance";
+  int value_hidden = 256;
+
+  uint64_t seed = 1;
+  int checkpoint_every = 20;
+
+  template <typename Self, typename Visitor>
+  static void VisitFields(Self& self, Visitor&& visit) {
+    visit("free_features", self.free_features, Range{1, 1e7},
+          "Features beside the concept slots (K)");
+    visit("activation", self.activation,
+          Choices{"identity", "relu", "topk", "jumprelu"},
+          "Of the free features; concept slots keep relu (or identity)");
+    visit("k", self.k, Range{1, 1e7}, "Free features kept per row; topk only");
+    visit("people", self.people, Choices{"all", "asked"},
+          "Whose questions train the SAE");
+    visit("stage1_epochs", self.stage1_epochs, Range{0, 100000},
+          "Epochs of reconstruction and sparsity alone");
+    visit("stage2_epochs", self.stage2_epochs, Range{0, 100000},
+          "Epochs with all terms");
+    visit("batch_size", self.batch_size, Range{2, 65536}, "Rows of a batch");
+    visit("learning_rate", self.learning_rate, Range{0, 1}, "Of AdamW");
+    visit("weight_decay", self.weight_decay, Range{0, 10}, "On matrices only");
+    visit("recon", self.recon, Range{0, 1e9}, "Weight of the reconstruction");
+    visit("sparse", self.sparse, Range{0, 1e9},
+          "Weight of the free features' L1 norm");
+    visit("align", self.align, Range{0, 1e9},
+          "Weight of binding concepts to slots");
+    visit("perp", self.perp, Range{0, 1e9},
+          "Weight of the cross-covariance of slots and free features");
+    visit("val", self.val, Range{0, 1e9},
+          "Weight of predicting the answer's first token from the slot");
+    visit("indep", self.indep, Range{0, 1e9},
+          "Weight of the free features' covariance");
+    visit("perp_form", self.perp_form, Choices{"covariance", "correlation"},
+          "Whether perp divides by the standard deviations");
+    visit("value_hidden", self.value_hidden, Range{1, 65536},
+          "Hidden units of a value head");
+    visit("seed", self.seed, kSeedRange, "Of the weights and the data order");
+    visit("checkpoint_every", self.checkpoint_every, Range{1, 100000},
+          "Epochs between checkpoints");
+  }
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_TRAIN_SAE_OPTIONS_H_

@@ -1,0 +1,392 @@
+#include "model/train/sae/trainer.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "model/base/file.h"
+#include "model/base/json.h"
+#include "model/base/status_macros.h"
+#include "model/io/tensor_file.h"
+#include "model/tensor/torch_fence.h"
+#include "model/train/common/checkpoint.h"
+#include "model/train/common/optimizer.h"
+#include "model/train/common/random_order.h"
+
+namespace alignsae {
+namespace {
+
+SaeLossWeights WeightsOfStage(const SaeOptions& options, int stage) {
+  SaeLossWeights weights = {.recon = options.recon,
+                            .sparse = options.sparse,
+                            .align = options.align,
+                            .perp = options.perp,
+                            .val = options.val,
+                            .indep = options.indep};
+  if (stage == 1) {
+    weights.align = weights.perp = weights.val = weights.indep = 0;
+  }
+  return weights;
+}
+
+absl::Status CheckVector(absl::string_view name, const at::Tensor& tensor,
+                         int64_t rows) {
+  if (tensor.dim() == 1 && tensor.size(0) == rows &&
+      tensor.scalar_type() == at::kLong) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, ": must be int64 of shape [", rows, "], got ",
+                   c10::toString(tensor.scalar_type()), " of shape [",
+                   absl::StrJoin(tensor.sizes(), ", "), "]"));
+}
+
+absl::Status CheckData(const SaeDataset& data, const SaeOptions& options) {
+  if (data.residuals.dim() != 2 || data.residuals.size(0) < 2) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("residuals: must be [N, D] with at least 2 rows, got [",
+                     absl::StrJoin(data.residuals.sizes(), ", "), "]"));
+  }
+  if (!at::isfinite(data.residuals).all().item<bool>()) {
+    return absl::InvalidArgumentError("residuals: must be finite");
+  }
+  const int64_t rows = data.residuals.size(0);
+  ALIGNSAE_RETURN_IF_ERROR(CheckVector("labels", data.labels, rows));
+  ALIGNSAE_RETURN_IF_ERROR(
+      CheckVector("first_tokens", data.first_tokens, rows));
+  const int64_t low = data.labels.min().item<int64_t>();
+  const int64_t high = data.labels.max().item<int64_t>();
+  if (low < 0 || high >= data.concepts) {
+    return absl::InvalidArgumentError(absl::StrCat("labels: must be in [0, ",
+                                                   data.concepts - 1, "], got ",
+                                                   low < 0 ? low : high));
+  }
+  if (options.activation == "topk" && options.k > options.free_features) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("k: must be at most free_features (",
+                     options.free_features, "), got ", options.k));
+  }
+  return absl::OkStatus();
+}
+
+// Of everything that decides the result, so that a state file is never
+// continued with other data or options.
+std::string Fingerprint(const SaeDataset& data, const SaeOptions& options) {
+  std::string content = FieldsToJson(options).dump();
+  for (const at::Tensor& tensor :
+       {data.residuals, data.labels, data.first_tokens}) {
+    const at::Tensor bytes = tensor.to(at::kCPU).contiguous();
+    absl::StrAppend(
+        &content, " [", absl::StrJoin(bytes.sizes(), ","), "] ",
+        Sha256Hex(absl::string_view(static_cast<const char*>(bytes.data_ptr()),
+                                    bytes.nbytes())));
+  }
+  return Sha256Hex(content);
+}
+
+// Normal(0, 1 / sqrt(fan in)) for the output layer; spread biases in the first
+// one, so that a scalar input meets kinks at different places.
+ValueHeads InitHeads(const SaeDataset& data, int hidden, uint64_t seed) {
+  at::Generator generator = at::detail::createCPUGenerator(
+      RandomStream(seed, RandomPurpose::kSaeWeights, 1).NextBits());
+  const at::Tensor tokens =
+      std::get<0>(at::_unique2(data.first_tokens.to(at::kCPU),
+                               /*sorted=*/true));  // [V]
+  const int64_t concepts = data.concepts;
+  const at::Device device = data.residuals.device();
+  ValueHeads heads;
+  heads.tokens.assign(tokens.data_ptr<int64_t>(),
+                      tokens.data_ptr<int64_t>() + tokens.numel());
+  heads.w1 = at::randn({concepts, hidden}, generator).to(device);
+  heads.b1 = at::randn({concepts, hidden}, generator).to(device);
+  heads.w2 = (at::randn({concepts, hidden, tokens.numel()}, generator) /
+              std::sqrt(static_cast<double>(hidden)))
+                 .to(device);
+  heads.b2 = at::zeros({concepts, tokens.numel()}, heads.w2.options());
+  return heads;
+}
+
+NamedTensors HeadTensors(const ValueHeads& heads) {
+  return {{"head.w1", heads.w1},
+          {"head.b1", heads.b1},
+          {"head.w2", heads.w2},
+          {"head.b2", heads.b2}};
+}
+
+// Index of each first token in `vocabulary` [V], rising. -> [N]
+at::Tensor TargetsOf(const at::Tensor& first_tokens,
+                     const std::vector<int64_t>& vocabulary) {
+  const at::Tensor sorted = at::tensor(vocabulary, at::kLong);
+  return at::searchsorted(sorted, first_tokens.to(at::kCPU))
+      .to(first_tokens.device());
+}
+
+nlohmann::json LogToJson(const std::vector<SaeEpochLog>& log) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const SaeEpochLog& entry : log) {
+    rows.push_back({entry.epoch, entry.stage, entry.total, entry.recon,
+                    entry.sparse, entry.align, entry.perp, entry.val,
+                    entry.indep});
+  }
+  return rows;
+}
+
+absl::StatusOr<std::vector<SaeEpochLog>> LogFromJson(const std::string& text) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const nlohmann::json rows, ParseJson(text));
+  std::vector<SaeEpochLog> log;
+  for (const nlohmann::json& row : rows) {
+    if (!row.is_array() || row.size() != 9 ||
+        !std::all_of(row.begin(), row.end(),
+                     [](const auto& value) { return value.is_number(); })) {
+      return absl::DataLossError("log: must be rows of 9 numbers");
+    }
+    log.push_back({row[0], row[1], row[2], row[3], row[4], row[5], row[6],
+                   row[7], row[8]});
+  }
+  return log;
+}
+
+class SaeTrainer {
+ public:
+  SaeTrainer(const SaeDataset& data, const SaeOptions& options,
+             SaeActivation activation, PerpForm perp_form)
+      : data_(data),
+        options_(options),
+        perp_form_(perp_form),
+        scale_(MeanNorm(data.residuals)),
+        x_(data.residuals.to(at::kFloat) / scale_),
+        sae_({.d_model = static_cast<int>(x_.size(1)),
+              .concepts = data.concepts,
+              .free_features = options.free_features,
+              .activation = activation,
+              .k = activation == SaeActivation::kTopK ? options.k : 0},
+             x_.mean(0), options.seed),
+        heads_(InitHeads(data, options.value_hidden, options.seed)),
+        targets_(TargetsOf(data.first_tokens, heads_.tokens)),
+        fingerprint_(Fingerprint(data, options)),
+        adam_(AllParameters(), {.weight_decay = options.weight_decay}) {}
+
+  absl::Status Resume(const std::string& path);
+  absl::Status Save(const std::string& path) const;
+  absl::StatusOr<SaeEpochLog> RunEpoch();
+
+  int epochs_done() const { return static_cast<int>(log_.size()); }
+  int epochs() const { return options_.stage1_epochs + options_.stage2_epochs; }
+
+  TrainedSae Finish() const;
+
+ private:
+  std::vector<TrainedTensor> AllParameters() const;
+  NamedTensors State() const;
+  at::Tensor BatchLoss(const at::Tensor& rows, const SaeLossWeights& weights,
+                       SaeEpochLog& sums) const;
+
+  const SaeDataset& data_;
+  const SaeOptions& options_;
+  PerpForm perp_form_;
+  double scale_;
+  at::Tensor x_;  // [N, D] residuals / scale
+  TrainableSae sae_;
+  ValueHeads heads_;
+  at::Tensor targets_;  // [N] index into heads_.tokens
+  std::string fingerprint_;
+  AdamW adam_;
+  std::vector<SaeEpochLog> log_;
+};
+
+std::vector<TrainedTensor> SaeTrainer::AllParameters() const {
+  std::vector<TrainedTensor> parameters = sae_.Parameters();
+  for (const auto& [name, tensor] : HeadTensors(heads_)) {
+    at::Tensor(tensor).requires_grad_(true);
+    parameters.push_back({name, tensor});
+  }
+  for (TrainedTensor& parameter : parameters) {
+    parameter.decay = parameter.value.dim() >= 2;
+  }
+  return parameters;
+}
+
+NamedTensors SaeTrainer::State() const {
+  NamedTensors state = adam_.State();
+  for (const TrainedTensor& parameter : adam_.parameters()) {
+    state.emplace_back(parameter.name, parameter.value);
+  }
+  return state;
+}
+
+absl::Status SaeTrainer::Save(const std::string& path) const {
+  return WriteTrainingState(path, State(),
+                            {{"fingerprint", fingerprint_},
+                             {"steps", absl::StrCat(adam_.steps())},
+                             {"log", LogToJson(log_).dump()}});
+}
+
+absl::Status SaeTrainer::Resume(const std::string& path) {
+  if (!FileExists(path)) return absl::OkStatus();
+  ALIGNSAE_ASSIGN_OR_RETURN(const TrainingStateFile file,
+                            TrainingStateFile::Open(path));
+  if (file.Metadata("fingerprint") != fingerprint_) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path,
+                     ": must be of the same data and options, got the state of "
+                     "another run; remove it to start again"));
+  }
+  int64_t steps = 0;
+  if (!absl::SimpleAtoi(file.Metadata("steps"), &steps)) {
+    return absl::DataLossError(absl::StrCat(path, ": steps: must be a number"));
+  }
+  ALIGNSAE_RETURN_IF_ERROR(file.CopyInto(State()));
+  ALIGNSAE_ASSIGN_OR_RETURN(log_, LogFromJson(file.Metadata("log")));
+  adam_.set_steps(steps);
+  return absl::OkStatus();
+}
+
+// rows [B] int64. Adds the terms, times B, to `sums`. -> []
+at::Tensor SaeTrainer::BatchLoss(const at::Tensor& rows,
+                                 const SaeLossWeights& weights,
+                                 SaeEpochLog& sums) const {
+  const int64_t concepts = data_.concepts;
+  const at::Tensor x = x_.index_select(0, rows);                 // [B, D]
+  const at::Tensor labels = data_.labels.index_select(0, rows);  // [B]
+  const TrainableSae::Output out = sae_.Forward(x);
+  const at::Tensor z_concept = out.z.narrow(1, 0, concepts);
+  const at::Tensor z_free = out.z.narrow(1, concepts, options_.free_features);
+  at::Tensor total = at::zeros({}, x.options());
+  const auto add = [&](double weight, double& sum, auto&& term) {
+    if (weight == 0) return;
+    const at::Tensor value = term();
+    sum += value.template item<double>() * static_cast<double>(rows.size(0));
+    total = total + weight * value;
+  };
+  add(weights.recon, sums.recon, [&] { return ReconLoss(x, out.x_hat); });
+  add(weights.sparse, sums.sparse, [&] { return SparseLoss(z_free); });
+  add(weights.align, sums.align,
+      [&] { return AlignLoss(out.pre.narrow(1, 0, concepts), labels); });
+  add(weights.perp, sums.perp,
+      [&] { return PerpLoss(z_concept, z_free, perp_form_); });
+  add(weights.val, sums.val, [&] {
+    return ValueLoss(heads_, z_concept, labels, targets_.index_select(0, rows));
+  });
+  add(weights.indep, sums.indep, [&] { return IndepLoss(z_free); });
+  return total;
+}
+
+absl::StatusOr<SaeEpochLog> SaeTrainer::RunEpoch() {
+  SaeEpochLog log;
+  log.epoch = epochs_done() + 1;
+  log.stage = log.epoch <= options_.stage1_epochs ? 1 : 2;
+  const SaeLossWeights weights = WeightsOfStage(options_, log.stage);
+  const int rows = static_cast<int>(x_.size(0));
+  CounterRng rng =
+      RandomStream(options_.seed, RandomPurpose::kSaeEpoch, log.epoch);
+  const std::vector<int> permutation = Permutation(rng, rows);
+  const at::Tensor order =
+      at::tensor(permutation, at::kLong).to(x_.device());  // [N]
+  for (int begin = 0; begin < rows; begin += options_.batch_size) {
+    const int size = std::min(options_.batch_size, rows - begin);
+    // Covariances of a single row are all zero: nothing to learn from.
+    if (size < 2) break;
+    const at::Tensor loss =
+        BatchLoss(order.narrow(0, begin, size), weights, log);
+    log.total += loss.item<double>() * size;
+    if (!loss.requires_grad()) continue;  // All weights are 0.
+    loss.backward();
+    adam_.Step(options_.learning_rate);
+  }
+  for (double* term : {&log.total, &log.recon, &log.sparse, &log.align,
+                       &log.perp, &log.val, &log.indep}) {
+    *term /= rows;
+  }
+  if (!std::isfinite(log.total)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("loss: must be finite, got ", EpochLogLine(log),
+                     "; lower the learning rate or the weights"));
+  }
+  log_.push_back(log);
+  return log;
+}
+
+TrainedSae SaeTrainer::Finish() const {
+  TrainedSae trained;
+  trained.shape = sae_.shape();
+  trained.weights = sae_.Export();
+  trained.scale = scale_;
+  trained.heads = heads_;
+  for (at::Tensor* tensor : {&trained.heads.w1, &trained.heads.b1,
+                             &trained.heads.w2, &trained.heads.b2}) {
+    *tensor = tensor->detach().to(at::kCPU);
+  }
+  trained.log = log_;
+  return trained;
+}
+
+absl::StatusOr<TrainedSae> Train(const SaeDataset& data,
+                                 const SaeOptions& options, const SaeRun& run) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const SaeActivation activation,
+                            ParseSaeActivation(options.activation));
+  ALIGNSAE_ASSIGN_OR_RETURN(const PerpForm perp_form,
+                            ParsePerpForm(options.perp_form));
+  SaeTrainer trainer(data, options, activation, perp_form);
+  const bool checkpoints = !run.state_path.empty();
+  if (checkpoints) ALIGNSAE_RETURN_IF_ERROR(trainer.Resume(run.state_path));
+  while (trainer.epochs_done() < trainer.epochs()) {
+    ALIGNSAE_ASSIGN_OR_RETURN(const SaeEpochLog log, trainer.RunEpoch());
+    if (checkpoints && (log.epoch % options.checkpoint_every == 0 ||
+                        log.epoch == trainer.epochs())) {
+      ALIGNSAE_RETURN_IF_ERROR(trainer.Save(run.state_path));
+    }
+    if (!run.on_epoch) continue;
+    const absl::Status go_on = run.on_epoch(log, trainer.epochs());
+    if (!go_on.ok()) {  // Stopped: nothing of what was done is lost.
+      if (checkpoints) ALIGNSAE_RETURN_IF_ERROR(trainer.Save(run.state_path));
+      return go_on;
+    }
+  }
+  return trainer.Finish();
+}
+
+}  // namespace
+
+std::string EpochLogLine(const SaeEpochLog& log) {
+  return absl::StrFormat(
+      "stage %d total %.4f recon %.4f sparse %.3f align %.4f perp %.5f "
+      "val %.3f indep %.4f",
+      log.stage, log.total, log.recon, log.sparse, log.align, log.perp, log.val,
+      log.indep);
+}
+
+double MeanNorm(const at::Tensor& residuals) {
+  return residuals.to(at::kDouble).norm(2, {1}).mean().item<double>();
+}
+
+absl::StatusOr<TrainedSae> TrainSae(const SaeDataset& data,
+                                    const SaeOptions& options,
+                                    const SaeRun& run) {
+  ALIGNSAE_RETURN_IF_ERROR(CheckFields(options));
+  return WithTorchFence([&]() -> absl::StatusOr<TrainedSae> {
+    ALIGNSAE_RETURN_IF_ERROR(CheckData(data, options));
+    return Train(data, options, run);
+  });
+}
+
+absl::Status SaveValueHeads(const std::string& path, const ValueHeads& heads) {
+  return WithTorchFence([&] {
+    return WriteTensors(path,
+                        {{"w1", heads.w1},
+                         {"b1", heads.b1},
+                         {"w2", heads.w2},
+                         {"b2", heads.b2},
+                         {"tokens", at::tensor(heads.tokens, at::kLong)}},
+                        {});
+  });
+}
+
+}  // namespace alignsae

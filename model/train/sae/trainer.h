@@ -1,0 +1,89 @@
+// Trains one AlignSAE on residuals of a frozen language model.
+//
+// Stage 1 learns a dictionary (reconstruction and sparsity, no labels); stage 2
+// adds the terms that bind concept r to slot r. The stages differ only in the
+// weights of their terms. The learning rate is constant, as in the paper.
+//
+// One device and thread count, one seed: the same bits, also after a stop. The
+// state (weights, moments, epoch, log, hash of data and options) is written
+// atomically every `checkpoint_every` epochs and picked up by the next call
+// with the same data and options; an epoch's order is a function of (seed,
+// epoch).
+//
+// Letters: N rows, D d_model, R concepts, V answer tokens.
+//
+// Thread-safety: free functions.
+// Errors: INVALID_ARGUMENT names the option or the tensor; FAILED_PRECONDITION
+// when the state file belongs to other data or options, or a loss is not
+// finite; those of checkpoint.h for the state file.
+//
+// Example:
+//   ALIGNSAE_ASSIGN_OR_RETURN(TrainedSae trained, TrainSae(data, options, {}));
+//   const SaeWeights& weights = trained.weights;
+
+#ifndef ALIGNSAE_MODEL_TRAIN_SAE_TRAINER_H_
+#define ALIGNSAE_MODEL_TRAIN_SAE_TRAINER_H_
+
+#include <ATen/ATen.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/sae/sae.h"
+#include "model/train/sae/losses.h"
+#include "model/train/sae/model.h"
+#include "model/train/sae/options.h"
+
+namespace alignsae {
+
+// Residuals at one hook, with what each row's prompt asks.
+struct SaeDataset {
+  at::Tensor residuals;     // [N, D] float32
+  at::Tensor labels;        // [N] int64, concept asked, [0, R)
+  at::Tensor first_tokens;  // [N] int64, first token id of the answer
+  int concepts = 0;         // R
+};
+
+// One epoch's means over its rows. Terms are before their weight; those of
+// weight 0 are not computed and stay 0.
+struct SaeEpochLog {
+  int epoch = 0;  // From 1, both stages counted.
+  int stage = 1;
+  double total = 0;  // With the weights.
+  double recon = 0, sparse = 0, align = 0, perp = 0, val = 0, indep = 0;
+};
+// One line for people.
+std::string EpochLogLine(const SaeEpochLog& log);
+
+struct TrainedSae {
+  SaeShape shape;
+  SaeWeights weights;
+  double scale = 1;  // Mean norm of the residuals.
+  ValueHeads heads;
+  std::vector<SaeEpochLog> log;
+};
+
+struct SaeRun {
+  std::string state_path;  // Empty: no checkpoints.
+  // Called after each epoch with the number of all epochs. May be empty. An
+  // error stops the run and is returned; what was checkpointed is kept.
+  std::function<absl::Status(const SaeEpochLog&, int)> on_epoch;
+};
+
+absl::StatusOr<TrainedSae> TrainSae(const SaeDataset& data,
+                                    const SaeOptions& options,
+                                    const SaeRun& run);
+
+// Mean L2 norm of the rows: the s of the contracts. residuals [N, D].
+double MeanNorm(const at::Tensor& residuals);
+
+// value_heads.safetensors: w1 [R, H], b1 [R, H], w2 [R, H, V], b2 [R, V],
+// tokens [V] (int64 ids). For training only; a server does not read it.
+absl::Status SaveValueHeads(const std::string& path, const ValueHeads& heads);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_TRAIN_SAE_TRAINER_H_

@@ -1,0 +1,57 @@
+#include "model/transformer/kv_cache.h"
+
+#include <cstdlib>
+#include <new>
+
+namespace alignsae {
+namespace {
+
+// calloc leaves large blocks to the system, which hands out zero pages on first
+// touch; at::zeros would write (and so occupy) every page of every slot now.
+at::Tensor LazyZeros(at::IntArrayRef shape, at::ScalarType type,
+                     at::Device device) {
+  if (!device.is_cpu()) {
+    return at::zeros(shape, at::TensorOptions(type).device(device));
+  }
+  const size_t count = c10::multiply_integers(shape);
+  void* memory = std::calloc(count, c10::elementSize(type));
+  if (memory == nullptr) throw std::bad_alloc();
+  return at::from_blob(
+      memory, shape, [](void* block) { std::free(block); }, type);
+}
+
+}  // namespace
+
+KvCache::KvCache(const TransformerFacts& facts, int slots, at::Device device,
+                 KvType type)
+    : KvCache(facts, slots, device, type,
+              device.is_cpu() ? KvLayout::kBlocks : KvLayout::kPlain) {}
+
+KvCache::KvCache(const TransformerFacts& facts, int slots, at::Device device,
+                 KvType type, KvLayout layout)
+    : slots_(slots),
+      context_length_(facts.context_length),
+      heads_(facts.n_head),
+      type_(layout == KvLayout::kPlain ? KvType::kF32 : type),
+      layout_(layout) {
+  key_block_ = int64_t{kKeyBlock} * facts.head_dim();
+  value_block_ = kKeyBlock * PaddedHeadDim(facts.head_dim());
+  const int64_t blocks = PaddedPositions(context_length_) / kKeyBlock;
+  key_slot_ = blocks * heads_ * key_block_;
+  value_slot_ = blocks * heads_ * value_block_;
+  const at::ScalarType stored =
+      type_ == KvType::kBf16 ? at::kBFloat16 : at::kFloat;
+  for (int layer = 0; layer < facts.n_layer; ++layer) {
+    if (layout_ == KvLayout::kBlocks) {
+      keys_.push_back(LazyZeros({slots, key_slot_}, stored, device));
+      values_.push_back(LazyZeros({slots, value_slot_}, stored, device));
+    } else {
+      const std::vector<int64_t> shape = {int64_t{slots} * context_length_,
+                                          heads_, facts.head_dim()};
+      keys_.push_back(LazyZeros(shape, stored, device));
+      values_.push_back(LazyZeros(shape, stored, device));
+    }
+  }
+}
+
+}  // namespace alignsae

@@ -1,0 +1,84 @@
+// KvCache: keys and values of every layer for a fixed number of sequences.
+//
+// One slot holds one sequence of up to T positions, each at its absolute
+// position. Which slots are free is the scheduler's book-keeping; this is only
+// the memory. What an earlier owner left in a slot is never read: attention
+// reads a row's own positions and those of the prefix that it shares, nothing
+// beyond.
+//
+// Two layouts: blocks of keys for the kernels on the CPU (model/kernels), plain
+// rows for LibTorch's operations on other devices.
+//
+// Letters in shapes: S slots, T context length, H heads, K head dimension, T'
+// and K' rounded up to whole blocks.
+//
+// Thread-safety: not thread-safe; the step thread owns it.
+
+#ifndef ALIGNSAE_MODEL_TRANSFORMER_KV_CACHE_H_
+#define ALIGNSAE_MODEL_TRANSFORMER_KV_CACHE_H_
+
+#include <ATen/ATen.h>
+
+#include <vector>
+
+#include "model/kernels/kernels.h"
+#include "model/transformer/facts.h"
+
+namespace alignsae {
+
+enum class KvType { kF32, kBf16 };
+enum class KvLayout { kBlocks, kPlain };
+
+class KvCache {
+ public:
+  // 2 * L * slots * T * D numbers; on the CPU pages are taken on first use.
+  // Throws std::bad_alloc when the address space does not suffice. kPlain is
+  // always float32; the default layout is the device's.
+  KvCache(const TransformerFacts& facts, int slots, at::Device device,
+          KvType type = KvType::kF32);
+  KvCache(const TransformerFacts& facts, int slots, at::Device device,
+          KvType type, KvLayout layout);
+
+  // Movable, not copyable: a copy would share the memory.
+  KvCache(KvCache&&) = default;
+  KvCache& operator=(KvCache&&) = default;
+
+  int slots() const { return slots_; }
+  int context_length() const { return context_length_; }
+  KvType type() const { return type_; }
+  KvLayout layout() const { return layout_; }
+
+  // kBlocks: one head of one slot. E is float or Bf16, as type().
+  template <typename E>
+  HeadCache<E> head(int layer, int slot, int head) const {
+    return {static_cast<E*>(keys_[layer].data_ptr()) + slot * key_slot_ +
+                head * key_block_,
+            static_cast<E*>(values_[layer].data_ptr()) + slot * value_slot_ +
+                head * value_block_,
+            heads_ * key_block_, heads_ * value_block_};
+  }
+
+  // kPlain: [S * T, H, K], position t of slot s at row s T + t.
+  const at::Tensor& keys(int layer) const { return keys_[layer]; }
+  const at::Tensor& values(int layer) const { return values_[layer]; }
+
+ private:
+  int slots_;
+  int context_length_;
+  int heads_;
+  KvType type_;
+  KvLayout layout_;
+  // Numbers of one block of one head, and of a slot's layer.
+  int64_t key_block_ = 0;
+  int64_t value_block_ = 0;
+  int64_t key_slot_ = 0;
+  int64_t value_slot_ = 0;
+  // L of [S, T' / 16, H, K, 16], or [S T, H, K].
+  std::vector<at::Tensor> keys_;
+  // L of [S, T' / 16, H, 16, K'], or [S T, H, K].
+  std::vector<at::Tensor> values_;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_TRANSFORMER_KV_CACHE_H_

@@ -1,0 +1,58 @@
+#include "model/transformer/linear.h"
+
+#include "model/transformer/layers.h"
+#include "model/transformer/prepared_matrix.h"
+
+namespace alignsae {
+
+Linear::Linear(const at::Tensor& weight, const at::Tensor& bias,
+               WeightType type)
+    : bias_(bias.defined() ? bias.contiguous() : bias) {
+  if (weight.is_cpu()) {
+    packed_ =
+        std::make_shared<const PreparedMatrix>(weight, bias.defined(), type);
+  } else {
+    weight_ = weight;
+  }
+}
+
+at::ScalarType Linear::input_type() const {
+  return packed_ != nullptr && packed_->type() == WeightType::kBf16
+             ? at::kBFloat16
+             : at::kFloat;
+}
+
+at::Tensor Linear::Apply(const at::Tensor& x) const {
+  if (packed_ == nullptr) {
+    return bias_.defined() ? at::addmm(bias_, x, weight_) : at::mm(x, weight_);
+  }
+  at::Tensor y = at::empty({x.size(0), packed_->outputs()}, at::kFloat);
+  if (x.size(0) > 0) packed_->Multiply(x, bias_, Finish::kNone, y);
+  return y;
+}
+
+at::Tensor Linear::ApplyActivated(const at::Tensor& x,
+                                  Activation activation) const {
+  const Finish finish = FinishOf(activation);
+  // The kernels of our own have the tanh form only.
+  const bool apart = packed_ == nullptr || (packed_->IsOurs(x.size(0)) &&
+                                            finish != Finish::kGeluTanh);
+  if (apart) return Activate(Apply(x), activation).to(input_type());
+  at::Tensor y = at::empty({x.size(0), packed_->outputs()}, input_type());
+  packed_->Multiply(x, bias_, finish, y);
+  return y;
+}
+
+void Linear::AddTo(const at::Tensor& x, at::Tensor& sum) const {
+  if (packed_ == nullptr) {
+    sum.add_(Apply(x));
+  } else {
+    packed_->Multiply(x, bias_, Finish::kAdd, sum);
+  }
+}
+
+int64_t Linear::bytes() const {
+  return packed_ != nullptr ? packed_->bytes() : weight_.nbytes();
+}
+
+}  // namespace alignsae

@@ -1,0 +1,175 @@
+#include "model/transformer/prepared_matrix.h"
+
+#include <ATen/Parallel.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+
+#include "model/kernels/kernels.h"
+
+namespace alignsae {
+namespace {
+
+using Memory = dnnl::memory;
+
+// Rows that the weights' layout is asked for. It suits all other numbers of
+// rows: oneDNN chooses it by the shape of the weights.
+constexpr int64_t kTypicalRows = 64;
+// Blocks of columns that one thread takes at least in a product of a few rows.
+constexpr int64_t kBlocksPerTask = 2;
+// Rows that one thread takes at least in the passes around an int8 product.
+constexpr int64_t kRowsPerTask = 4;
+
+int ElementBytes(WeightType type) {
+  return type == WeightType::kF32 ? 4 : type == WeightType::kBf16 ? 2 : 1;
+}
+
+// Memory that is read from end to end in every step, in large pages where the
+// system grants them: the processor's prefetchers stop at the end of a page.
+at::Tensor StreamedMemory(int64_t bytes) {
+  constexpr int64_t kHugePage = int64_t{2} << 20;
+  if (bytes < kHugePage / 2) return at::empty({bytes}, at::kByte);
+  const int64_t padded = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+  void* memory = std::aligned_alloc(kHugePage, padded);
+  if (memory == nullptr) throw std::bad_alloc();
+  madvise(memory, padded, MADV_HUGEPAGE);  // A wish: failure changes nothing.
+  return at::from_blob(
+      memory, {bytes}, [](void* block) { std::free(block); }, at::kByte);
+}
+
+// Each column's largest magnitude becomes 127.
+at::Tensor ColumnScales(const at::Tensor& weight) {
+  return weight.abs().amax(0).div(127).clamp_min(1e-30).contiguous();  // [O]
+}
+
+}  // namespace
+
+PreparedMatrix::PreparedMatrix(const at::Tensor& weight, bool bias,
+                               WeightType type)
+    : type_(type), inputs_(weight.size(0)), outputs_(weight.size(1)) {
+  layout_ =
+      PreferredLayout({kTypicalRows, inputs_, outputs_, type_,
+                       type_ != WeightType::kInt8 && bias, Finish::kNone});
+  memory_ = StreamedMemory(static_cast<int64_t>(layout_.get_size()));
+  if (type_ == WeightType::kInt8) {
+    column_scales_ = ColumnScales(weight);
+    const at::Tensor rounded =
+        weight.div(column_scales_).round().to(at::kChar).contiguous();
+    column_sums_ = rounded.sum({0}, false, at::kInt).contiguous();
+    Repack(rounded, layout_, memory_);
+  } else {
+    Repack(weight, layout_, memory_);
+  }
+  small_kernel_ = FindSmallKernel();
+}
+
+GemmKernel PreparedMatrix::FindSmallKernel() const {
+  Memory::format_tag tag = Memory::format_tag::undef;
+  GemmKernel kernel = nullptr;
+  switch (type_) {
+    case WeightType::kF32:
+      tag = Memory::format_tag::BA16a64b;
+      kernel = SmallGemm().f32;
+      break;
+    case WeightType::kBf16:
+      tag = Memory::format_tag::BA16a64b2a;
+      kernel = SmallGemm().bf16;
+      break;
+    case WeightType::kInt8:
+      tag = Memory::format_tag::BA16a64b4a;
+      kernel = SmallGemm().int8;
+      break;
+  }
+  const Memory::desc expected({inputs_, outputs_}, StoredType(type_), tag);
+  const bool whole = layout_.data.padded_dims[0] == inputs_;
+  return whole && layout_ == expected ? kernel : nullptr;
+}
+
+bool PreparedMatrix::UsesSmallKernel(int64_t rows) const {
+  // With more rows, weights stay in the caches long enough for oneDNN to be as
+  // fast.
+  return small_kernel_ != nullptr && rows <= kMaxSmallGemmRows;
+}
+
+void PreparedMatrix::Multiply(const at::Tensor& x, const at::Tensor& bias,
+                              Finish finish, at::Tensor& y) const {
+  const GemmFinish ours = finish == Finish::kNone  ? GemmFinish::kStore
+                          : finish == Finish::kAdd ? GemmFinish::kAdd
+                                                   : GemmFinish::kGelu;
+  if (type_ == WeightType::kInt8) {
+    MultiplyInt8(x, bias, ours, y);
+  } else if (UsesSmallKernel(x.size(0))) {
+    MultiplySmall(x, bias, nullptr, ours, y);
+  } else {
+    MultiplyByOneDnn(
+        {x.size(0), inputs_, outputs_, type_, bias.defined(), finish}, x,
+        layout_, memory_, bias, y);
+  }
+}
+
+void PreparedMatrix::MultiplySmall(const at::Tensor& x, const at::Tensor& bias,
+                                   const float* row_scales, GemmFinish finish,
+                                   at::Tensor& y) const {
+  const int64_t blocks = (outputs_ + kColumnBlock - 1) / kColumnBlock;
+  const int64_t block_bytes =
+      inputs_ * kColumnBlock * static_cast<int64_t>(ElementBytes(type_));
+  at::parallel_for(0, blocks, kBlocksPerTask, [&](int64_t begin, int64_t end) {
+    const int64_t column = begin * kColumnBlock;
+    GemmTask task;
+    task.x = x.data_ptr();
+    task.rows = x.size(0);
+    task.inputs = inputs_;
+    task.blocks = memory_.data_ptr<uint8_t>() + begin * block_bytes;
+    task.columns = std::min(end * kColumnBlock, outputs_) - column;
+    if (bias.defined()) task.bias = bias.data_ptr<float>() + column;
+    if (type_ == WeightType::kInt8) {
+      task.row_scales = row_scales;
+      task.column_scales = column_scales_.data_ptr<float>() + column;
+      task.column_sums = column_sums_.data_ptr<int32_t>() + column;
+    }
+    task.finish = finish;
+    if (y.scalar_type() == at::kFloat) {
+      task.y = y.data_ptr<float>() + column;
+    } else {
+      task.narrow_y =
+          reinterpret_cast<Bf16*>(y.data_ptr<at::BFloat16>()) + column;
+    }
+    task.y_stride = outputs_;
+    small_kernel_(task);
+  });
+}
+
+void PreparedMatrix::MultiplyInt8(const at::Tensor& x, const at::Tensor& bias,
+                                  GemmFinish finish, at::Tensor& y) const {
+  const Kernels& kernels = CpuKernels();
+  const int64_t rows = x.size(0);
+  const at::Tensor bytes = at::empty({rows, inputs_}, at::kByte);
+  const at::Tensor scales = at::empty({rows}, at::kFloat);
+  at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
+    kernels.quantize(x.data_ptr<float>() + begin * inputs_, end - begin,
+                     inputs_, bytes.data_ptr<uint8_t>() + begin * inputs_,
+                     scales.data_ptr<float>() + begin);
+  });
+  if (UsesSmallKernel(rows)) {
+    MultiplySmall(bytes, bias, scales.data_ptr<float>(), finish, y);
+    return;
+  }
+  at::Tensor sums = at::empty({rows, outputs_}, at::kInt);
+  MultiplyByOneDnn({rows, inputs_, outputs_, type_, false, Finish::kNone},
+                   bytes, layout_, memory_, at::Tensor(), sums);
+  const Int8Epilogue epilogue = {
+      column_scales_.data_ptr<float>(), column_sums_.data_ptr<int32_t>(),
+      bias.defined() ? bias.data_ptr<float>() : nullptr, outputs_};
+  const auto after = finish == GemmFinish::kStore ? kernels.int8_store
+                     : finish == GemmFinish::kAdd ? kernels.int8_add
+                                                  : kernels.int8_gelu;
+  at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
+    after(sums.data_ptr<int32_t>() + begin * outputs_,
+          scales.data_ptr<float>() + begin, end - begin, epilogue,
+          y.data_ptr<float>() + begin * outputs_);
+  });
+}
+
+}  // namespace alignsae

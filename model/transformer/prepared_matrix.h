@@ -1,0 +1,67 @@
+// PreparedMatrix: weights in the layout and number type in which the CPU
+// multiplies by them, and the choice of who does: oneDNN, or up to 128 rows the
+// kernels of our own (small_gemm.h), which read the same layout.
+//
+// Letters in shapes: N rows, I inputs, O outputs.
+//
+// Thread-safety: const after construction. Throws what oneDNN and LibTorch
+// throw.
+
+#ifndef ALIGNSAE_MODEL_TRANSFORMER_PREPARED_MATRIX_H_
+#define ALIGNSAE_MODEL_TRANSFORMER_PREPARED_MATRIX_H_
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <dnnl.hpp>
+
+#include "model/kernels/small_gemm.h"
+#include "model/transformer/onednn_matmul.h"
+#include "model/transformer/weight_type.h"
+
+namespace alignsae {
+
+class PreparedMatrix {
+ public:
+  // weight [I, O] float32 of any strides; `bias`: whether products add one.
+  PreparedMatrix(const at::Tensor& weight, bool bias, WeightType type);
+
+  WeightType type() const { return type_; }
+  int64_t outputs() const { return outputs_; }
+  int64_t bytes() const { return static_cast<int64_t>(memory_.nbytes()); }
+  // Whether products of so many rows are finished by code of ours, which has
+  // GELU in its tanh form only.
+  bool IsOurs(int64_t rows) const {
+    return type_ == WeightType::kInt8 || UsesSmallKernel(rows);
+  }
+
+  // y = finish(x W + bias). x [N, I], contiguous: float32, or bfloat16 for such
+  // weights. y [N, O]: float32, or bfloat16 behind an activation.
+  void Multiply(const at::Tensor& x, const at::Tensor& bias, Finish finish,
+                at::Tensor& y) const;
+
+ private:
+  // The kernel for a few rows; null where oneDNN chose another layout than the
+  // kernels read, or the machine has none.
+  GemmKernel FindSmallKernel() const;
+  bool UsesSmallKernel(int64_t rows) const;
+  void MultiplySmall(const at::Tensor& x, const at::Tensor& bias,
+                     const float* row_scales, GemmFinish finish,
+                     at::Tensor& y) const;
+  void MultiplyInt8(const at::Tensor& x, const at::Tensor& bias,
+                    GemmFinish finish, at::Tensor& y) const;
+
+  WeightType type_;
+  int64_t inputs_;
+  int64_t outputs_;
+  dnnl::memory::desc layout_;
+  at::Tensor memory_;  // Bytes of the weights in `layout_`.
+  // Int8 only.
+  at::Tensor column_scales_;  // [O] float32
+  at::Tensor column_sums_;    // [O] int32
+  GemmKernel small_kernel_ = nullptr;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_TRANSFORMER_PREPARED_MATRIX_H_

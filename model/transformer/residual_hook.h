@@ -1,0 +1,71 @@
+// ResidualHook: the one place where code outside gpt2 sees and edits the
+// residual stream. gpt2 knows nothing of SAEs; it calls the hook at every site.
+//
+// Thread-safety: called on the thread that runs Gpt2::Forward.
+
+#ifndef ALIGNSAE_MODEL_TRANSFORMER_RESIDUAL_HOOK_H_
+#define ALIGNSAE_MODEL_TRANSFORMER_RESIDUAL_HOOK_H_
+
+#include <ATen/ATen.h>
+
+#include "absl/types/span.h"
+
+namespace alignsae {
+
+// Cached positions that a row reads from another row's slot: the variants of
+// one prompt differ only from the first edited position and site on.
+struct KvFork {
+  int slot = -1;     // Of the row that stored them; -1: none are shared.
+  int site = 0;      // Blocks below it share [0, length), the others
+  int position = 0;  // [0, position).
+  int length = 0;
+
+  int SharedAt(int layer) const {
+    if (slot < 0) return 0;
+    return layer < site ? length : position;
+  }
+};
+
+// One sequence's share of a packed step: tokens at positions
+// [start, start + length), which lie at rows [offset, offset + length) of the
+// packed tensors.
+struct PackedRow {
+  int index = 0;  // Row of the step that the caller built, stable across sites.
+  int kv_slot = 0;  // Slot of the KV cache that is written to.
+  int start = 0;    // Positions already in the cache.
+  int length = 0;   // >= 1.
+  int offset = 0;   // First packed row; set by Gpt2::Forward, repacked on exit.
+  int place = 0;    // In Forward's `rows`; set by Forward.
+  // The row leaves after this site's hook ran: a readout needs no more. n_layer
+  // together with logits = false leaves before the head.
+  int exit_site = 0;
+  bool logits = false;  // The last position's logits are wanted.
+  KvFork fork = {};
+  // A row that continues another one: it has no tokens of its own but joins at
+  // fork.site, before the hook, with the residual that the row at this place of
+  // Forward's `rows` has there at the same positions. -1: it starts from
+  // tokens.
+  int continues = -1;
+  // The row leaves before the hook of exit_site, where others continue it.
+  bool is_trunk = false;
+};
+
+class ResidualHook {
+ public:
+  virtual ~ResidualHook() = default;
+
+  // `residual` [N, D] float32 is the residual stream entering block `site` (for
+  // site == n_layer: leaving the last block). Called once per site in rising
+  // order, with the rows that are then in the step. May edit `residual` in
+  // place; its memory is used again after the call, so copy what is kept.
+  virtual void OnResidual(int site, absl::Span<const PackedRow> rows,
+                          at::Tensor& residual) = 0;
+
+  // Whether OnResidual does anything at `site`. Where it does not behind the
+  // last block, positions whose logits nobody wants skip that block.
+  virtual bool WantsSite(int site) const { return true; }
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_TRANSFORMER_RESIDUAL_HOOK_H_

@@ -1,0 +1,137 @@
+#include "model/transformer/transformer.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace alignsae {
+namespace {
+
+// The indices of the packed rows of `rows`, as they lie in the present packing.
+std::vector<int64_t> PackedIndices(absl::Span<const PackedRow> rows) {
+  std::vector<int64_t> indices;
+  for (const PackedRow& row : rows) {
+    for (int i = 0; i < row.length; ++i) indices.push_back(row.offset + i);
+  }
+  return indices;
+}
+
+// Makes `rows`, which lie where their offsets say, the packing.
+void Repack(std::vector<PackedRow> rows, at::Tensor& x, Packing& packing) {
+  if (!rows.empty()) x = TakeRows(x, PackedIndices(rows));
+  packing = Pack(std::move(rows));
+}
+
+// Takes the rows that continue others out of `rows`.
+std::vector<PackedRow> TakeContinuing(std::vector<PackedRow>& rows) {
+  std::vector<PackedRow> continuing;
+  std::vector<PackedRow> starting;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i].place = static_cast<int>(i);
+    (rows[i].continues >= 0 ? continuing : starting).push_back(rows[i]);
+  }
+  rows = std::move(starting);
+  return continuing;
+}
+
+// Puts the rows that part at `site` in the place of their trunks, each with a
+// copy of the trunk's residual.
+void Join(int site, std::vector<PackedRow>& continuing, at::Tensor& x,
+          Packing& packing) {
+  std::vector<PackedRow> next;
+  for (const PackedRow& row : packing.rows) {
+    if (!(row.is_trunk && row.exit_site == site)) next.push_back(row);
+  }
+  std::vector<PackedRow> later;
+  for (PackedRow& row : continuing) {
+    if (row.fork.site != site) {
+      later.push_back(row);
+      continue;
+    }
+    const auto trunk = std::find_if(
+        packing.rows.begin(), packing.rows.end(),
+        [&](const PackedRow& other) { return other.place == row.continues; });
+    row.offset = trunk->offset + row.start - trunk->start;
+    next.push_back(row);
+  }
+  if (later.size() == continuing.size() && next.size() == packing.rows.size()) {
+    return;
+  }
+  continuing = std::move(later);
+  std::sort(
+      next.begin(), next.end(),
+      [](const PackedRow& a, const PackedRow& b) { return a.place < b.place; });
+  Repack(std::move(next), x, packing);
+}
+
+// Removes the rows that leave after `site`'s hook.
+void LeaveAt(int site, at::Tensor& x, Packing& packing) {
+  std::vector<PackedRow> staying;
+  for (const PackedRow& row : packing.rows) {
+    if (row.exit_site > site || row.logits) staying.push_back(row);
+  }
+  if (staying.size() == packing.rows.size()) return;
+  Repack(std::move(staying), x, packing);
+}
+
+int64_t CountLogits(const Packing& packing) {
+  return std::count_if(packing.rows.begin(), packing.rows.end(),
+                       [](const PackedRow& row) { return row.logits; });
+}
+
+// The last positions of the rows that want logits, as rows of one token.
+std::vector<PackedRow> LastPositions(const Packing& packing) {
+  std::vector<PackedRow> last;
+  for (PackedRow row : packing.rows) {
+    if (!row.logits) continue;
+    row.offset += row.length - 1;
+    row.start += row.length - 1;
+    row.length = 1;
+    last.push_back(row);
+  }
+  return last;
+}
+
+}  // namespace
+
+at::Tensor Transformer::Forward(absl::Span<const int32_t> tokens,
+                                std::vector<PackedRow> rows, KvCache& cache,
+                                ResidualHook* hook) const {
+  // Not InferenceMode: callers edit the logits in place, outside of it.
+  at::NoGradGuard no_grad;
+  const at::Tensor none = at::empty(
+      {0, facts_.vocab_size}, at::TensorOptions(device()).dtype(at::kFloat));
+  std::vector<PackedRow> continuing = TakeContinuing(rows);
+  if (rows.empty()) return none;
+  Packing packing = Pack(std::move(rows));
+  at::Tensor x = Embed(tokens, packing);  // [N, D]
+  for (int site = 0;; ++site) {
+    Join(site, continuing, x, packing);
+    if (hook != nullptr) hook->OnResidual(site, packing.rows, x);
+    LeaveAt(site, x, packing);
+    if (packing.rows.empty()) return none;
+    if (site == facts_.n_layer) break;
+    const bool nothing_behind =
+        site == facts_.n_layer - 1 && continuing.empty() &&
+        (hook == nullptr || !hook->WantsSite(facts_.n_layer));
+    if (nothing_behind && CountLogits(packing) < packing.tokens) {
+      std::vector<PackedRow> last = LastPositions(packing);
+      std::vector<int64_t> kept = PackedIndices(last);
+      const bool some = !last.empty();
+      Packing after = some ? Pack(std::move(last)) : Packing();
+      RunLastBlock(packing, kept, after, cache, x);
+      if (!some) return none;
+      packing = std::move(after);
+      break;
+    }
+    RunBlock(site, packing, cache, x);
+  }
+  // Only rows with `logits` are left.
+  if (CountLogits(packing) < packing.tokens) {
+    Repack(LastPositions(packing), x, packing);
+  }
+  return Logits(x);  // [R, V]
+}
+
+}  // namespace alignsae

@@ -1,0 +1,96 @@
+// Transformer: a frozen decoder-only model's forward pass over packed rows, of
+// any family.
+//
+// One call runs one step: rows of different sequences, each with its own length
+// and place in the KV cache, are packed into one [N, D] residual stream. Rows
+// may leave early (readouts stop at their hook), and only the last position of
+// rows that want logits meets the head. Rows that are variants of one prompt
+// run as one row up to the site where they part (PackedRow::continues).
+//
+// Forward is the same for all families: it walks the sites (facts.h), calls the
+// hook at each and runs the block behind it. A family says what an embedding,
+// a block and the head are; it never sees the hook, so no family can forget it.
+//
+// Letters in shapes: N packed tokens of the step, D d_model, H heads, K head
+// dimension, T context length, V vocabulary, S cache slots.
+//
+// Thread-safety: const after load; one KvCache per thread of execution.
+//
+// Example:
+//   std::vector<PackedRow> rows = {{.kv_slot = 0, .length = 5, .exit_site = 12,
+//                                   .logits = true}};
+//   at::Tensor logits = model.Forward(token_ids, rows, cache, nullptr);
+
+#ifndef ALIGNSAE_MODEL_TRANSFORMER_TRANSFORMER_H_
+#define ALIGNSAE_MODEL_TRANSFORMER_TRANSFORMER_H_
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "model/transformer/facts.h"
+#include "model/transformer/kv_cache.h"
+#include "model/transformer/packing.h"
+#include "model/transformer/residual_hook.h"
+#include "model/transformer/weight_type.h"
+
+namespace alignsae {
+
+class Transformer {
+ public:
+  virtual ~Transformer() = default;
+
+  const TransformerFacts& facts() const { return facts_; }
+  WeightType weight_type() const { return type_; }
+  virtual at::Device device() const = 0;
+  // Memory of the prepared matrices: what one decode step reads.
+  virtual int64_t matrix_bytes() const = 0;
+  // What a KvCache for this model holds: float32 beside float32 weights,
+  // bfloat16 beside the others.
+  KvType kv_type() const {
+    return type_ == WeightType::kF32 ? KvType::kF32 : KvType::kBf16;
+  }
+
+  // Runs the rows' tokens (packed in the order of the rows that start from
+  // tokens) through the blocks and writes their keys and values into `cache`,
+  // which must be of kv_type(). Returns logits [R, V] float32 of the last
+  // position of each row with `logits`, in row order (R may be 0). `hook` may
+  // be null. No two rows write the same positions of a slot in the same block.
+  at::Tensor Forward(absl::Span<const int32_t> tokens,
+                     std::vector<PackedRow> rows, KvCache& cache,
+                     ResidualHook* hook) const;
+
+ protected:
+  Transformer(TransformerFacts facts, WeightType type)
+      : facts_(std::move(facts)), type_(type) {}
+  Transformer(Transformer&&) = default;
+  Transformer& operator=(Transformer&&) = default;
+
+ private:
+  // The residual stream [N, D] float32 that enters block 0.
+  virtual at::Tensor Embed(absl::Span<const int32_t> tokens,
+                           const Packing& packing) const = 0;
+  // Runs block `layer` on the residual stream x [N, D], in place. Writes the
+  // tokens' keys and values.
+  virtual void RunBlock(int layer, const Packing& packing, KvCache& cache,
+                        at::Tensor& x) const = 0;
+  // The last block, where only `last`, the packed rows `kept` of `packing`, go
+  // on: of all others only keys and values are left behind. x becomes
+  // [kept, D]; it may be left alone when `kept` is empty.
+  virtual void RunLastBlock(const Packing& packing,
+                            const std::vector<int64_t>& kept,
+                            const Packing& last, KvCache& cache,
+                            at::Tensor& x) const = 0;
+  // x [R, D] -> [R, V] float32, with the last layer norm.
+  virtual at::Tensor Logits(const at::Tensor& x) const = 0;
+
+  TransformerFacts facts_;
+  WeightType type_;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_TRANSFORMER_TRANSFORMER_H_

@@ -1,0 +1,41 @@
+// AnswerCollector: gathers what the scheduler tells of a request, for RPCs that
+// answer with one message.
+//
+// Thread-safety: see RequestSink.
+
+#ifndef ALIGNSAE_SERVER_API_ANSWER_COLLECTOR_H_
+#define ALIGNSAE_SERVER_API_ANSWER_COLLECTOR_H_
+
+#include <functional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "model/scheduler/request.h"
+
+namespace alignsae {
+
+// Everything of one sequence.
+struct SequenceAnswer {
+  std::vector<TokenEvent> tokens;
+  std::vector<ConceptReading> trace;
+  SequenceFinished finished;
+};
+
+class AnswerCollector : public RequestSink {
+ public:
+  // On RequestDone, once; must not block. Answers are in the order of
+  // RequestSpec::sequences, and whole when the status is OK.
+  using OnDone = std::function<void(absl::Status, std::vector<SequenceAnswer>)>;
+
+  AnswerCollector(size_t sequences, OnDone on_done);
+
+  bool Deliver(RequestEvent event) override;
+
+ private:
+  std::vector<SequenceAnswer> answers_;
+  OnDone on_done_;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_API_ANSWER_COLLECTOR_H_

@@ -1,0 +1,179 @@
+#include "server/api/render_answer.h"
+
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "server/api/utf8_stream.h"
+
+namespace alignsae {
+namespace {
+
+// Name of a slot's concept; "" when it is none.
+std::string ConceptName(const CheckpointInfo& checkpoint, int slot) {
+  for (const ConceptInfo& entry : checkpoint.concepts) {
+    if (entry.slot == slot) return entry.name;
+  }
+  return "";
+}
+
+v1::InterventionMode RenderMode(InterventionMode mode) {
+  v1::InterventionMode wire = v1::INTERVENTION_MODE_UNSPECIFIED;
+  v1::InterventionMode_Parse(
+      absl::StrCat("INTERVENTION_MODE_", InterventionModeName(mode)), &wire);
+  return wire;
+}
+
+v1::PositionEffect RenderEffect(const PositionEffect& effect,
+                                const CheckpointInfo& checkpoint) {
+  v1::PositionEffect wire;
+  wire.set_position(effect.position);
+  wire.set_residual_norm(effect.residual_norm);
+  wire.set_change_norm(effect.change_norm);
+  if (effect.source_slot >= 0) {
+    wire.set_source_slot(effect.source_slot);
+    wire.set_source_concept(ConceptName(checkpoint, effect.source_slot));
+    wire.set_source_before(effect.source_before);
+    wire.set_source_after(effect.source_after);
+  }
+  wire.set_target_before(effect.target_before);
+  wire.set_target_after(effect.target_after);
+  return wire;
+}
+
+}  // namespace
+
+v1::ConceptReading RenderReading(const ConceptReading& reading,
+                                 const Catalog& catalog) {
+  v1::ConceptReading wire;
+  wire.set_position(reading.position);
+  wire.mutable_values()->Assign(reading.values.begin(), reading.values.end());
+  wire.mutable_probabilities()->Assign(reading.probabilities.begin(),
+                                       reading.probabilities.end());
+  // A checkpoint without concepts (a plain SAE) has no top one.
+  if (!reading.values.empty()) {
+    wire.set_top_concept(
+        catalog.checkpoints[reading.checkpoint].concepts[reading.top].name);
+    wire.set_top_index(reading.top);
+  }
+  wire.set_margin(reading.margin);
+  wire.set_bound(reading.bound);
+  return wire;
+}
+
+v1::FeatureSummary RenderFeatures(const ConceptReading& reading) {
+  v1::FeatureSummary wire;
+  for (const ConceptReading::FeatureValue& feature : reading.top_features) {
+    v1::FeatureValue* row = wire.add_top_features();
+    row->set_feature(feature.feature);
+    row->set_value(feature.value);
+  }
+  wire.set_l0(reading.l0);
+  wire.set_reconstruction_error(reading.reconstruction_error);
+  wire.set_residual_norm(reading.residual_norm);
+  return wire;
+}
+
+v1::Token RenderToken(const TokenEvent& event, const Tokenizer& tokenizer) {
+  v1::Token wire;
+  wire.set_id(event.token.token);
+  wire.set_piece(std::string(TextBytes(tokenizer, event.token.token)));
+  wire.set_logprob(event.token.logprob);
+  wire.set_position(event.position);
+  for (const TokenLogprob& other : event.token.top) {
+    v1::TokenLogprob* row = wire.add_top_logprobs();
+    row->set_id(other.token);
+    row->set_logprob(other.logprob);
+    row->set_piece(std::string(TextBytes(tokenizer, other.token)));
+  }
+  return wire;
+}
+
+v1::FinishReason RenderFinishReason(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kEos:
+      return v1::FINISH_REASON_EOS;
+    case FinishReason::kLength:
+      return v1::FINISH_REASON_LENGTH;
+    case FinishReason::kStop:
+      return v1::FINISH_REASON_STOP;
+    case FinishReason::kCancelled:
+      return v1::FINISH_REASON_CANCELLED;
+  }
+  return v1::FINISH_REASON_UNSPECIFIED;  // Every enumerator is above.
+}
+
+v1::InterventionReceipt RenderReceipt(const Intervention& intervention,
+                                      const InterventionReceipt& receipt,
+                                      const Catalog& catalog) {
+  const CheckpointInfo& checkpoint =
+      catalog.checkpoints[intervention.checkpoint];
+  v1::InterventionReceipt wire;
+  wire.set_mode(RenderMode(intervention.mode));
+  wire.set_checkpoint(checkpoint.name);
+  wire.set_target_slot(intervention.target_slot);
+  wire.set_target_concept(ConceptName(checkpoint, intervention.target_slot));
+  if (intervention.source_slot.has_value()) {
+    wire.set_source_slot(*intervention.source_slot);
+    wire.set_source_concept(ConceptName(checkpoint, *intervention.source_slot));
+  }
+  *wire.mutable_hook_point() = RenderHook(checkpoint.hook);
+  if (intervention.mode != InterventionMode::kAblate) {
+    wire.set_alpha(intervention.alpha);
+  }
+  if (HasAlphaUnit(intervention.mode)) {
+    wire.set_unit(intervention.unit == AlphaUnit::kRaw
+                      ? v1::ALPHA_UNIT_RAW
+                      : v1::ALPHA_UNIT_ACTIVE_MEAN);
+  }
+  wire.set_positions_applied(receipt.positions_applied);
+  for (const PositionEffect& effect : receipt.effects) {
+    *wire.add_effects() = RenderEffect(effect, checkpoint);
+  }
+  return wire;
+}
+
+v1::ArmResult RenderArm(v1::Arm arm, const SequenceSpec& asked,
+                        const SequenceFinished& finished,
+                        const Catalog& catalog) {
+  v1::ArmResult wire;
+  wire.set_arm(arm);
+  wire.set_finish_reason(RenderFinishReason(finished.reason));
+  wire.set_generated_token_count(finished.generated_tokens);
+  for (size_t i = 0; i < finished.receipts.size(); ++i) {
+    *wire.add_receipts() =
+        RenderReceipt((*asked.interventions)[i], finished.receipts[i], catalog);
+  }
+  if (finished.prompt_reading.has_value()) {
+    *wire.mutable_prompt_reading() =
+        RenderReading(*finished.prompt_reading, catalog);
+  }
+  wire.set_total_logprob(finished.total_logprob);
+  if (finished.stop_index >= 0) {
+    wire.set_stop_sequence(asked.stop_sequences[finished.stop_index]);
+  }
+  return wire;
+}
+
+v1::ArmResult RenderWholeArm(v1::Arm arm, const SequenceSpec& asked,
+                             const SequenceAnswer& answer,
+                             const Serving& serving) {
+  v1::ArmResult wire = RenderArm(arm, asked, answer.finished, *serving.catalog);
+  std::map<int, const ConceptReading*> trace;  // By position.
+  for (const ConceptReading& reading : answer.trace) {
+    trace[reading.position] = &reading;
+  }
+  std::string bytes;
+  for (const TokenEvent& event : answer.tokens) {
+    absl::StrAppend(&bytes, event.text);
+    v1::Token* token = wire.add_tokens();
+    *token = RenderToken(event, *serving.tokenizer);
+    if (const auto it = trace.find(event.position); it != trace.end()) {
+      *token->mutable_reading() = RenderReading(*it->second, *serving.catalog);
+    }
+  }
+  absl::StrAppend(&bytes, answer.finished.text_tail);
+  wire.set_text(ToUtf8(bytes));
+  return wire;
+}
+
+}  // namespace alignsae

@@ -1,0 +1,120 @@
+#include "server/api/render_catalog.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace alignsae {
+namespace {
+
+// Every type of weights is computed with in this one.
+
+v1::InterventionMode ModeNamed(const std::string& name) {
+  v1::InterventionMode mode = v1::INTERVENTION_MODE_UNSPECIFIED;
+  v1::InterventionMode_Parse(absl::StrCat("INTERVENTION_MODE_", name), &mode);
+  return mode;
+}
+
+}  // namespace
+
+v1::AnswerInfo RenderInfo(const Catalog& catalog, const std::string& request_id,
+                          std::optional<int> checkpoint) {
+  v1::AnswerInfo info;
+  info.set_request_id(request_id);
+  info.set_model(catalog.model.name);
+  if (checkpoint.has_value()) {
+    info.set_checkpoint(catalog.checkpoints[*checkpoint].name);
+  }
+  info.set_generation_id(catalog.generation);
+  return info;
+}
+
+v1::HookPoint RenderHook(const HookPoint& hook) {
+  v1::HookPoint wire;
+  wire.set_kind(hook.kind == HookKind::kResidPre ? v1::HOOK_KIND_RESID_PRE
+                                                 : v1::HOOK_KIND_RESID_POST);
+  wire.set_layer(hook.layer);
+  return wire;
+}
+
+google::protobuf::RepeatedPtrField<v1::ConceptLabel> RenderLabels(
+    const CheckpointInfo& checkpoint) {
+  google::protobuf::RepeatedPtrField<v1::ConceptLabel> labels;
+  for (const ConceptInfo& entry : checkpoint.concepts) {
+    v1::ConceptLabel* label = labels.Add();
+    label->set_name(entry.name);
+    label->set_slot(entry.slot);
+    label->set_active_mean(entry.active_mean);
+    label->set_threshold(entry.threshold);
+  }
+  return labels;
+}
+
+v1::Model RenderModel(const ModelInfo& model) {
+  v1::Model wire;
+  wire.set_name(model.name);
+  wire.set_version(model.version);
+  wire.set_sha256(model.sha256);
+  wire.set_n_layer(model.n_layer);
+  wire.set_n_head(model.n_head);
+  wire.set_d_model(model.d_model);
+  wire.set_context_length(model.context_length);
+  wire.set_vocab_size(model.vocab_size);
+  if (model.eos_token_id >= 0) wire.set_eos_token_id(model.eos_token_id);
+  wire.set_prompt_template(model.prompt_template);
+  wire.set_dtype(model.weight_type);
+  return wire;
+}
+
+v1::Checkpoint RenderCheckpoint(const CheckpointInfo& checkpoint) {
+  v1::Checkpoint wire;
+  wire.set_name(checkpoint.name);
+  wire.set_sha256(checkpoint.sha256);
+  *wire.mutable_hook_point() = RenderHook(checkpoint.hook);
+  wire.set_activation(checkpoint.activation);
+  wire.set_scale(checkpoint.scale);
+  wire.set_n_features(checkpoint.n_features);
+  wire.set_n_concepts(static_cast<int>(checkpoint.concepts.size()));
+  wire.set_whole_sae_loaded(checkpoint.whole_sae_loaded);
+  wire.set_recommended_mode(ModeNamed(checkpoint.recommended_mode));
+  wire.set_recommended_alpha(checkpoint.recommended_alpha);
+  return wire;
+}
+
+v1::Limits RenderLimits(const ServerConfig& config) {
+  const Limits& limits = config.limits;
+  v1::Limits wire;
+  wire.set_max_prompt_bytes(limits.max_prompt_bytes);
+  wire.set_max_prompts_per_batch(limits.max_prompts_per_batch);
+  wire.set_max_new_tokens(limits.max_new_tokens);
+  wire.set_max_stop_sequences(limits.max_stop_sequences);
+  wire.set_max_stop_sequence_bytes(limits.max_stop_sequence_bytes);
+  wire.set_max_top_logprobs(limits.max_top_logprobs);
+  wire.set_max_interventions(limits.max_interventions);
+  wire.set_max_top_features(limits.max_top_features);
+  wire.set_max_receive_message_bytes(limits.max_receive_message_bytes);
+  wire.set_max_send_message_bytes(limits.max_send_message_bytes);
+  wire.set_max_deadline_seconds(limits.max_deadline_seconds);
+  wire.set_max_running_sequences(config.kv_slots);
+  wire.set_max_queued_sequences(config.max_queued_sequences);
+  wire.set_max_queued_tokens(config.max_queued_tokens);
+  wire.set_max_sweep_cells(limits.max_sweep_cells);
+  return wire;
+}
+
+v1::CheckpointConcepts RenderConcepts(const CheckpointInfo& checkpoint) {
+  v1::CheckpointConcepts wire;
+  *wire.mutable_checkpoint() = RenderCheckpoint(checkpoint);
+  for (const ConceptInfo& entry : checkpoint.concepts) {
+    v1::Concept* row = wire.add_concepts();
+    row->set_name(entry.name);
+    row->set_slot(entry.slot);
+    row->set_description(entry.description);
+    row->set_example(entry.example);
+    row->set_active_mean(entry.active_mean);
+    row->set_threshold(entry.threshold);
+    row->set_decoder_norm(entry.decoder_norm);
+  }
+  wire.set_evaluation_json(checkpoint.evaluation_json);
+  return wire;
+}
+
+}  // namespace alignsae

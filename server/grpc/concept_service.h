@@ -1,0 +1,32 @@
+// alignsae.v1.ConceptService: reads concept slots.
+//
+// Thread-safety: thread-safe. Must outlive the grpc::Server.
+
+#ifndef ALIGNSAE_SERVER_GRPC_CONCEPT_SERVICE_H_
+#define ALIGNSAE_SERVER_GRPC_CONCEPT_SERVICE_H_
+
+#include "alignsae/v1/concept_service.grpc.pb.h"
+#include "server/api/serving.h"
+
+namespace alignsae {
+
+class ConceptServiceImpl final : public v1::ConceptService::CallbackService {
+ public:
+  explicit ConceptServiceImpl(const RpcEnv* env) : env_(env) {}
+
+  grpc::ServerUnaryReactor* ReadConcepts(
+      grpc::CallbackServerContext* context,
+      const v1::ReadConceptsRequest* request,
+      v1::ReadConceptsResponse* response) override;
+  grpc::ServerUnaryReactor* InspectSlots(
+      grpc::CallbackServerContext* context,
+      const v1::InspectSlotsRequest* request,
+      v1::InspectSlotsResponse* response) override;
+
+ private:
+  const RpcEnv* const env_;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_GRPC_CONCEPT_SERVICE_H_

@@ -1,0 +1,56 @@
+// GrpcServer: the listening port with the transport settings of ServerConfig:
+// TLS, keepalive, connection age, message and metadata limits, reflection.
+//
+// Compression is off (gRPC 1.51 inflates without a limit) and the port is never
+// shared with another process.
+//
+// Thread-safety: Shutdown from one thread that is not gRPC's.
+// Errors of Start: INVALID_ARGUMENT names the flag (a file that is no PEM, a
+// key that is not the certificate's), UNAVAILABLE names the address that cannot
+// be bound, FAILED_PRECONDITION when --reflection finds no reflection library.
+//
+// Example:
+//   ALIGNSAE_ASSIGN_OR_RETURN(std::unique_ptr<GrpcServer> server,
+//                             GrpcServer::Start(config, {&health, &model}));
+
+#ifndef ALIGNSAE_SERVER_GRPC_GRPC_SERVER_H_
+#define ALIGNSAE_SERVER_GRPC_GRPC_SERVER_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/config/server_config.h"
+
+namespace alignsae {
+
+class GrpcServer {
+ public:
+  // The services must outlive the server.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
+      const ServerConfig& config, const std::vector<grpc::Service*>& services);
+
+  // As Shutdown without grace: a health watch must not hold up a failed start.
+  ~GrpcServer() { Shutdown(absl::ZeroDuration()); }
+
+  int port() const { return port_; }
+
+  // Stops accepting, lets calls go on for `grace`, cancels what is left and
+  // waits for it. Every reactor must Finish once it is cancelled. Idempotent.
+  void Shutdown(absl::Duration grace);
+
+ private:
+  GrpcServer(std::unique_ptr<grpc::Server> server, int port)
+      : server_(std::move(server)), port_(port) {}
+
+  std::unique_ptr<grpc::Server> server_;
+  int port_;
+  bool stopped_ = false;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_GRPC_GRPC_SERVER_H_

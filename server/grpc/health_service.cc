@@ -1,0 +1,176 @@
+#include "server/grpc/health_service.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace alignsae {
+namespace {
+
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+constexpr size_t kMaxNameBytes = 200;
+constexpr char kLiveness[] = "liveness";
+
+std::set<std::string> ReadinessNames(
+    const std::vector<std::string>& api_services) {
+  std::set<std::string> names(api_services.begin(), api_services.end());
+  names.insert({"", "readiness", "grpc.health.v1.Health"});
+  return names;
+}
+
+// Ends a stream at once.
+class RefusedWatch : public grpc::ServerWriteReactor<HealthCheckResponse> {
+ public:
+  explicit RefusedWatch(const grpc::Status& status) { Finish(status); }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+// One Watch stream. Only the newest status is kept for a peer that reads
+// slowly.
+class HealthService::Watcher
+    : public grpc::ServerWriteReactor<HealthCheckResponse> {
+ public:
+  Watcher(HealthService* owner, std::string service)
+      : owner_(owner), service_(std::move(service)) {}
+
+  const std::string& service() const { return service_; }
+
+  void Update(Status status) ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    wanted_ = status;
+    WriteWanted();
+  }
+
+  void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    writing_ = false;
+    if (ok) {
+      WriteWanted();
+    } else {
+      FinishOnce();
+    }
+  }
+
+  void OnCancel() override ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    FinishOnce();
+  }
+
+  void OnDone() override {
+    owner_->Forget(this);
+    delete this;
+  }
+
+ private:
+  void WriteWanted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (writing_ || finished_ || wanted_ == sent_) return;
+    writing_ = true;
+    sent_ = wanted_;
+    message_.set_status(*wanted_);
+    StartWrite(&message_);
+  }
+
+  void FinishOnce() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (finished_) return;
+    finished_ = true;
+    Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the watch has ended"));
+  }
+
+  HealthService* const owner_;
+  const std::string service_;
+  Mutex mutex_;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<Status> wanted_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Status> sent_ ABSL_GUARDED_BY(mutex_);
+  HealthCheckResponse message_;  // Of the write under way.
+};
+
+HealthService::HealthService(const std::vector<std::string>& api_services,
+                             int max_watches)
+    : readiness_names_(ReadinessNames(api_services)),
+      max_watches_(static_cast<size_t>(max_watches)) {}
+
+void HealthService::SetReady(bool ready) {
+  MutexLock lock(&mutex_);
+  ready_ = ready;
+  // A watcher takes its own lock here and never this one while it holds its
+  // own: StartWrite and Finish react on other threads.
+  for (Watcher* watcher : watchers_) {
+    watcher->Update(StatusOf(watcher->service()));
+  }
+}
+
+bool HealthService::ready() const {
+  MutexLock lock(&mutex_);
+  return ready_;
+}
+
+HealthService::Status HealthService::StatusOf(
+    const std::string& service) const {
+  if (service == kLiveness) return HealthCheckResponse::SERVING;
+  if (readiness_names_.count(service) == 0) {
+    return HealthCheckResponse::SERVICE_UNKNOWN;
+  }
+  return ready_ ? HealthCheckResponse::SERVING
+                : HealthCheckResponse::NOT_SERVING;
+}
+
+grpc::ServerUnaryReactor* HealthService::Check(
+    grpc::CallbackServerContext* context, const HealthCheckRequest* request,
+    HealthCheckResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (request->service().size() > kMaxNameBytes) {
+    reactor->Finish(
+        grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
+                     absl::StrCat("service: must be at most ", kMaxNameBytes,
+                                  " bytes, got ", request->service().size())));
+    return reactor;
+  }
+  Status status = HealthCheckResponse::SERVICE_UNKNOWN;
+  {
+    MutexLock lock(&mutex_);
+    status = StatusOf(request->service());
+  }
+  if (status == HealthCheckResponse::SERVICE_UNKNOWN) {
+    reactor->Finish(grpc::Status(
+        grpc::StatusCode::NOT_FOUND,
+        "service: must be \"\", liveness, readiness or a service of the API"));
+    return reactor;
+  }
+  response->set_status(status);
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(
+    grpc::CallbackServerContext* context, const HealthCheckRequest* request) {
+  if (request->service().size() > kMaxNameBytes) {
+    return new RefusedWatch(
+        grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
+                     absl::StrCat("service: must be at most ", kMaxNameBytes,
+                                  " bytes, got ", request->service().size())));
+  }
+  MutexLock lock(&mutex_);
+  if (watchers_.size() >= max_watches_) {
+    return new RefusedWatch(grpc::Status(
+        grpc::StatusCode::RESOURCE_EXHAUSTED,
+        absl::StrCat("watches: must be at most ", max_watches_, " at once")));
+  }
+  auto* watcher = new Watcher(this, request->service());
+  watchers_.insert(watcher);
+  watcher->Update(StatusOf(watcher->service()));
+  return watcher;
+}
+
+void HealthService::Forget(Watcher* watcher) {
+  MutexLock lock(&mutex_);
+  watchers_.erase(watcher);
+}
+
+}  // namespace alignsae

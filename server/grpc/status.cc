@@ -1,0 +1,86 @@
+#include "server/grpc/status.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "model/base/random_id.h"
+#include "model/base/status_payload.h"
+
+namespace alignsae {
+namespace {
+
+// Trailers share 8 KiB with the client's other metadata.
+constexpr size_t kMaxMessageBytes = 1024;
+
+bool IsForClients(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kCancelled:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// At most kMaxMessageBytes, not ending inside a character.
+std::string Shortened(absl::string_view message) {
+  if (message.size() <= kMaxMessageBytes) return std::string(message);
+  size_t size = kMaxMessageBytes;
+  while (size > 0 &&
+         (static_cast<unsigned char>(message[size]) & 0xc0) == 0x80) {
+    --size;
+  }
+  return absl::StrCat(message.substr(0, size), "...");
+}
+
+}  // namespace
+
+WireStatus ToWireStatus(const absl::Status& status,
+                        absl::string_view request_id) {
+  WireStatus wire;
+  if (status.ok()) return wire;
+  google::rpc::ErrorInfo info;
+  info.set_domain(kErrorDomain);
+  (*info.mutable_metadata())["request_id"] = std::string(request_id);
+  google::rpc::Status details;
+  if (IsForClients(status.code())) {
+    details.set_code(static_cast<int>(status.code()));
+    details.set_message(Shortened(status.message()));
+    info.set_reason(ReasonOf(status));
+  } else {
+    wire.internal_id = RandomId();
+    details.set_code(static_cast<int>(grpc::StatusCode::INTERNAL));
+    details.set_message(
+        absl::StrCat("internal error ", wire.internal_id,
+                     "; the server's log tells more under this id"));
+    info.set_reason(kReasonInternal);
+    (*info.mutable_metadata())["error_id"] = wire.internal_id;
+  }
+  details.add_details()->PackFrom(info);
+  if (const std::optional<absl::Duration> delay = RetryAfterOf(status)) {
+    const int64_t milliseconds = absl::ToInt64Milliseconds(*delay);
+    wire.retry_pushback = absl::StrCat(milliseconds);
+    google::rpc::RetryInfo retry;
+    retry.mutable_retry_delay()->set_seconds(milliseconds / 1000);
+    retry.mutable_retry_delay()->set_nanos(
+        static_cast<int32_t>(milliseconds % 1000) * 1000000);
+    details.add_details()->PackFrom(retry);
+  } else if (absl::IsResourceExhausted(status)) {
+    // A negative pushback tells gRPC's clients not to try again (gRFC A6).
+    wire.retry_pushback = "-1";
+  }
+  wire.status = grpc::Status(static_cast<grpc::StatusCode>(details.code()),
+                             details.message(), details.SerializeAsString());
+  return wire;
+}
+
+}  // namespace alignsae

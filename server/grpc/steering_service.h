@@ -1,0 +1,36 @@
+// alignsae.v1.SteeringService: generates, with or without interventions.
+//
+// Thread-safety: thread-safe. Must outlive the grpc::Server.
+
+#ifndef ALIGNSAE_SERVER_GRPC_STEERING_SERVICE_H_
+#define ALIGNSAE_SERVER_GRPC_STEERING_SERVICE_H_
+
+#include "alignsae/v1/steering_service.grpc.pb.h"
+#include "server/api/serving.h"
+
+namespace alignsae {
+
+class SteeringServiceImpl final : public v1::SteeringService::CallbackService {
+ public:
+  explicit SteeringServiceImpl(const RpcEnv* env) : env_(env) {}
+
+  grpc::ServerUnaryReactor* Swap(grpc::CallbackServerContext* context,
+                                 const v1::SwapRequest* request,
+                                 v1::SwapResponse* response) override;
+  grpc::ServerUnaryReactor* Complete(grpc::CallbackServerContext* context,
+                                     const v1::CompleteRequest* request,
+                                     v1::CompleteResponse* response) override;
+  grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
+      grpc::CallbackServerContext* context,
+      const v1::GenerateRequest* request) override;
+  grpc::ServerWriteReactor<v1::SweepAlphaResponse>* SweepAlpha(
+      grpc::CallbackServerContext* context,
+      const v1::SweepAlphaRequest* request) override;
+
+ private:
+  const RpcEnv* const env_;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_GRPC_STEERING_SERVICE_H_

@@ -1,0 +1,63 @@
+// SweepStream: one SweepAlpha call, cell by cell (see ModelStream).
+//
+// Thread-safety: see ModelStream.
+
+#ifndef ALIGNSAE_SERVER_GRPC_SWEEP_STREAM_H_
+#define ALIGNSAE_SERVER_GRPC_SWEEP_STREAM_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "alignsae/v1/steering_service.pb.h"
+#include "model/base/mutex.h"
+#include "server/api/answer_collector.h"
+#include "server/grpc/model_stream.h"
+
+namespace alignsae {
+
+// Keeps the tokens of each cell until it is done, and lets only the ends
+// through to the stream's events: a cell is one message.
+//
+// Thread-safety: thread-safe.
+class CellCollector final : public RequestSink {
+ public:
+  CellCollector(size_t cells, std::shared_ptr<EventQueue> events);
+
+  bool Deliver(RequestEvent event) override ABSL_LOCKS_EXCLUDED(mutex_);
+  bool IsStalled(absl::Time now) const override;
+
+  // What the cell said before its SequenceFinished, which is left empty. Once.
+  SequenceAnswer Take(int cell) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  const std::shared_ptr<EventQueue> events_;
+  Mutex mutex_;
+  std::vector<SequenceAnswer> answers_ ABSL_GUARDED_BY(mutex_);
+};
+
+class SweepStream final : public ModelStream<v1::SweepAlphaResponse> {
+ public:
+  // `request` lives until the call is finished.
+  SweepStream(const RpcEnv* env, grpc::CallbackServerContext* context,
+              const v1::SweepAlphaRequest* request);
+
+ private:
+  absl::StatusOr<RequestSpec> Parse(const CallScope& scope) override;
+  std::shared_ptr<RequestSink> SinkBefore(
+      std::shared_ptr<EventQueue> events) override;
+  void RenderStarted(v1::SweepAlphaResponse* message) override;
+  bool RenderEvent(RequestEvent& event,
+                   v1::SweepAlphaResponse* message) override;
+  void RenderSummary(v1::SweepAlphaResponse* message) override;
+
+  const v1::SweepAlphaRequest* const request_;
+  ParsedSweep parsed_;
+  std::shared_ptr<CellCollector> cells_;
+  int sent_ = 0;
+  int generated_tokens_ = 0;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_GRPC_SWEEP_STREAM_H_

@@ -1,0 +1,58 @@
+// Structured log lines on stderr: `ts=... level=info event=rpc method=... `.
+//
+// One line for each event, keys and values only, values quoted where they need
+// it, so that no request can forge a line. Prompts and answers are never
+// logged.
+//
+// Thread-safety: InitLogging once, before threads; LogLine from any thread.
+//
+// Example:
+//   LogLine(LogLevel::kInfo, "rpc").Add("method", method).Add("code", "OK");
+
+#ifndef ALIGNSAE_SERVER_PROCESS_LOG_H_
+#define ALIGNSAE_SERVER_PROCESS_LOG_H_
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace alignsae {
+
+enum class LogLevel { kDebug, kInfo, kWarning, kError };
+
+// `level`: debug, info, warning or error; anything else is info.
+void InitLogging(absl::string_view level);
+
+// Written when the object goes.
+class LogLine {
+ public:
+  LogLine(LogLevel level, absl::string_view event);
+  ~LogLine();
+  LogLine(const LogLine&) = delete;
+  LogLine& operator=(const LogLine&) = delete;
+
+  LogLine& Add(absl::string_view key, absl::string_view value);
+  LogLine& Add(absl::string_view key, const std::string& value) {
+    return Add(key, absl::string_view(value));
+  }
+  LogLine& Add(absl::string_view key, const char* value) {
+    return Add(key, absl::string_view(value));
+  }
+  template <typename Number>
+  LogLine& Add(absl::string_view key, Number value) {
+    return Add(key, absl::string_view(absl::StrCat(value)));
+  }
+
+ private:
+  LogLevel level_;
+  std::string line_;
+};
+
+// The value as it appears in a line: bare when it is harmless, else quoted with
+// escapes. At most 1 KiB.
+std::string LogValue(absl::string_view value);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_PROCESS_LOG_H_

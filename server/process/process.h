@@ -1,0 +1,61 @@
+// What the server asks of the process: signals, limits, the port file.
+//
+// Thread-safety: InitProcess once, before threads. SignalWatcher is
+// thread-safe.
+
+#ifndef ALIGNSAE_SERVER_PROCESS_PROCESS_H_
+#define ALIGNSAE_SERVER_PROCESS_PROCESS_H_
+
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "model/base/mutex.h"
+
+namespace alignsae {
+
+// Blocks SIGTERM and SIGINT in this thread and all that it starts
+// (SignalWatcher takes them), ignores SIGPIPE, and forbids core dumps, which
+// would hold prompts. Errors: INTERNAL naming the call.
+absl::Status InitProcess();
+
+// Waits for SIGTERM or SIGINT. InitProcess comes first.
+//
+// The first signal is told to Wait. The second, and the first while
+// `set_exit_at_once(true)` holds, end the process at once by `exit`, whatever
+// its threads do.
+class SignalWatcher {
+ public:
+  // `exit` must not return; std::_Exit in the product. It gets 0 for a first
+  // signal and 1 for a second.
+  explicit SignalWatcher(std::function<void(int)> exit);
+  ~SignalWatcher();
+  SignalWatcher(const SignalWatcher&) = delete;
+  SignalWatcher& operator=(const SignalWatcher&) = delete;
+
+  void set_exit_at_once(bool value) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Until a signal came.
+  void Wait() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  void Loop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  std::function<void(int)> exit_;
+  Mutex mutex_;
+  CondVar arrived_;
+  int received_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool exit_at_once_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+// {"grpc":50051,"admin":9464}, atomically.
+absl::Status WritePortFile(const std::string& path, int grpc_port,
+                           int admin_port);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_PROCESS_PROCESS_H_

@@ -1,0 +1,40 @@
+// MetricsObserver: what the scheduler tells, as metrics.
+//
+// Thread-safety: as SchedulerObserver and Metrics ask.
+
+#ifndef ALIGNSAE_SERVER_REGISTRY_METRICS_OBSERVER_H_
+#define ALIGNSAE_SERVER_REGISTRY_METRICS_OBSERVER_H_
+
+#include <memory>
+#include <vector>
+
+#include "model/scheduler/observer.h"
+#include "model/steering/catalog.h"
+#include "server/metrics/metrics.h"
+
+namespace alignsae {
+
+class MetricsObserver : public SchedulerObserver {
+ public:
+  // `metrics` must outlive the observer and have the same catalog.
+  MetricsObserver(Metrics* metrics, std::shared_ptr<const Catalog> catalog);
+
+  void OnQueue(int sequences, int64_t tokens) override;
+  void OnRejected(RejectReason reason) override;
+  void OnQueueWait(absl::Duration waited) override;
+  void OnStep(const StepReport& report) override;
+  void OnFirstToken(absl::Duration since_submit) override;
+  void OnTokenTime(absl::Duration per_token) override;
+  void OnCancelledFree(absl::Duration took) override;
+  void OnPromptReading(const ConceptReading& reading) override;
+  void OnSteered(const std::vector<Intervention>& interventions,
+                 const std::vector<InterventionReceipt>& receipts) override;
+
+ private:
+  Metrics* const metrics_;
+  const std::shared_ptr<const Catalog> catalog_;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_REGISTRY_METRICS_OBSERVER_H_

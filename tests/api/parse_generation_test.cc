@@ -1,0 +1,366 @@
+// Generate, Complete and Swap: what is taken and, word for word, what is
+// refused.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <string>
+
+#include "server/api/parse.h"
+#include "tests/api/parse_fixture.h"
+
+namespace alignsae {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+constexpr auto kNotFound = absl::StatusCode::kNotFound;
+constexpr auto kPrecondition = absl::StatusCode::kFailedPrecondition;
+constexpr uint64_t kFresh = 77;
+
+struct Bad {
+  std::string name;
+  std::string request;  // Beside a prompt of four tokens.
+  absl::StatusCode code;
+  std::string sentence;
+};
+std::string NameOf(const ::testing::TestParamInfo<Bad>& info) {
+  return info.param.name;
+}
+
+std::string Edit(const std::string& fields) {
+  return "interventions { mode: INTERVENTION_MODE_ADD target { slot: 0 } } "
+         "interventions { " +
+         fields + " }";
+}
+std::string Mode(const std::string& mode, const std::string& fields) {
+  return Edit("mode: INTERVENTION_MODE_" + mode + " target { name: 'job' } " +
+              fields);
+}
+Bad BadConfig(const std::string& name, const std::string& field,
+              const std::string& value, const std::string& rule,
+              const std::string& shown = "") {
+  return {name, "generation { " + field + ": " + value + " }", kInvalid,
+          "generation." + field + ": must " + rule + ", got " +
+              (shown.empty() ? value : shown)};
+}
+
+class BadGenerateTest : public ParseTest,
+                        public ::testing::WithParamInterface<Bad> {};
+
+TEST_P(BadGenerateTest, IsRefusedTheSameWayByBothTwins) {
+  limits_.max_new_tokens = 100;
+  limits_.max_interventions = 3;
+  const std::string text =
+      (GetParam().request.find("prompt {") == std::string::npos
+           ? "prompt { text: 'abcd' } "
+           : "") +
+      GetParam().request;
+  EXPECT_THAT(ParseComplete(FromText<v1::CompleteRequest>(text), env(), kFresh),
+              StatusIs(GetParam().code, GetParam().sentence));
+  EXPECT_THAT(ParseGenerate(FromText<v1::GenerateRequest>(text), env(), kFresh),
+              StatusIs(GetParam().code, GetParam().sentence));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Config, BadGenerateTest,
+    ::testing::Values(
+        BadConfig("ZeroTokens", "max_new_tokens", "0", "be in [1, 100]"),
+        BadConfig("NegativeTokens", "max_new_tokens", "-1", "be in [1, 100]"),
+        BadConfig("TokensOverLimit", "max_new_tokens", "101", "be in [1, 100]"),
+        BadConfig("TokensOverContext", "max_new_tokens", "61",
+                  "be at most 60 after a prompt of 4 tokens",
+                  "61; the context has 64 positions"),
+        BadConfig("NegativeTemperature", "temperature", "-0.5",
+                  "be in [0, 100]"),
+        BadConfig("HotTemperature", "temperature", "101", "be in [0, 100]"),
+        BadConfig("NanTemperature", "temperature", "nan", "be in [0, 100]"),
+        BadConfig("NegativeTopK", "top_k", "-1", "be in [0, 260]"),
+        BadConfig("TopKOverVocabulary", "top_k", "261", "be in [0, 260]"),
+        BadConfig("ZeroTopP", "top_p", "0", "be in (0, 1]"),
+        BadConfig("TopPOverOne", "top_p", "1.5", "be in (0, 1]"),
+        BadConfig("NanTopP", "top_p", "nan", "be in (0, 1]"),
+        BadConfig("ZeroPenalty", "repetition_penalty", "0", "be in (0, 10]"),
+        BadConfig("HugePenalty", "repetition_penalty", "11", "be in (0, 10]"),
+        BadConfig("InfinitePenalty", "repetition_penalty", "inf",
+                  "be in (0, 10]"),
+        BadConfig("NegativeLogprobs", "top_logprobs", "-1", "be in [0, 20]"),
+        BadConfig("TooManyLogprobs", "top_logprobs", "21", "be in [0, 20]"),
+        Bad{"EmptyStop",
+            "generation { stop_sequences: 'a' stop_sequences: '' }", kInvalid,
+            "generation.stop_sequences[1]: must hold 1 to 128 bytes, got 0"},
+        Bad{"LongStop",
+            "generation { stop_sequences: '" + std::string(129, 's') + "' }",
+            kInvalid,
+            "generation.stop_sequences[0]: must hold 1 to 128 bytes, got 129"},
+        Bad{"ManyStops",
+            "generation { " +
+                [] {
+                  std::string stops;
+                  for (int i = 0; i < 17; ++i) stops += "stop_sequences: 'x' ";
+                  return stops;
+                }() +
+                "}",
+            kInvalid,
+            "generation.stop_sequences: must hold at most 16 of them, got 17"},
+        Bad{"NoRoomForAnAnswer",
+            "prompt { text: '" + std::string(64, 'x') + "' }", kInvalid,
+            "prompt: must have at most 63 tokens to leave room for an answer, "
+            "got 64"},
+        Bad{"NoPrompt", "prompt {}", kInvalid,
+            "prompt: must set one of text, question and token_ids, got none"},
+        Bad{"UnknownCheckpoint", "checkpoint: 'x'", kNotFound,
+            "checkpoint: must be one of main, whole, got \"x\""},
+        Bad{"UnknownArm", "arms: 9", kInvalid,
+            "arms: must be BASELINE, STEERED or BOTH, got 9"},
+        Bad{"SteeredWithoutEdits", "arms: ARM_SELECTION_STEERED", kInvalid,
+            "arms: must be BASELINE when there are no interventions, got "
+            "STEERED"},
+        Bad{"BothWithoutEdits", "arms: ARM_SELECTION_BOTH", kInvalid,
+            "arms: must be BASELINE when there are no interventions, got BOTH"},
+        Bad{"BaselineWithEdits",
+            "arms: ARM_SELECTION_BASELINE " + Mode("ADD", ""), kInvalid,
+            "arms: must be STEERED or BOTH when there are interventions, got "
+            "BASELINE and 2 of them"}),
+    &NameOf);
+
+INSTANTIATE_TEST_SUITE_P(
+    Interventions, BadGenerateTest,
+    ::testing::Values(
+        Bad{"TooMany", Mode("ADD", "") + Mode("ADD", ""), kInvalid,
+            "interventions: must hold at most 3 of them, got 4"},
+        Bad{"NoMode", Edit("target { slot: 0 }"), kInvalid,
+            "interventions[1].mode: must be ADD, ADD_NORM_MATCHED, SET, "
+            "MULTIPLY, ABLATE, SWAP or REPLACE, got UNSPECIFIED"},
+        Bad{"UnknownMode", Edit("mode: 99 target { slot: 0 }"), kInvalid,
+            "interventions[1].mode: must be ADD, ADD_NORM_MATCHED, SET, "
+            "MULTIPLY, ABLATE, SWAP or REPLACE, got 99"},
+        Bad{"NoTarget", Edit("mode: INTERVENTION_MODE_ADD"), kInvalid,
+            "interventions[1].target: must name a concept or a slot, got none"},
+        Bad{"UnknownConcept",
+            Edit("mode: INTERVENTION_MODE_ADD target { name: 'spouse' }"),
+            kNotFound,
+            "interventions[1].target.name: must be a concept of checkpoint "
+            "main, got \"spouse\""},
+        Bad{"EmptyConcept",
+            Edit("mode: INTERVENTION_MODE_ADD target { name: '' }"), kNotFound,
+            "interventions[1].target.name: must be a concept of checkpoint "
+            "main, got \"\""},
+        Bad{"NegativeSlot",
+            Edit("mode: INTERVENTION_MODE_ADD target { slot: -1 }"), kNotFound,
+            "interventions[1].target.slot: must be in [0, 11], got -1; "
+            "checkpoint main has 12 slots"},
+        Bad{"SlotOverFeatures",
+            Edit("mode: INTERVENTION_MODE_ADD target { slot: 12 }"), kNotFound,
+            "interventions[1].target.slot: must be in [0, 11], got 12; "
+            "checkpoint main has 12 slots"},
+        Bad{"UnknownCheckpointOfAnEdit",
+            Edit("mode: INTERVENTION_MODE_ADD target { slot: 0 } checkpoint: "
+                 "'x'"),
+            kNotFound,
+            "interventions[1].checkpoint: must be one of main, whole, got "
+            "\"x\""},
+        Bad{"NanAlpha", Mode("ADD", "alpha: nan"), kInvalid,
+            "interventions[1].alpha: must be finite, got nan"},
+        Bad{"InfiniteAlpha", Mode("SWAP", "alpha: -inf"), kInvalid,
+            "interventions[1].alpha: must be finite, got -inf"},
+        Bad{"AlphaOfAblate", Mode("ABLATE", "alpha: 1"), kInvalid,
+            "interventions[1].alpha: must be absent for ABLATE, got 1"},
+        Bad{"SourceOfAdd", Mode("ADD", "source { slot: 0 }"), kInvalid,
+            "interventions[1].source: must be absent for ADD"},
+        Bad{"SourceIsTarget", Mode("SWAP", "source { slot: 1 }"), kInvalid,
+            "interventions[1].source: must differ from target, got slot 1 for "
+            "both"},
+        Bad{"SourceWithoutName", Mode("SWAP", "source {}"), kInvalid,
+            "interventions[1].source: must name a concept or a slot, got none"},
+        Bad{"UnitOfAdd", Mode("ADD", "unit: ALPHA_UNIT_RAW"), kInvalid,
+            "interventions[1].unit: must be absent for ADD, got RAW"},
+        Bad{"UnknownUnit", Mode("SET", "unit: 7"), kInvalid,
+            "interventions[1].unit: must be ACTIVE_MEAN or RAW, got 7"},
+        Bad{"NothingSelected",
+            Mode("ADD", "positions { prompt: PROMPT_SELECTION_NONE }"),
+            kInvalid,
+            "interventions[1].positions: must select prompt tokens or "
+            "generated tokens, got neither"},
+        Bad{"ReversedWindow",
+            Mode("ADD",
+                 "positions { prompt: PROMPT_SELECTION_WINDOW window { start: "
+                 "3 stop: 1 } }"),
+            kInvalid,
+            "interventions[1].positions.window: must have start below stop, "
+            "got [3, 1), which is [3, 1) of 4 tokens"}),
+    &NameOf);
+
+TEST_F(ParseTest, DefaultsAreGreedyAnd32Tokens) {
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedGeneration parsed,
+      ParseComplete(FromText<v1::CompleteRequest>("prompt { text: 'abcd' }"),
+                    env(), kFresh));
+  EXPECT_THAT(parsed.arms, ElementsAre(v1::ARM_BASELINE));
+  EXPECT_EQ(parsed.seed, kFresh);
+  EXPECT_EQ(parsed.checkpoint, 0);
+  ASSERT_THAT(parsed.spec.sequences, SizeIs(1));
+  const SequenceSpec& sequence = parsed.spec.sequences[0];
+  EXPECT_EQ(sequence.max_new_tokens, 32);
+  EXPECT_EQ(sequence.sampling.temperature, 0);
+  EXPECT_EQ(sequence.sampling.top_p, 1);
+  EXPECT_EQ(sequence.sampling.repetition_penalty, 1);
+  EXPECT_EQ(sequence.reading_checkpoint, 0);
+  EXPECT_THAT(*sequence.interventions, IsEmpty());
+}
+
+TEST_F(ParseTest, TheDefaultLengthIsWhatIsLeftOfTheContext) {
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedGeneration parsed,
+      ParseComplete(FromText<v1::CompleteRequest>("prompt { text: '" +
+                                                  std::string(60, 'x') + "' }"),
+                    env(), kFresh));
+  EXPECT_EQ(parsed.spec.sequences[0].max_new_tokens, 4);
+}
+
+TEST_F(ParseTest, BothArmsShareEverythingButTheInterventions) {
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedGeneration parsed,
+      ParseGenerate(
+          FromText<v1::GenerateRequest>(
+              "prompt { text: 'abcd' } checkpoint: 'whole' arms: "
+              "ARM_SELECTION_BOTH generation { seed: 18446744073709551615 "
+              "temperature: 1e-30 stop_sequences: 'x' } interventions { mode: "
+              "INTERVENTION_MODE_SWAP target { name: 'job' } alpha: 0 unit: "
+              "ALPHA_UNIT_RAW positions { prompt: PROMPT_SELECTION_LIST "
+              "positions: -1 positions: 0 generated: true } }"),
+          env(), kFresh));
+  EXPECT_THAT(parsed.arms, ElementsAre(v1::ARM_BASELINE, v1::ARM_STEERED));
+  EXPECT_EQ(parsed.spec.grouping, Grouping::kTogether);
+  EXPECT_EQ(parsed.seed, std::numeric_limits<uint64_t>::max());
+  ASSERT_THAT(parsed.spec.sequences, SizeIs(2));
+  EXPECT_THAT(*parsed.spec.sequences[0].interventions, IsEmpty());
+  ASSERT_THAT(*parsed.spec.sequences[1].interventions, SizeIs(1));
+  const Intervention& swap = (*parsed.spec.sequences[1].interventions)[0];
+  EXPECT_EQ(swap.checkpoint, 1);
+  EXPECT_EQ(swap.target_slot, 1);
+  EXPECT_EQ(swap.source_slot, std::nullopt);
+  EXPECT_EQ(swap.alpha, 0);
+  EXPECT_EQ(swap.unit, AlphaUnit::kRaw);
+  EXPECT_THAT(swap.positions.prompt, ElementsAre(0, 3));
+  EXPECT_TRUE(swap.positions.generated);
+  for (const SequenceSpec& sequence : parsed.spec.sequences) {
+    EXPECT_EQ(sequence.sampling.seed, parsed.seed);
+    EXPECT_THAT(sequence.stop_sequences, ElementsAre("x"));
+  }
+}
+
+TEST_F(ParseTest, WhatTheCheckpointCannotRunIsToldUnderTheFieldsName) {
+  applicable_ = absl::FailedPreconditionError("mode: must be another one");
+  EXPECT_THAT(
+      ParseComplete(FromText<v1::CompleteRequest>(
+                        "prompt { text: 'a' } interventions { mode: "
+                        "INTERVENTION_MODE_REPLACE target { slot: 1 } }"),
+                    env(), kFresh),
+      StatusIs(kPrecondition, "interventions[0].mode: must be another one"));
+  applicable_ = absl::FailedPreconditionError("source_slot: must be given");
+  EXPECT_THAT(ParseSwap(FromText<v1::SwapRequest>(
+                            "prompt { text: 'a' } target { name: 'job' }"),
+                        env(), kFresh),
+              StatusIs(kPrecondition, "source: must be given"));
+}
+
+TEST_F(ParseTest, AServerWithoutCheckpointsGeneratesButDoesNotTraceOrSteer) {
+  auto catalog = std::make_shared<Catalog>(*catalog_);
+  catalog->checkpoints.clear();
+  catalog_ = catalog;
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedGeneration parsed,
+      ParseComplete(FromText<v1::CompleteRequest>("prompt { text: 'a' }"),
+                    env(), kFresh));
+  EXPECT_EQ(parsed.checkpoint, std::nullopt);
+  EXPECT_THAT(
+      ParseComplete(
+          FromText<v1::CompleteRequest>(
+              "prompt { text: 'a' } generation { concept_trace: true }"),
+          env(), kFresh),
+      StatusIs(kPrecondition,
+               "generation.concept_trace: must be off without a "
+               "checkpoint, got on"));
+  EXPECT_THAT(ParseSwap(FromText<v1::SwapRequest>(
+                            "prompt { text: 'a' } target { name: 'job' }"),
+                        env(), kFresh),
+              StatusIs(kPrecondition,
+                       "checkpoint: must be loaded, got a server without any"));
+}
+
+TEST_F(ParseTest, AReplyOverTheLimitIsRefusedBeforeTheWork) {
+  limits_.max_send_message_bytes = 40000;
+  const std::string text =
+      "prompt { text: 'a' } generation { top_logprobs: 20 max_new_tokens: 63 }";
+  EXPECT_THAT(
+      ParseComplete(FromText<v1::CompleteRequest>(text), env(), kFresh),
+      StatusIs(kInvalid,
+               "generation.max_new_tokens: must keep the answer within 40000 "
+               "bytes, got about 44760; ask for less"));
+  // A stream sends its tokens one by one.
+  EXPECT_THAT(ParseGenerate(FromText<v1::GenerateRequest>(text), env(), kFresh),
+              IsOk());
+}
+
+TEST_F(ParseTest, SwapTakesTheRecommendedAlphaOfItsCheckpoint) {
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedGeneration parsed,
+      ParseSwap(FromText<v1::SwapRequest>(
+                    "prompt { text: 'abcd' } target { name: 'job' }"),
+                env(), kFresh));
+  EXPECT_THAT(parsed.arms, ElementsAre(v1::ARM_BASELINE, v1::ARM_STEERED));
+  ASSERT_THAT(*parsed.spec.sequences[1].interventions, SizeIs(1));
+  const Intervention& swap = (*parsed.spec.sequences[1].interventions)[0];
+  EXPECT_EQ(swap.mode, InterventionMode::kSwap);
+  EXPECT_EQ(swap.alpha, 1.25);
+  EXPECT_THAT(swap.positions.prompt, ElementsAre(3));
+}
+
+TEST_F(ParseTest, SwapTakesAlphaOneOfACheckpointThatRecommendsAnotherMode) {
+  auto catalog = std::make_shared<Catalog>(*catalog_);
+  catalog->checkpoints[0].recommended_mode = "ADD";
+  catalog_ = catalog;
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedGeneration parsed,
+      ParseSwap(FromText<v1::SwapRequest>(
+                    "prompt { text: 'abcd' } target { name: 'job' }"),
+                env(), kFresh));
+  EXPECT_EQ((*parsed.spec.sequences[1].interventions)[0].alpha, 1);
+}
+
+class BadSwapTest : public ParseTest,
+                    public ::testing::WithParamInterface<Bad> {};
+
+TEST_P(BadSwapTest, IsRefusedInTheRequestsOwnFieldNames) {
+  EXPECT_THAT(ParseSwap(FromText<v1::SwapRequest>("prompt { text: 'abcd' } " +
+                                                  GetParam().request),
+                        env(), kFresh),
+              StatusIs(GetParam().code, GetParam().sentence));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadSwapTest,
+    ::testing::Values(
+        Bad{"NoTarget", "", kInvalid,
+            "target: must name a concept or a slot, got none"},
+        Bad{"UnknownTarget", "target { name: 'x' }", kNotFound,
+            "target.name: must be a concept of checkpoint main, got \"x\""},
+        Bad{"SourceIsTarget", "target { name: 'job' } source { slot: 1 }",
+            kInvalid, "source: must differ from target, got slot 1 for both"},
+        Bad{"NanAlpha", "target { name: 'job' } alpha: nan", kInvalid,
+            "alpha: must be finite, got nan"},
+        Bad{"OutsideThePrompt",
+            "target { name: 'job' } positions { prompt: PROMPT_SELECTION_LIST "
+            "positions: 4 }",
+            kInvalid,
+            "positions.positions[0]: must be in [-4, 3], got 4; the prompt has "
+            "4 tokens"}),
+    &NameOf);
+
+}  // namespace
+}  // namespace alignsae

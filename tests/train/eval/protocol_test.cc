@@ -1,0 +1,111 @@
+// Which wordings each part of the recipe may see. A wording that is too long
+// for the model is an error for whoever reads it, so "poisoning" a split tells
+// who does.
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/gpt2/gpt2.h"
+#include "model/train/eval/select.h"
+#include "model/train/lm/model.h"
+#include "model/train/sae/checkpoint.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/tiny_bundle.h"
+#include "tests/train/lm/fixture.h"
+
+namespace alignsae {
+namespace {
+
+constexpr HookPoint kHook = {HookKind::kResidPost, 0};
+
+class EvalProtocolTest : public ::testing::Test {
+ protected:
+  EvalProtocolTest()
+      : corpus_(SmallCorpus()),
+        tokenizer_(std::make_shared<const Tokenizer>(SmallTokenizer(corpus_))),
+        model_(MakeModel()) {}
+
+  std::shared_ptr<const Transformer> MakeModel() const {
+    InitialModel made =
+        *MakeInitialModel(SmallOptions(), *tokenizer_, "", at::kCPU);
+    for (auto& [name, tensor] : made.weights.Named()) {
+      *tensor = tensor->detach();
+    }
+    made.weights.lm_head = made.weights.wte;
+    return std::make_shared<const Gpt2>(made.config, made.weights);
+  }
+
+  // The set with every wording of `splits` too long for the model.
+  EvalSet Poisoned(const std::vector<Split>& splits) const {
+    EvalSet set = EvalSetOf(corpus_);
+    for (EvalWording& wording : set.wordings) {
+      for (Split split : splits) {
+        if (wording.split != split) continue;
+        for (int i = 0; i < 2000; ++i) wording.pattern += " more";
+      }
+    }
+    return set;
+  }
+
+  absl::Status Collect(const EvalSet& set) const {
+    return CollectSaeInputs(*model_, *tokenizer_, set, SaeOptions(),
+                            {kHook.site()})
+        .status();
+  }
+
+  // Choice of layer, mode and alpha by a random SAE with a slot a relation.
+  absl::Status Select(const EvalSet& set) const {
+    const int relations = set.relation_count();
+    const int d_model = SmallOptions().width;
+    SaeConfig config;
+    config.d_model = d_model;
+    config.n_features = relations;
+    config.hook = kHook;
+    for (int r = 0; r < relations; ++r) {
+      SaeConcept& entry = config.concepts.emplace_back();
+      entry.name = set.relations[r];
+      entry.slot = r;
+      entry.active_mean = 1;
+    }
+    SaeWeights weights;
+    weights.w_enc = UniformTensor({d_model, relations}, 1, 1);
+    weights.b_enc = UniformTensor({relations}, 1, 2);
+    weights.w_dec = UniformTensor({relations, d_model}, 1, 3);
+    weights.b_dec = UniformTensor({d_model}, 1, 4);
+    std::vector<Sae> saes;
+    saes.push_back(Sae::FromWeights(config, weights).value());
+    const EvalInputs inputs = {model_, tokenizer_, &set};
+    const std::unique_ptr<EvalSubject> subject =
+        EvalSubject::Create(inputs, std::move(saes), 64).value();
+    EvalOptions options;
+    options.alphas = "1";
+    options.modes = "SWAP,SET";
+    options.max_tokens = 2;
+    nlohmann::json selection;
+    return SelectSteering(*subject, options, nullptr, selection).status();
+  }
+
+  Corpus corpus_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  const std::shared_ptr<const Transformer> model_;
+};
+
+TEST_F(EvalProtocolTest, TheSaeNeverSeesTestOrUnseenWordings) {
+  EXPECT_OK(Collect(Poisoned({Split::kTest, Split::kUnseen})));
+  EXPECT_FALSE(Collect(Poisoned({Split::kSaeTrain})).ok());
+  EXPECT_FALSE(Collect(Poisoned({Split::kValidation})).ok());
+}
+
+TEST_F(EvalProtocolTest, TheChoiceSeesValidationWordingsAlone) {
+  EXPECT_OK(Select(Poisoned({Split::kTest, Split::kUnseen, Split::kSaeTrain})));
+  EXPECT_FALSE(Select(Poisoned({Split::kValidation})).ok());
+}
+
+}  // namespace
+}  // namespace alignsae

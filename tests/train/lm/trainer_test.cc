@@ -1,0 +1,212 @@
+// Training as a whole: learns, repeats itself bit for bit, survives a stop, and
+// refuses what it cannot continue.
+
+#include "model/train/lm/trainer.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "absl/strings/str_split.h"
+#include "model/base/file.h"
+#include "model/gpt2/gpt2.h"
+#include "nlohmann/json.hpp"
+#include "tests/support/status_matchers.h"
+#include "tests/train/lm/fixture.h"
+
+namespace alignsae {
+namespace {
+
+using ::testing::HasSubstr;
+
+class LmTrainerTest : public ::testing::Test {
+ protected:
+  // Matrices this small only lose by waiting for a second thread.
+  void SetUp() override { at::set_num_threads(1); }
+
+  absl::StatusOr<LmResult> Train(const TemporaryDirectory& directory,
+                                 const LmOptions& options,
+                                 int64_t stop_after = 0) {
+    return TrainLm(
+        corpus_, options,
+        {.directory = directory.path(), .stop_after_steps = stop_after});
+  }
+  static std::string Weights(const TemporaryDirectory& directory) {
+    return *ReadFile(directory.File("gpt2/model.safetensors"));
+  }
+  static std::string State(const TemporaryDirectory& directory) {
+    return *ReadFile(directory.File("training.safetensors"));
+  }
+
+  const Corpus corpus_ = SmallCorpus();
+};
+
+TEST_F(LmTrainerTest, TenStepsEqualFiveAndResumeAndFiveBitForBit) {
+  LmOptions options = SmallOptions();
+  const TemporaryDirectory whole("lm_whole"), parts("lm_parts");
+  ASSERT_OK_AND_ASSIGN(const LmResult a, Train(whole, options));
+  ASSERT_EQ(a.steps, 12);  // Six steps an epoch: step five is inside one.
+  ASSERT_TRUE(a.finished);
+  ASSERT_OK_AND_ASSIGN(const LmResult b, Train(parts, options, 5));
+  EXPECT_EQ(b.steps, 5);
+  EXPECT_FALSE(b.finished);
+  EXPECT_NE(Weights(parts), Weights(whole));
+  ASSERT_OK_AND_ASSIGN(const LmResult c, Train(parts, options, 5));
+  EXPECT_EQ(c.steps, 10);
+  ASSERT_OK_AND_ASSIGN(const LmResult d, Train(parts, options));
+  EXPECT_TRUE(d.finished);
+  EXPECT_EQ(Weights(parts), Weights(whole));
+  EXPECT_EQ(State(parts), State(whole));
+}
+
+TEST_F(LmTrainerTest, SeedDecidesTheWeights) {
+  LmOptions options = SmallOptions();
+  options.epochs = 1;
+  const TemporaryDirectory a("lm_a"), b("lm_b"), c("lm_c");
+  ASSERT_THAT(Train(a, options), IsOk());
+  ASSERT_THAT(Train(b, options), IsOk());
+  EXPECT_EQ(State(a), State(b));
+  options.seed = 4;
+  ASSERT_THAT(Train(c, options), IsOk());
+  EXPECT_NE(Weights(a), Weights(c));
+}
+
+TEST_F(LmTrainerTest, LearnsASmallCorpusByHeart) {
+  LmOptions options = SmallOptions();
+  options.width = 48;
+  options.epochs = 40;
+  options.learning_rate = 5e-3;
+  options.warmup_steps = 10;
+  options.wordings_per_epoch = 4;
+  options.checkpoint_every = 100;
+  const TemporaryDirectory directory("lm_overfit");
+  ASSERT_OK_AND_ASSIGN(const LmResult result, Train(directory, options));
+  EXPECT_LT(result.question_loss, 0.1);
+  EXPECT_GE(result.accuracy.asked.mean, 0.95);
+  const auto log = [&] {
+    std::vector<std::string> lines = absl::StrSplit(
+        *ReadFile(directory.File("log.jsonl")), '\n', absl::SkipEmpty());
+    return lines;
+  }();
+  ASSERT_EQ(log.size(), 40u);
+  const auto first = nlohmann::json::parse(log.front());
+  const auto last = nlohmann::json::parse(log.back());
+  EXPECT_GT(first["biography_loss"], 4);
+  EXPECT_LT(last["biography_loss"], 1);
+  EXPECT_TRUE(nlohmann::json::parse(log[4]).contains("accuracy_never_asked"));
+}
+
+TEST_F(LmTrainerTest, WritesAModelThatTheServingSideLoads) {
+  const TemporaryDirectory directory("lm_load");
+  LmOptions options = SmallOptions();
+  ASSERT_OK_AND_ASSIGN(const LmResult result, Train(directory, options));
+  ASSERT_OK_AND_ASSIGN(const Gpt2 model, Gpt2::Load(directory.File("gpt2")));
+  ASSERT_OK_AND_ASSIGN(const Tokenizer tokenizer,
+                       Tokenizer::Load(directory.File("gpt2")));
+  EXPECT_EQ(model.config().vocab_size, tokenizer.vocab_size());
+  EXPECT_EQ(model.config().eos_token_id, tokenizer.eos_token_id());
+  const ProbeResult probe =
+      ProbeAccuracy(model, tokenizer, corpus_, Split::kTest, 100);
+  EXPECT_EQ(probe.asked.mean, result.accuracy.asked.mean);
+  const auto record =
+      nlohmann::json::parse(*ReadFile(directory.File("lm.json")));
+  EXPECT_EQ(record["options"]["width"], 16);
+  EXPECT_EQ(record["data_sha256"], corpus_.hash);
+}
+
+TEST_F(LmTrainerTest, StartsFromAHuggingFaceDirectory) {
+  const TemporaryDirectory base("lm_base"), tuned("lm_tuned");
+  LmOptions options = SmallOptions();
+  ASSERT_THAT(Train(base, options), IsOk());
+  options.learning_rate = 0;  // So that the weights must come out as they went
+  options.epochs = 1;         // in.
+  options.layers = 7;         // The directory's shape counts.
+  ASSERT_THAT(
+      TrainLm(corpus_, options,
+              {.directory = tuned.path(), .init_from = base.File("gpt2")}),
+      IsOk());
+  EXPECT_EQ(Weights(tuned), Weights(base));
+  EXPECT_EQ(*ReadFile(tuned.File("gpt2/vocab.json")),
+            *ReadFile(base.File("gpt2/vocab.json")));
+}
+
+TEST_F(LmTrainerTest, RefusesToContinueARunWithOtherOptionsOrData) {
+  const TemporaryDirectory directory("lm_other");
+  LmOptions options = SmallOptions();
+  ASSERT_THAT(Train(directory, options, 3), IsOk());
+  options.learning_rate = 0.5;
+  EXPECT_THAT(Train(directory, options),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("learning_rate: must be the run's own to "
+                                 "continue it, 0.002, got 0.5")));
+  ASSERT_OK_AND_ASSIGN(
+      const Corpus other,
+      GenerateCorpus({.people = 6, .biographies_per_person = 3, .seed = 9}));
+  EXPECT_THAT(TrainLm(other, SmallOptions(), {.directory = directory.path()}),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("data_sha256")));
+  // How often to probe does not change the weights.
+  options = SmallOptions();
+  options.probe_every = 1;
+  EXPECT_THAT(Train(directory, options, 1), IsOk());
+}
+
+TEST_F(LmTrainerTest, RestartForgetsTheCheckpoint) {
+  const TemporaryDirectory directory("lm_restart");
+  ASSERT_THAT(Train(directory, SmallOptions(), 3), IsOk());
+  ASSERT_OK_AND_ASSIGN(const LmResult result,
+                       TrainLm(corpus_, SmallOptions(),
+                               {.directory = directory.path(),
+                                .restart = true,
+                                .stop_after_steps = 2}));
+  EXPECT_EQ(result.steps, 2);
+}
+
+TEST_F(LmTrainerTest, RefusesADamagedCheckpoint) {
+  const TemporaryDirectory directory("lm_damaged");
+  ASSERT_THAT(Train(directory, SmallOptions(), 3), IsOk());
+  std::string state = State(directory);
+  state[state.size() - 5] ^= 1;
+  ASSERT_THAT(
+      WriteFileAtomically(directory.File("training.safetensors"), state),
+      IsOk());
+  EXPECT_THAT(Train(directory, SmallOptions()),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("damaged")));
+}
+
+TEST_F(LmTrainerTest, RefusesOptionsThatCannotBe) {
+  const TemporaryDirectory directory("lm_bad");
+  LmOptions options = SmallOptions();
+  options.heads = 3;
+  EXPECT_THAT(Train(directory, options),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("width: must be a multiple of heads (3), got "
+                                 "16")));
+  options = SmallOptions();
+  options.context = 20;
+  EXPECT_THAT(Train(directory, options),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("context: must be at least")));
+  EXPECT_THAT(TrainLm(corpus_, SmallOptions(),
+                      {.directory = directory.path(), .device = "tpu"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("device: must be cpu or cuda")));
+}
+
+TEST_F(LmTrainerTest, StopsWithACheckpointWhenAskedTo) {
+  const TemporaryDirectory directory("lm_stop");
+  int asked = 0;
+  ASSERT_OK_AND_ASSIGN(const LmResult result,
+                       TrainLm(corpus_, SmallOptions(),
+                               {.directory = directory.path(),
+                                .should_stop = [&] { return ++asked == 4; }}));
+  EXPECT_EQ(result.steps, 4);
+  EXPECT_FALSE(result.finished);
+  EXPECT_TRUE(FileExists(directory.File("training.safetensors")));
+  EXPECT_FALSE(FileExists(directory.File("lm.json")));
+}
+
+}  // namespace
+}  // namespace alignsae

@@ -1,0 +1,62 @@
+#include "model/train/pipeline/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "model/train/eval/baselines.h"
+#include "model/train/pipeline/pipeline.h"
+#include "tests/support/status_matchers.h"
+
+namespace alignsae {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST(PipelineOptionsTest, LayersAreBlocksOfTheModel) {
+  EXPECT_THAT(ParseLayers("3, 0", 4), IsOkAndHolds(ElementsAre(3, 0)));
+  for (const char* text : {"4", "-1", "", "one", "1,"}) {
+    EXPECT_THAT(ParseLayers(text, 4),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("layers: must be in [0, 3], got")))
+        << text;
+  }
+  EXPECT_THAT(ParseLayers("1,1", 4),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("must name each once")));
+}
+
+TEST(PipelineOptionsTest, BaselinesAreAllNoneOrNames) {
+  EXPECT_THAT(ParseBaselines("all"), IsOkAndHolds(BaselineNames()));
+  EXPECT_THAT(ParseBaselines("none"), IsOkAndHolds(IsEmpty()));
+  EXPECT_THAT(ParseBaselines("without_val,class_means"),
+              IsOkAndHolds(ElementsAre("without_val", "class_means")));
+  EXPECT_THAT(ParseBaselines("magic"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("baselines: must be all, none or names of "
+                                 "class_means, without_perp, without_val, "
+                                 "without_stage1, stage1_features, got "
+                                 "\"magic\"")));
+}
+
+TEST(PipelineCommandTest, NamesThePresetAndWhatDiffersFromIt) {
+  TrainPreset preset = *FindPreset("tiny");
+  PipelineRun run;
+  run.work = "/somewhere";
+  EXPECT_EQ(PipelineCommand(preset, run),
+            "alignsae-train pipeline --preset tiny");
+  preset.data.seed = 9;
+  preset.lm.epochs = 2;
+  preset.sae.perp_form = "correlation";
+  preset.eval.select_sample = 4;
+  preset.pipeline.layers = "1";
+  run.init_from = "/elsewhere/gpt2";
+  EXPECT_EQ(PipelineCommand(preset, run),
+            "alignsae-train pipeline --preset tiny --data-seed 9 --lm-epochs 2 "
+            "--sae-perp-form correlation --eval-select-sample 4 --layers 1 "
+            "--init-from DIR");
+}
+
+}  // namespace
+}  // namespace alignsae

@@ -1,0 +1,223 @@
+// Every loss term against a plain scalar reference in double precision, with
+// gradients by central differences.
+
+#include "model/train/sae/losses.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <vector>
+
+#include "model/base/counter_rng.h"
+#include "tests/support/status_matchers.h"
+
+namespace alignsae {
+namespace {
+
+using ::testing::HasSubstr;
+
+using Matrix = std::vector<std::vector<double>>;
+
+constexpr int kRows = 7;
+constexpr int kConcepts = 3;
+constexpr int kFree = 5;
+
+Matrix RandomMatrix(int rows, int columns, uint64_t seed) {
+  CounterRng rng(seed);
+  Matrix matrix(rows, std::vector<double>(columns));
+  for (auto& row : matrix) {
+    for (double& value : row) value = 2 * rng.NextUniform() - 1;
+  }
+  return matrix;
+}
+
+at::Tensor ToTensor(const Matrix& matrix) {
+  at::Tensor tensor = at::empty({static_cast<int64_t>(matrix.size()),
+                                 static_cast<int64_t>(matrix[0].size())},
+                                at::kDouble);
+  for (size_t i = 0; i < matrix.size(); ++i) {
+    for (size_t j = 0; j < matrix[i].size(); ++j) {
+      tensor[i][j] = matrix[i][j];
+    }
+  }
+  return tensor;
+}
+
+double CrossEntropy(const std::vector<double>& logits, int64_t label) {
+  double sum = 0;
+  for (double logit : logits) sum += std::exp(logit);
+  return std::log(sum) - logits[label];
+}
+
+double Mean(const Matrix& m, int column) {
+  double sum = 0;
+  for (const auto& row : m) sum += row[column];
+  return sum / m.size();
+}
+
+double Covariance(const Matrix& a, int i, const Matrix& b, int j) {
+  double sum = 0;
+  for (size_t n = 0; n < a.size(); ++n) {
+    sum += (a[n][i] - Mean(a, i)) * (b[n][j] - Mean(b, j));
+  }
+  return sum / a.size();
+}
+
+// d loss / d input of `loss` by autograd against central differences.
+void ExpectGradientMatches(
+    const std::function<at::Tensor(const at::Tensor&)>& loss,
+    const Matrix& input) {
+  at::Tensor x = ToTensor(input).requires_grad_(true);
+  loss(x).backward();
+  constexpr double kStep = 1e-6;
+  for (size_t i = 0; i < input.size(); ++i) {
+    for (size_t j = 0; j < input[i].size(); ++j) {
+      Matrix up = input, down = input;
+      up[i][j] += kStep;
+      down[i][j] -= kStep;
+      const double expected =
+          (loss(ToTensor(up)) - loss(ToTensor(down))).item<double>() /
+          (2 * kStep);
+      EXPECT_NEAR(x.grad()[i][j].item<double>(), expected, 1e-6)
+          << "at [" << i << ", " << j << "]";
+    }
+  }
+}
+
+TEST(SaeLossesTest, ReconIsTheMeanOverRowsOfTheSummedSquaredError) {
+  const Matrix x = RandomMatrix(kRows, 4, 1), x_hat = RandomMatrix(kRows, 4, 2);
+  double expected = 0;
+  for (int n = 0; n < kRows; ++n) {
+    for (int d = 0; d < 4; ++d) {
+      expected += std::pow(x_hat[n][d] - x[n][d], 2) / kRows;
+    }
+  }
+  const at::Tensor target = ToTensor(x);
+  EXPECT_NEAR(ReconLoss(target, ToTensor(x_hat)).item<double>(), expected,
+              1e-12);
+  ExpectGradientMatches(
+      [&](const at::Tensor& v) { return ReconLoss(target, v); }, x_hat);
+}
+
+TEST(SaeLossesTest, SparseIsTheMeanOverRowsOfTheL1Norm) {
+  const Matrix z = RandomMatrix(kRows, kFree, 3);
+  double expected = 0;
+  for (const auto& row : z) {
+    for (double value : row) expected += std::abs(value) / kRows;
+  }
+  EXPECT_NEAR(SparseLoss(ToTensor(z)).item<double>(), expected, 1e-12);
+  ExpectGradientMatches(SparseLoss, z);
+}
+
+TEST(SaeLossesTest, AlignIsTheCrossEntropyOfTheConceptSlots) {
+  const Matrix pre = RandomMatrix(kRows, kConcepts, 4);
+  const std::vector<int64_t> labels = {0, 2, 1, 1, 0, 2, 2};
+  double expected = 0;
+  for (int n = 0; n < kRows; ++n) {
+    expected += CrossEntropy(pre[n], labels[n]) / kRows;
+  }
+  const at::Tensor target = at::tensor(labels, at::kLong);
+  EXPECT_NEAR(AlignLoss(ToTensor(pre), target).item<double>(), expected, 1e-12);
+  ExpectGradientMatches(
+      [&](const at::Tensor& v) { return AlignLoss(v, target); }, pre);
+}
+
+TEST(SaeLossesTest, PerpIsTheSquaredCrossCovarianceOfSlotsAndFreeFeatures) {
+  const Matrix c = RandomMatrix(kRows, kConcepts, 5);
+  const Matrix f = RandomMatrix(kRows, kFree, 6);
+  double covariance = 0, correlation = 0;
+  for (int r = 0; r < kConcepts; ++r) {
+    for (int k = 0; k < kFree; ++k) {
+      const double cov = Covariance(c, r, f, k);
+      covariance += cov * cov;
+      correlation +=
+          cov * cov / (Covariance(c, r, c, r) * Covariance(f, k, f, k));
+    }
+  }
+  const at::Tensor free_part = ToTensor(f);
+  EXPECT_NEAR(
+      PerpLoss(ToTensor(c), free_part, PerpForm::kCovariance).item<double>(),
+      covariance, 1e-12);
+  EXPECT_NEAR(
+      PerpLoss(ToTensor(c), free_part, PerpForm::kCorrelation).item<double>(),
+      correlation, 1e-6);
+  for (PerpForm form : {PerpForm::kCovariance, PerpForm::kCorrelation}) {
+    ExpectGradientMatches(
+        [&](const at::Tensor& v) { return PerpLoss(v, free_part, form); }, c);
+  }
+}
+
+TEST(SaeLossesTest, PerpCorrelationOfASilentFeatureIsZeroWithFiniteGradient) {
+  at::Tensor c = ToTensor(RandomMatrix(kRows, kConcepts, 7));
+  at::Tensor silent = at::zeros({kRows, kFree}, at::kDouble);
+  c.requires_grad_(true);
+  silent.requires_grad_(true);
+  const at::Tensor loss = PerpLoss(c, silent, PerpForm::kCorrelation);
+  loss.backward();
+  EXPECT_EQ(loss.item<double>(), 0);
+  EXPECT_TRUE(at::isfinite(silent.grad()).all().item<bool>());
+  EXPECT_TRUE(at::isfinite(c.grad()).all().item<bool>());
+}
+
+TEST(SaeLossesTest, ValueIsTheCrossEntropyOfTheAskedConceptsHead) {
+  constexpr int kHidden = 4, kTokens = 6;
+  ValueHeads heads;
+  heads.w1 = ToTensor(RandomMatrix(kConcepts, kHidden, 8));
+  heads.b1 = ToTensor(RandomMatrix(kConcepts, kHidden, 9));
+  heads.w2 = ToTensor(RandomMatrix(kConcepts, kHidden * kTokens, 10))
+                 .view({kConcepts, kHidden, kTokens});
+  heads.b2 = ToTensor(RandomMatrix(kConcepts, kTokens, 11));
+  const Matrix z = RandomMatrix(kRows, kConcepts, 12);
+  // Concept 1 is not asked in this batch.
+  const std::vector<int64_t> labels = {0, 2, 2, 0, 0, 2, 2};
+  const std::vector<int64_t> targets = {5, 0, 3, 1, 1, 2, 4};
+  double expected = 0;
+  for (int n = 0; n < kRows; ++n) {
+    const int64_t r = labels[n];
+    std::vector<double> logits(kTokens);
+    for (int v = 0; v < kTokens; ++v) {
+      logits[v] = heads.b2[r][v].item<double>();
+      for (int h = 0; h < kHidden; ++h) {
+        const double hidden =
+            std::max(0.0, z[n][r] * heads.w1[r][h].item<double>() +
+                              heads.b1[r][h].item<double>());
+        logits[v] += hidden * heads.w2[r][h][v].item<double>();
+      }
+    }
+    expected += CrossEntropy(logits, targets[n]) / kRows;
+  }
+  const at::Tensor label_tensor = at::tensor(labels, at::kLong);
+  const at::Tensor target_tensor = at::tensor(targets, at::kLong);
+  const auto loss = [&](const at::Tensor& v) {
+    return ValueLoss(heads, v, label_tensor, target_tensor);
+  };
+  EXPECT_NEAR(loss(ToTensor(z)).item<double>(), expected, 1e-12);
+  ExpectGradientMatches(loss, z);
+}
+
+TEST(SaeLossesTest, IndepIsTheSquaredOffDiagonalCovariance) {
+  const Matrix z = RandomMatrix(kRows, kFree, 13);
+  double expected = 0;
+  for (int i = 0; i < kFree; ++i) {
+    for (int j = 0; j < kFree; ++j) {
+      if (i != j) expected += std::pow(Covariance(z, i, z, j), 2);
+    }
+  }
+  EXPECT_NEAR(IndepLoss(ToTensor(z)).item<double>(), expected, 1e-12);
+  ExpectGradientMatches(IndepLoss, z);
+}
+
+TEST(SaeLossesTest, AnUnknownPerpFormIsRefusedByName) {
+  EXPECT_THAT(ParsePerpForm("covariance"), IsOkAndHolds(PerpForm::kCovariance));
+  EXPECT_THAT(ParsePerpForm("correlation"),
+              IsOkAndHolds(PerpForm::kCorrelation));
+  EXPECT_THAT(ParsePerpForm("cosine"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("perp_form: must be \"covariance\" or "
+                                 "\"correlation\", got \"cosine\"")));
+}
+
+}  // namespace
+}  // namespace alignsae

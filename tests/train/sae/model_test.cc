@@ -1,0 +1,113 @@
+#include "model/train/sae/model.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "model/sae/sae.h"
+
+namespace alignsae {
+namespace {
+
+at::Tensor RandomRows(int64_t rows, int64_t columns, uint64_t seed) {
+  return at::randn({rows, columns}, at::detail::createCPUGenerator(seed));
+}
+
+SaeShape ShapeWith(SaeActivation activation) {
+  return {.d_model = 12,
+          .concepts = 3,
+          .free_features = 20,
+          .activation = activation,
+          .k = activation == SaeActivation::kTopK ? 4 : 0};
+}
+
+// The served SAE with the trained weights; scale 1, concepts in front.
+Sae Served(const TrainableSae& trained) {
+  SaeConfig config;
+  config.d_model = trained.shape().d_model;
+  config.n_features = trained.shape().features();
+  config.activation = trained.shape().activation;
+  config.k = trained.shape().k;
+  for (int r = 0; r < trained.shape().concepts; ++r) {
+    SaeConcept entry;
+    entry.name = "concept_" + std::to_string(r);
+    entry.slot = r;
+    config.concepts.push_back(entry);
+  }
+  return Sae::FromWeights(config, trained.Export()).value();
+}
+
+TEST(TrainableSaeTest, TheDecoderStartsAsTheEncodersTransposeOfUnitRows) {
+  const at::Tensor mean = RandomRows(1, 12, 1)[0];
+  const TrainableSae sae(ShapeWith(SaeActivation::kRelu), mean, 5);
+  const SaeWeights weights = sae.Export();
+  EXPECT_TRUE(at::equal(weights.w_enc, weights.w_dec.t()));
+  EXPECT_TRUE(at::allclose(weights.w_dec.norm(2, {1}), at::ones({23})));
+  EXPECT_TRUE(at::equal(weights.b_dec, mean));
+  EXPECT_EQ(weights.b_enc.abs().sum().item<float>(), 0);
+}
+
+TEST(TrainableSaeTest, TheSeedDecidesTheWeights) {
+  const SaeShape shape = ShapeWith(SaeActivation::kRelu);
+  const at::Tensor mean = at::zeros({12});
+  const SaeWeights a = TrainableSae(shape, mean, 5).Export();
+  const SaeWeights b = TrainableSae(shape, mean, 5).Export();
+  const SaeWeights c = TrainableSae(shape, mean, 6).Export();
+  EXPECT_TRUE(at::equal(a.w_enc, b.w_enc));
+  EXPECT_FALSE(at::equal(a.w_enc, c.w_enc));
+}
+
+TEST(TrainableSaeTest, TrainsWhatIsServedWithEveryActivation) {
+  const at::Tensor x = RandomRows(40, 12, 2);
+  for (SaeActivation activation :
+       {SaeActivation::kIdentity, SaeActivation::kRelu, SaeActivation::kTopK,
+        SaeActivation::kJumpRelu}) {
+    const TrainableSae sae(ShapeWith(activation), RandomRows(1, 12, 3)[0], 7);
+    const TrainableSae::Output out = sae.Forward(x);
+    const Sae served = Served(sae);
+    EXPECT_TRUE(at::allclose(out.z, served.Encode(x), 1e-5, 1e-6))
+        << SaeActivationName(activation);
+    EXPECT_TRUE(
+        at::allclose(out.x_hat, served.Decode(served.Encode(x)), 1e-5, 1e-5))
+        << SaeActivationName(activation);
+  }
+}
+
+TEST(TrainableSaeTest, EveryParameterGetsAGradientWithEveryActivation) {
+  const at::Tensor x = RandomRows(40, 12, 2);
+  for (SaeActivation activation :
+       {SaeActivation::kIdentity, SaeActivation::kRelu, SaeActivation::kTopK,
+        SaeActivation::kJumpRelu}) {
+    const TrainableSae sae(ShapeWith(activation), at::zeros({12}), 7);
+    (sae.Forward(x).x_hat - x).square().sum().backward();
+    for (const TrainedTensor& parameter : sae.Parameters()) {
+      ASSERT_TRUE(parameter.value.grad().defined()) << parameter.name;
+      EXPECT_GT(parameter.value.grad().abs().sum().item<float>(), 0)
+          << parameter.name << " " << SaeActivationName(activation);
+    }
+  }
+}
+
+TEST(JumpReluTest, TheGradientsAreTheStraightThroughEstimators) {
+  // Bandwidth 0.4 around threshold 1: [0.8, 1.2].
+  at::Tensor pre = at::tensor({0.5, 0.9, 1.1, 2.0}, at::kDouble)
+                       .reshape({4, 1})
+                       .requires_grad_(true);
+  at::Tensor threshold = at::tensor({1.0}, at::kDouble).requires_grad_(true);
+  const at::Tensor z = JumpRelu(pre, threshold, 0.4);
+  EXPECT_TRUE(
+      at::equal(z.detach(),
+                at::tensor({0.0, 0.0, 1.1, 2.0}, at::kDouble).reshape({4, 1})));
+  const at::Tensor upstream =
+      at::tensor({1.0, 10.0, 100.0, 1000.0}, at::kDouble).reshape({4, 1});
+  z.backward(upstream);
+  EXPECT_TRUE(at::equal(
+      pre.grad(),
+      at::tensor({0.0, 0.0, 100.0, 1000.0}, at::kDouble).reshape({4, 1})));
+  // -(1 / 0.4) * (10 + 100)
+  EXPECT_NEAR(threshold.grad().item<double>(), -275, 1e-9);
+}
+
+}  // namespace
+}  // namespace alignsae

@@ -1,0 +1,235 @@
+#include "model/train/sae/trainer.h"
+
+#include <ATen/Parallel.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "model/base/file.h"
+#include "model/io/tensor_file.h"
+#include "tests/support/status_matchers.h"
+#include "tests/train/lm/fixture.h"
+#include "tests/train/sae/fixture.h"
+
+namespace alignsae {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Batches of a few kilobytes: threads would only wait for each other.
+class OneThread : public ::testing::Environment {
+ public:
+  void SetUp() override { at::set_num_threads(1); }
+};
+const ::testing::Environment* const kOneThread =
+    ::testing::AddGlobalTestEnvironment(new OneThread);
+
+void ExpectSameWeights(const TrainedSae& a, const TrainedSae& b) {
+  EXPECT_TRUE(at::equal(a.weights.w_enc, b.weights.w_enc));
+  EXPECT_TRUE(at::equal(a.weights.b_enc, b.weights.b_enc));
+  EXPECT_TRUE(at::equal(a.weights.w_dec, b.weights.w_dec));
+  EXPECT_TRUE(at::equal(a.weights.b_dec, b.weights.b_dec));
+  EXPECT_TRUE(at::equal(a.heads.w2, b.heads.w2));
+  ASSERT_EQ(a.log.size(), b.log.size());
+  for (size_t i = 0; i < a.log.size(); ++i) {
+    EXPECT_EQ(a.log[i].total, b.log[i].total);
+  }
+}
+
+TEST(SaeTrainerTest, StageTwoBindsEachConceptToItsSlot) {
+  const SaeDataset data = SyntheticResiduals();
+  ASSERT_OK_AND_ASSIGN(const TrainedSae trained,
+                       TrainSae(data, SmallSaeOptions(), {}));
+  const at::Tensor pre =
+      at::addmm(trained.weights.b_enc, data.residuals / trained.scale,
+                trained.weights.w_enc);
+  const at::Tensor top = pre.narrow(1, 0, 3).argmax(1);
+  EXPECT_EQ((top == data.labels).to(at::kFloat).mean().item<float>(), 1);
+  EXPECT_NEAR(trained.scale, MeanNorm(data.residuals), 1e-9);
+  EXPECT_EQ(trained.shape.features(), 35);
+}
+
+TEST(SaeTrainerTest, EveryTermIsLoggedAndFallsInItsStage) {
+  ASSERT_OK_AND_ASSIGN(const TrainedSae trained,
+                       TrainSae(SyntheticResiduals(), SmallSaeOptions(), {}));
+  ASSERT_EQ(trained.log.size(), 16u);
+  const SaeEpochLog& first = trained.log.front();
+  const SaeEpochLog& stage1_end = trained.log[3];
+  const SaeEpochLog& stage2_start = trained.log[4];
+  const SaeEpochLog& last = trained.log.back();
+  EXPECT_EQ(first.epoch, 1);
+  EXPECT_EQ(first.stage, 1);
+  EXPECT_EQ(stage1_end.stage, 1);
+  EXPECT_EQ(stage2_start.stage, 2);
+  EXPECT_EQ(last.epoch, 16);
+  // Stage 1 knows no labels.
+  EXPECT_EQ(stage1_end.align, 0);
+  EXPECT_EQ(stage1_end.perp, 0);
+  EXPECT_EQ(stage1_end.val, 0);
+  EXPECT_NEAR(stage1_end.total, stage1_end.recon + 1e-2 * stage1_end.sparse,
+              1e-6);
+  EXPECT_LT(stage1_end.recon, first.recon / 2);
+  EXPECT_LT(last.align, stage2_start.align / 2);
+  EXPECT_LT(last.val, stage2_start.val);
+  EXPECT_EQ(last.indep, 0);  // Weight 0.
+  EXPECT_NEAR(
+      last.total,
+      last.recon + 1e-2 * last.sparse + last.align + last.perp + 0.5 * last.val,
+      1e-5);
+  EXPECT_THAT(EpochLogLine(last), HasSubstr("stage 2 total "));
+}
+
+TEST(SaeTrainerTest, WithoutPerpTheFreeFeaturesCarryMoreOfTheConcepts) {
+  const SaeDataset data = SyntheticResiduals();
+  // The cross-covariance after training, measured alike for both.
+  const auto leak = [&](double perp) {
+    SaeOptions options = SmallSaeOptions();
+    options.stage2_epochs = 40;
+    options.perp = perp;
+    const TrainedSae trained = TrainSae(data, options, {}).value();
+    const at::Tensor z = at::relu(at::addmm(trained.weights.b_enc,
+                                            data.residuals / trained.scale,
+                                            trained.weights.w_enc));
+    return PerpLoss(z.narrow(1, 0, 3), z.narrow(1, 3, 32),
+                    PerpForm::kCorrelation)
+        .item<double>();
+  };
+  EXPECT_LT(leak(1), 0.8 * leak(0));
+}
+
+TEST(SaeTrainerTest, AllActivationsTrain) {
+  for (const char* activation : {"identity", "relu", "topk", "jumprelu"}) {
+    SaeOptions options = SmallSaeOptions();
+    options.activation = activation;
+    options.k = 8;
+    ASSERT_OK_AND_ASSIGN(const TrainedSae trained,
+                         TrainSae(SyntheticResiduals(), options, {}));
+    EXPECT_LT(trained.log.back().recon, trained.log.front().recon)
+        << activation;
+    EXPECT_EQ(trained.weights.threshold.defined(),
+              std::string(activation) == "jumprelu");
+  }
+}
+
+TEST(SaeTrainerTest, TheSameSeedGivesTheSameBits) {
+  const SaeDataset data = SyntheticResiduals();
+  SaeOptions options = SmallSaeOptions();
+  ASSERT_OK_AND_ASSIGN(const TrainedSae a, TrainSae(data, options, {}));
+  ASSERT_OK_AND_ASSIGN(const TrainedSae b, TrainSae(data, options, {}));
+  ExpectSameWeights(a, b);
+  options.seed = 2;
+  ASSERT_OK_AND_ASSIGN(const TrainedSae c, TrainSae(data, options, {}));
+  EXPECT_FALSE(at::equal(a.weights.w_enc, c.weights.w_enc));
+}
+
+TEST(SaeTrainerTest, AStoppedRunGoesOnToTheSameBits) {
+  const SaeDataset data = SyntheticResiduals();
+  const SaeOptions options = SmallSaeOptions();
+  ASSERT_OK_AND_ASSIGN(const TrainedSae whole, TrainSae(data, options, {}));
+  // Stops in stage 1 between two checkpoints, at the border of the stages, and
+  // in stage 2.
+  TemporaryDirectory directory("sae_resume");
+  std::filesystem::create_directories(directory.path());
+  SaeRun run;
+  run.state_path = directory.File("state.safetensors");
+  for (int stop_at : {2, 4, 11}) {
+    run.on_epoch = [&](const SaeEpochLog& log, int) {
+      return log.epoch == stop_at ? absl::CancelledError("stop")
+                                  : absl::OkStatus();
+    };
+    EXPECT_THAT(TrainSae(data, options, run),
+                StatusIs(absl::StatusCode::kCancelled));
+  }
+  int first_epoch = 0;
+  run.on_epoch = [&](const SaeEpochLog& log, int epochs) {
+    EXPECT_EQ(epochs, 16);
+    if (first_epoch == 0) first_epoch = log.epoch;
+    return absl::OkStatus();
+  };
+  ASSERT_OK_AND_ASSIGN(const TrainedSae resumed, TrainSae(data, options, run));
+  EXPECT_EQ(first_epoch, 12);  // A stop loses nothing.
+  ExpectSameWeights(whole, resumed);
+}
+
+TEST(SaeTrainerTest, TheStateOfAnotherRunIsRefused) {
+  const SaeDataset data = SyntheticResiduals();
+  SaeOptions options = SmallSaeOptions();
+  TemporaryDirectory directory("sae_other_state");
+  std::filesystem::create_directories(directory.path());
+  SaeRun run;
+  run.state_path = directory.File("state.safetensors");
+  ASSERT_OK(TrainSae(data, options, run).status());
+  options.perp = 0.5;
+  EXPECT_THAT(TrainSae(data, options, run),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("must be of the same data and options")));
+  SaeDataset other = data;
+  other.residuals = data.residuals + 1;
+  EXPECT_THAT(TrainSae(other, SmallSaeOptions(), run),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("must be of the same data and options")));
+}
+
+TEST(SaeTrainerTest, BadOptionsAndDataAreRefusedByName) {
+  const SaeDataset good = SyntheticResiduals();
+  const auto expect_refused = [](const SaeDataset& data,
+                                 const SaeOptions& options,
+                                 const std::string& words) {
+    EXPECT_THAT(TrainSae(data, options, {}),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(words)));
+  };
+  SaeOptions options = SmallSaeOptions();
+  options.free_features = 0;
+  expect_refused(good, options, "free_features: must be in [1, ");
+  options = SmallSaeOptions();
+  options.activation = "gelu";
+  expect_refused(good, options, "activation: must be one of identity, relu");
+  options = SmallSaeOptions();
+  options.activation = "topk";
+  options.k = 33;
+  expect_refused(good, options,
+                 "k: must be at most free_features (32), got 33");
+  options = SmallSaeOptions();
+  SaeDataset data = good;
+  data.labels = good.labels + 1;
+  expect_refused(data, options, "labels: must be in [0, 2], got 3");
+  data = good;
+  data.first_tokens = good.first_tokens.narrow(0, 0, 10);
+  expect_refused(data, options,
+                 "first_tokens: must be int64 of shape [240], got Long of "
+                 "shape [10]");
+  data = good;
+  data.residuals = good.residuals / 0.0;
+  expect_refused(data, options, "residuals: must be finite");
+}
+
+TEST(SaeTrainerTest, ALossThatBlowsUpEndsTheRun) {
+  SaeOptions options = SmallSaeOptions();
+  options.learning_rate = 1;
+  options.weight_decay = 10;  // Every step multiplies the matrices by -9.
+  EXPECT_THAT(TrainSae(SyntheticResiduals(), options, {}),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("loss: must be finite")));
+}
+
+TEST(SaeTrainerTest, ValueHeadsAreSavedBesideTheWeights) {
+  ASSERT_OK_AND_ASSIGN(const TrainedSae trained,
+                       TrainSae(SyntheticResiduals(), SmallSaeOptions(), {}));
+  EXPECT_THAT(trained.heads.tokens,
+              ::testing::ElementsAre(100, 101, 102, 103, 104, 105, 106));
+  TemporaryDirectory directory("sae_heads");
+  std::filesystem::create_directories(directory.path());
+  const std::string path = directory.File("value_heads.safetensors");
+  ASSERT_OK(SaveValueHeads(path, trained.heads));
+  ASSERT_OK_AND_ASSIGN(const SafetensorsFile file, SafetensorsFile::Open(path));
+  ASSERT_OK_AND_ASSIGN(const at::Tensor w2,
+                       ReadFloatTensor(file, "w2", {3, 8, 7}));
+  EXPECT_TRUE(at::equal(w2, trained.heads.w2));
+  EXPECT_EQ(file.Find("tokens")->dtype, DType::kI64);
+}
+
+}  // namespace
+}  // namespace alignsae

@@ -1,0 +1,65 @@
+#include "model/transformer/kv_cache.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "model/gpt2/gpt2.h"
+
+namespace alignsae {
+namespace {
+
+using ::testing::ElementsAre;
+
+const Gpt2Config kConfig = {.n_layer = 2,
+                            .n_head = 3,
+                            .d_model = 12,
+                            .d_inner = 4,
+                            .context_length = 40,
+                            .vocab_size = 5};
+
+TEST(KvCacheTest, HeadsOfSlotsAndLayersHaveMemoryOfTheirOwn) {
+  KvCache cache(kConfig.facts(), 4, at::kCPU);
+  EXPECT_EQ(cache.layout(), KvLayout::kBlocks);
+  for (int layer = 0; layer < 2; ++layer) {
+    for (int slot = 0; slot < 4; ++slot) {
+      for (int head = 0; head < 3; ++head) {
+        const HeadCache<float> memory = cache.head<float>(layer, slot, head);
+        const float mark = static_cast<float>(100 * layer + 10 * slot + head);
+        // 40 positions take three blocks of 16; values are padded to 16.
+        for (int block = 0; block < 3; ++block) {
+          for (int i = 0; i < 16 * 4; ++i) {
+            float& key = memory.keys[block * memory.key_stride + i];
+            EXPECT_EQ(key, 0);
+            key = mark;
+          }
+          for (int i = 0; i < 16 * 16; ++i) {
+            float& value = memory.values[block * memory.value_stride + i];
+            EXPECT_EQ(value, 0);
+            value = -mark;
+          }
+        }
+      }
+    }
+  }
+  EXPECT_EQ(cache.head<float>(1, 2, 0).keys[0], 120);
+  const HeadCache<float> last = cache.head<float>(1, 3, 2);
+  EXPECT_EQ(last.values[2 * last.value_stride + 16 * 16 - 1], -132);
+}
+
+TEST(KvCacheTest, Bf16TakesHalfTheMemory) {
+  const KvCache wide(kConfig.facts(), 4, at::kCPU, KvType::kF32);
+  const KvCache narrow(kConfig.facts(), 4, at::kCPU, KvType::kBf16);
+  EXPECT_EQ(2 * narrow.keys(0).nbytes(), wide.keys(0).nbytes());
+  EXPECT_EQ(2 * narrow.values(1).nbytes(), wide.values(1).nbytes());
+}
+
+TEST(KvCacheTest, PlainLayoutIsOneRowForEachPositionInFloat32) {
+  const KvCache cache(kConfig.facts(), 4, at::kCPU, KvType::kBf16,
+                      KvLayout::kPlain);
+  EXPECT_EQ(cache.type(), KvType::kF32);
+  EXPECT_THAT(cache.keys(1).sizes(), ElementsAre(160, 3, 4));
+  EXPECT_THAT(cache.values(1).sizes(), ElementsAre(160, 3, 4));
+}
+
+}  // namespace
+}  // namespace alignsae
