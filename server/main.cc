@@ -14,28 +14,26 @@
 #include "model/base/status_macros.h"
 #include "model/engine/engine.h"
 #include "model/scheduler/scheduler.h"
-#include "model/scheduler/step_thread.h"
 #include "server/api/methods.h"
-#include "server/api/serving.h"
 #include "server/config/server_config.h"
 #include "server/config/version.h"
 #include "server/grpc/concept_service.h"
 #include "server/grpc/grpc_server.h"
 #include "server/grpc/health_service.h"
 #include "server/grpc/model_service.h"
+#include "server/grpc/rpc_env.h"
 #include "server/grpc/steering_service.h"
 #include "server/http/admin_server.h"
 #include "server/metrics/metrics.h"
+#include "server/process/lanes.h"
 #include "server/process/log.h"
 #include "server/process/process.h"
-#include "server/registry/metrics_observer.h"
+#include "server/registry/engine_loader.h"
+#include "server/registry/model_registry.h"
 
 namespace alignsae {
 namespace {
 
-// Requests are parsed and rendered on these, beside gRPC's own two threads.
-constexpr int kWorkers = 2;
-constexpr size_t kMaxWaitingTasks = 1024;
 // Calls that are left when the drain is over are cancelled; this is for their
 // last messages.
 constexpr absl::Duration kLastMessages = absl::Seconds(1);
@@ -44,7 +42,7 @@ const std::vector<std::string> kApiServices = {"alignsae.v1.ConceptService",
                                                "alignsae.v1.SteeringService",
                                                "alignsae.v1.ModelService"};
 
-absl::StatusOr<LoadedEngine> Load(const ServerConfig& config) {
+EngineSetup EngineSetupOf(const ServerConfig& config) {
   EngineSetup setup;
   setup.model_directory = config.model;
   setup.sae_directories = config.saes;
@@ -53,21 +51,7 @@ absl::StatusOr<LoadedEngine> Load(const ServerConfig& config) {
   setup.device = config.device;
   setup.weight_type = config.weight_type;
   setup.engine.kv_slots = config.kv_slots;
-  return LoadEngine(setup);
-}
-
-// One prompt pass and one decode step, so that the first request does not pay
-// for lazy initialisation, and a model that cannot run never becomes ready.
-absl::Status WarmUp(StepExecutor& executor) {
-  StepRow row;
-  row.tokens = {0, 0};
-  row.prompt_length = 2;
-  row.interventions = std::make_shared<const std::vector<Intervention>>();
-  row.sampling = SamplingParams();
-  ALIGNSAE_RETURN_IF_ERROR(executor.Step({row}).front().status);
-  row.start = 2;
-  row.tokens = {0};
-  return executor.Step({row}).front().status;
+  return setup;
 }
 
 SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
@@ -78,19 +62,80 @@ SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
   return options;
 }
 
-void LogReady(const ServerConfig& config, const LoadedEngine& loaded,
-              absl::Duration took, int grpc_port, int admin_port) {
+// Everything that serves, in the order in which it needs each other: what comes
+// later may use what comes before, and goes first.
+struct Parts {
+  explicit Parts(const ServerConfig& config)
+      : metrics(RpcMethods(), kServerVersion),
+        models({SchedulerOptionsOf(config), &clock, &metrics}),
+        env{&models, &lanes, &metrics, &clock, &open_calls, config},
+        concepts(&env),
+        steering(&env),
+        model_service(&env),
+        health(kApiServices) {}
+  ~Parts() { Stop(); }
+
+  absl::Status OpenPorts() {
+    const ServerConfig& config = env.config;
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        grpc, GrpcServer::Start(
+                  config, {&concepts, &steering, &model_service, &health}));
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        admin,
+        AdminServer::Start(config.admin_listen.host, config.admin_listen.port,
+                           {[this] { return metrics.ExpositionText(); },
+                            [this] { return health.ready(); }}));
+    return config.port_file.empty()
+               ? absl::OkStatus()
+               : WritePortFile(config.port_file, grpc->port(), admin->port());
+  }
+
+  // Every request has ended before the calls are cancelled, every call before
+  // the lanes stop, and every task, late ones too, before the model goes.
+  void Stop() {
+    models.EndAll();
+    if (grpc != nullptr) grpc->Shutdown(kLastMessages);
+    lanes.Stop();
+    models.Stop();
+  }
+
+  RealClock clock;
+  Metrics metrics;
+  std::atomic<int> open_calls{0};
+  ModelRegistry models;
+  Lanes lanes;
+  const RpcEnv env;
+  ConceptServiceImpl concepts;
+  SteeringServiceImpl steering;
+  ModelServiceImpl model_service;
+  HealthService health;
+  std::unique_ptr<GrpcServer> grpc;
+  std::unique_ptr<AdminServer> admin;
+};
+
+void LogReady(const Parts& parts, absl::Duration took) {
   LogLine(LogLevel::kInfo, "ready")
-      .Add("model", loaded.catalog->model.name)
-      .Add("checkpoints", loaded.catalog->checkpoints.size())
-      .Add("grpc_port", grpc_port)
-      .Add("admin_port", admin_port)
-      .Add("tls", config.tls.certificate.empty() ? "off" : "on")
-      .Add("weight_type", loaded.catalog->model.weight_type)
-      .Add("kernels", loaded.kernels)
-      .Add("threads", loaded.threads)
-      .Add("blas", loaded.blas)
+      .Add("grpc_port", parts.grpc->port())
+      .Add("admin_port", parts.admin->port())
+      .Add("tls", parts.env.config.tls.certificate.empty() ? "off" : "on")
       .Add("seconds", absl::ToDoubleSeconds(took));
+}
+
+// Refuses what is new and waits for what runs. Whether all of it ended in time.
+bool Drain(Parts& parts) {
+  const ServerConfig& config = parts.env.config;
+  LogLine(LogLevel::kInfo, "lame_duck")
+      .Add("seconds", config.lame_duck_seconds);
+  parts.health.SetReady(false);
+  absl::SleepFor(absl::Seconds(config.lame_duck_seconds));
+  LogLine(LogLevel::kInfo, "drain").Add("seconds", config.drain_seconds);
+  const absl::Time drained_by =
+      absl::Now() + absl::Seconds(config.drain_seconds);
+  parts.models.RefuseNew();
+  while (parts.open_calls > 0 && absl::Now() < drained_by) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  return parts.open_calls == 0;
 }
 
 absl::Status Serve(const ServerConfig& config) {
@@ -100,72 +145,19 @@ absl::Status Serve(const ServerConfig& config) {
   SignalWatcher signals([](int code) { std::_Exit(code); });
   signals.set_exit_at_once(true);  // Nothing to drain before it is ready.
 
-  Metrics metrics(RpcMethods(), kServerVersion);
-  const RealClock clock;
-  ServingState serving;
-  WorkerPool workers(kWorkers, kMaxWaitingTasks);
-  std::atomic<int> open_calls{0};
-  const RpcEnv env = {&serving, &workers,    &metrics,
-                      &clock,   &open_calls, config};
-  ConceptServiceImpl concepts(&env);
-  SteeringServiceImpl steering(&env);
-  ModelServiceImpl models(&env);
-  HealthService health(kApiServices);
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::unique_ptr<GrpcServer> grpc_server,
-      GrpcServer::Start(config, {&concepts, &steering, &models, &health}));
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::unique_ptr<AdminServer> admin,
-      AdminServer::Start(config.admin_listen.host, config.admin_listen.port,
-                         {[&metrics] { return metrics.ExpositionText(); },
-                          [&health] { return health.ready(); }}));
-  if (!config.port_file.empty()) {
-    ALIGNSAE_RETURN_IF_ERROR(
-        WritePortFile(config.port_file, grpc_server->port(), admin->port()));
-  }
-
-  ALIGNSAE_ASSIGN_OR_RETURN(LoadedEngine loaded, Load(config));
-  if (!loaded.weight_type_fallback.empty()) {
-    LogLine(LogLevel::kWarning, "weight_type_fallback")
-        .Add("wanted", config.weight_type)
-        .Add("used", loaded.catalog->model.weight_type)
-        .Add("why", loaded.weight_type_fallback);
-  }
-  ALIGNSAE_RETURN_IF_ERROR(WarmUp(*loaded.engine));
-  metrics.SetCatalog(*loaded.catalog, config.kv_slots);
-  MetricsObserver observer(&metrics, loaded.catalog);
-  Scheduler scheduler(
-      SchedulerOptionsOf(config), loaded.engine.get(), &clock,
-      {loaded.catalog, [tokenizer = loaded.tokenizer](
-                           int32_t id) { return TextBytes(*tokenizer, id); }},
-      &observer);
-  StepThread steps(&scheduler);
-  serving.Set(std::make_shared<const Serving>(
-      Serving{loaded.catalog, loaded.tokenizer, &scheduler}));
-  health.SetReady(true);
-  LogReady(config, loaded, absl::Now() - started, grpc_server->port(),
-           admin->port());
+  Parts parts(config);
+  ALIGNSAE_RETURN_IF_ERROR(parts.OpenPorts());
+  ALIGNSAE_RETURN_IF_ERROR(parts.models.Load(
+      kDefaultModel,
+      EngineLoader(EngineSetupOf(config), config.max_prompt_tokens_per_step)));
+  parts.health.SetReady(true);
+  LogReady(parts, absl::Now() - started);
 
   signals.set_exit_at_once(false);
   signals.Wait();
-  LogLine(LogLevel::kInfo, "lame_duck")
-      .Add("seconds", config.lame_duck_seconds);
-  health.SetReady(false);
-  absl::SleepFor(absl::Seconds(config.lame_duck_seconds));
-  LogLine(LogLevel::kInfo, "drain").Add("seconds", config.drain_seconds);
-  const absl::Time drained_by =
-      absl::Now() + absl::Seconds(config.drain_seconds);
-  serving.SetDraining();
-  scheduler.RefuseNew();
-  bool idle = scheduler.WaitUntilIdle(drained_by - absl::Now());
-  // Answers that are made but not yet taken.
-  while (open_calls > 0 && absl::Now() < drained_by) {
-    absl::SleepFor(absl::Milliseconds(10));
-  }
-  idle = idle && open_calls == 0;
-  steps.Stop();
-  grpc_server->Shutdown(kLastMessages);
-  LogLine(LogLevel::kInfo, "stopped").Add("drained", idle ? "yes" : "no");
+  const bool drained = Drain(parts);
+  parts.Stop();
+  LogLine(LogLevel::kInfo, "stopped").Add("drained", drained ? "yes" : "no");
   return absl::OkStatus();
 }
 

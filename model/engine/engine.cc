@@ -267,7 +267,7 @@ absl::Status Engine::CheckIntervention(const Intervention& intervention) const {
 }
 
 absl::Status Engine::ReadFeatures(absl::Span<ConceptReading> readings,
-                                  int top_k) const {
+                                  int top_k, const WhyStop& why_stop) const {
   if (readings.empty()) return absl::OkStatus();
   const std::vector<Sae>& saes = impl_->bundle->saes;
   const int checkpoint = readings[0].checkpoint;
@@ -280,9 +280,8 @@ absl::Status Engine::ReadFeatures(absl::Span<ConceptReading> readings,
       return absl::InternalError("readings: have no features to read");
     }
   }
-  return WithTorchFence([&]() -> absl::Status {
-    ReadFeaturesOf(saes[checkpoint], readings, top_k);
-    return absl::OkStatus();
+  return WithTorchFence([&] {
+    return ReadFeaturesOf(saes[checkpoint], readings, top_k, why_stop);
   });
 }
 

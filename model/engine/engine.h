@@ -34,8 +34,8 @@ class Engine : public StepExecutor {
   std::vector<RowResult> Step(absl::Span<const StepRow> rows) override;
   absl::Status CheckIntervention(
       const Intervention& intervention) const override;
-  absl::Status ReadFeatures(absl::Span<ConceptReading> readings,
-                            int top_k) const override;
+  absl::Status ReadFeatures(absl::Span<ConceptReading> readings, int top_k,
+                            const WhyStop& why_stop) const override;
   int kv_slots() const override;
 
  private:

@@ -1,11 +1,16 @@
 // StepExecutor: runs one step. The seam between the scheduler (torch-free) and
 // the engine; tests put a fake behind it.
 //
-// Thread-safety: not thread-safe; one thread calls Step.
+// Threads: Step blocks for as long as the model takes and is called from one
+// thread, which makes and destroys the executor too: the OpenMP pool is that
+// thread's. The const methods are for other threads and open no OpenMP region.
+//
+// Thread-safety: Step is not thread-safe; the const methods are.
 
 #ifndef ALIGNSAE_MODEL_ENGINE_STEP_EXECUTOR_H_
 #define ALIGNSAE_MODEL_ENGINE_STEP_EXECUTOR_H_
 
+#include <functional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,6 +18,9 @@
 #include "model/engine/step.h"
 
 namespace alignsae {
+
+// Asked now and then by work that takes long: not OK ends it with that status.
+using WhyStop = std::function<absl::Status()>;
 
 class StepExecutor {
  public:
@@ -28,10 +36,12 @@ class StepExecutor {
 
   // Encodes every feature of readings that kept their residual, all of one
   // checkpoint: the `top_k` largest, L0 and the reconstruction error. Reads the
-  // whole SAE, so it is not a part of any step: call it from another thread,
-  // which alone computes. Thread-safe.
+  // whole SAE for every few positions and takes seconds for a long prompt, so
+  // it is not a part of any step: call it from a background thread, which alone
+  // computes. Asks `why_stop` before each few positions. Thread-safe.
   virtual absl::Status ReadFeatures(absl::Span<ConceptReading> readings,
-                                    int top_k) const = 0;
+                                    int top_k,
+                                    const WhyStop& why_stop) const = 0;
 
   virtual int kv_slots() const = 0;
 };

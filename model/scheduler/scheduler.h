@@ -10,7 +10,7 @@
 // around it. Sequences that are variants of one prompt share its cache
 // (fork_plan.h).
 //
-// Thread-safety: Submit, CheckIntervention, RefuseNew, EndAll, WaitUntilIdle
+// Thread-safety: Submit, RefuseNew, EndAll, WaitUntilIdle
 // and RequestHandle::Cancel from any thread; RunOneStep and WaitForWork from
 // one thread, the step thread. Sinks and the observer are never called with the
 // lock held.
@@ -81,17 +81,6 @@ class Scheduler {
   absl::StatusOr<RequestHandle> Submit(RequestSpec spec,
                                        std::shared_ptr<RequestSink> sink)
       ABSL_LOCKS_EXCLUDED(mutex_);
-
-  // StepExecutor::CheckIntervention, for the parser.
-  absl::Status CheckIntervention(const Intervention& intervention) const {
-    return executor_->CheckIntervention(intervention);
-  }
-
-  // StepExecutor::ReadFeatures, for the answer: not on the step thread.
-  absl::Status ReadFeatures(absl::Span<ConceptReading> readings,
-                            int top_k) const {
-    return executor_->ReadFeatures(readings, top_k);
-  }
 
   StepReport RunOneStep() ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -10,20 +10,21 @@
 
 namespace alignsae {
 
-inline constexpr char kReadConcepts[] = "ConceptService/ReadConcepts";
-inline constexpr char kInspectSlots[] = "ConceptService/InspectSlots";
-inline constexpr char kSwap[] = "SteeringService/Swap";
-inline constexpr char kGenerate[] = "SteeringService/Generate";
-inline constexpr char kComplete[] = "SteeringService/Complete";
-inline constexpr char kSweepAlpha[] = "SteeringService/SweepAlpha";
-inline constexpr char kGetModel[] = "ModelService/GetModel";
-inline constexpr char kListConcepts[] = "ModelService/ListConcepts";
-inline constexpr char kTokenize[] = "ModelService/Tokenize";
-inline constexpr char kDetokenize[] = "ModelService/Detokenize";
+inline constexpr char kRpcReadConcepts[] = "ConceptService/ReadConcepts";
+inline constexpr char kRpcInspectSlots[] = "ConceptService/InspectSlots";
+inline constexpr char kRpcSwap[] = "SteeringService/Swap";
+inline constexpr char kRpcGenerate[] = "SteeringService/Generate";
+inline constexpr char kRpcComplete[] = "SteeringService/Complete";
+inline constexpr char kRpcSweepAlpha[] = "SteeringService/SweepAlpha";
+inline constexpr char kRpcGetModel[] = "ModelService/GetModel";
+inline constexpr char kRpcListConcepts[] = "ModelService/ListConcepts";
+inline constexpr char kRpcTokenize[] = "ModelService/Tokenize";
+inline constexpr char kRpcDetokenize[] = "ModelService/Detokenize";
 
 inline std::vector<std::string> RpcMethods() {
-  return {kReadConcepts, kInspectSlots, kSwap,         kGenerate, kComplete,
-          kSweepAlpha,   kGetModel,     kListConcepts, kTokenize, kDetokenize};
+  return {kRpcReadConcepts, kRpcInspectSlots, kRpcSwap,     kRpcGenerate,
+          kRpcComplete,     kRpcSweepAlpha,   kRpcGetModel, kRpcListConcepts,
+          kRpcTokenize,     kRpcDetokenize};
 }
 
 }  // namespace alignsae

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/api/utf8_stream.h"
+#include "server/registry/token_text.h"
 
 namespace alignsae {
 namespace {
@@ -156,8 +157,8 @@ v1::ArmResult RenderArm(v1::Arm arm, const SequenceSpec& asked,
 
 v1::ArmResult RenderWholeArm(v1::Arm arm, const SequenceSpec& asked,
                              const SequenceAnswer& answer,
-                             const Serving& serving) {
-  v1::ArmResult wire = RenderArm(arm, asked, answer.finished, *serving.catalog);
+                             const ServedModel& model) {
+  v1::ArmResult wire = RenderArm(arm, asked, answer.finished, model.catalog());
   std::map<int, const ConceptReading*> trace;  // By position.
   for (const ConceptReading& reading : answer.trace) {
     trace[reading.position] = &reading;
@@ -166,9 +167,9 @@ v1::ArmResult RenderWholeArm(v1::Arm arm, const SequenceSpec& asked,
   for (const TokenEvent& event : answer.tokens) {
     absl::StrAppend(&bytes, event.text);
     v1::Token* token = wire.add_tokens();
-    *token = RenderToken(event, *serving.tokenizer);
+    *token = RenderToken(event, model.tokenizer());
     if (const auto it = trace.find(event.position); it != trace.end()) {
-      *token->mutable_reading() = RenderReading(*it->second, *serving.catalog);
+      *token->mutable_reading() = RenderReading(*it->second, model.catalog());
     }
   }
   absl::StrAppend(&bytes, answer.finished.text_tail);

@@ -17,7 +17,7 @@
 #include "server/api/answer_collector.h"
 #include "server/api/parse.h"
 #include "server/api/render_catalog.h"
-#include "server/api/serving.h"
+#include "server/registry/served_model.h"
 
 namespace alignsae {
 
@@ -37,15 +37,15 @@ v1::ArmResult RenderArm(v1::Arm arm, const SequenceSpec& asked,
 // An arm with everything.
 v1::ArmResult RenderWholeArm(v1::Arm arm, const SequenceSpec& asked,
                              const SequenceAnswer& answer,
-                             const Serving& serving);
+                             const ServedModel& model);
 
 // What every generating answer says about itself: info, prompt_token_ids,
 // concepts and seed.
 template <typename Message>
-void RenderHead(const Serving& serving, const std::string& request_id,
+void RenderHead(const ServedModel& model, const std::string& request_id,
                 std::optional<int> checkpoint, uint64_t seed,
                 const RequestSpec& spec, Message* message) {
-  const Catalog& catalog = *serving.catalog;
+  const Catalog& catalog = model.catalog();
   *message->mutable_info() = RenderInfo(catalog, request_id, checkpoint);
   const std::vector<int32_t>& prompt = spec.sequences[0].prompt;
   message->mutable_prompt_token_ids()->Assign(prompt.begin(), prompt.end());

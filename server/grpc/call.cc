@@ -69,6 +69,16 @@ std::string Call::CheckedMetadata(const char* key) {
   return value;
 }
 
+absl::Status Call::WhyStop() const {
+  if (env_->clock->Now() >= deadline_) {
+    return absl::DeadlineExceededError("deadline: has passed");
+  }
+  if (context_->IsCancelled()) {
+    return absl::CancelledError("the client cancelled the call");
+  }
+  return absl::OkStatus();
+}
+
 grpc::Status Call::End(const absl::Status& ended) {
   // gRPC cancels a call at its deadline, as the client's clock has it.
   const absl::Status status =

@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "server/api/serving.h"
+#include "server/grpc/rpc_env.h"
 
 namespace alignsae {
 
@@ -39,6 +39,9 @@ class Call {
   // The client's deadline, at most max_deadline_seconds from the start.
   absl::Time deadline() const { return deadline_; }
   grpc::CallbackServerContext* context() const { return context_; }
+  // OK while somebody waits for the answer: DEADLINE_EXCEEDED, CANCELLED. From
+  // any thread.
+  absl::Status WhyStop() const;
   const RpcEnv& env() const { return *env_; }
 
   // For the log line.

@@ -14,7 +14,7 @@ namespace alignsae {
 GenerateStream::GenerateStream(const RpcEnv* env,
                                grpc::CallbackServerContext* context,
                                const v1::GenerateRequest* request)
-    : ModelStream(env, kGenerate, context), request_(request) {}
+    : ModelStream(env, kRpcGenerate, context), request_(request) {}
 
 absl::StatusOr<RequestSpec> GenerateStream::Parse(const CallScope& scope) {
   ALIGNSAE_ASSIGN_OR_RETURN(
@@ -24,7 +24,7 @@ absl::StatusOr<RequestSpec> GenerateStream::Parse(const CallScope& scope) {
 }
 
 void GenerateStream::RenderStarted(v1::GenerateResponse* message) {
-  RenderHead(serving(), call().request_id(), parsed_.checkpoint, parsed_.seed,
+  RenderHead(model(), call().request_id(), parsed_.checkpoint, parsed_.seed,
              parsed_.spec, message->mutable_started());
 }
 
@@ -34,14 +34,14 @@ bool GenerateStream::RenderEvent(RequestEvent& event,
     ArmText& arm = arms_[token->sequence];
     v1::TokenDelta* delta = message->mutable_token();
     delta->set_arm(parsed_.arms[token->sequence]);
-    *delta->mutable_token() = RenderToken(*token, *serving().tokenizer);
+    *delta->mutable_token() = RenderToken(*token, model().tokenizer());
     delta->set_text(arm.utf8.Push(token->text));
     absl::StrAppend(&arm.text, delta->text());
   } else if (const auto* trace = std::get_if<TraceEvent>(&event)) {
     v1::TraceDelta* delta = message->mutable_trace();
     delta->set_arm(parsed_.arms[trace->sequence]);
     *delta->mutable_reading() =
-        RenderReading(trace->reading, *serving().catalog);
+        RenderReading(trace->reading, model().catalog());
   } else if (auto* finished = std::get_if<SequenceFinished>(&event)) {
     ArmText& arm = arms_[finished->sequence];
     v1::ArmFinished* delta = message->mutable_arm_finished();
@@ -61,14 +61,14 @@ void GenerateStream::RenderSummary(v1::GenerateResponse* message) {
   for (size_t i = 0; i < arms_.size(); ++i) {
     v1::ArmResult* arm = summary->add_arms();
     *arm = RenderArm(parsed_.arms[i], parsed_.spec.sequences[i],
-                     arms_[i].finished, *serving().catalog);
+                     arms_[i].finished, model().catalog());
     arm->set_text(arms_[i].text);
   }
   summary->set_seed(parsed_.seed);
   summary->set_prompt_token_count(
       static_cast<int>(parsed_.spec.sequences[0].prompt.size()));
   *summary->mutable_info() =
-      RenderInfo(*serving().catalog, call().request_id(), parsed_.checkpoint);
+      RenderInfo(model().catalog(), call().request_id(), parsed_.checkpoint);
 }
 
 }  // namespace alignsae

@@ -14,13 +14,14 @@
 #include "server/api/utf8_stream.h"
 #include "server/config/version.h"
 #include "server/grpc/unary_call.h"
+#include "server/registry/token_text.h"
 
 namespace alignsae {
 namespace {
 
 // These answers name the default checkpoint.
 v1::AnswerInfo InfoOf(const CallScope& scope) {
-  const Catalog& catalog = *scope.serving->catalog;
+  const Catalog& catalog = scope.model->catalog();
   return RenderInfo(
       catalog, scope.call->request_id(),
       catalog.checkpoints.empty() ? std::nullopt : std::optional<int>(0));
@@ -28,7 +29,7 @@ v1::AnswerInfo InfoOf(const CallScope& scope) {
 
 absl::Status DoGetModel(const CallScope& scope,
                         v1::GetModelResponse* response) {
-  const Catalog& catalog = *scope.serving->catalog;
+  const Catalog& catalog = scope.model->catalog();
   *response->mutable_info() = InfoOf(scope);
   *response->mutable_model() = RenderModel(catalog.model);
   for (const CheckpointInfo& checkpoint : catalog.checkpoints) {
@@ -48,7 +49,7 @@ absl::Status DoListConcepts(const CallScope& scope,
   *response->mutable_info() = InfoOf(scope);
   for (int checkpoint : checkpoints) {
     *response->add_checkpoints() =
-        RenderConcepts(scope.serving->catalog->checkpoints[checkpoint]);
+        RenderConcepts(scope.model->catalog().checkpoints[checkpoint]);
   }
   return absl::OkStatus();
 }
@@ -58,7 +59,7 @@ absl::Status DoTokenize(const CallScope& scope,
                         v1::TokenizeResponse* response) {
   ALIGNSAE_ASSIGN_OR_RETURN(ParsedText parsed,
                             ParseTokenize(request, scope.parse_env()));
-  const Tokenizer& tokenizer = *scope.serving->tokenizer;
+  const Tokenizer& tokenizer = scope.model->tokenizer();
   *response->mutable_info() = InfoOf(scope);
   int offset = 0;
   for (int32_t id :
@@ -81,7 +82,7 @@ absl::Status DoDetokenize(const CallScope& scope,
   ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
                             ParseDetokenize(request, scope.parse_env()));
   ALIGNSAE_ASSIGN_OR_RETURN(std::string bytes,
-                            scope.serving->tokenizer->Decode(ids));
+                            scope.model->tokenizer().Decode(ids));
   *response->mutable_info() = InfoOf(scope);
   response->set_text(ToUtf8(bytes));
   response->set_raw(std::move(bytes));
@@ -94,34 +95,37 @@ absl::Status DoDetokenize(const CallScope& scope,
 grpc::ServerUnaryReactor* ModelServiceImpl::GetModel(
     grpc::CallbackServerContext* context, const v1::GetModelRequest*,
     v1::GetModelResponse* response) {
-  return RunOnWorker(env_, kGetModel, context, [=](const CallScope& scope) {
-    return DoGetModel(scope, response);
-  });
+  return RunInteractive(
+      env_, kRpcGetModel, context,
+      [=](const CallScope& scope) { return DoGetModel(scope, response); });
 }
 
 grpc::ServerUnaryReactor* ModelServiceImpl::ListConcepts(
     grpc::CallbackServerContext* context,
     const v1::ListConceptsRequest* request,
     v1::ListConceptsResponse* response) {
-  return RunOnWorker(env_, kListConcepts, context, [=](const CallScope& scope) {
-    return DoListConcepts(scope, *request, response);
-  });
+  return RunInteractive(env_, kRpcListConcepts, context,
+                        [=](const CallScope& scope) {
+                          return DoListConcepts(scope, *request, response);
+                        });
 }
 
 grpc::ServerUnaryReactor* ModelServiceImpl::Tokenize(
     grpc::CallbackServerContext* context, const v1::TokenizeRequest* request,
     v1::TokenizeResponse* response) {
-  return RunOnWorker(env_, kTokenize, context, [=](const CallScope& scope) {
-    return DoTokenize(scope, *request, response);
-  });
+  return RunInteractive(env_, kRpcTokenize, context,
+                        [=](const CallScope& scope) {
+                          return DoTokenize(scope, *request, response);
+                        });
 }
 
 grpc::ServerUnaryReactor* ModelServiceImpl::Detokenize(
     grpc::CallbackServerContext* context, const v1::DetokenizeRequest* request,
     v1::DetokenizeResponse* response) {
-  return RunOnWorker(env_, kDetokenize, context, [=](const CallScope& scope) {
-    return DoDetokenize(scope, *request, response);
-  });
+  return RunInteractive(env_, kRpcDetokenize, context,
+                        [=](const CallScope& scope) {
+                          return DoDetokenize(scope, *request, response);
+                        });
 }
 
 }  // namespace alignsae

@@ -46,10 +46,10 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
 
   void Begin() {
     self_ = this->shared_from_this();
-    if (!call_.env().workers->TrySchedule(
+    if (!call_.env().lanes->interactive.TrySchedule(
             [stream = self_] { stream->Run(); })) {
       MutexLock lock(&mutex_);
-      End(WorkersBusy(call_));
+      End(InteractiveBusy(call_));
     }
   }
 
@@ -91,7 +91,7 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
   virtual void RenderSummary(Response* message) = 0;
 
   Call& call() { return call_; }
-  const Serving& serving() const { return *scope_.serving; }
+  const ServedModel& model() const { return *scope_.model; }
 
  private:
   // What a slow reader gets to take the message that is under way, so that it
@@ -112,8 +112,8 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
     spec.client = call_.client();
     auto events = std::make_shared<EventQueue>(
         call_.env().unread, call_.env().clock,
-        [weak = this->weak_from_this(), workers = call_.env().workers] {
-          workers->Schedule([weak] {
+        [weak = this->weak_from_this(), lanes = call_.env().lanes] {
+          lanes->interactive.Schedule([weak] {
             if (const auto stream = weak.lock()) stream->Pump();
           });
         });
@@ -121,7 +121,7 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
     MutexLock lock(&mutex_);
     ALIGNSAE_ASSIGN_OR_RETURN(
         RequestHandle handle,
-        scope_.serving->scheduler->Submit(std::move(spec), SinkBefore(events)));
+        scope_.model->scheduler().Submit(std::move(spec), SinkBefore(events)));
     if (cancelled_) handle.Cancel();
     handle_ = std::move(handle);
     events_ = std::move(events);

@@ -19,7 +19,7 @@ namespace {
 template <typename Response>
 void RenderUnaryHead(const CallScope& scope, const ParsedGeneration& parsed,
                      Response* response) {
-  RenderHead(*scope.serving, scope.call->request_id(), parsed.checkpoint,
+  RenderHead(*scope.model, scope.call->request_id(), parsed.checkpoint,
              parsed.seed, parsed.spec, response);
   response->set_prompt_token_count(response->prompt_token_ids_size());
 }
@@ -28,7 +28,7 @@ v1::ArmResult RenderArmOf(const CallScope& scope,
                           const ParsedGeneration& parsed, size_t index,
                           const std::vector<SequenceAnswer>& answers) {
   return RenderWholeArm(parsed.arms[index], parsed.spec.sequences[index],
-                        answers[index], *scope.serving);
+                        answers[index], *scope.model);
 }
 
 }  // namespace
@@ -38,18 +38,19 @@ grpc::ServerUnaryReactor* SteeringServiceImpl::Swap(
     v1::SwapResponse* response) {
   auto parsed = std::make_shared<ParsedGeneration>();
   return RunOnModel(
-      env_, kSwap, context,
-      [=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
-        ALIGNSAE_ASSIGN_OR_RETURN(
-            *parsed, ParseSwap(*request, scope.parse_env(), RandomUint64()));
-        return parsed->spec;
-      },
-      [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
-        RenderUnaryHead(scope, *parsed, response);
-        *response->mutable_baseline() = RenderArmOf(scope, *parsed, 0, answers);
-        *response->mutable_steered() = RenderArmOf(scope, *parsed, 1, answers);
-        return absl::OkStatus();
-      });
+      env_, kRpcSwap, context,
+      {[=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
+         ALIGNSAE_ASSIGN_OR_RETURN(
+             *parsed, ParseSwap(*request, scope.parse_env(), RandomUint64()));
+         return parsed->spec;
+       },
+       [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
+         RenderUnaryHead(scope, *parsed, response);
+         *response->mutable_baseline() =
+             RenderArmOf(scope, *parsed, 0, answers);
+         *response->mutable_steered() = RenderArmOf(scope, *parsed, 1, answers);
+         return absl::OkStatus();
+       }});
 }
 
 grpc::ServerUnaryReactor* SteeringServiceImpl::Complete(
@@ -57,20 +58,20 @@ grpc::ServerUnaryReactor* SteeringServiceImpl::Complete(
     v1::CompleteResponse* response) {
   auto parsed = std::make_shared<ParsedGeneration>();
   return RunOnModel(
-      env_, kComplete, context,
-      [=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
-        ALIGNSAE_ASSIGN_OR_RETURN(
-            *parsed,
-            ParseComplete(*request, scope.parse_env(), RandomUint64()));
-        return parsed->spec;
-      },
-      [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
-        RenderUnaryHead(scope, *parsed, response);
-        for (size_t i = 0; i < answers.size(); ++i) {
-          *response->add_arms() = RenderArmOf(scope, *parsed, i, answers);
-        }
-        return absl::OkStatus();
-      });
+      env_, kRpcComplete, context,
+      {[=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
+         ALIGNSAE_ASSIGN_OR_RETURN(
+             *parsed,
+             ParseComplete(*request, scope.parse_env(), RandomUint64()));
+         return parsed->spec;
+       },
+       [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
+         RenderUnaryHead(scope, *parsed, response);
+         for (size_t i = 0; i < answers.size(); ++i) {
+           *response->add_arms() = RenderArmOf(scope, *parsed, i, answers);
+         }
+         return absl::OkStatus();
+       }});
 }
 
 grpc::ServerWriteReactor<v1::GenerateResponse>* SteeringServiceImpl::Generate(

@@ -35,7 +35,7 @@ SequenceAnswer CellCollector::Take(int cell) {
 SweepStream::SweepStream(const RpcEnv* env,
                          grpc::CallbackServerContext* context,
                          const v1::SweepAlphaRequest* request)
-    : ModelStream(env, kSweepAlpha, context), request_(request) {}
+    : ModelStream(env, kRpcSweepAlpha, context), request_(request) {}
 
 absl::StatusOr<RequestSpec> SweepStream::Parse(const CallScope& scope) {
   ALIGNSAE_ASSIGN_OR_RETURN(
@@ -52,7 +52,7 @@ std::shared_ptr<RequestSink> SweepStream::SinkBefore(
 
 void SweepStream::RenderStarted(v1::SweepAlphaResponse* message) {
   v1::SweepStarted* started = message->mutable_started();
-  RenderHead(serving(), call().request_id(), parsed_.checkpoint, parsed_.seed,
+  RenderHead(model(), call().request_id(), parsed_.checkpoint, parsed_.seed,
              parsed_.spec, started);
   started->set_cell_count(static_cast<int>(parsed_.cells.size()));
 }
@@ -80,7 +80,7 @@ bool SweepStream::RenderEvent(RequestEvent& event,
   }
   *cell->mutable_result() =
       RenderWholeArm(place.target < 0 ? v1::ARM_BASELINE : v1::ARM_STEERED,
-                     parsed_.spec.sequences[index], answer, serving());
+                     parsed_.spec.sequences[index], answer, model());
   if (cell->result().receipts_size() > 0) {
     cell->set_target(cell->result().receipts(0).target_concept());
   }
@@ -90,7 +90,7 @@ bool SweepStream::RenderEvent(RequestEvent& event,
 void SweepStream::RenderSummary(v1::SweepAlphaResponse* message) {
   v1::SweepSummary* summary = message->mutable_summary();
   *summary->mutable_info() =
-      RenderInfo(*serving().catalog, call().request_id(), parsed_.checkpoint);
+      RenderInfo(model().catalog(), call().request_id(), parsed_.checkpoint);
   summary->set_cell_count(sent_);
   summary->set_prompt_token_count(
       static_cast<int>(parsed_.spec.sequences[0].prompt.size()));

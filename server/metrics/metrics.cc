@@ -7,12 +7,13 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
-#include <array>
 #include <cmath>
 #include <map>
+#include <set>
 #include <sstream>
 #include <utility>
 
+#include "model/base/mutex.h"
 #include "server/metrics/process_collector.h"
 
 namespace alignsae {
@@ -43,10 +44,15 @@ const Buckets kRows = {1, 2, 4, 8, 16, 32, 64, 128};
 const Buckets kRatio = {0, .1, .25, .5, .75, 1, 1.25, 1.5, 2, 3, 5};
 const Buckets kNormRatio = {.01, .03, .1, .2, .3, .5, .75, 1, 1.5, 2, 5, 10};
 
-constexpr const char* kModes[] = {
-    "ADD", "ADD_NORM_MATCHED", "SET", "MULTIPLY", "ABLATE", "SWAP", "REPLACE"};
-constexpr const char* kRejectReasons[] = {"queue_full", "token_budget",
-                                          "deadline", "draining", "starting"};
+constexpr InterventionMode kModes[] = {
+    InterventionMode::kAdd,     InterventionMode::kAddNormMatched,
+    InterventionMode::kSet,     InterventionMode::kMultiply,
+    InterventionMode::kAblate,  InterventionMode::kSwap,
+    InterventionMode::kReplace,
+};
+// In the order of Rejection.
+constexpr const char* kRejections[] = {"queue_full", "token_budget", "deadline",
+                                       "draining", "starting"};
 
 template <typename T>
 Family<T>& Add(Registry& registry, const char* name, const char* help) {
@@ -56,42 +62,30 @@ Family<T>& Add(Registry& registry, const char* name, const char* help) {
       .Register(registry);
 }
 
-// A family and its children, found by the value of one label.
-template <typename T>
-class Labelled {
- public:
-  void Insert(const std::string& value, T& metric) {
-    metrics_[value] = &metric;
-  }
-  // nullptr for a value outside the set.
-  T* Find(absl::string_view value) const {
-    const auto it = metrics_.find(std::string(value));
-    return it == metrics_.end() ? nullptr : it->second;
-  }
-
- private:
-  std::map<std::string, T*> metrics_;
-};
-
 struct RpcMetrics {
   Histogram* duration = nullptr;
   Gauge* in_flight = nullptr;
 };
 
-// Metrics of one concept of one checkpoint.
-struct ConceptMetrics {
+// Series of one concept of one checkpoint.
+struct ConceptSeries {
   Counter* top = nullptr;
   Histogram* ratio = nullptr;
 };
-struct CheckpointMetrics {
+struct CheckpointSeries {
   Counter* none = nullptr;
-  std::vector<ConceptMetrics> concepts;
+  std::vector<ConceptSeries> concepts;
 };
 
 }  // namespace
 
 struct Metrics::Impl {
   Impl();
+  // The label of a concept: its own name, or `other` when there are too many.
+  std::string LabelOf(const std::string& checkpoint, const std::string& name)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  CheckpointSeries SeriesOf(const CheckpointInfo& checkpoint)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   Registry registry;
   ProcessCollector process;
@@ -110,7 +104,7 @@ struct Metrics::Impl {
   Histogram& queue_wait = Add<Histogram>(registry, "queue_wait_seconds",
                                          "Time from submission to a slot.")
                               .Add({}, kWaitSeconds);
-  Labelled<Counter> rejected;
+  std::vector<Counter*> rejected;  // By Rejection.
 
   Counter& prompt_tokens =
       Add<Counter>(registry, "prompt_tokens_total", "Prompt tokens computed.")
@@ -153,9 +147,8 @@ struct Metrics::Impl {
   Family<Histogram>& activation_ratio = Add<Histogram>(
       registry, "slot_activation_ratio",
       "Slot value at the last prompt token over its calibrated mean.");
-  std::vector<CheckpointMetrics> checkpoints;
 
-  Labelled<Counter> steering;
+  std::map<InterventionMode, Counter*> steering;
   Histogram& steering_norm_ratio =
       Add<Histogram>(registry, "steering_norm_ratio",
                      "Norm of a change over the norm of the residual.")
@@ -165,20 +158,91 @@ struct Metrics::Impl {
       Add<Gauge>(registry, "checkpoint_info", "Loaded checkpoints, 1 each.");
   Family<Gauge>& build_info =
       Add<Gauge>(registry, "build_info", "This server, 1.");
+
+  Mutex mutex;  // Of SetCatalog.
+  // Checkpoint and concept of every label that was given.
+  std::set<std::pair<std::string, std::string>> labels ABSL_GUARDED_BY(mutex);
+  // Rows of checkpoint_info, and how many generations have them.
+  std::map<Gauge*, int> loaded ABSL_GUARDED_BY(mutex);
+};
+
+class Metrics::CatalogMetrics final : public ConceptMetrics {
+ public:
+  CatalogMetrics(Impl* impl, const Catalog& catalog, int kv_slots)
+      : impl_(impl) {
+    MutexLock lock(&impl_->mutex);
+    impl_->slots.Set(kv_slots);
+    for (const CheckpointInfo& checkpoint : catalog.checkpoints) {
+      checkpoints_.push_back(impl_->SeriesOf(checkpoint));
+      Gauge& info = impl_->checkpoint_info.Add(
+          {{"name", checkpoint.name},
+           {"version", catalog.model.version},
+           {"sha256", checkpoint.sha256.substr(0, kHashDigits)}});
+      info.Set(1);
+      ++impl_->loaded[&info];
+      loaded_.push_back(&info);
+    }
+  }
+  ~CatalogMetrics() override {
+    MutexLock lock(&impl_->mutex);
+    for (Gauge* info : loaded_) {
+      if (--impl_->loaded[info] > 0) continue;
+      impl_->loaded.erase(info);
+      impl_->checkpoint_info.Remove(info);
+    }
+  }
+
+  void CountTop(int checkpoint, int concept_index) override {
+    const CheckpointSeries& series = checkpoints_[checkpoint];
+    (concept_index < 0 ? series.none : series.concepts[concept_index].top)
+        ->Increment();
+  }
+  void ObserveActivationRatio(int checkpoint, int concept_index,
+                              double ratio) override {
+    if (!std::isfinite(ratio)) return;
+    checkpoints_[checkpoint].concepts[concept_index].ratio->Observe(ratio);
+  }
+
+ private:
+  Impl* const impl_;
+  std::vector<CheckpointSeries> checkpoints_;
+  std::vector<Gauge*> loaded_;
 };
 
 Metrics::Impl::Impl() {
   Family<Counter>& rejections =
       Add<Counter>(registry, "rejected_total",
                    "Requests that were refused or dropped before they ran.");
-  for (const char* reason : kRejectReasons) {
-    rejected.Insert(reason, rejections.Add({{"reason", reason}}));
+  for (const char* reason : kRejections) {
+    rejected.push_back(&rejections.Add({{"reason", reason}}));
   }
   Family<Counter>& modes =
       Add<Counter>(registry, "steering_total", "Interventions that ran.");
-  for (const char* mode : kModes) {
-    steering.Insert(mode, modes.Add({{"mode", mode}}));
+  for (InterventionMode mode : kModes) {
+    const std::string name(InterventionModeName(mode));
+    steering[mode] = &modes.Add({{"mode", name}});
   }
+}
+
+std::string Metrics::Impl::LabelOf(const std::string& checkpoint,
+                                   const std::string& name) {
+  const std::pair<std::string, std::string> label(checkpoint, name);
+  if (labels.count(label) > 0) return name;
+  if (labels.size() >= kMaxConceptLabels) return kOther;
+  labels.insert(label);
+  return name;
+}
+
+CheckpointSeries Metrics::Impl::SeriesOf(const CheckpointInfo& checkpoint) {
+  CheckpointSeries series;
+  series.none = &top.Add({{"checkpoint", checkpoint.name}, {"concept", kNone}});
+  for (const ConceptInfo& entry : checkpoint.concepts) {
+    const Labels of = {{"checkpoint", checkpoint.name},
+                       {"concept", LabelOf(checkpoint.name, entry.name)}};
+    series.concepts.push_back(
+        {&top.Add(of), &activation_ratio.Add(of, kRatio)});
+  }
+  return series;
 }
 
 Metrics::Metrics(const std::vector<std::string>& methods,
@@ -198,28 +262,9 @@ Metrics::Metrics(const std::vector<std::string>& methods,
 
 Metrics::~Metrics() = default;
 
-void Metrics::SetCatalog(const Catalog& catalog, int kv_slots) {
-  impl_->slots.Set(kv_slots);
-  int labels_left = kMaxConceptLabels;
-  for (const CheckpointInfo& checkpoint : catalog.checkpoints) {
-    CheckpointMetrics metrics;
-    metrics.none =
-        &impl_->top.Add({{"checkpoint", checkpoint.name}, {"concept", kNone}});
-    for (const ConceptInfo& entry : checkpoint.concepts) {
-      const std::string name = labels_left-- > 0 ? entry.name : kOther;
-      const Labels labels = {{"checkpoint", checkpoint.name},
-                             {"concept", name}};
-      metrics.concepts.push_back(
-          {&impl_->top.Add(labels),
-           &impl_->activation_ratio.Add(labels, kRatio)});
-    }
-    impl_->checkpoints.push_back(std::move(metrics));
-    impl_->checkpoint_info
-        .Add({{"name", checkpoint.name},
-              {"version", catalog.model.version},
-              {"sha256", checkpoint.sha256.substr(0, kHashDigits)}})
-        .Set(1);
-  }
+std::unique_ptr<ConceptMetrics> Metrics::SetCatalog(const Catalog& catalog,
+                                                    int kv_slots) {
+  return std::make_unique<CatalogMetrics>(impl_.get(), catalog, kv_slots);
 }
 
 void Metrics::RpcStarted(absl::string_view method) {
@@ -246,8 +291,8 @@ void Metrics::ObserveQueueWait(absl::Duration waited) {
   impl_->queue_wait.Observe(absl::ToDoubleSeconds(waited));
 }
 
-void Metrics::CountRejected(absl::string_view reason) {
-  if (Counter* counter = impl_->rejected.Find(reason)) counter->Increment();
+void Metrics::CountRejected(Rejection reason) {
+  impl_->rejected[static_cast<size_t>(reason)]->Increment();
 }
 
 void Metrics::ObserveStep(absl::Duration took, int rows) {
@@ -279,20 +324,8 @@ void Metrics::ObserveCancelToFree(absl::Duration took) {
   impl_->cancel_to_free.Observe(absl::ToDoubleSeconds(took));
 }
 
-void Metrics::CountTopConcept(int checkpoint, int concept_index) {
-  const CheckpointMetrics& metrics = impl_->checkpoints[checkpoint];
-  (concept_index < 0 ? metrics.none : metrics.concepts[concept_index].top)
-      ->Increment();
-}
-
-void Metrics::ObserveActivationRatio(int checkpoint, int concept_index,
-                                     double ratio) {
-  if (!std::isfinite(ratio)) return;
-  impl_->checkpoints[checkpoint].concepts[concept_index].ratio->Observe(ratio);
-}
-
-void Metrics::CountSteering(absl::string_view mode) {
-  if (Counter* counter = impl_->steering.Find(mode)) counter->Increment();
+void Metrics::CountSteering(InterventionMode mode) {
+  impl_->steering.at(mode)->Increment();
 }
 
 void Metrics::ObserveSteeringNormRatio(double ratio) {

@@ -7,8 +7,7 @@
 // Counters of a known set are there from the start, with 0. An observation
 // costs one lock; handles are resolved once.
 //
-// Thread-safety: thread-safe, but for SetCatalog, which comes before the first
-// observation of a reading.
+// Thread-safety: thread-safe.
 //
 // Example:
 //   Metrics metrics({"ConceptService/ReadConcepts"}, "0.1.0");
@@ -27,10 +26,33 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "model/steering/catalog.h"
+#include "model/steering/intervention.h"
 
 namespace alignsae {
 
+// Concepts that get labels of their own, over all that is ever loaded.
 inline constexpr int kMaxConceptLabels = 64;
+
+// Why a request was refused or dropped before it ran: the label `reason`.
+enum class Rejection {
+  kQueueFull,
+  kTokenBudget,
+  kDeadline,
+  kDraining,
+  kStarting
+};
+
+// The concept slots of one generation of a model, at the last token of a
+// prompt. `checkpoint` and `concept_index` are indices into its catalog.
+class ConceptMetrics {
+ public:
+  virtual ~ConceptMetrics() = default;
+  // -1: no concept is bound.
+  virtual void CountTop(int checkpoint, int concept_index) = 0;
+  // z_j / c_j. Ignored when it is not finite.
+  virtual void ObserveActivationRatio(int checkpoint, int concept_index,
+                                      double ratio) = 0;
+};
 
 class Metrics {
  public:
@@ -41,19 +63,22 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  // What is loaded: label values, the *_info gauges and the number of KV slots.
-  void SetCatalog(const Catalog& catalog, int kv_slots);
+  // What is loaded: label values and the number of KV slots from here on, and
+  // the *_info gauges for as long as the answer lives, which must not outlive
+  // the metrics. Each generation of a model sets its own; what is observed
+  // through an older one counts in the series of the same labels.
+  std::unique_ptr<ConceptMetrics> SetCatalog(const Catalog& catalog,
+                                             int kv_slots);
 
   // RPCs. `code`: "OK", "INVALID_ARGUMENT", ...
   void RpcStarted(absl::string_view method);
   void RpcFinished(absl::string_view method, absl::string_view code,
                    absl::Duration took);
 
-  // Admission. `reason`: "queue_full", "token_budget", "deadline", "draining"
-  // or "starting".
+  // Admission.
   void SetQueueDepth(int sequences);
   void ObserveQueueWait(absl::Duration waited);
-  void CountRejected(absl::string_view reason);
+  void CountRejected(Rejection reason);
 
   // Steps.
   void ObserveStep(absl::Duration took, int rows);
@@ -66,14 +91,7 @@ class Metrics {
   void ObserveTokenTime(absl::Duration per_token);
   void ObserveCancelToFree(absl::Duration took);
 
-  // Concept slots at the last token of a prompt. `checkpoint` and
-  // `concept_index` are indices into the catalog; -1: no concept is bound.
-  void CountTopConcept(int checkpoint, int concept_index);
-  // z_j / c_j. Ignored when it is not finite.
-  void ObserveActivationRatio(int checkpoint, int concept_index, double ratio);
-
-  // `mode`: "ADD", ..., of InterventionModeName.
-  void CountSteering(absl::string_view mode);
+  void CountSteering(InterventionMode mode);
   // norm(h' - h) / norm(h). Ignored when it is not finite.
   void ObserveSteeringNormRatio(double ratio);
 
@@ -82,6 +100,7 @@ class Metrics {
 
  private:
   struct Impl;
+  class CatalogMetrics;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,27 +1,55 @@
 #include "server/process/worker_pool.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <utility>
 
 namespace alignsae {
+namespace {
 
-WorkerPool::WorkerPool(int threads, size_t max_waiting)
-    : max_waiting_(max_waiting) {
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Loop(); });
+constexpr int kLowNice = 10;
+
+// Of the calling thread. Lowering needs no right; where it fails all the same,
+// the work is done at the usual priority.
+void LowerPriority() {
+  const sched_param none = {};
+  pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kLowNice);
 }
 
-WorkerPool::~WorkerPool() {
+}  // namespace
+
+WorkerPool::WorkerPool(int threads, size_t max_waiting, Priority priority)
+    : max_waiting_(max_waiting) {
+  for (int i = 0; i < threads; ++i) {
+    threads_.emplace_back([this, priority] {
+      if (priority == Priority::kLow) LowerPriority();
+      Loop();
+    });
+  }
+}
+
+WorkerPool::~WorkerPool() { Stop(); }
+
+void WorkerPool::Stop() {
   {
     MutexLock lock(&mutex_);
     stopping_ = true;
   }
   changed_.NotifyAll();
-  for (std::thread& thread : threads_) thread.join();
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
 }
 
 bool WorkerPool::TrySchedule(std::function<void()> task) {
   {
     MutexLock lock(&mutex_);
-    if (new_work_.size() >= max_waiting_) return false;
+    if (stopping_ || new_work_.size() >= max_waiting_) return false;
     new_work_.push_back(std::move(task));
   }
   changed_.NotifyAll();

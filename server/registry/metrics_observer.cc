@@ -5,32 +5,35 @@
 namespace alignsae {
 namespace {
 
-absl::string_view ReasonLabel(RejectReason reason) {
+Rejection RejectionOf(RejectReason reason) {
   switch (reason) {
     case RejectReason::kQueueFull:
-      return "queue_full";
+      return Rejection::kQueueFull;
     case RejectReason::kTokenBudget:
-      return "token_budget";
+      return Rejection::kTokenBudget;
     case RejectReason::kDeadline:
-      return "deadline";
+      return Rejection::kDeadline;
     case RejectReason::kDraining:
-      return "draining";
+      return Rejection::kDraining;
   }
-  return "queue_full";  // Unreachable: every enumerator is above.
+  return Rejection::kQueueFull;  // Unreachable: every enumerator is above.
 }
 
 }  // namespace
 
 MetricsObserver::MetricsObserver(Metrics* metrics,
-                                 std::shared_ptr<const Catalog> catalog)
-    : metrics_(metrics), catalog_(std::move(catalog)) {}
+                                 std::shared_ptr<const Catalog> catalog,
+                                 int kv_slots)
+    : metrics_(metrics),
+      catalog_(std::move(catalog)),
+      concepts_(metrics->SetCatalog(*catalog_, kv_slots)) {}
 
 void MetricsObserver::OnQueue(int sequences, int64_t tokens) {
   metrics_->SetQueueDepth(sequences);
 }
 
 void MetricsObserver::OnRejected(RejectReason reason) {
-  metrics_->CountRejected(ReasonLabel(reason));
+  metrics_->CountRejected(RejectionOf(reason));
 }
 
 void MetricsObserver::OnQueueWait(absl::Duration waited) {
@@ -58,12 +61,11 @@ void MetricsObserver::OnCancelledFree(absl::Duration took) {
 }
 
 void MetricsObserver::OnPromptReading(const ConceptReading& reading) {
-  metrics_->CountTopConcept(reading.checkpoint,
-                            reading.bound ? reading.top : -1);
+  concepts_->CountTop(reading.checkpoint, reading.bound ? reading.top : -1);
   const std::vector<ConceptInfo>& concepts =
       catalog_->checkpoints[reading.checkpoint].concepts;
   for (size_t i = 0; i < concepts.size() && i < reading.values.size(); ++i) {
-    metrics_->ObserveActivationRatio(
+    concepts_->ObserveActivationRatio(
         reading.checkpoint, static_cast<int>(i),
         reading.values[i] / concepts[i].active_mean);
   }
@@ -73,7 +75,7 @@ void MetricsObserver::OnSteered(
     const std::vector<Intervention>& interventions,
     const std::vector<InterventionReceipt>& receipts) {
   for (size_t i = 0; i < interventions.size(); ++i) {
-    metrics_->CountSteering(InterventionModeName(interventions[i].mode));
+    metrics_->CountSteering(interventions[i].mode);
     if (i >= receipts.size()) continue;
     for (const PositionEffect& effect : receipts[i].effects) {
       metrics_->ObserveSteeringNormRatio(effect.change_norm /

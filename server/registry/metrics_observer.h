@@ -1,4 +1,5 @@
-// MetricsObserver: what the scheduler tells, as metrics.
+// MetricsObserver: what the scheduler of one generation of a model tells, as
+// metrics. Made by ServedModel; lives as long as its scheduler.
 //
 // Thread-safety: as SchedulerObserver and Metrics ask.
 
@@ -16,8 +17,9 @@ namespace alignsae {
 
 class MetricsObserver : public SchedulerObserver {
  public:
-  // `metrics` must outlive the observer and have the same catalog.
-  MetricsObserver(Metrics* metrics, std::shared_ptr<const Catalog> catalog);
+  // Sets the catalog of `metrics`, which must outlive the observer.
+  MetricsObserver(Metrics* metrics, std::shared_ptr<const Catalog> catalog,
+                  int kv_slots);
 
   void OnQueue(int sequences, int64_t tokens) override;
   void OnRejected(RejectReason reason) override;
@@ -33,6 +35,7 @@ class MetricsObserver : public SchedulerObserver {
  private:
   Metrics* const metrics_;
   const std::shared_ptr<const Catalog> catalog_;
+  const std::unique_ptr<ConceptMetrics> concepts_;
 };
 
 }  // namespace alignsae

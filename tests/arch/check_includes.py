@@ -45,7 +45,7 @@ RULES = {
     "server/process": (LOW, False, False, False),
     "server/config": (["server/process", *LOW], False, False, False),
     "server/metrics": (["server/process", *LOW], False, False, False),
-    "server/registry": (["model/engine/engine.h", "model/scheduler", "model/tokenizer",
+    "server/registry": (["model/engine/engine.h", "model/engine/step_executor.h", "model/scheduler", "model/tokenizer",
                          "server/metrics", "server/process", *LOW], False, False, False),
     "server/api": (["proto", "model/scheduler", "model/tokenizer", "server/registry",
                     "server/metrics", "server/config", "server/process", *LOW],

@@ -23,6 +23,8 @@ using ::testing::SizeIs;
 constexpr int kContext = 48;
 constexpr int kVocabulary = 97;
 
+absl::Status GoOn() { return absl::OkStatus(); }
+
 std::vector<int32_t> Prompt(int length, uint64_t seed) {
   CounterRng rng(seed);
   std::vector<int32_t> ids;
@@ -228,7 +230,7 @@ TEST_F(EngineTest, ReadsConceptsAtTheHookAndLeavesEarly) {
   EXPECT_THAT(early.readings[0].residual, IsEmpty());
   EXPECT_THAT(early.readings[2].residual, SizeIs(32));
   std::vector<ConceptReading> whole = {early.readings[2]};
-  ASSERT_TRUE(engine_->ReadFeatures(absl::MakeSpan(whole), 5).ok());
+  ASSERT_TRUE(engine_->ReadFeatures(absl::MakeSpan(whole), 5, GoOn).ok());
   ASSERT_THAT(whole[0].top_features, SizeIs(5));
   EXPECT_GT(whole[0].l0, 4);
   for (int k = 1; k < 5; ++k) {
@@ -246,9 +248,10 @@ TEST_F(EngineTest, FeaturesOfManyReadingsAreThoseOfEachAlone) {
   std::vector<ConceptReading> alone = readings;
   readings.insert(readings.end(), alone.begin(), alone.end());
   alone = readings;
-  ASSERT_TRUE(engine_->ReadFeatures(absl::MakeSpan(readings), 3).ok());
+  ASSERT_TRUE(engine_->ReadFeatures(absl::MakeSpan(readings), 3, GoOn).ok());
   for (size_t i = 0; i < alone.size(); ++i) {
-    ASSERT_TRUE(engine_->ReadFeatures(absl::MakeSpan(&alone[i], 1), 3).ok());
+    ASSERT_TRUE(
+        engine_->ReadFeatures(absl::MakeSpan(&alone[i], 1), 3, GoOn).ok());
     EXPECT_EQ(readings[i].l0, alone[i].l0);
     ASSERT_EQ(readings[i].top_features.size(), alone[i].top_features.size());
     for (size_t k = 0; k < alone[i].top_features.size(); ++k) {
@@ -260,9 +263,26 @@ TEST_F(EngineTest, FeaturesOfManyReadingsAreThoseOfEachAlone) {
   }
 }
 
+TEST_F(EngineTest, AnEncodeThatNobodyWaitsForStopsBetweenChunks) {
+  StepRow row = PromptRow(0, Prompt(40, 5));
+  row.observations = {{.checkpoint = 0, .positions = {}, .whole = true}};
+  for (int i = 0; i < 40; ++i) row.observations[0].positions.push_back(i);
+  std::vector<ConceptReading> readings = RunAlone(row).readings;
+  ASSERT_THAT(readings, SizeIs(40));
+  int asked = 0;
+  const absl::Status status =
+      engine_->ReadFeatures(absl::MakeSpan(readings), 3, [&] {
+        return ++asked > 1 ? absl::CancelledError("gone") : absl::OkStatus();
+      });
+  EXPECT_EQ(status, absl::CancelledError("gone"));
+  EXPECT_EQ(asked, 2);
+  EXPECT_THAT(readings.front().top_features, SizeIs(3));
+  EXPECT_THAT(readings.back().top_features, IsEmpty());
+}
+
 TEST_F(EngineTest, ReadingsWithoutTheirResidualHaveNoFeatures) {
   std::vector<ConceptReading> readings(1);
-  EXPECT_EQ(engine_->ReadFeatures(absl::MakeSpan(readings), 3).code(),
+  EXPECT_EQ(engine_->ReadFeatures(absl::MakeSpan(readings), 3, GoOn).code(),
             absl::StatusCode::kInternal);
 }
 

@@ -17,12 +17,11 @@
 #include "absl/time/clock.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
-#include "model/scheduler/step_thread.h"
 #include "server/api/methods.h"
 #include "server/grpc/concept_service.h"
 #include "server/grpc/model_service.h"
 #include "server/grpc/steering_service.h"
-#include "server/registry/metrics_observer.h"
+#include "server/registry/model_registry.h"
 #include "tests/api/parse_fixture.h"
 #include "tests/support/fake_step_executor.h"
 
@@ -33,13 +32,14 @@ class ServicesTest : public ::testing::Test {
  protected:
   ServicesTest()
       : metrics_(RpcMethods(), "test"),
-        workers_(2, 64),
-        env_{&serving_, &workers_,    &metrics_,
-             &clock_,   &open_calls_, ServerConfig()},
+        executor_(4),
+        registry_({SchedulerOptions(), &clock_, &metrics_}),
+        lanes_({.interactive_waiting = 64, .background_waiting = 2}),
+        env_{&registry_, &lanes_,      &metrics_,
+             &clock_,    &open_calls_, ServerConfig()},
         concepts_(&env_),
         steering_(&env_),
-        models_(&env_),
-        executor_(4) {
+        models_(&env_) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
@@ -58,21 +58,18 @@ class ServicesTest : public ::testing::Test {
   }
 
   ~ServicesTest() override {
-    if (steps_ != nullptr) steps_->Stop();
+    registry_.EndAll();
     server_->Shutdown();
+    lanes_.Stop();
   }
 
   void Load() {
-    metrics_.SetCatalog(*catalog_, executor_.kv_slots());
-    observer_ = std::make_unique<MetricsObserver>(&metrics_, catalog_);
-    scheduler_ = std::make_unique<Scheduler>(
-        SchedulerOptions(), &executor_, &clock_,
-        SequenceEnv{catalog_,
-                    [this](int32_t id) { return TextBytes(*tokenizer_, id); }},
-        observer_.get());
-    steps_ = std::make_unique<StepThread>(scheduler_.get());
-    serving_.Set(std::make_shared<const Serving>(
-        Serving{catalog_, tokenizer_, scheduler_.get()}));
+    ASSERT_TRUE(registry_.Load(kDefaultModel, [this] { return Model(); }).ok());
+  }
+  // Around the executor of the fixture, which is not the model's.
+  LoadedModel Model() {
+    return {catalog_, tokenizer_,
+            std::shared_ptr<StepExecutor>(std::shared_ptr<void>(), &executor_)};
   }
 
   std::string Metric(const std::string& start) {
@@ -92,19 +89,16 @@ class ServicesTest : public ::testing::Test {
 
   RealClock clock_;
   Metrics metrics_;
-  ServingState serving_;
-  WorkerPool workers_;
+  std::shared_ptr<const Catalog> catalog_ = SmallCatalog();
+  std::shared_ptr<const Tokenizer> tokenizer_ = SmallTokenizer();
+  FakeStepExecutor executor_;
   std::atomic<int> open_calls_{0};
+  ModelRegistry registry_;
+  Lanes lanes_;
   RpcEnv env_;
   ConceptServiceImpl concepts_;
   SteeringServiceImpl steering_;
   ModelServiceImpl models_;
-  std::shared_ptr<const Catalog> catalog_ = SmallCatalog();
-  std::shared_ptr<const Tokenizer> tokenizer_ = SmallTokenizer();
-  FakeStepExecutor executor_;
-  std::unique_ptr<MetricsObserver> observer_;
-  std::unique_ptr<Scheduler> scheduler_;
-  std::unique_ptr<StepThread> steps_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   std::shared_ptr<grpc::Channel> channel_;

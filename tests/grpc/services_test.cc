@@ -307,7 +307,7 @@ TEST_F(ServicesTest, TheEndOfTheDrainIsToldToAStream) {
                     "max_new_tokens: 63 }"));
   v1::GenerateResponse event;
   ASSERT_TRUE(reader->Read(&event) && reader->Read(&event));  // A token.
-  steps_->Stop();
+  registry_.EndAll();
   v1::GenerateResponse last;
   while (reader->Read(&event)) last = event;
   EXPECT_EQ(last.arm_finished().finish_reason(), v1::FINISH_REASON_CANCELLED);
@@ -318,7 +318,7 @@ TEST_F(ServicesTest, TheEndOfTheDrainIsToldToAStream) {
 
 TEST_F(ServicesTest, EveryCallIsRefusedOnceTheServerDrains) {
   Load();
-  serving_.SetDraining();
+  registry_.RefuseNew();
   grpc::ClientContext one, two;
   v1::GetModelResponse model;
   v1::CompleteResponse answer;

@@ -6,6 +6,7 @@
 #include <limits>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -56,7 +57,7 @@ std::string ValueOf(const Metrics& metrics, const std::string& name) {
 
 TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
   Metrics metrics({kRead}, "1.2.3");
-  metrics.SetCatalog(CatalogWith(1), 16);
+  const auto concepts = metrics.SetCatalog(CatalogWith(1), 16);
   std::vector<std::string> types;
   for (absl::string_view line :
        absl::StrSplit(metrics.ExpositionText(), '\n')) {
@@ -136,9 +137,9 @@ TEST(MetricsTest, CountsAnUnknownMethodAsOther) {
 
 TEST(MetricsTest, CountsConceptsOfTheCatalogAndUnboundPrompts) {
   Metrics metrics({}, "1");
-  metrics.SetCatalog(CatalogWith(2), 16);
-  metrics.CountTopConcept(0, 1);
-  metrics.CountTopConcept(0, -1);
+  const auto concepts = metrics.SetCatalog(CatalogWith(2), 16);
+  concepts->CountTop(0, 1);
+  concepts->CountTop(0, -1);
   EXPECT_EQ(ValueOf(metrics,
                     "alignsae_concept_top_total{checkpoint=\"main\","
                     "concept=\"c1\"}"),
@@ -155,10 +156,10 @@ TEST(MetricsTest, CountsConceptsOfTheCatalogAndUnboundPrompts) {
 
 TEST(MetricsTest, NamesAtMostSixtyFourConceptsThenOther) {
   Metrics metrics({}, "1");
-  metrics.SetCatalog(CatalogWith(200), 16);
-  metrics.CountTopConcept(0, 63);
-  metrics.CountTopConcept(0, 64);
-  metrics.CountTopConcept(0, 199);
+  const auto concepts = metrics.SetCatalog(CatalogWith(200), 16);
+  concepts->CountTop(0, 63);
+  concepts->CountTop(0, 64);
+  concepts->CountTop(0, 199);
   std::set<std::string> labels;
   for (const std::string& line : Series(metrics)) {
     if (absl::StartsWith(line, "alignsae_concept_top_total")) {
@@ -178,7 +179,7 @@ TEST(MetricsTest, NamesAtMostSixtyFourConceptsThenOther) {
 
 TEST(MetricsTest, TellsWhatIsLoadedWithShortHashes) {
   Metrics metrics({}, "1.2.3");
-  metrics.SetCatalog(CatalogWith(1), 16);
+  const auto concepts = metrics.SetCatalog(CatalogWith(1), 16);
   EXPECT_EQ(ValueOf(metrics,
                     "alignsae_checkpoint_info{name=\"main\",sha256="
                     "\"0123456789ab\",version=\"3\"}"),
@@ -192,9 +193,10 @@ TEST(MetricsTest, TellsWhatIsLoadedWithShortHashes) {
 
 TEST(MetricsTest, LeavesOutRatiosThatAreNotFinite) {
   Metrics metrics({}, "1");
-  metrics.SetCatalog(CatalogWith(1), 16);
-  metrics.ObserveActivationRatio(0, 0, std::numeric_limits<double>::infinity());
-  metrics.ObserveActivationRatio(0, 0, 1.0);
+  const auto concepts = metrics.SetCatalog(CatalogWith(1), 16);
+  concepts->ObserveActivationRatio(0, 0,
+                                   std::numeric_limits<double>::infinity());
+  concepts->ObserveActivationRatio(0, 0, 1.0);
   metrics.ObserveSteeringNormRatio(std::numeric_limits<double>::quiet_NaN());
   EXPECT_EQ(ValueOf(metrics,
                     "alignsae_slot_activation_ratio_count{checkpoint="
@@ -203,19 +205,96 @@ TEST(MetricsTest, LeavesOutRatiosThatAreNotFinite) {
   EXPECT_EQ(ValueOf(metrics, "alignsae_steering_norm_ratio_count"), "0");
 }
 
-TEST(MetricsTest, CountsKnownReasonsAndModesFromZeroAndIgnoresOthers) {
+TEST(MetricsTest, EveryReasonOfARefusalHasItsOwnCounterFromZero) {
+  const std::pair<Rejection, const char*> kReasons[] = {
+      {Rejection::kQueueFull, "queue_full"},
+      {Rejection::kTokenBudget, "token_budget"},
+      {Rejection::kDeadline, "deadline"},
+      {Rejection::kDraining, "draining"},
+      {Rejection::kStarting, "starting"}};
   Metrics metrics({}, "1");
-  metrics.CountRejected("queue_full");
-  metrics.CountRejected("hostile");
-  metrics.CountSteering("SWAP");
-  metrics.CountSteering("hostile");
-  EXPECT_EQ(ValueOf(metrics, "alignsae_rejected_total{reason=\"queue_full\"}"),
-            "1");
-  EXPECT_EQ(ValueOf(metrics, "alignsae_rejected_total{reason=\"deadline\"}"),
-            "0");
-  EXPECT_EQ(ValueOf(metrics, "alignsae_steering_total{mode=\"SWAP\"}"), "1");
-  EXPECT_EQ(ValueOf(metrics, "alignsae_steering_total{mode=\"REPLACE\"}"), "0");
-  EXPECT_THAT(metrics.ExpositionText(), Not(HasSubstr("hostile")));
+  int count = 0;
+  for (const auto& [reason, label] : kReasons) {
+    const std::string series =
+        absl::StrCat("alignsae_rejected_total{reason=\"", label, "\"}");
+    EXPECT_EQ(ValueOf(metrics, series), "0");
+    ++count;
+    for (int i = 0; i < count; ++i) metrics.CountRejected(reason);
+    EXPECT_EQ(ValueOf(metrics, series), absl::StrCat(count));
+  }
+}
+
+TEST(MetricsTest, EveryModeHasItsOwnCounterFromZero) {
+  Metrics metrics({}, "1");
+  int count = 0;
+  for (const char* name : {"ADD", "ADD_NORM_MATCHED", "SET", "MULTIPLY",
+                           "ABLATE", "SWAP", "REPLACE"}) {
+    const std::string series =
+        absl::StrCat("alignsae_steering_total{mode=\"", name, "\"}");
+    EXPECT_EQ(ValueOf(metrics, series), "0");
+    ++count;
+    for (int i = 0; i < count; ++i) {
+      metrics.CountSteering(*ParseInterventionMode(name));
+    }
+    EXPECT_EQ(ValueOf(metrics, series), absl::StrCat(count));
+  }
+}
+
+TEST(MetricsTest, ASecondGenerationCountsInTheSameSeriesBesideTheFirst) {
+  Metrics metrics({}, "1");
+  auto first = metrics.SetCatalog(CatalogWith(2), 16);
+  Catalog grown = CatalogWith(3);
+  grown.model.version = "4";
+  const auto second = metrics.SetCatalog(grown, 8);
+  first->CountTop(0, 1);
+  second->CountTop(0, 1);
+  second->CountTop(0, 2);
+  const std::string top =
+      "alignsae_concept_top_total{checkpoint=\"main\",concept=";
+  EXPECT_EQ(ValueOf(metrics, top + "\"c1\"}"), "2");
+  EXPECT_EQ(ValueOf(metrics, top + "\"c2\"}"), "1");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_kv_slots"), "8");
+  const auto info = [](const char* version) {
+    return absl::StrCat("alignsae_checkpoint_info{name=\"main\",sha256=",
+                        "\"0123456789ab\",version=\"", version, "\"}");
+  };
+  EXPECT_EQ(ValueOf(metrics, info("3")), "1");
+  EXPECT_EQ(ValueOf(metrics, info("4")), "1");
+  first.reset();  // Its last call has ended.
+  EXPECT_EQ(ValueOf(metrics, info("3")), "absent");
+  EXPECT_EQ(ValueOf(metrics, info("4")), "1");
+  EXPECT_EQ(ValueOf(metrics, top + "\"c1\"}"), "2");
+}
+
+TEST(MetricsTest, GenerationsWithTheSameCheckpointShareItsInfo) {
+  Metrics metrics({}, "1");
+  auto first = metrics.SetCatalog(CatalogWith(1), 16);
+  auto second = metrics.SetCatalog(CatalogWith(1), 16);
+  const std::string info =
+      "alignsae_checkpoint_info{name=\"main\",sha256=\"0123456789ab\","
+      "version=\"3\"}";
+  EXPECT_EQ(ValueOf(metrics, info), "1");
+  first.reset();
+  EXPECT_EQ(ValueOf(metrics, info), "1");
+  second.reset();
+  EXPECT_EQ(ValueOf(metrics, info), "absent");
+}
+
+TEST(MetricsTest, TheBoundOfConceptLabelsHoldsOverAllGenerations) {
+  Metrics metrics({}, "1");
+  const auto first = metrics.SetCatalog(CatalogWith(60), 16);
+  Catalog other = CatalogWith(60);
+  other.checkpoints[0].name = "second";
+  const auto second = metrics.SetCatalog(other, 16);
+  std::set<std::string> named;
+  for (const std::string& line : Series(metrics)) {
+    if (absl::StartsWith(line, "alignsae_concept_top_total") &&
+        line.find("\"other\"") == std::string::npos &&
+        line.find("\"none\"") == std::string::npos) {
+      named.insert(line);
+    }
+  }
+  EXPECT_EQ(named.size(), 64u);
 }
 
 TEST(MetricsTest, CountsTokensStepsAndTimes) {

@@ -5,7 +5,8 @@
 // It checks what every executor relies on: distinct slots, a cache that holds
 // exactly the positions before `start`, observed positions inside the row.
 //
-// Thread-safety: Step from one thread; the rest before and after.
+// Thread-safety: Step from one thread, ReadFeatures from any; what scripts them
+// is set before.
 
 #ifndef ALIGNSAE_TESTS_SUPPORT_FAKE_STEP_EXECUTOR_H_
 #define ALIGNSAE_TESTS_SUPPORT_FAKE_STEP_EXECUTOR_H_
@@ -57,6 +58,8 @@ class FakeStepExecutor : public StepExecutor {
   };
 
   absl::Status read_features;  // What ReadFeatures says.
+  // Called before every position that ReadFeatures encodes.
+  std::function<void()> before_features = [] {};
   // Every step so far, for inspection.
   std::vector<std::vector<StepRow>> steps;
 
@@ -78,9 +81,12 @@ class FakeStepExecutor : public StepExecutor {
       const Intervention& intervention) const override {
     return absl::OkStatus();
   }
-  absl::Status ReadFeatures(absl::Span<ConceptReading> readings,
-                            int top_k) const override {
+  absl::Status ReadFeatures(absl::Span<ConceptReading> readings, int top_k,
+                            const WhyStop& why_stop) const override {
     for (ConceptReading& reading : readings) {
+      const absl::Status stop = why_stop();
+      if (!stop.ok()) return stop;
+      before_features();
       EXPECT_FALSE(reading.residual.empty());
       reading.l0 = 5;
       reading.reconstruction_error = 0.125;

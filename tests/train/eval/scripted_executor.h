@@ -52,8 +52,8 @@ class ScriptedExecutor : public StepExecutor {
   absl::Status CheckIntervention(const Intervention& edit) const override {
     return check(edit);
   }
-  absl::Status ReadFeatures(absl::Span<ConceptReading> readings,
-                            int top_k) const override {
+  absl::Status ReadFeatures(absl::Span<ConceptReading> readings, int top_k,
+                            const WhyStop& why_stop) const override {
     return absl::UnimplementedError("a script has no features");
   }
   int kv_slots() const override { return kv_slots_; }

@@ -1,8 +1,7 @@
-#include "server/api/serving.h"
+#include "server/registry/token_text.h"
 
 namespace alignsae {
 
-// A model's vocabulary may be larger than its tokenizer's (padded weights).
 absl::string_view PieceBytes(const Tokenizer& tokenizer, int32_t id) {
   if (id < 0 || id >= tokenizer.vocab_size()) return "";
   return tokenizer.TokenBytes(id);

@@ -1,0 +1,62 @@
+// Lanes: which thread does which work, so that no kind of work waits for a
+// slower kind.
+//
+//   step         the model: one thread for each served model
+//                (server/registry/served_model.h); loads, warms up, runs steps
+//   interactive  two threads: parse, render, hand messages to streams. A task
+//                takes a few milliseconds at most and never waits
+//   background   one thread at low priority: encodes of whole SAEs. A task may
+//                take seconds, and looks at its call's deadline and cancel
+//                several times a second
+//
+// gRPC's own callback threads (two on a small machine, shared with health
+// checks) only start and end calls.
+//
+// A call goes from one lane to the next and holds no thread while it waits.
+// New work that finds its lane full is refused; work that was begun always
+// finds a place in the interactive lane, which is how calls come to their end.
+//
+// Not for: work that opens an OpenMP region. Only step threads may: a second
+// thread that does gets a pool of its own, and then no pool spins
+// (model/tensor/threads.h).
+//
+// Thread-safety: see WorkerPool. Stop() once no call is left.
+
+#ifndef ALIGNSAE_SERVER_PROCESS_LANES_H_
+#define ALIGNSAE_SERVER_PROCESS_LANES_H_
+
+#include "server/process/worker_pool.h"
+
+namespace alignsae {
+
+struct Lanes {
+  struct Options {
+    int interactive_threads = 2;
+    size_t interactive_waiting = 1024;
+    // Each holds the residuals of a prompt: 3 MB for 1024 positions of GPT-2
+    // small.
+    size_t background_waiting = 16;
+  };
+
+  Lanes() : Lanes(Options()) {}
+  explicit Lanes(const Options& options)
+      : interactive(options.interactive_threads, options.interactive_waiting),
+        background(1, options.background_waiting, WorkerPool::Priority::kLow) {}
+  ~Lanes() { Stop(); }
+  Lanes(const Lanes&) = delete;
+  Lanes& operator=(const Lanes&) = delete;
+
+  // Runs what waits and ends all threads. Background work hands its calls over
+  // to the interactive lane, so that one ends last.
+  void Stop() {
+    background.Stop();
+    interactive.Stop();
+  }
+
+  WorkerPool interactive;
+  WorkerPool background;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_PROCESS_LANES_H_

@@ -1,0 +1,63 @@
+#include "server/registry/engine_loader.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "model/base/status_macros.h"
+#include "server/process/log.h"
+
+namespace alignsae {
+namespace {
+
+void LogLoaded(const LoadedEngine& loaded, const std::string& wanted_type,
+               absl::Duration took) {
+  const ModelInfo& model = loaded.catalog->model;
+  if (!loaded.weight_type_fallback.empty()) {
+    LogLine(LogLevel::kWarning, "weight_type_fallback")
+        .Add("wanted", wanted_type)
+        .Add("used", model.weight_type)
+        .Add("why", loaded.weight_type_fallback);
+  }
+  LogLine(LogLevel::kInfo, "model_loaded")
+      .Add("model", model.name)
+      .Add("checkpoints", loaded.catalog->checkpoints.size())
+      .Add("weight_type", model.weight_type)
+      .Add("kernels", loaded.kernels)
+      .Add("threads", loaded.threads)
+      .Add("blas", loaded.blas)
+      .Add("seconds", absl::ToDoubleSeconds(took));
+}
+
+}  // namespace
+
+absl::Status WarmUp(StepExecutor& executor, int context_length,
+                    int prompt_tokens) {
+  StepRow row;
+  row.prompt_length = std::min(prompt_tokens, std::max(1, context_length - 1));
+  row.tokens.assign(row.prompt_length, 0);
+  row.interventions = std::make_shared<const std::vector<Intervention>>();
+  row.sampling = SamplingParams();
+  ALIGNSAE_RETURN_IF_ERROR(executor.Step({row}).front().status);
+  row.start = row.prompt_length;
+  row.tokens = {0};
+  return executor.Step({row}).front().status;
+}
+
+ModelLoader EngineLoader(EngineSetup setup, int prompt_tokens) {
+  return [setup = std::move(setup),
+          prompt_tokens]() -> absl::StatusOr<LoadedModel> {
+    const absl::Time started = absl::Now();
+    ALIGNSAE_ASSIGN_OR_RETURN(LoadedEngine loaded, LoadEngine(setup));
+    ALIGNSAE_RETURN_IF_ERROR(WarmUp(
+        *loaded.engine, loaded.catalog->model.context_length, prompt_tokens));
+    LogLoaded(loaded, setup.weight_type, absl::Now() - started);
+    return LoadedModel{std::move(loaded.catalog), std::move(loaded.tokenizer),
+                       std::move(loaded.engine)};
+  };
+}
+
+}  // namespace alignsae

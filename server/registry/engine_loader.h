@@ -1,0 +1,29 @@
+// EngineLoader: loads a model from its directories and warms it up.
+//
+// Thread-safety: free functions. What EngineLoader returns is called on a step
+// thread, which from then on owns the process's OpenMP pool.
+
+#ifndef ALIGNSAE_SERVER_REGISTRY_ENGINE_LOADER_H_
+#define ALIGNSAE_SERVER_REGISTRY_ENGINE_LOADER_H_
+
+#include "absl/status/status.h"
+#include "model/engine/engine.h"
+#include "server/registry/served_model.h"
+
+namespace alignsae {
+
+// Tells what was loaded and how it runs in a log line, `model_loaded`. Blocks
+// for seconds. `prompt_tokens`: the most of one step. Errors: what LoadEngine
+// and WarmUp say.
+ModelLoader EngineLoader(EngineSetup setup, int prompt_tokens);
+
+// One prompt step of `prompt_tokens` (less where the context is shorter) and
+// one decode step, so that no request pays for what is made at its first use:
+// matrices of the type of weights, scratch memory, the OpenMP pool of the
+// calling thread. A model that cannot run says so here. Errors: the step's.
+absl::Status WarmUp(StepExecutor& executor, int context_length,
+                    int prompt_tokens);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_REGISTRY_ENGINE_LOADER_H_

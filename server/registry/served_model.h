@@ -1,0 +1,148 @@
+// ServedModel: one loaded generation of a model with the thread that runs it.
+//
+//   LOADING   its step thread loads and warms up
+//   READY     leases are given; requests run
+//   DRAINING  no new leases; those that are out work on, submitting included
+//   GONE      no lease is out; engine, cache and scheduler are destroyed. Also
+//             what could not be loaded
+//
+// Everything that opens an OpenMP region (load, warm-up, steps, and the end of
+// the engine) happens on the one step thread that it starts, so that there is
+// one OpenMP pool and its threads spin. While another generation of it is
+// loaded there are two pools, and both sleep instead of spinning until the old
+// one is gone.
+//
+// The checkpoints of one model (several SAEs on one GPT-2, as a bundle holds
+// them) are one ServedModel: they share engine, KV cache and scheduler.
+//
+// Ownership: ModelRegistry makes and ends it. A call has a ModelLease, for
+// which everything that the accessors give lives on; the engine cannot go
+// before the last lease. A lease may be dropped on any thread, the step thread
+// too: nothing is destroyed there and then.
+//
+// Threads: the accessors, with a lease, from any thread; they do not block.
+// WaitUntilLoaded, WaitUntilStepsEnded and Join block, for as long as a load, a
+// step, and the last lease take: never on a gRPC thread or in a lane's task.
+// Not for: choosing a model by name, which is the registry's.
+
+#ifndef ALIGNSAE_SERVER_REGISTRY_SERVED_MODEL_H_
+#define ALIGNSAE_SERVER_REGISTRY_SERVED_MODEL_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/base/clock.h"
+#include "model/base/mutex.h"
+#include "model/engine/step_executor.h"
+#include "model/scheduler/scheduler.h"
+#include "model/steering/catalog.h"
+#include "model/tokenizer/tokenizer.h"
+#include "server/metrics/metrics.h"
+
+namespace alignsae {
+
+// What a loader gives. The executor is used and destroyed on the thread that
+// the loader ran on.
+struct LoadedModel {
+  std::shared_ptr<const Catalog> catalog;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<StepExecutor> executor;
+};
+// Called once, on the step thread. Leaves the executor warm: it has run a
+// prompt and a decode step.
+using ModelLoader = std::function<absl::StatusOr<LoadedModel>()>;
+
+enum class ModelState { kLoading, kReady, kDraining, kGone };
+
+// What all served models share; outlives them.
+struct ServedModelEnv {
+  SchedulerOptions scheduler;
+  const Clock* clock = nullptr;
+  Metrics* metrics = nullptr;
+};
+
+class ServedModel;
+// A call's hold on the model that it began with; copies share it.
+using ModelLease = std::shared_ptr<const ServedModel>;
+
+class ServedModel {
+ public:
+  // Starts loading. `generation` becomes the catalog's.
+  static std::shared_ptr<ServedModel> Start(std::string name,
+                                            uint64_t generation,
+                                            ModelLoader loader,
+                                            const ServedModelEnv& env);
+  // Join().
+  ~ServedModel();
+  ServedModel(const ServedModel&) = delete;
+  ServedModel& operator=(const ServedModel&) = delete;
+
+  const std::string& name() const { return name_; }
+  uint64_t generation() const { return generation_; }
+
+  // With a lease.
+  const Catalog& catalog() const { return *catalog_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  Scheduler& scheduler() const { return *scheduler_; }
+  // For what no step is needed for; Step is the step thread's.
+  const StepExecutor& executor() const { return *executor_; }
+
+  ModelState state() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Blocks until it is READY, or GONE with what the loader said.
+  absl::Status WaitUntilLoaded() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // nullptr unless `model` is READY.
+  static ModelLease Lease(const std::shared_ptr<ServedModel>& model);
+
+  // DRAINING; GONE as soon as no lease is out. Does not wait. No effect before
+  // READY and after it.
+  void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
+  // DRAINING, and every request ends before the next step, UNAVAILABLE. A model
+  // that still loads will be GONE instead of READY. Does not wait.
+  void EndAll() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Blocks until no step runs and none will: after EndAll, or when all leases
+  // are back after Drain. Every sink has got its RequestDone then.
+  void WaitUntilStepsEnded() ABSL_LOCKS_EXCLUDED(mutex_);
+  // EndAll, and blocks until it is GONE. Not on the step thread.
+  void Join() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  ServedModel(std::string name, uint64_t generation, const ServedModelEnv& env);
+
+  // The step thread.
+  void Run(const ModelLoader& loader) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Serve(LoadedModel loaded) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool BecomeReady() ABSL_LOCKS_EXCLUDED(mutex_);
+  void BecomeGone(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Release() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const std::string name_;
+  const uint64_t generation_;
+  const ServedModelEnv env_;
+
+  // Written by the step thread before READY, and after the last lease.
+  std::shared_ptr<const Catalog> catalog_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<StepExecutor> executor_;
+  Scheduler* scheduler_ = nullptr;
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  ModelState state_ ABSL_GUARDED_BY(mutex_) = ModelState::kLoading;
+  absl::Status load_status_ ABSL_GUARDED_BY(mutex_);
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  bool steps_ended_ ABSL_GUARDED_BY(mutex_) = false;
+  int leases_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::thread thread_;
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_REGISTRY_SERVED_MODEL_H_
