@@ -1,10 +1,13 @@
 #include "model/scheduler/request_queue.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/dcheck.h"
 #include "model/base/status_macros.h"
 #include "model/base/status_payload.h"
 
@@ -16,6 +19,35 @@ constexpr double kNewest = 0.1;
 
 int64_t TokensOf(const SequenceSpec& sequence) {
   return static_cast<int64_t>(sequence.prompt.size()) + sequence.max_new_tokens;
+}
+
+// How many sequences of `unit` would start if it were next.
+int PartSize(const QueuedUnit& unit, int free_slots) {
+  const int count = static_cast<int>(unit.sequences.size());
+  return unit.request->spec.grouping == Grouping::kAsManyAsFit
+             ? std::min(count, free_slots)
+             : count;
+}
+
+int64_t PartTokens(const QueuedUnit& unit, int free_slots) {
+  int64_t tokens = 0;
+  for (int i = 0; i < PartSize(unit, free_slots); ++i) {
+    tokens += TokensOf(unit.request->spec.sequences[unit.sequences[i]]);
+  }
+  return tokens;
+}
+
+// The newest request among `units` that has not started and is not in `chosen`;
+// null: none.
+std::shared_ptr<ActiveRequest> Newest(
+    const std::deque<QueuedUnit>& units,
+    const std::set<std::shared_ptr<ActiveRequest>>& chosen) {
+  for (auto unit = units.rbegin(); unit != units.rend(); ++unit) {
+    if (!unit->request->started && chosen.count(unit->request) == 0) {
+      return unit->request;
+    }
+  }
+  return nullptr;
 }
 
 // The first `count` sequences of `unit`, which keeps the others.
@@ -41,66 +73,97 @@ int64_t TokensOf(const RequestSpec& spec) {
   return tokens;
 }
 
-absl::Status RequestQueue::CheckRoom(int sequences, int64_t tokens) const {
-  if (sequences_ + sequences > options_.max_sequences) {
-    return WithReason(absl::ResourceExhaustedError(absl::StrCat(
-                          "queue: must hold at most ", options_.max_sequences,
-                          " waiting sequences, got ", sequences_, " and ",
-                          sequences, " more")),
-                      kReasonQueueFull);
+absl::Status RequestQueue::CheckRoom(int waiting, int64_t waiting_tokens,
+                                     int sequences, int64_t tokens) const {
+  if (waiting + sequences > options_.max_sequences) {
+    return WithReason(
+        absl::ResourceExhaustedError(absl::StrCat(
+            "queue: must hold at most ", options_.max_sequences,
+            " waiting sequences, got ", waiting, " and ", sequences, " more")),
+        kReasonQueueFull);
   }
-  if (tokens_ > 0 && tokens_ + tokens > options_.max_tokens) {
+  if (waiting_tokens > 0 && waiting_tokens + tokens > options_.max_tokens) {
     return WithReason(
         absl::ResourceExhaustedError(absl::StrCat(
             "queue: must hold at most ", options_.max_tokens,
-            " waiting tokens, got ", tokens_, " and ", tokens, " more")),
+            " waiting tokens, got ", waiting_tokens, " and ", tokens, " more")),
         kReasonTokenBudget);
   }
   return absl::OkStatus();
 }
 
-std::shared_ptr<ActiveRequest> RequestQueue::Newest(const Client& client) {
-  for (auto unit = client.units.rbegin(); unit != client.units.rend(); ++unit) {
-    if (!unit->request->started) return unit->request;
-  }
-  return nullptr;
+RequestQueue::Line::iterator RequestQueue::Find(const std::string& client) {
+  return std::find_if(line_.begin(), line_.end(), [&](const Client& other) {
+    return other.name == client;
+  });
 }
 
 absl::StatusOr<std::vector<std::shared_ptr<ActiveRequest>>>
-RequestQueue::MakeRoom(const RequestSpec& spec) {
+RequestQueue::ChooseDisplaced(const RequestSpec& spec) const {
   const int added = static_cast<int>(spec.sequences.size());
   const int64_t tokens = TokensOf(spec);
-  std::vector<std::shared_ptr<ActiveRequest>> displaced;
-  absl::Status room = CheckRoom(added, tokens);
+  const absl::Status full = CheckRoom(sequences_, tokens_, added, tokens);
   // One that can never fit displaces nobody.
   if (added > options_.max_sequences || tokens > options_.max_tokens) {
-    if (!room.ok()) return room;
-    return displaced;
+    return full;
   }
-  const auto own = clients_.find(spec.client);
-  const int waiting = own == clients_.end() ? 0 : own->second.sequences;
-  while (!room.ok()) {
-    const auto most = std::max_element(
-        clients_.begin(), clients_.end(), [](const auto& a, const auto& b) {
-          return a.second.sequences < b.second.sequences;
-        });
-    if (most == clients_.end() || most->first == spec.client) return room;
-    const std::shared_ptr<ActiveRequest> newest = Newest(most->second);
-    if (newest == nullptr) return room;
+  struct Share {
+    const Client* client;
+    int sequences;  // Those that are not chosen.
+  };
+  std::vector<Share> shares;
+  int own = 0;
+  for (const Client& client : line_) {
+    shares.push_back({&client, client.sequences});
+    if (client.name == spec.client) own = client.sequences;
+  }
+  std::vector<std::shared_ptr<ActiveRequest>> displaced;
+  std::set<std::shared_ptr<ActiveRequest>> chosen;
+  int waiting = sequences_;
+  int64_t waiting_tokens = tokens_;
+  while (!CheckRoom(waiting, waiting_tokens, added, tokens).ok()) {
+    const auto most = std::max_element(shares.begin(), shares.end(),
+                                       [](const Share& a, const Share& b) {
+                                         return a.sequences < b.sequences;
+                                       });
+    if (most == shares.end() || most->client->name == spec.client) return full;
+    std::shared_ptr<ActiveRequest> newest = Newest(most->client->units, chosen);
+    if (newest == nullptr) return full;
+    const int given = static_cast<int>(newest->spec.sequences.size());
     // It keeps at least as many as the newcomer's client then has.
-    const int left = most->second.sequences -
-                     static_cast<int>(newest->spec.sequences.size());
-    if (left < waiting + added) return room;
-    RemoveIf(
-        [&](const ActiveRequest& request) { return &request == newest.get(); });
-    displaced.push_back(newest);
-    room = CheckRoom(added, tokens);
+    if (most->sequences - given < own + added) return full;
+    most->sequences -= given;
+    waiting -= given;
+    waiting_tokens -= TokensOf(newest->spec);
+    chosen.insert(newest);
+    displaced.push_back(std::move(newest));
   }
   return displaced;
 }
 
+absl::StatusOr<std::vector<std::shared_ptr<ActiveRequest>>>
+RequestQueue::MakeRoom(const RequestSpec& spec) {
+  std::vector<std::shared_ptr<ActiveRequest>> displaced;
+  const absl::Status room =
+      CheckRoom(sequences_, tokens_, static_cast<int>(spec.sequences.size()),
+                TokensOf(spec));
+  if (room.ok()) return displaced;
+  ALIGNSAE_ASSIGN_OR_RETURN(displaced, ChooseDisplaced(spec));
+  RemoveIf([&displaced](const ActiveRequest& request) {
+    return std::any_of(
+        displaced.begin(), displaced.end(),
+        [&request](const auto& other) { return other.get() == &request; });
+  });
+  return displaced;
+}
+
 void RequestQueue::Push(std::shared_ptr<ActiveRequest> request) {
-  Client& client = clients_[request->spec.client];
+  ALIGNSAE_DCHECK(!request->spec.sequences.empty());
+  auto place = Find(request->spec.client);
+  if (place == line_.end()) {
+    place = line_.insert(line_.end(), Client{request->spec.client, {}, 0});
+  }
+  Client& client = *place;
   const std::vector<SequenceSpec>& sequences = request->spec.sequences;
   const auto add = [&](std::vector<int> members) {
     QueuedUnit unit;
@@ -129,68 +192,66 @@ void RequestQueue::Forget(Client& client, const QueuedUnit& unit) {
   tokens_ -= unit.tokens;
 }
 
-// The client whose next unit starts first in virtual time; null: nobody waits.
-RequestQueue::Client* RequestQueue::Next() {
-  Client* next = nullptr;
-  for (auto it = clients_.begin(); it != clients_.end();) {
-    Client& client = it->second;
-    if (client.units.empty() && client.served <= now_) {
-      it = clients_.erase(it);  // Owes nothing: as good as a new one.
-      continue;
-    }
-    ++it;
-    if (client.units.empty()) continue;
-    if (next == nullptr ||
-        std::max(now_, client.served) < std::max(now_, next->served)) {
-      next = &client;
-    } else if (std::max(now_, client.served) == std::max(now_, next->served) &&
-               client.units.front().request->submitted <
-                   next->units.front().request->submitted) {
-      next = &client;
-    }
+int64_t RequestQueue::LargestPart(int free_slots) const {
+  int64_t largest = 0;
+  for (const Client& client : line_) {
+    largest = std::max(largest, PartTokens(client.units.front(), free_slots));
   }
-  return next;
+  return largest;
+}
+
+void RequestQueue::EndTurn() {
+  turn_tokens_ = 0;
+  line_.splice(line_.end(), line_, line_.begin());
+}
+
+RequestQueue::Line::iterator RequestQueue::Leave(Line::iterator client) {
+  ALIGNSAE_DCHECK(client->units.empty() && client->sequences == 0);
+  if (client == line_.begin()) turn_tokens_ = 0;
+  return line_.erase(client);
 }
 
 std::optional<QueuedUnit> RequestQueue::Pop(int free_slots) {
-  Client* const client = Next();
-  if (client == nullptr || free_slots < 1) return std::nullopt;
-  QueuedUnit& front = client->units.front();
-  const int count = static_cast<int>(front.sequences.size());
+  if (line_.empty() || free_slots < 1) return std::nullopt;
+  const int64_t next = PartTokens(line_.front().units.front(), free_slots);
+  if (turn_tokens_ > 0 && turn_tokens_ + next > LargestPart(free_slots)) {
+    EndTurn();
+  }
+  Client& client = line_.front();
+  QueuedUnit& front = client.units.front();
+  const int count = PartSize(front, free_slots);
+  if (count > free_slots) return std::nullopt;
   QueuedUnit unit;
-  if (count <= free_slots) {
+  if (count == static_cast<int>(front.sequences.size())) {
     unit = std::move(front);
-    client->units.pop_front();
-  } else if (front.request->spec.grouping == Grouping::kAsManyAsFit) {
-    unit = Split(front, free_slots);
+    client.units.pop_front();
   } else {
-    return std::nullopt;
+    unit = Split(front, count);
   }
-  Forget(*client, unit);
+  Forget(client, unit);
   unit.request->started = true;
-  now_ = std::max(now_, client->served);
-  client->served = now_ + static_cast<double>(unit.tokens);
-  if (sequences_ == 0) {  // Nobody waits: there is nothing to be fair about.
-    clients_.clear();
-    now_ = 0;
-  }
+  turn_tokens_ += unit.tokens;
+  if (client.units.empty()) Leave(line_.begin());
   return unit;
 }
 
 std::vector<QueuedUnit> RequestQueue::RemoveIf(
     const std::function<bool(const ActiveRequest&)>& drop) {
   std::vector<QueuedUnit> removed;
-  for (auto& [name, client] : clients_) {
-    std::deque<QueuedUnit> kept;
-    for (QueuedUnit& unit : client.units) {
-      if (drop(*unit.request)) {
-        Forget(client, unit);
-        removed.push_back(std::move(unit));
-      } else {
-        kept.push_back(std::move(unit));
+  for (auto client = line_.begin(); client != line_.end();) {
+    std::deque<QueuedUnit>& units = client->units;
+    auto kept = units.begin();
+    for (auto unit = units.begin(); unit != units.end(); ++unit) {
+      if (drop(*unit->request)) {
+        Forget(*client, *unit);
+        removed.push_back(std::move(*unit));
+        continue;
       }
+      if (kept != unit) *kept = std::move(*unit);
+      ++kept;
     }
-    client.units = std::move(kept);
+    units.erase(kept, units.end());
+    client = units.empty() ? Leave(client) : std::next(client);
   }
   return removed;
 }
@@ -209,18 +270,18 @@ void RequestQueue::RecordService(absl::Duration service, int tokens) {
 absl::Duration RequestQueue::PredictWait(const std::string& client,
                                          int newcomers, int free_slots,
                                          int slots) const {
-  int waiting = 0;  // Clients that take turns, this one included.
+  int clients = 1;  // That take turns, this one included.
   int own = newcomers;
-  for (const auto& [name, other] : clients_) {
-    if (name == client) {
+  for (const Client& other : line_) {
+    if (other.name == client) {
       own += other.sequences;
-    } else if (other.sequences > 0) {
-      ++waiting;
+    } else {
+      ++clients;
     }
   }
   // At most everybody is ahead; with turns, no more than its own share.
   const int ahead =
-      std::min(sequences_ + newcomers, own * (waiting + 1)) - free_slots;
+      std::min(sequences_ + newcomers, own * clients) - free_slots;
   if (ahead <= 0) return absl::ZeroDuration();
   return mean_service_ * (static_cast<double>(ahead) / std::max(1, slots));
 }
@@ -232,6 +293,46 @@ absl::Duration RequestQueue::PredictRun(const RequestSpec& spec) const {
     most = std::max(most, sequence.max_new_tokens);
   }
   return mean_service_ * std::min(1.0, most / mean_tokens_);
+}
+
+absl::Status RequestQueue::CheckInvariants() const {
+  int sequences = 0;
+  int64_t tokens = 0;
+  std::set<std::string> names;
+  std::set<std::pair<const ActiveRequest*, int>> seen;
+  for (const Client& client : line_) {
+    if (!names.insert(client.name).second) {
+      return absl::InternalError("queue: a client stands in the line twice");
+    }
+    if (client.units.empty()) {
+      return absl::InternalError("queue: a client waits for nothing");
+    }
+    int own = 0;
+    for (const QueuedUnit& unit : client.units) {
+      int64_t unit_tokens = 0;
+      for (int i : unit.sequences) {
+        unit_tokens += TokensOf(unit.request->spec.sequences[i]);
+        if (!seen.emplace(unit.request.get(), i).second) {
+          return absl::InternalError("queue: a sequence waits twice");
+        }
+      }
+      if (unit.sequences.empty() || unit_tokens != unit.tokens) {
+        return absl::InternalError("queue: a unit's tokens are not its own");
+      }
+      own += static_cast<int>(unit.sequences.size());
+      tokens += unit.tokens;
+    }
+    if (own != client.sequences) {
+      return absl::InternalError("queue: a client's count is not its own");
+    }
+    sequences += own;
+  }
+  if (sequences != sequences_ || tokens != tokens_) {
+    return absl::InternalError(
+        absl::StrCat("queue: counts ", sequences_, " sequences and ", tokens_,
+                     " tokens, holds ", sequences, " and ", tokens));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace alignsae

@@ -1,17 +1,42 @@
-// RequestQueue: requests that wait for a slot of the KV cache, bounded by
-// sequences and by tokens, and an estimate of how long a newcomer waits.
+// RequestQueue: requests that wait for KV slots, bounded by sequences and by
+// tokens, and an estimate of how long a newcomer waits.
 //
-// Fair between clients: each client's requests wait in the order in which they
-// came, and the next one comes from the client that has been served the fewest
-// tokens since it last began to wait (start-time fair queueing; Goyal, Vin and
-// Cheng 1996). A client alone may fill the queue; when another one finds it
-// full, the newest requests of the client with the most waiting give way.
+// Fair between clients. The clients that wait stand in a line; the first one
+// has the turn. A turn gives out what the client asked for first, whatever its
+// size, and then more of it while the turn stays within the tokens of the
+// largest part that any client could be given next; then the client goes to the
+// end of the line (deficit round robin after Shreedhar and Varghese 1995, with
+// the largest part as quantum and nothing carried over). Tokens are those asked
+// for: prompt and max_new_tokens, also when the answer ends early.
+//
+// Bound: a client that comes to the line, new or back again, finds L - 1 others
+// there, and each of them has at most one turn before it. So at most
+// (L - 1) * M tokens of others are given out first, M being the tokens of the
+// largest request that waits meanwhile. Names never seen before come behind it
+// like everybody, so that new names cannot starve a client that was served.
+// Among clients that always have something waiting, each round gives everybody
+// more than half a quantum, if its parts are no larger than that, and at most
+// one.
+//
+// Nothing is remembered of a client that does not wait: the line holds at most
+// Options::max_sequences names, however many names there are.
+//
+// A client alone may fill the queue; when another one finds it full, the newest
+// requests of the client with the most waiting give way. A refusal changes
+// nothing.
 //
 // A request whose sequences must start together waits until all of them fit,
 // and the others wait too, so that it cannot starve.
 //
+// Cost: Push O(sequences of the request + clients), Pop O(clients), MakeRoom
+// O(1) when there is room, RemoveIf one call of `drop` for each unit. Nothing
+// blocks.
+//
+// Not for requests that run (the scheduler has them), and not a place to look
+// for deadlines: RemoveIf is told what to drop.
+//
 // Thread-safety: not thread-safe; the scheduler guards it.
-// Errors: RESOURCE_EXHAUSTED with a reason and when to try again.
+// Errors: RESOURCE_EXHAUSTED with a reason.
 
 #ifndef ALIGNSAE_MODEL_SCHEDULER_REQUEST_QUEUE_H_
 #define ALIGNSAE_MODEL_SCHEDULER_REQUEST_QUEUE_H_
@@ -20,7 +45,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,16 +93,18 @@ class RequestQueue {
 
   explicit RequestQueue(const Options& options) : options_(options) {}
 
-  // Makes sure that `spec` may wait now: the requests that had to give way, or
-  // why there is no place. A request larger than the token limit is taken when
-  // nobody waits: it could never be taken otherwise.
+  // Makes sure that `spec` may wait now: the requests that had to give way and
+  // are no longer in the queue (the caller owes each its RequestDone), or why
+  // there is no place; then nobody gave way. A request larger than the token
+  // limit is taken when nobody waits: it could never be taken otherwise.
   absl::StatusOr<std::vector<std::shared_ptr<ActiveRequest>>> MakeRoom(
       const RequestSpec& spec);
   void Push(std::shared_ptr<ActiveRequest> request);
 
-  // The next unit, when it needs at most `free_slots`.
+  // The next unit, when it needs at most `free_slots`; nullopt also when nobody
+  // waits.
   std::optional<QueuedUnit> Pop(int free_slots);
-  // Takes out every unit that `drop` names.
+  // Takes out every unit that `drop` names, which is asked once for each.
   std::vector<QueuedUnit> RemoveIf(
       const std::function<bool(const ActiveRequest&)>& drop);
 
@@ -97,22 +124,35 @@ class RequestQueue {
   // ended lately, or less when it may not generate as many tokens.
   absl::Duration PredictRun(const RequestSpec& spec) const;
 
- private:
-  struct Client {
-    std::deque<QueuedUnit> units;
-    int sequences = 0;
-    double served = 0;  // Virtual time at which its last unit is paid for.
-  };
+  // For tests and debug builds: INTERNAL when the books do not agree.
+  absl::Status CheckInvariants() const;
 
-  absl::Status CheckRoom(int sequences, int64_t tokens) const;
-  // The newest waiting request of `client` that has not started; null: none.
-  static std::shared_ptr<ActiveRequest> Newest(const Client& client);
-  Client* Next();
+ private:
+  // A client that waits: `units` is never empty.
+  struct Client {
+    std::string name;
+    std::deque<QueuedUnit> units;
+    int sequences = 0;  // Of all units.
+  };
+  using Line = std::list<Client>;
+
+  absl::Status CheckRoom(int waiting, int64_t waiting_tokens, int sequences,
+                         int64_t tokens) const;
+  // Requests that would have to give way to `spec`; fails when that is not
+  // enough. Changes nothing.
+  absl::StatusOr<std::vector<std::shared_ptr<ActiveRequest>>> ChooseDisplaced(
+      const RequestSpec& spec) const;
+  Line::iterator Find(const std::string& client);
+  // Tokens of the largest part that some client would be given next.
+  int64_t LargestPart(int free_slots) const;
+  void EndTurn();
+  // Takes `client`, which has no units left, out of the line.
+  Line::iterator Leave(Line::iterator client);
   void Forget(Client& client, const QueuedUnit& unit);
 
   Options options_;
-  std::map<std::string, Client> clients_;  // Those that wait or have to pay.
-  double now_ = 0;                         // Virtual time, in tokens.
+  Line line_;                // The first one has the turn.
+  int64_t turn_tokens_ = 0;  // Given out in this turn.
   int sequences_ = 0;
   int64_t tokens_ = 0;
   absl::Duration mean_service_ = absl::ZeroDuration();

@@ -170,7 +170,24 @@ bool Scheduler::IsHopeless(const ActiveRequest& request, absl::Time now) const {
          now + queue_.PredictRun(request.spec) > request.spec.deadline;
 }
 
-void Scheduler::Sweep(absl::Time now, StepReport& report) {
+// Running requests first: what still waits of one that ends here leaves the
+// queue below, so that Admit cannot start it.
+void Scheduler::SweepRunning(absl::Time now, StepReport& report) {
+  bool ending_all = false;
+  {
+    MutexLock lock(&mutex_);
+    ending_all = end_all_;
+  }
+  for (const Unit& unit : running_) {
+    const std::shared_ptr<ActiveRequest> request = unit.request;
+    if (request->ended) continue;
+    absl::Status why = WhyEnd(*request, now, ending_all);
+    if (why.ok() && request->sink->IsStalled(now)) why = SlowReader();
+    if (!why.ok()) EndRequest(request, why, now, report);
+  }
+}
+
+void Scheduler::SweepQueue(absl::Time now, StepReport& report) {
   bool ending_all = false;
   std::vector<QueuedUnit> dropped;
   std::vector<std::shared_ptr<ActiveRequest>> displaced;
@@ -184,6 +201,8 @@ void Scheduler::Sweep(absl::Time now, StepReport& report) {
               return request.ended || !WhyEnd(request, now, ending_all).ok() ||
                      IsHopeless(request, now);
             });
+    // They have not ended before they are told, below.
+    busy_ = busy_ || !displaced.empty() || !dropped.empty();
   }
   for (const std::shared_ptr<ActiveRequest>& request : displaced) {
     if (request->ended) continue;
@@ -198,13 +217,6 @@ void Scheduler::Sweep(absl::Time now, StepReport& report) {
       observer_->OnRejected(RejectReason::kDeadline);
     }
     EndRequest(unit.request, why, now, report);
-  }
-  for (const Unit& unit : running_) {
-    const std::shared_ptr<ActiveRequest> request = unit.request;
-    if (request->ended) continue;
-    absl::Status why = WhyEnd(*request, now, ending_all);
-    if (why.ok() && request->sink->IsStalled(now)) why = SlowReader();
-    if (!why.ok()) EndRequest(request, why, now, report);
   }
 }
 
@@ -430,7 +442,8 @@ void Scheduler::Publish(const StepReport& report) {
 StepReport Scheduler::RunOneStep() {
   StepReport report;
   const absl::Time start = clock_->Now();
-  Sweep(start, report);
+  SweepRunning(start, report);
+  SweepQueue(start, report);
   Admit(start, report);
   const Batch batch = BuildBatch(report);
   if (!batch.rows.empty()) {

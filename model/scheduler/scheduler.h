@@ -136,7 +136,12 @@ class Scheduler {
   // would take the time of those that can still be answered.
   bool IsHopeless(const ActiveRequest& request, absl::Time now) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Sweep(absl::Time now, StepReport& report) ABSL_LOCKS_EXCLUDED(mutex_);
+  // End what may not go on: was cancelled, has expired, is not read, is
+  // displaced, or everything has to end.
+  void SweepRunning(absl::Time now, StepReport& report)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void SweepQueue(absl::Time now, StepReport& report)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void Admit(absl::Time now, StepReport& report) ABSL_LOCKS_EXCLUDED(mutex_);
   void Start(const QueuedUnit& queued, absl::Time now, StepReport& report);
   Batch BuildBatch(StepReport& report);

@@ -224,5 +224,55 @@ TEST(RequestQueueTest, RequestThatHasBegunGivesNoWay) {
               StatusIs(absl::StatusCode::kResourceExhausted, testing::_));
 }
 
+TEST(RequestQueueTest, ARefusedRequestTakesNobodysPlace) {
+  RequestQueue queue({.max_sequences = 4});
+  queue.Push(Request(Spec(3, 5, 5, Grouping::kTogether, "a")));
+  queue.Push(Request(Spec(1, 5, 5, Grouping::kSeparate, "a")));
+  // The single one could give way, but that is not enough.
+  EXPECT_THAT(queue.MakeRoom(Spec(2, 5, 5, Grouping::kTogether, "b")),
+              StatusIs(absl::StatusCode::kResourceExhausted, testing::_));
+  EXPECT_EQ(queue.sequences(), 4);
+  EXPECT_EQ(queue.tokens(), 40);
+  EXPECT_EQ(Turns(queue), "aa");
+}
+
+TEST(RequestQueueTest, SeveralGiveWayToOneWhenThatIsEnough) {
+  RequestQueue queue({.max_sequences = 4});
+  std::vector<std::shared_ptr<ActiveRequest>> of_a;
+  for (int i = 0; i < 4; ++i) {
+    of_a.push_back(Request(Spec(1, 5, 5, Grouping::kSeparate, "a")));
+    queue.Push(of_a.back());
+  }
+  const auto displaced =
+      queue.MakeRoom(Spec(2, 5, 5, Grouping::kTogether, "b"));
+  ASSERT_OK(displaced);
+  EXPECT_THAT(*displaced, testing::ElementsAre(of_a[3], of_a[2]));
+  EXPECT_EQ(queue.sequences(), 2);
+  EXPECT_EQ(queue.tokens(), 20);
+}
+
+// Somebody who was served comes back while names that were never seen before
+// keep coming: it must not wait for all of them.
+TEST(RequestQueueTest, NewNamesDoNotStarveAClientThatWasServed) {
+  RequestQueue queue({});
+  queue.Push(Request(Spec(1, 50, 50, Grouping::kSeparate, "v")));
+  for (int i = 0; i < 3; ++i) {
+    queue.Push(Request(Spec(1, 50, 50, Grouping::kSeparate, "w")));
+  }
+  queue.Pop(1);
+  queue.Push(Request(Spec(1, 50, 50, Grouping::kSeparate, "v")));
+  for (int i = 0; i < 2; ++i) {
+    queue.Push(Request(
+        Spec(1, 50, 50, Grouping::kSeparate, "new" + std::to_string(i))));
+  }
+  int waited = 0;
+  for (; queue.Pop(1)->request->spec.client != "v"; ++waited) {
+    ASSERT_LT(waited, 100) << "starved";
+    queue.Push(Request(Spec(1, 50, 50, Grouping::kSeparate,
+                            "newer" + std::to_string(waited))));
+  }
+  EXPECT_LE(waited, 3);  // Each of those that waited with it goes once.
+}
+
 }  // namespace
 }  // namespace alignsae

@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "model/base/status_payload.h"
@@ -212,6 +215,65 @@ TEST_F(SchedulerEndingTest, AReaderWhoseQueueIsFullIsEnded) {
   EXPECT_EQ(ReasonOf(*sink->done()), "SLOW_READER");
   EXPECT_THAT(sink->ids(), SizeIs(3));
   EXPECT_EQ(neighbour->ids(), FakeStepExecutor::Continue({2}, 6));
+}
+
+// What still waits of it must not start.
+TEST_F(SchedulerEndingTest, AReaderThatStopsEndsTheWaitingPartToo) {
+  RequestSpec batch;
+  for (int i = 0; i < kSlots + 2; ++i) {
+    batch.sequences.push_back(Generate({i}, 9));
+  }
+  auto sink = Submit(batch);
+  scheduler_.RunOneStep();
+  sink->stalled = true;
+  EXPECT_EQ(scheduler_.RunOneStep().rows, 0);
+  EXPECT_THAT(sink->finished(), SizeIs(kSlots));
+  EXPECT_EQ(ReasonOf(*sink->done()), "SLOW_READER");
+  EXPECT_EQ(observer_.queue, 0);
+}
+
+TEST_F(SchedulerEndingTest, ARefusalMakesNobodyWaitForEver) {
+  auto large = [](int sequences, std::string client) {
+    RequestSpec spec;
+    spec.grouping = Grouping::kTogether;
+    spec.client = std::move(client);
+    for (int i = 0; i < sequences; ++i) {
+      spec.sequences.push_back(Generate({i}, 1));
+    }
+    return spec;
+  };
+  auto first = Submit(large(4, "a"));
+  auto second = Submit(large(3, "c"));
+  auto third = Submit(large(1, "a"));
+  EXPECT_EQ(ReasonOf(SubmitStatus(large(2, "b"))), "QUEUE_FULL");
+  RunUntilIdle();
+  for (const auto& sink : {first, second, third}) {
+    EXPECT_EQ(sink->done(), absl::OkStatus());
+  }
+}
+
+// Says whether the scheduler calls itself idle while it tells of the end.
+class IdleAtTheEnd : public RecordingSink {
+ public:
+  bool Deliver(RequestEvent event) override {
+    if (std::holds_alternative<RequestDone>(event)) {
+      idle = scheduler->WaitUntilIdle(absl::ZeroDuration());
+    }
+    return RecordingSink::Deliver(std::move(event));
+  }
+  Scheduler* scheduler = nullptr;
+  std::optional<bool> idle;
+};
+
+TEST_F(SchedulerEndingTest, IsNotIdleBeforeEveryEndIsTold) {
+  auto cancelled = std::make_shared<IdleAtTheEnd>();
+  cancelled->scheduler = &scheduler_;
+  const auto handle = scheduler_.Submit(One(Generate({1}, 5)), cancelled);
+  ASSERT_OK(handle);
+  handle->Cancel();
+  RunUntilIdle();
+  EXPECT_EQ(cancelled->idle, false);
+  EXPECT_TRUE(scheduler_.WaitUntilIdle(absl::ZeroDuration()));
 }
 
 TEST_F(SchedulerEndingTest, NonFiniteLogitsEndThatRequestOnly) {
