@@ -1,6 +1,9 @@
 #include "model/scheduler/event_queue.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "model/base/dcheck.h"
 
 namespace alignsae {
 
@@ -15,10 +18,12 @@ bool EventQueue::Deliver(RequestEvent event) {
   bool tell = done != nullptr;
   {
     MutexLock lock(&mutex_);
-    if (!always && unread_.size() >= options_.max_unread) return false;
+    const bool counts = writing_since_.has_value();
+    if (!always && counts && counted_ >= options_.max_unread) return false;
     if (done) end_ = done->status;
     tell = tell || unread_.empty();
-    unread_.push_back({std::move(event), now});
+    unread_.push_back({std::move(event), now, counts});
+    if (counts) ++counted_;
   }
   if (tell) on_ready_();
   return true;
@@ -26,15 +31,30 @@ bool EventQueue::Deliver(RequestEvent event) {
 
 bool EventQueue::IsStalled(absl::Time now) const {
   MutexLock lock(&mutex_);
-  return !unread_.empty() && now - unread_.front().since >= options_.max_age;
+  if (unread_.empty() || !writing_since_.has_value()) return false;
+  const absl::Time since = std::max(unread_.front().since, *writing_since_);
+  return now - since >= options_.max_age;
 }
 
 std::optional<RequestEvent> EventQueue::Pop() {
   MutexLock lock(&mutex_);
   if (unread_.empty()) return std::nullopt;
   RequestEvent event = std::move(unread_.front().event);
+  if (unread_.front().counts) --counted_;
   unread_.pop_front();
   return event;
+}
+
+void EventQueue::BeginWrite() {
+  const absl::Time now = clock_->Now();
+  MutexLock lock(&mutex_);
+  ALIGNSAE_DCHECK(!writing_since_.has_value());
+  writing_since_ = now;
+}
+
+void EventQueue::EndWrite() {
+  MutexLock lock(&mutex_);
+  writing_since_.reset();
 }
 
 std::optional<absl::Status> EventQueue::end() const {

@@ -30,6 +30,7 @@
 #include "absl/time/clock.h"
 #include "model/base/mutex.h"
 #include "model/base/status_macros.h"
+#include "model/base/status_payload.h"
 #include "model/scheduler/event_queue.h"
 #include "server/grpc/unary_call.h"
 
@@ -56,6 +57,7 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
   void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_) {
     MutexLock lock(&mutex_);
     writing_ = false;
+    if (events_ != nullptr) events_->EndWrite();
     if (!ok) {
       broken_ = true;
       if (handle_.has_value()) handle_->Cancel();
@@ -126,8 +128,7 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
     handle_ = std::move(handle);
     events_ = std::move(events);
     RenderStarted(&message_);
-    writing_ = true;
-    this->StartWrite(&message_);
+    Write();
     return absl::OkStatus();
   }
 
@@ -140,7 +141,7 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
   void PumpLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (finished_) return;
     const std::optional<absl::Status> end = events_->end();
-    const bool slow = end.has_value() && absl::IsResourceExhausted(*end);
+    const bool slow = end.has_value() && ReasonOf(*end) == kReasonSlowReader;
     if (writing_) {
       if (end.has_value()) {
         GuardUnread(slow ? kLastChance : call_.env().unread.max_age);
@@ -159,10 +160,15 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
       message_.Clear();
       // Taken also when the client is gone, so that the end is reached.
       if (!RenderEvent(*event, &message_) || broken_) continue;
-      writing_ = true;
-      this->StartWrite(&message_);
+      Write();
       return;
     }
+  }
+
+  void Write() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    writing_ = true;
+    events_->BeginWrite();
+    this->StartWrite(&message_);
   }
 
   void End(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

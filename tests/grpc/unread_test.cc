@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "tests/grpc/services_fixture.h"
 
 namespace alignsae {
@@ -66,6 +69,57 @@ TEST_F(UnreadTest, AReaderThatNeverTakesTheEndIsGivenUp) {
   while (reader->Read(&event)) {
   }
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+// The workers are late, so that no message is under way: the reader is not
+// slow.
+TEST_F(UnreadTest, AReaderIsNotBlamedForAServerThatIsLate) {
+  env_.unread.max_unread = 4;
+  env_.unread.max_age = absl::Milliseconds(50);
+  const auto free = std::make_shared<absl::Notification>();
+  executor_.next_token = [](const std::vector<int32_t>&) { return 1; };
+  int steps = 0;
+  executor_.before_step = [&] {
+    // Between two tokens every worker gets something long to do.
+    if (++steps == 2) {
+      for (int i = 0; i < 64; ++i) {
+        env_.workers->Schedule(
+            [free] { free->WaitForNotificationWithTimeout(absl::Seconds(5)); });
+      }
+    }
+    if (steps == 40) free->Notify();
+    absl::SleepFor(absl::Milliseconds(5));
+  };
+  Load();
+  grpc::ClientContext context;
+  const auto reader = steering_stub_->Generate(&context, Request());
+  v1::GenerateResponse event;
+  int messages = 0;
+  while (reader->Read(&event)) ++messages;
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(messages, 65);  // `started`, the tokens, the summary.
+}
+
+// Not every RESOURCE_EXHAUSTED is a slow reader: what was generated is told.
+TEST_F(UnreadTest, WhatCameBeforeAFailureIsStillTold) {
+  env_.unread.max_unread = 1000;
+  executor_.next_token = [](const std::vector<int32_t>&) { return 1; };
+  executor_.row_status = [](const StepRow& row) {
+    return row.start >= 60 ? absl::ResourceExhaustedError("memory: is short")
+                           : absl::OkStatus();
+  };
+  Load();
+  const auto stub = SmallWindow();
+  grpc::ClientContext context;
+  const auto reader = stub->Generate(&context, Request());
+  EXPECT_TRUE(Reaches("alignsae_generated_tokens_total", "60"));
+  EXPECT_TRUE(Reaches("alignsae_kv_slots_in_use", "0"));
+  v1::GenerateResponse event;
+  int tokens = 0;
+  while (reader->Read(&event)) tokens += event.has_token() ? 1 : 0;
+  EXPECT_EQ(tokens, 60);
+  EXPECT_EQ(reader->Finish().error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
 }  // namespace
