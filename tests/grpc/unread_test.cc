@@ -71,8 +71,8 @@ TEST_F(UnreadTest, AReaderThatNeverTakesTheEndIsGivenUp) {
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
-// The workers are late, so that no message is under way: the reader is not
-// slow.
+// The threads that render are late, so that no message is under way: the reader
+// is not slow.
 TEST_F(UnreadTest, AReaderIsNotBlamedForAServerThatIsLate) {
   env_.unread.max_unread = 4;
   env_.unread.max_age = absl::Milliseconds(50);
@@ -80,10 +80,10 @@ TEST_F(UnreadTest, AReaderIsNotBlamedForAServerThatIsLate) {
   executor_.next_token = [](const std::vector<int32_t>&) { return 1; };
   int steps = 0;
   executor_.before_step = [&] {
-    // Between two tokens every worker gets something long to do.
+    // Between two tokens every interactive thread gets something long to do.
     if (++steps == 2) {
       for (int i = 0; i < 2; ++i) {
-        env_.workers->Schedule(
+        env_.lanes->interactive.Schedule(
             [free] { free->WaitForNotificationWithTimeout(absl::Seconds(5)); });
       }
     }
