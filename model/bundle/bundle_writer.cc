@@ -104,24 +104,6 @@ absl::Status SyncTree(const std::string& directory) {
   return SyncDirectory(directory);
 }
 
-// What is at the target may be replaced: nothing, an empty directory, or a
-// bundle. A slip in a path must not delete somebody's files.
-absl::Status CheckReplaceable(const std::string& directory) {
-  std::error_code error;
-  const fs::file_status status = fs::symlink_status(directory, error);
-  if (status.type() == fs::file_type::not_found) return absl::OkStatus();
-  if (status.type() == fs::file_type::directory) {
-    if (FileExists(absl::StrCat(directory, "/", kManifestName)) ||
-        fs::is_empty(directory, error)) {
-      return absl::OkStatus();
-    }
-  }
-  return absl::FailedPreconditionError(absl::StrCat(
-      directory,
-      ": must be absent, empty or a directory with bundle.json, so that it can "
-      "be replaced"));
-}
-
 // Puts `work` at `directory`; what was there ends up at `work`.
 absl::Status Swap(const std::string& work, const std::string& directory) {
   if (!FileExists(directory)) {
@@ -154,17 +136,35 @@ absl::Status Swap(const std::string& work, const std::string& directory) {
 
 }  // namespace
 
+// What is at the target may be replaced: nothing, an empty directory, or a
+// bundle. A slip in a path must not delete somebody's files.
+absl::Status CheckReplaceableByBundle(const std::string& directory) {
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(directory, error);
+  if (status.type() == fs::file_type::not_found) return absl::OkStatus();
+  if (status.type() == fs::file_type::directory) {
+    if (FileExists(absl::StrCat(directory, "/", kManifestName)) ||
+        fs::is_empty(directory, error)) {
+      return absl::OkStatus();
+    }
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      directory,
+      ": must be absent, empty or a directory with bundle.json, so that it can "
+      "be replaced"));
+}
+
 absl::Status WriteBundleAtomically(
     const std::string& directory,
     absl::FunctionRef<absl::Status(const std::string& directory)> fill) {
   const std::string target = WithoutTrailingSlash(directory);
   const std::string work = absl::StrCat(target, kWorkSuffix);
-  ALIGNSAE_RETURN_IF_ERROR(CheckReplaceable(target));
+  ALIGNSAE_RETURN_IF_ERROR(CheckReplaceableByBundle(target));
   ALIGNSAE_ASSIGN_OR_RETURN(const FileDescriptor lock, MakeWorkDirectory(work));
   absl::Status status = fill(work);
   if (status.ok()) status = SyncTree(work);
   // Again: `fill` may have taken an hour.
-  if (status.ok()) status = CheckReplaceable(target);
+  if (status.ok()) status = CheckReplaceableByBundle(target);
   FileDescriptor old_lock;
   if (status.ok() && FileExists(target)) {
     // The old bundle gets the work directory's name, where the next writer

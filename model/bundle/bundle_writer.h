@@ -1,11 +1,11 @@
 // Writes a bundle directory as one unit: it appears whole, or what was there
 // before stays. Free of LibTorch.
 //
-// The new bundle is filled in "<directory>.tmp", synced to disk and swapped
-// with the old one by a single rename; the old one is kept until then. What a
-// killed writer left in "<directory>.tmp" is cleared by the next. Two writers
-// of the same directory exclude each other by a lock that dies with its
-// process.
+// The new bundle is filled in "<directory>.partial-bundle", synced to disk and
+// swapped with the old one by a single rename; the old one is kept until then.
+// What a killed writer left in "<directory>.partial-bundle" is cleared by the
+// next. Two writers of the same directory exclude each other by a lock that
+// dies with its process.
 //
 // Thread-safety: free functions.
 // Errors: each names the path. ABORTED when another writer is at work;
@@ -30,6 +30,10 @@
 #include "model/bundle/manifest.h"
 
 namespace alignsae {
+
+// Whether WriteBundleAtomically may put a bundle there: the path is absent, an
+// empty directory or a bundle.
+absl::Status CheckReplaceableByBundle(const std::string& directory);
 
 // Calls `fill` with an empty directory and puts it at `directory` when it
 // returns OK. Parent directories are made.

@@ -35,17 +35,19 @@ bool HasControlCharacter(absl::string_view text) {
   });
 }
 
+constexpr absl::string_view kNameRule =
+    "1 to 128 bytes without control characters";
+
+bool IsGoodName(absl::string_view name) {
+  return !name.empty() && name.size() <= kMaxNameBytes &&
+         !HasControlCharacter(name);
+}
+
 // Names become metric labels, table columns and arguments of a command line.
 absl::StatusOr<std::string> ReadName(const JsonObject& object,
                                      absl::string_view key) {
   ALIGNSAE_ASSIGN_OR_RETURN(std::string name, object.String(key));
-  if (name.empty() || name.size() > kMaxNameBytes ||
-      HasControlCharacter(name)) {
-    return object.Refuse(key,
-                         absl::StrCat("1 to ", kMaxNameBytes,
-                                      " bytes without control characters"),
-                         Quoted(name));
-  }
+  if (!IsGoodName(name)) return object.Refuse(key, kNameRule, Quoted(name));
   return name;
 }
 
@@ -268,6 +270,13 @@ absl::Status CheckSameConcept(const std::string& place,
 }
 
 }  // namespace
+
+absl::Status CheckManifestName(absl::string_view field,
+                               absl::string_view text) {
+  if (IsGoodName(text)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      field, ": must be ", kNameRule, ", got ", Quoted(std::string(text))));
+}
 
 absl::StatusOr<Manifest> ParseManifest(absl::string_view json) {
   absl::StatusOr<nlohmann::json> parsed = ParseJson(json);

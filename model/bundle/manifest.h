@@ -70,6 +70,9 @@ struct Manifest {
   std::string provenance_commit;
 };
 
+// Whether `text` may be a bundle's name or version.
+absl::Status CheckManifestName(absl::string_view field, absl::string_view text);
+
 absl::StatusOr<Manifest> ParseManifest(absl::string_view json);
 
 // Pretty-printed, keys in the schema's order: the same manifest gives the same

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/base/file.h"
+#include "model/base/json.h"
 #include "model/base/status_macros.h"
 #include "model/io/tensor_file.h"
 
@@ -37,6 +38,26 @@ std::string ContentHash(const std::map<std::string, at::Tensor>& tensors,
 }
 
 }  // namespace
+
+absl::Status CheckSameOptions(const std::string& path,
+                              const nlohmann::ordered_json& ours,
+                              absl::string_view text) {
+  const absl::StatusOr<nlohmann::json> theirs = ParseJson(text);
+  if (!theirs.ok() || !theirs->is_object()) {
+    return absl::DataLossError(
+        absl::StrCat(path, ": options: must be JSON, got none"));
+  }
+  for (const auto& [key, value] : ours.items()) {
+    const auto it = theirs->find(key);
+    const nlohmann::json plain = value;
+    if (it != theirs->end() && *it == plain) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        path, ": ", key, ": must be the run's own to continue it, ",
+        it == theirs->end() ? "none" : it->dump(), ", got ", value.dump(),
+        "; choose another directory or start again with --restart"));
+  }
+  return absl::OkStatus();
+}
 
 absl::Status WriteTrainingState(
     const std::string& path, const NamedTensors& tensors,

@@ -19,7 +19,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "model/io/safetensors.h"
+#include "nlohmann/json.hpp"
 
 namespace alignsae {
 
@@ -47,6 +49,13 @@ class TrainingStateFile {
   std::map<std::string, std::string> metadata_;
   std::map<std::string, at::Tensor> tensors_;
 };
+
+// Whether the options that the state file at `path` holds as JSON (`text`) are
+// `ours`. FAILED_PRECONDITION names the first that differs; DATA_LOSS when
+// `text` is no JSON object.
+absl::Status CheckSameOptions(const std::string& path,
+                              const nlohmann::ordered_json& ours,
+                              absl::string_view text);
 
 }  // namespace alignsae
 

@@ -105,6 +105,10 @@ absl::StatusOr<JsonLog> JsonLog::Open(const std::string& path,
 
 absl::Status JsonLog::Append(const nlohmann::ordered_json& line) {
   absl::StrAppend(&contents_, line.dump(), "\n");
+  return Write();
+}
+
+absl::Status JsonLog::Write() const {
   return WriteFileAtomically(path_, contents_);
 }
 

@@ -68,6 +68,8 @@ class JsonLog {
                                       const std::string& key, int64_t last);
 
   absl::Status Append(const nlohmann::ordered_json& line);
+  // Makes the file hold what was kept and appended, and nothing else.
+  absl::Status Write() const;
 
  private:
   std::string path_;

@@ -1,9 +1,10 @@
 // A corpus on disk: one directory with
-//   data.json          seed, counts, prompt template, relations, SHA-256 of the
-//   rest people.jsonl       {"id", "name", "asked", "facts": {relation: value}}
+//   data.json          seed, counts, prompt template, relations, and the
+//                      SHA-256 of the three others
+//   people.jsonl       {"id", "name", "asked", "facts": {relation: value}}
 //   biographies.jsonl  {"person", "text"}
 //   questions.jsonl    {"person", "relation", "wording", "split", "prompt",
-//   "answer"}
+//                       "answer"}
 // data.json is written last: a directory with one is whole.
 //
 // Thread-safety: free functions.

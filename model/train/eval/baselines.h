@@ -7,8 +7,7 @@
 //   without_val      ... of val at 0
 //   without_stage1   stage 2 from random weights
 //   stage1_features  stage 1 only (for the epochs of both stages); the best
-//   free
-//                    feature per relation stands in for the concept slot
+//                    free feature per relation stands in for the concept slot
 //
 // Thread-safety: one call per directory at a time.
 // Errors: INVALID_ARGUMENT for an unknown name; those of MakeSae and eval.h.

@@ -17,12 +17,14 @@
 #include "absl/time/clock.h"
 #include "model/base/file.h"
 #include "model/base/json.h"
+#include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
 #include "model/gpt2/gpt2.h"
 #include "model/tensor/torch_fence.h"
 #include "model/train/common/checkpoint.h"
 #include "model/train/common/optimizer.h"
 #include "model/train/lm/data.h"
+#include "model/train/lm/epoch_sums.h"
 #include "model/train/lm/forward.h"
 #include "model/train/lm/model.h"
 
@@ -31,21 +33,20 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Sums over the steps of one epoch.
-struct EpochSums {
-  double biography_loss = 0;
-  double question_loss = 0;
-  int biography_steps = 0;
-  int question_steps = 0;
+// null: not known.
+Json NumberOrNull(std::optional<double> value) {
+  return value.has_value() ? Json(*value) : Json(nullptr);
+}
+
+std::string NumberOrUnknown(std::optional<double> value) {
+  return value.has_value() ? absl::StrFormat("%.4f", *value) : "not known";
+}
+
+// How fast the steps of one epoch went that this process ran.
+struct EpochSpeed {
   int64_t tokens = 0;
   double seconds = 0;
 
-  double MeanBiographyLoss() const {
-    return biography_steps > 0 ? biography_loss / biography_steps : 0;
-  }
-  double MeanQuestionLoss() const {
-    return question_steps > 0 ? question_loss / question_steps : 0;
-  }
   double TokensPerSecond() const { return seconds > 0 ? tokens / seconds : 0; }
 };
 
@@ -73,38 +74,22 @@ Json Fingerprint(const Corpus& corpus, const LmOptions& options,
   return json;
 }
 
-absl::Status CheckFingerprint(const std::string& path, const Json& ours,
-                              absl::string_view text) {
-  const absl::StatusOr<nlohmann::json> theirs = ParseJson(text);
-  if (!theirs.ok() || !theirs->is_object()) {
-    return absl::DataLossError(
-        absl::StrCat(path, ": options: must be JSON, got none"));
-  }
-  for (const auto& [key, value] : ours.items()) {
-    const auto it = theirs->find(key);
-    const nlohmann::json plain = value;
-    if (it != theirs->end() && *it == plain) continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        path, ": ", key, ": must be the run's own to continue it, ",
-        it == theirs->end() ? "none" : it->dump(), ", got ", value.dump(),
-        "; choose another directory or start again with --restart"));
-  }
-  return absl::OkStatus();
-}
-
 class LmTrainer {
  public:
   LmTrainer(const Corpus& corpus, const LmOptions& options, const LmRun& run)
       : corpus_(corpus), options_(options), run_(run) {}
 
   absl::StatusOr<LmResult> Run();
+  // Everything that Run() can refuse but the checkpoint; writes nothing.
+  absl::Status Prepare();
+  int layers() const { return model_->config.n_layer; }
 
  private:
-  absl::Status Prepare();
   absl::Status Resume();
-  absl::Status TrainEpoch(int64_t epoch, EpochSums& sums);
+  absl::StatusOr<EpochSpeed> TrainEpoch(int64_t epoch);
   absl::StatusOr<double> TrainStep(const LmBatchPlan& plan);
-  absl::Status FinishEpoch(int64_t epoch, const EpochSums& sums);
+  absl::Status FinishEpoch(int64_t epoch, const EpochSpeed& speed);
+  absl::Status PrepareDirectory();
   absl::Status WriteCheckpoint();
   absl::Status WriteResult(const LmResult& result);
   ProbeResult Probe(Split split, int people) const;
@@ -125,6 +110,7 @@ class LmTrainer {
   const LmOptions& options_;
   const LmRun& run_;
   at::Device device_ = at::kCPU;
+  VocabularyFiles vocabulary_;
   std::optional<Tokenizer> tokenizer_;
   std::optional<LmExamples> examples_;
   std::optional<InitialModel> model_;
@@ -135,30 +121,21 @@ class LmTrainer {
   int64_t steps_per_epoch_ = 0;
   int64_t step_ = 0;        // Steps done since the beginning.
   int64_t first_step_ = 0;  // Of these, before this run.
+  EpochSums sums_;          // Of the epoch of the last step done.
   bool stopped_ = false;
 };
 
 absl::Status LmTrainer::Prepare() {
   ALIGNSAE_RETURN_IF_ERROR(CheckFields(options_));
   ALIGNSAE_ASSIGN_OR_RETURN(device_, ParseDevice(run_.device));
-  std::error_code error;
-  std::filesystem::create_directories(Path("gpt2"), error);
-  if (error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(run_.directory, ": cannot be created: ", error.message()));
-  }
   const std::string& vocabulary_source = run_.tokenizer_directory.empty()
                                              ? run_.init_from
                                              : run_.tokenizer_directory;
   ALIGNSAE_ASSIGN_OR_RETURN(
-      const VocabularyFiles files,
-      MakeVocabulary(corpus_, options_, vocabulary_source));
+      vocabulary_, MakeVocabulary(corpus_, options_, vocabulary_source));
   ALIGNSAE_ASSIGN_OR_RETURN(
-      tokenizer_, Tokenizer::FromFiles(files.vocab_json, files.merges_txt, ""));
-  ALIGNSAE_RETURN_IF_ERROR(
-      WriteFileAtomically(Path("gpt2/vocab.json"), files.vocab_json));
-  ALIGNSAE_RETURN_IF_ERROR(
-      WriteFileAtomically(Path("gpt2/merges.txt"), files.merges_txt));
+      tokenizer_,
+      Tokenizer::FromFiles(vocabulary_.vocab_json, vocabulary_.merges_txt, ""));
   ALIGNSAE_ASSIGN_OR_RETURN(
       model_, MakeInitialModel(options_, *tokenizer_, run_.init_from, device_));
   ALIGNSAE_ASSIGN_OR_RETURN(
@@ -182,9 +159,10 @@ absl::Status LmTrainer::Prepare() {
       initial += hash;
     }
   }
-  fingerprint_ = Fingerprint(corpus_, options_, run_,
-                             files.vocab_json + files.merges_txt, initial);
-  return Resume();
+  fingerprint_ =
+      Fingerprint(corpus_, options_, run_,
+                  vocabulary_.vocab_json + vocabulary_.merges_txt, initial);
+  return absl::OkStatus();
 }
 
 absl::Status LmTrainer::Resume() {
@@ -193,13 +171,15 @@ absl::Status LmTrainer::Resume() {
     ALIGNSAE_ASSIGN_OR_RETURN(const TrainingStateFile file,
                               TrainingStateFile::Open(path));
     ALIGNSAE_RETURN_IF_ERROR(
-        CheckFingerprint(path, fingerprint_, file.Metadata("options")));
+        CheckSameOptions(path, fingerprint_, file.Metadata("options")));
     if (!absl::SimpleAtoi(file.Metadata("step"), &step_) || step_ < 0 ||
         step_ > schedule_.total_steps) {
       return absl::DataLossError(
           absl::StrCat(path, ": step: must be in [0, ", schedule_.total_steps,
                        "], got \"", file.Metadata("step"), "\""));
     }
+    ALIGNSAE_ASSIGN_OR_RETURN(sums_,
+                              EpochSums::FromJson(file.Metadata("epoch_sums")));
     ALIGNSAE_RETURN_IF_ERROR(file.CopyInto(State()));
     adam_->set_steps(step_);
     first_step_ = step_;
@@ -207,7 +187,10 @@ absl::Status LmTrainer::Resume() {
   }
   ALIGNSAE_ASSIGN_OR_RETURN(log_, JsonLog::Open(Path("log.jsonl"), "epoch",
                                                 step_ / steps_per_epoch_));
-  return absl::OkStatus();
+  std::error_code error;  // From here on the run may write.
+  std::filesystem::create_directories(Path("gpt2"), error);
+  return error ? PosixError(Path("gpt2"), "create", error.value())
+               : absl::OkStatus();
 }
 
 NamedTensors LmTrainer::State() const {
@@ -235,17 +218,19 @@ absl::StatusOr<double> LmTrainer::TrainStep(const LmBatchPlan& plan) {
   });
 }
 
-absl::Status LmTrainer::TrainEpoch(int64_t epoch, EpochSums& sums) {
+absl::StatusOr<EpochSpeed> LmTrainer::TrainEpoch(int64_t epoch) {
   const absl::Time start = absl::Now();
+  EpochSpeed speed;
   const std::vector<LmBatchPlan> plans =
       examples_->EpochBatches(options_, epoch);
-  for (size_t i = step_ - epoch * steps_per_epoch_; i < plans.size(); ++i) {
+  const size_t first = step_ - epoch * steps_per_epoch_;
+  if (first == 0) sums_ = EpochSums();
+  for (size_t i = first; i < plans.size(); ++i) {
     ALIGNSAE_ASSIGN_OR_RETURN(const double loss, TrainStep(plans[i]));
     ++step_;
-    (plans[i].questions ? sums.question_loss : sums.biography_loss) += loss;
-    ++(plans[i].questions ? sums.question_steps : sums.biography_steps);
+    sums_.Add(plans[i].questions, loss);
     for (const LmExample* example : plans[i].examples) {
-      sums.tokens += static_cast<int64_t>(example->tokens.size());
+      speed.tokens += static_cast<int64_t>(example->tokens.size());
     }
     if (run_.progress != nullptr) {
       run_.progress->Update(
@@ -254,8 +239,8 @@ absl::Status LmTrainer::TrainEpoch(int64_t epoch, EpochSums& sums) {
     stopped_ = StopWanted() && step_ < schedule_.total_steps;
     if (stopped_) break;
   }
-  sums.seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  return absl::OkStatus();
+  speed.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  return speed;
 }
 
 ProbeResult LmTrainer::Probe(Split split, int people) const {
@@ -263,21 +248,23 @@ ProbeResult LmTrainer::Probe(Split split, int people) const {
   return ProbeAccuracy(model, *tokenizer_, corpus_, split, people);
 }
 
-absl::Status LmTrainer::FinishEpoch(int64_t epoch, const EpochSums& sums) {
+absl::Status LmTrainer::FinishEpoch(int64_t epoch, const EpochSpeed& speed) {
   const int64_t number = epoch + 1;
   const double lr = LearningRate(schedule_, step_ - 1);
   Json line = {{"epoch", number},
                {"step", step_},
-               {"biography_loss", sums.MeanBiographyLoss()},
-               {"question_loss", sums.MeanQuestionLoss()},
+               {"biography_loss", NumberOrNull(sums_.MeanBiographyLoss())},
+               {"question_loss", NumberOrNull(sums_.MeanQuestionLoss())},
                {"learning_rate", lr},
-               {"tokens_per_second", sums.TokensPerSecond()},
-               {"seconds", sums.seconds}};
+               {"tokens_per_second", speed.TokensPerSecond()}};
+  // An epoch that was stopped took longer than this process knows of.
+  if (first_step_ <= epoch * steps_per_epoch_) line["seconds"] = speed.seconds;
   std::string text = absl::StrFormat(
-      "epoch %d/%d  step %d  loss: biographies %.4f, questions %.4f  lr %.2e  "
+      "epoch %d/%d  step %d  loss: biographies %s, questions %s  lr %.2e  "
       "%.0f tokens/s",
-      number, options_.epochs, step_, sums.MeanBiographyLoss(),
-      sums.MeanQuestionLoss(), lr, sums.TokensPerSecond());
+      number, options_.epochs, step_,
+      NumberOrUnknown(sums_.MeanBiographyLoss()),
+      NumberOrUnknown(sums_.MeanQuestionLoss()), lr, speed.TokensPerSecond());
   if (options_.probe_every > 0 && number % options_.probe_every == 0 &&
       number < options_.epochs) {
     ALIGNSAE_ASSIGN_OR_RETURN(const ProbeResult probe, WithTorchFence([&] {
@@ -300,19 +287,34 @@ absl::Status LmTrainer::FinishEpoch(int64_t epoch, const EpochSums& sums) {
                                           : absl::OkStatus();
 }
 
+// Takes away what tells of another model, and writes what the model needs.
+absl::Status LmTrainer::PrepareDirectory() {
+  if (step_ < schedule_.total_steps) {
+    std::error_code error;
+    std::filesystem::remove(Path("lm.json"), error);
+    if (error) return PosixError(Path("lm.json"), "remove", error.value());
+  }
+  ALIGNSAE_RETURN_IF_ERROR(log_->Write());
+  ALIGNSAE_RETURN_IF_ERROR(
+      WriteFileAtomically(Path("gpt2/vocab.json"), vocabulary_.vocab_json));
+  return WriteFileAtomically(Path("gpt2/merges.txt"), vocabulary_.merges_txt);
+}
+
 absl::Status LmTrainer::WriteCheckpoint() {
   return WithTorchFence([&]() -> absl::Status {
     // The model first: a state that says "done" must not stand beside an older
     // model.
+    ALIGNSAE_RETURN_IF_ERROR(PrepareDirectory());
     Gpt2Weights weights = model_->weights;
     for (auto& [name, tensor] : weights.Named()) {
       *tensor = tensor->detach().to(at::kCPU);
     }
     if (model_->config.tie_word_embeddings) weights.lm_head = weights.wte;
     ALIGNSAE_RETURN_IF_ERROR(SaveGpt2(Path("gpt2"), model_->config, weights));
-    return WriteTrainingState(
-        Path("training.safetensors"), State(),
-        {{"options", fingerprint_.dump()}, {"step", absl::StrCat(step_)}});
+    return WriteTrainingState(Path("training.safetensors"), State(),
+                              {{"options", fingerprint_.dump()},
+                               {"step", absl::StrCat(step_)},
+                               {"epoch_sums", sums_.ToJson()}});
   });
 }
 
@@ -323,8 +325,8 @@ absl::Status LmTrainer::WriteResult(const LmResult& result) {
       {"init_from", run_.init_from},
       {"device", run_.device},
       {"steps", result.steps},
-      {"biography_loss", result.biography_loss},
-      {"question_loss", result.question_loss},
+      {"biography_loss", NumberOrNull(result.biography_loss)},
+      {"question_loss", NumberOrNull(result.question_loss)},
       {"accuracy_asked", AccuracyToJson(result.accuracy.asked)},
       {"accuracy_never_asked", AccuracyToJson(result.accuracy.never_asked)}};
   return WriteFileAtomically(Path("lm.json"), json.dump(2) + "\n");
@@ -333,6 +335,8 @@ absl::Status LmTrainer::WriteResult(const LmResult& result) {
 absl::StatusOr<LmResult> LmTrainer::Run() {
   ALIGNSAE_RETURN_IF_ERROR(
       WithTorchFence([&]() -> absl::Status { return Prepare(); }));
+  ALIGNSAE_RETURN_IF_ERROR(
+      WithTorchFence([&]() -> absl::Status { return Resume(); }));
   int64_t weights = 0;
   for (const TrainedTensor& p : adam_->parameters()) weights += p.value.numel();
   Say(absl::StrCat("options ", FieldsToJson(options_).dump()));
@@ -348,15 +352,13 @@ absl::StatusOr<LmResult> LmTrainer::Run() {
   if (done_before) ALIGNSAE_RETURN_IF_ERROR(WriteCheckpoint());
   while (step_ < schedule_.total_steps && !stopped_) {
     const int64_t epoch = step_ / steps_per_epoch_;
-    EpochSums sums;
-    ALIGNSAE_RETURN_IF_ERROR(TrainEpoch(epoch, sums));
-    result.biography_loss = sums.MeanBiographyLoss();
-    result.question_loss = sums.MeanQuestionLoss();
-    result.tokens_per_second = sums.TokensPerSecond();
+    ALIGNSAE_ASSIGN_OR_RETURN(const EpochSpeed speed, TrainEpoch(epoch));
     ALIGNSAE_RETURN_IF_ERROR(step_ % steps_per_epoch_ == 0
-                                 ? FinishEpoch(epoch, sums)
+                                 ? FinishEpoch(epoch, speed)
                                  : absl::OkStatus());
   }
+  result.biography_loss = sums_.MeanBiographyLoss();
+  result.question_loss = sums_.MeanQuestionLoss();
   if (run_.progress != nullptr) run_.progress->Finish();
   result.steps = step_;
   result.finished = step_ == schedule_.total_steps;
@@ -380,6 +382,14 @@ absl::StatusOr<LmResult> LmTrainer::Run() {
 }
 
 }  // namespace
+
+absl::StatusOr<int> CheckLm(const Corpus& corpus, const LmOptions& options,
+                            const LmRun& run) {
+  LmTrainer trainer(corpus, options, run);
+  ALIGNSAE_RETURN_IF_ERROR(
+      WithTorchFence([&]() -> absl::Status { return trainer.Prepare(); }));
+  return trainer.layers();
+}
 
 absl::StatusOr<LmResult> TrainLm(const Corpus& corpus, const LmOptions& options,
                                  const LmRun& run) {

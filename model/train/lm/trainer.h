@@ -6,9 +6,12 @@
 //
 // Directory that a run owns:
 //   gpt2/                 Hugging Face layout, the model of the last checkpoint
-//   training.safetensors  weights, moments, step, options, data hash
+//   training.safetensors  weights, moments, step, sums of the epoch's losses,
+//                         options, data hash
 //   log.jsonl             one line per epoch
-//   lm.json               options and result, written when training is finished
+//   lm.json               options and result, written when training is
+//                         finished; what is not known is null
+// A run that is refused changes nothing in it.
 //
 // Thread-safety: one run per directory at a time.
 // Errors: INVALID_ARGUMENT names the option; FAILED_PRECONDITION when the
@@ -24,6 +27,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -52,12 +56,18 @@ struct LmRun {
 struct LmResult {
   bool finished = false;  // False: stopped; the checkpoint goes on from here.
   int64_t steps = 0;      // Since the beginning.
-  // Of the last whole or stopped epoch.
-  double biography_loss = 0;
-  double question_loss = 0;
-  double tokens_per_second = 0;
+  // Means over the steps of the last epoch, whole or stopped; nullopt: no step
+  // measured it.
+  std::optional<double> biography_loss;
+  std::optional<double> question_loss;
   ProbeResult accuracy;  // When finished: test wordings, all people.
 };
+
+// Whether TrainLm would begin, for a run that starts anew: everything that is
+// refused before the first step, except a checkpoint. Writes nothing. Returns
+// the number of blocks of the model.
+absl::StatusOr<int> CheckLm(const Corpus& corpus, const LmOptions& options,
+                            const LmRun& run);
 
 absl::StatusOr<LmResult> TrainLm(const Corpus& corpus, const LmOptions& options,
                                  const LmRun& run);

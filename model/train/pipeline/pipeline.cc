@@ -1,6 +1,8 @@
 #include "model/train/pipeline/pipeline.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -8,11 +10,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "model/base/file.h"
 #include "model/base/json.h"
 #include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
+#include "model/bundle/bundle_writer.h"
 #include "model/bundle/families.h"
 #include "model/train/data/corpus_file.h"
 #include "model/train/eval/baselines.h"
@@ -54,7 +58,7 @@ absl::StatusOr<std::string> HashOf(const std::string& directory,
 class Pipeline {
  public:
   Pipeline(const TrainPreset& preset, const PipelineRun& run)
-      : preset_(preset), run_(run), book_(run.work, run.progress) {}
+      : preset_(preset), run_(run), book_(run.work, run.commit, run.progress) {}
 
   absl::StatusOr<nlohmann::json> Run() {
     ALIGNSAE_RETURN_IF_ERROR(CheckOptions());
@@ -83,6 +87,11 @@ class Pipeline {
   SaePlan PlanFor(int layer, const std::string& directory,
                   const std::string& title) const;
   EvalReporter Reporter(const std::string& title) const;
+  LmRun LmRunOf() const;
+  std::string CommitsText() const;
+  std::string BundleName() const {
+    return run_.name.empty() ? preset_.name : run_.name;
+  }
   bool StopWanted() const { return run_.should_stop && run_.should_stop(); }
 
   const TrainPreset& preset_;
@@ -100,7 +109,8 @@ class Pipeline {
   nlohmann::json evaluation_;
 };
 
-// Before hours of training, not after them.
+// Before hours of training, not after them, and before an earlier run's files
+// are touched.
 absl::Status Pipeline::CheckOptions() {
   ALIGNSAE_RETURN_IF_ERROR(CheckFields(preset_.data));
   ALIGNSAE_RETURN_IF_ERROR(CheckFields(preset_.lm));
@@ -109,9 +119,25 @@ absl::Status Pipeline::CheckOptions() {
   ALIGNSAE_RETURN_IF_ERROR(ParseAlphas(preset_.eval.alphas).status());
   ALIGNSAE_RETURN_IF_ERROR(ParseModes(preset_.eval.modes).status());
   ALIGNSAE_RETURN_IF_ERROR(ParseBaselines(preset_.pipeline.baselines).status());
-  // With an initial model its number of blocks is known only later.
-  if (!run_.init_from.empty()) return absl::OkStatus();
-  return ParseLayers(preset_.pipeline.layers, preset_.lm.layers).status();
+  ALIGNSAE_RETURN_IF_ERROR(CheckSaeOptions(preset_.sae));
+  ALIGNSAE_RETURN_IF_ERROR(CheckManifestName("name", BundleName()));
+  ALIGNSAE_RETURN_IF_ERROR(CheckManifestName("version", run_.version));
+  ALIGNSAE_RETURN_IF_ERROR(CheckReplaceableByBundle(run_.out));
+  ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus, GenerateCorpus(preset_.data));
+  ALIGNSAE_ASSIGN_OR_RETURN(const int layers,
+                            CheckLm(corpus, preset_.lm, LmRunOf()));
+  return ParseLayers(preset_.pipeline.layers, layers).status();
+}
+
+LmRun Pipeline::LmRunOf() const {
+  LmRun lm;
+  lm.directory = book_.Path("lm");
+  lm.tokenizer_directory = run_.tokenizer_directory;
+  lm.init_from = run_.init_from;
+  lm.device = run_.device;
+  lm.should_stop = run_.should_stop;
+  lm.progress = run_.progress;
+  return lm;
 }
 
 absl::Status Pipeline::MakeData() {
@@ -152,15 +178,9 @@ absl::Status Pipeline::TrainModel() {
                  .outputs = std::move(outputs),
                  .state = {"lm/training.safetensors"},
                  .run = [&]() -> absl::Status {
-                   LmRun lm;
-                   lm.directory = book_.Path("lm");
-                   lm.tokenizer_directory = run_.tokenizer_directory;
-                   lm.init_from = run_.init_from;
-                   lm.device = run_.device;
-                   lm.should_stop = run_.should_stop;
-                   lm.progress = run_.progress;
-                   ALIGNSAE_ASSIGN_OR_RETURN(const LmResult result,
-                                             TrainLm(corpus_, preset_.lm, lm));
+                   ALIGNSAE_ASSIGN_OR_RETURN(
+                       const LmResult result,
+                       TrainLm(corpus_, preset_.lm, LmRunOf()));
                    return result.finished ? absl::OkStatus()
                                           : absl::CancelledError("lm: stopped");
                  }}));
@@ -317,6 +337,17 @@ absl::Status Pipeline::MeasureBaselines() {
   return absl::OkStatus();
 }
 
+// The commit that made all of it, or "data: a, lm: b, ...".
+std::string Pipeline::CommitsText() const {
+  std::map<std::string, std::string> commits = book_.commits();
+  commits["bundle"] = run_.commit;
+  const bool mixed = std::any_of(
+      commits.begin(), commits.end(),
+      [&](const auto& entry) { return entry.second != run_.commit; });
+  return mixed ? absl::StrJoin(commits, ", ", absl::PairFormatter(": "))
+               : run_.commit;
+}
+
 absl::Status Pipeline::WriteBundle() {
   ALIGNSAE_ASSIGN_OR_RETURN(const SteeringChoice choice, ChoiceOf(evaluation_));
   // The bundle has one checkpoint, the chosen one.
@@ -326,12 +357,12 @@ absl::Status Pipeline::WriteBundle() {
   parts.sae_directory =
       book_.Path(absl::StrCat("sae/", HookName(layers_[choice.checkpoint])));
   parts.eval_set = &set_;
-  parts.manifest.name = run_.name.empty() ? preset_.name : run_.name;
+  parts.manifest.name = BundleName();
   parts.manifest.version = run_.version;
   parts.manifest.evaluation = evaluation_;
   parts.manifest.provenance_command = PipelineCommand(preset_, run_);
   parts.manifest.provenance_seed = preset_.lm.seed;
-  parts.manifest.provenance_commit = run_.commit;
+  parts.manifest.provenance_commit = CommitsText();
   ALIGNSAE_RETURN_IF_ERROR(WritePipelineBundle(run_.out, parts));
   if (run_.progress != nullptr) {
     run_.progress->Line(absl::StrCat("bundle: ", run_.out));

@@ -11,6 +11,7 @@
 // Bundle directory: model/bundle/manifest.h, and eval/ (eval_set.h).
 //
 // What an earlier run left of other options is made anew, half-trained or not.
+// A run that is refused changes nothing in either directory.
 //
 // Thread-safety: one run per work directory at a time.
 // Errors: INVALID_ARGUMENT names the option; CANCELLED when should_stop said

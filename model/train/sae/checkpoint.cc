@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
 #include "model/tensor/torch_fence.h"
 #include "model/train/data/relations.h"
@@ -37,11 +36,14 @@ std::vector<SaeConcept> ConceptsAt(const std::vector<std::string>& relations,
   return concepts;
 }
 
-// A line of log.jsonl.
+// A line of log.jsonl: the terms that the stage computes.
 nlohmann::ordered_json EpochJson(const SaeEpochLog& log) {
-  return {{"epoch", log.epoch}, {"stage", log.stage},   {"total", log.total},
-          {"recon", log.recon}, {"sparse", log.sparse}, {"align", log.align},
-          {"perp", log.perp},   {"val", log.val},       {"indep", log.indep}};
+  nlohmann::ordered_json line = {
+      {"epoch", log.epoch}, {"stage", log.stage}, {"total", log.total}};
+  for (const auto& [name, value] : TermsOf(log)) {
+    if (value) line[name] = *value;
+  }
+  return line;
 }
 
 // TrainSae with a progress bar, and every epoch in log.jsonl.
@@ -136,9 +138,6 @@ absl::StatusOr<SaeConfig> CalibratedConfig(const SaeInputs& inputs,
 }
 
 absl::StatusOr<Sae> MakeSae(const SaeInputs& inputs, const SaePlan& plan) {
-  std::error_code error;
-  std::filesystem::create_directories(plan.directory, error);
-  if (error) return PosixError(plan.directory, "create", error.value());
   ALIGNSAE_ASSIGN_OR_RETURN(const TrainedSae trained,
                             TrainWithProgress(inputs, plan));
   SaeConfig config;
@@ -155,6 +154,7 @@ absl::StatusOr<Sae> MakeSae(const SaeInputs& inputs, const SaePlan& plan) {
   ALIGNSAE_RETURN_IF_ERROR(
       SaveValueHeads(absl::StrCat(plan.directory, kHeadsFile), trained.heads));
   ALIGNSAE_RETURN_IF_ERROR(SaveSae(plan.directory, config, trained.weights));
+  std::error_code error;
   std::filesystem::remove(absl::StrCat(plan.directory, kStateFile), error);
   return Sae::FromWeights(config, trained.weights);
 }

@@ -6,7 +6,7 @@
 // Example:
 //   SaePlan plan{.hook = {HookKind::kResidPost, 1}, .options = options,
 //                .directory = "run/sae_1"};
-//   ALIGNSAE_ASSIGN_OR_RETURN(Sae sae, MakeSae(inputs, plan, progress));
+//   ALIGNSAE_ASSIGN_OR_RETURN(Sae sae, MakeSae(inputs, plan));
 
 #ifndef ALIGNSAE_MODEL_TRAIN_SAE_CHECKPOINT_H_
 #define ALIGNSAE_MODEL_TRAIN_SAE_CHECKPOINT_H_
@@ -48,7 +48,7 @@ struct SaePlan {
   HookPoint hook;
   SaeOptions options;
   // Gets cfg.json, sae_weights.safetensors, value_heads.safetensors and
-  // log.jsonl (every term of every epoch); while it trains also
+  // log.jsonl (every term that an epoch computed); while it trains also
   // training.safetensors, which the end removes.
   std::string directory;
   std::string title;                  // Of the progress bar.

@@ -4,16 +4,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "model/base/file.h"
 #include "model/base/json.h"
+#include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
 #include "model/io/tensor_file.h"
 #include "model/tensor/torch_fence.h"
@@ -49,7 +51,7 @@ absl::Status CheckVector(absl::string_view name, const at::Tensor& tensor,
                    absl::StrJoin(tensor.sizes(), ", "), "]"));
 }
 
-absl::Status CheckData(const SaeDataset& data, const SaeOptions& options) {
+absl::Status CheckData(const SaeDataset& data) {
   if (data.residuals.dim() != 2 || data.residuals.size(0) < 2) {
     return absl::InvalidArgumentError(
         absl::StrCat("residuals: must be [N, D] with at least 2 rows, got [",
@@ -68,11 +70,6 @@ absl::Status CheckData(const SaeDataset& data, const SaeOptions& options) {
     return absl::InvalidArgumentError(absl::StrCat("labels: must be in [0, ",
                                                    data.concepts - 1, "], got ",
                                                    low < 0 ? low : high));
-  }
-  if (options.activation == "topk" && options.k > options.free_features) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("k: must be at most free_features (",
-                     options.free_features, "), got ", options.k));
   }
   return absl::OkStatus();
 }
@@ -127,31 +124,6 @@ at::Tensor TargetsOf(const at::Tensor& first_tokens,
   const at::Tensor sorted = at::tensor(vocabulary, at::kLong);
   return at::searchsorted(sorted, first_tokens.to(at::kCPU))
       .to(first_tokens.device());
-}
-
-nlohmann::json LogToJson(const std::vector<SaeEpochLog>& log) {
-  nlohmann::json rows = nlohmann::json::array();
-  for (const SaeEpochLog& entry : log) {
-    rows.push_back({entry.epoch, entry.stage, entry.total, entry.recon,
-                    entry.sparse, entry.align, entry.perp, entry.val,
-                    entry.indep});
-  }
-  return rows;
-}
-
-absl::StatusOr<std::vector<SaeEpochLog>> LogFromJson(const std::string& text) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const nlohmann::json rows, ParseJson(text));
-  std::vector<SaeEpochLog> log;
-  for (const nlohmann::json& row : rows) {
-    if (!row.is_array() || row.size() != 9 ||
-        !std::all_of(row.begin(), row.end(),
-                     [](const auto& value) { return value.is_number(); })) {
-      return absl::DataLossError("log: must be rows of 9 numbers");
-    }
-    log.push_back({row[0], row[1], row[2], row[3], row[4], row[5], row[6],
-                   row[7], row[8]});
-  }
-  return log;
 }
 
 class SaeTrainer {
@@ -260,10 +232,11 @@ at::Tensor SaeTrainer::BatchLoss(const at::Tensor& rows,
   const at::Tensor z_concept = out.z.narrow(1, 0, concepts);
   const at::Tensor z_free = out.z.narrow(1, concepts, options_.free_features);
   at::Tensor total = at::zeros({}, x.options());
-  const auto add = [&](double weight, double& sum, auto&& term) {
+  const auto add = [&](double weight, std::optional<double>& sum, auto&& term) {
     if (weight == 0) return;
     const at::Tensor value = term();
-    sum += value.template item<double>() * static_cast<double>(rows.size(0));
+    sum = sum.value_or(0) +
+          value.template item<double>() * static_cast<double>(rows.size(0));
     total = total + weight * value;
   };
   add(weights.recon, sums.recon, [&] { return ReconLoss(x, out.x_hat); });
@@ -290,10 +263,11 @@ absl::StatusOr<SaeEpochLog> SaeTrainer::RunEpoch() {
   const std::vector<int> permutation = Permutation(rng, rows);
   const at::Tensor order =
       at::tensor(permutation, at::kLong).to(x_.device());  // [N]
-  for (int begin = 0; begin < rows; begin += options_.batch_size) {
-    const int size = std::min(options_.batch_size, rows - begin);
-    // Covariances of a single row are all zero: nothing to learn from.
-    if (size < 2) break;
+  int size = 0;
+  for (int begin = 0; begin < rows; begin += size) {
+    size = std::min(options_.batch_size, rows - begin);
+    // A last row alone has no covariances: it joins the batch before it.
+    if (rows - begin - size == 1) ++size;
     const at::Tensor loss =
         BatchLoss(order.narrow(0, begin, size), weights, log);
     log.total += loss.item<double>() * size;
@@ -301,9 +275,10 @@ absl::StatusOr<SaeEpochLog> SaeTrainer::RunEpoch() {
     loss.backward();
     adam_.Step(options_.learning_rate);
   }
-  for (double* term : {&log.total, &log.recon, &log.sparse, &log.align,
-                       &log.perp, &log.val, &log.indep}) {
-    *term /= rows;
+  log.total /= rows;
+  for (std::optional<double>* term :
+       {&log.recon, &log.sparse, &log.align, &log.perp, &log.val, &log.indep}) {
+    if (term->has_value()) **term /= rows;
   }
   if (!std::isfinite(log.total)) {
     return absl::FailedPreconditionError(
@@ -336,7 +311,13 @@ absl::StatusOr<TrainedSae> Train(const SaeDataset& data,
                             ParsePerpForm(options.perp_form));
   SaeTrainer trainer(data, options, activation, perp_form);
   const bool checkpoints = !run.state_path.empty();
-  if (checkpoints) ALIGNSAE_RETURN_IF_ERROR(trainer.Resume(run.state_path));
+  if (checkpoints) {
+    ALIGNSAE_RETURN_IF_ERROR(trainer.Resume(run.state_path));
+    const std::string directory = ParentDirectory(run.state_path);
+    std::error_code error;  // From here on the run may write.
+    std::filesystem::create_directories(directory, error);
+    if (error) return PosixError(directory, "create", error.value());
+  }
   while (trainer.epochs_done() < trainer.epochs()) {
     ALIGNSAE_ASSIGN_OR_RETURN(const SaeEpochLog log, trainer.RunEpoch());
     if (checkpoints && (log.epoch % options.checkpoint_every == 0 ||
@@ -355,12 +336,14 @@ absl::StatusOr<TrainedSae> Train(const SaeDataset& data,
 
 }  // namespace
 
-std::string EpochLogLine(const SaeEpochLog& log) {
-  return absl::StrFormat(
-      "stage %d total %.4f recon %.4f sparse %.3f align %.4f perp %.5f "
-      "val %.3f indep %.4f",
-      log.stage, log.total, log.recon, log.sparse, log.align, log.perp, log.val,
-      log.indep);
+absl::Status CheckSaeOptions(const SaeOptions& options) {
+  ALIGNSAE_RETURN_IF_ERROR(CheckFields(options));
+  if (options.activation == "topk" && options.k > options.free_features) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("k: must be at most free_features (",
+                     options.free_features, "), got ", options.k));
+  }
+  return absl::OkStatus();
 }
 
 double MeanNorm(const at::Tensor& residuals) {
@@ -370,9 +353,9 @@ double MeanNorm(const at::Tensor& residuals) {
 absl::StatusOr<TrainedSae> TrainSae(const SaeDataset& data,
                                     const SaeOptions& options,
                                     const SaeRun& run) {
-  ALIGNSAE_RETURN_IF_ERROR(CheckFields(options));
+  ALIGNSAE_RETURN_IF_ERROR(CheckSaeOptions(options));
   return WithTorchFence([&]() -> absl::StatusOr<TrainedSae> {
-    ALIGNSAE_RETURN_IF_ERROR(CheckData(data, options));
+    ALIGNSAE_RETURN_IF_ERROR(CheckData(data));
     return Train(data, options, run);
   });
 }

@@ -33,6 +33,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/sae/sae.h"
+#include "model/train/sae/epoch_log.h"
 #include "model/train/sae/losses.h"
 #include "model/train/sae/model.h"
 #include "model/train/sae/options.h"
@@ -47,17 +48,6 @@ struct SaeDataset {
   int concepts = 0;         // R
 };
 
-// One epoch's means over its rows. Terms are before their weight; those of
-// weight 0 are not computed and stay 0.
-struct SaeEpochLog {
-  int epoch = 0;  // From 1, both stages counted.
-  int stage = 1;
-  double total = 0;  // With the weights.
-  double recon = 0, sparse = 0, align = 0, perp = 0, val = 0, indep = 0;
-};
-// One line for people.
-std::string EpochLogLine(const SaeEpochLog& log);
-
 struct TrainedSae {
   SaeShape shape;
   SaeWeights weights;
@@ -67,12 +57,17 @@ struct TrainedSae {
 };
 
 struct SaeRun {
-  std::string state_path;  // Empty: no checkpoints.
+  // Empty: no checkpoints. Its directory is made where it is missing.
+  std::string state_path;
   // Called after each epoch with the number of all epochs. May be empty. An
   // error stops the run and is returned; what was checkpointed is kept.
   std::function<absl::Status(const SaeEpochLog&, int)> on_epoch;
 };
 
+// Whether TrainSae takes the options, whatever the data.
+absl::Status CheckSaeOptions(const SaeOptions& options);
+
+// A run that is refused writes nothing.
 absl::StatusOr<TrainedSae> TrainSae(const SaeDataset& data,
                                     const SaeOptions& options,
                                     const SaeRun& run);

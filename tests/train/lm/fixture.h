@@ -5,9 +5,12 @@
 #define ALIGNSAE_TESTS_TRAIN_LM_FIXTURE_H_
 
 #include <filesystem>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/file.h"
 #include "model/tokenizer/tokenizer.h"
 #include "model/train/data/corpus.h"
 #include "model/train/lm/model.h"
@@ -55,6 +58,36 @@ class TemporaryDirectory {
  private:
   std::string path_;
 };
+
+// Everything below `directory`, by relative path: the bytes of each file, and
+// "directory" for each directory. Empty when it does not exist.
+inline std::map<std::string, std::string> TreeOf(const std::string& directory) {
+  std::map<std::string, std::string> tree;
+  if (!std::filesystem::exists(directory)) return tree;
+  tree["."] = "directory";
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(directory)) {
+    tree[std::filesystem::relative(entry.path(), directory)] =
+        entry.is_regular_file() ? ReadFile(entry.path().string()).value()
+                                : "directory";
+  }
+  return tree;
+}
+
+// Paths whose contents differ, and those that only one side has.
+inline std::vector<std::string> Differences(
+    const std::map<std::string, std::string>& before,
+    const std::map<std::string, std::string>& after) {
+  std::vector<std::string> paths;
+  for (const auto& [path, contents] : before) {
+    const auto it = after.find(path);
+    if (it == after.end() || it->second != contents) paths.push_back(path);
+  }
+  for (const auto& [path, contents] : after) {
+    if (before.count(path) == 0) paths.push_back(path);
+  }
+  return paths;
+}
 
 }  // namespace alignsae
 

@@ -5,13 +5,19 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_split.h"
 #include "model/base/file.h"
 #include "model/gpt2/gpt2.h"
+#include "model/io/tensor_file.h"
+#include "model/train/common/checkpoint.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/status_matchers.h"
 #include "tests/train/lm/fixture.h"
@@ -20,6 +26,7 @@ namespace alignsae {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 class LmTrainerTest : public ::testing::Test {
  protected:
@@ -83,7 +90,7 @@ TEST_F(LmTrainerTest, LearnsASmallCorpusByHeart) {
   options.checkpoint_every = 100;
   const TemporaryDirectory directory("lm_overfit");
   ASSERT_OK_AND_ASSIGN(const LmResult result, Train(directory, options));
-  EXPECT_LT(result.question_loss, 0.1);
+  EXPECT_LT(result.question_loss.value(), 0.1);
   EXPECT_GE(result.accuracy.asked.mean, 0.95);
   const auto log = [&] {
     std::vector<std::string> lines = absl::StrSplit(
@@ -132,23 +139,37 @@ TEST_F(LmTrainerTest, StartsFromAHuggingFaceDirectory) {
             *ReadFile(base.File("gpt2/vocab.json")));
 }
 
+// Expects a refusal with these words that leaves the directory as it was.
+#define EXPECT_REFUSED(run, code, words)                                   \
+  do {                                                                     \
+    const auto before = TreeOf(directory.path());                          \
+    EXPECT_THAT(run, StatusIs(absl::StatusCode::code, HasSubstr(words)));  \
+    EXPECT_THAT(Differences(before, TreeOf(directory.path())), IsEmpty()); \
+  } while (false)
+
 TEST_F(LmTrainerTest, RefusesToContinueARunWithOtherOptionsOrData) {
   const TemporaryDirectory directory("lm_other");
   LmOptions options = SmallOptions();
-  ASSERT_THAT(Train(directory, options, 3), IsOk());
-  options.learning_rate = 0.5;
-  EXPECT_THAT(Train(directory, options),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("learning_rate: must be the run's own to "
-                                 "continue it, 0.002, got 0.5")));
   ASSERT_OK_AND_ASSIGN(
       const Corpus other,
       GenerateCorpus({.people = 6, .biographies_per_person = 3, .seed = 9}));
-  EXPECT_THAT(TrainLm(other, SmallOptions(), {.directory = directory.path()}),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("data_sha256")));
+  for (int64_t stop_after : {3, 0}) {  // Stopped, and finished.
+    ASSERT_THAT(Train(directory, SmallOptions(), stop_after), IsOk());
+    options.learning_rate = 0.5;
+    EXPECT_REFUSED(Train(directory, options), kFailedPrecondition,
+                   "learning_rate: must be the run's own to continue it, "
+                   "0.002, got 0.5");
+    EXPECT_REFUSED(
+        TrainLm(other, SmallOptions(), {.directory = directory.path()}),
+        kFailedPrecondition, "data_sha256");
+  }
+}
+
+TEST_F(LmTrainerTest, HowOftenToProbeMayChangeOnTheWay) {
+  const TemporaryDirectory directory("lm_probe");
+  LmOptions options = SmallOptions();
+  ASSERT_THAT(Train(directory, options, 3), IsOk());
   // How often to probe does not change the weights.
-  options = SmallOptions();
   options.probe_every = 1;
   EXPECT_THAT(Train(directory, options, 1), IsOk());
 }
@@ -172,27 +193,98 @@ TEST_F(LmTrainerTest, RefusesADamagedCheckpoint) {
   ASSERT_THAT(
       WriteFileAtomically(directory.File("training.safetensors"), state),
       IsOk());
-  EXPECT_THAT(Train(directory, SmallOptions()),
-              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("damaged")));
+  EXPECT_REFUSED(Train(directory, SmallOptions()), kDataLoss, "damaged");
 }
 
 TEST_F(LmTrainerTest, RefusesOptionsThatCannotBe) {
   const TemporaryDirectory directory("lm_bad");
   LmOptions options = SmallOptions();
   options.heads = 3;
-  EXPECT_THAT(Train(directory, options),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("width: must be a multiple of heads (3), got "
-                                 "16")));
+  EXPECT_REFUSED(Train(directory, options), kInvalidArgument,
+                 "width: must be a multiple of heads (3), got 16");
   options = SmallOptions();
   options.context = 20;
-  EXPECT_THAT(Train(directory, options),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("context: must be at least")));
-  EXPECT_THAT(TrainLm(corpus_, SmallOptions(),
-                      {.directory = directory.path(), .device = "tpu"}),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("device: must be cpu or cuda")));
+  EXPECT_REFUSED(Train(directory, options), kInvalidArgument,
+                 "context: must be at least");
+  EXPECT_REFUSED(TrainLm(corpus_, SmallOptions(),
+                         {.directory = directory.path(), .device = "tpu"}),
+                 kInvalidArgument, "device: must be cpu or cuda");
+}
+
+nlohmann::json JsonOf(const std::string& path) {
+  return nlohmann::json::parse(ReadFile(path).value());
+}
+
+TEST_F(LmTrainerTest, LossesOfAnEpochCoverAllOfItAlsoAfterAStop) {
+  const TemporaryDirectory whole("lm_sums"), parts("lm_sums_parts");
+  ASSERT_OK_AND_ASSIGN(const LmResult a, Train(whole, SmallOptions()));
+  ASSERT_THAT(Train(parts, SmallOptions(), 4), IsOk());  // Six steps an epoch.
+  ASSERT_THAT(Train(parts, SmallOptions(), 4), IsOk());
+  ASSERT_OK_AND_ASSIGN(const LmResult b, Train(parts, SmallOptions()));
+  EXPECT_EQ(a.biography_loss, b.biography_loss);
+  EXPECT_EQ(a.question_loss, b.question_loss);
+  for (const char* name : {"biography_loss", "question_loss"}) {
+    EXPECT_EQ(JsonOf(whole.File("lm.json"))[name],
+              JsonOf(parts.File("lm.json"))[name]);
+  }
+  const auto losses_of = [](const TemporaryDirectory& directory) {
+    std::vector<nlohmann::json> losses;
+    for (absl::string_view line : absl::StrSplit(
+             *ReadFile(directory.File("log.jsonl")), '\n', absl::SkipEmpty())) {
+      const auto json = nlohmann::json::parse(line);
+      losses.push_back({json["biography_loss"], json["question_loss"]});
+    }
+    return losses;
+  };
+  EXPECT_EQ(losses_of(whole).size(), 2u);
+  EXPECT_EQ(losses_of(whole), losses_of(parts));
+}
+
+TEST_F(LmTrainerTest, TheResultOfAFinishedRunIsWrittenAgainAsItWas) {
+  const TemporaryDirectory directory("lm_again");
+  ASSERT_THAT(Train(directory, SmallOptions()), IsOk());
+  const std::string result = *ReadFile(directory.File("lm.json"));
+  std::filesystem::remove(directory.File("lm.json"));
+  ASSERT_THAT(Train(directory, SmallOptions()), IsOk());
+  EXPECT_EQ(*ReadFile(directory.File("lm.json")), result);
+}
+
+TEST_F(LmTrainerTest, ALossThatNoStepMeasuredIsNull) {
+  const TemporaryDirectory directory("lm_null");
+  ASSERT_THAT(Train(directory, SmallOptions()), IsOk());
+  // A state that does not know the sums of its last epoch.
+  const std::string path = directory.File("training.safetensors");
+  ASSERT_OK_AND_ASSIGN(const SafetensorsFile file, SafetensorsFile::Open(path));
+  std::map<std::string, std::string> metadata = file.header().metadata;
+  metadata.erase("epoch_sums");
+  metadata.erase("content_sha256");
+  NamedTensors tensors;
+  for (const auto& [name, entry] : file.header().tensors) {
+    ASSERT_OK_AND_ASSIGN(const at::Tensor tensor,
+                         ReadFloatTensor(file, name, entry.shape));
+    tensors.emplace_back(name, tensor);
+  }
+  ASSERT_THAT(WriteTrainingState(path, tensors, metadata), IsOk());
+  std::filesystem::remove(directory.File("lm.json"));
+  ASSERT_OK_AND_ASSIGN(const LmResult result, Train(directory, SmallOptions()));
+  EXPECT_FALSE(result.biography_loss.has_value());
+  EXPECT_TRUE(JsonOf(directory.File("lm.json"))["biography_loss"].is_null());
+  EXPECT_TRUE(
+      JsonOf(directory.File("lm.json"))["accuracy_asked"]["mean"].is_number());
+}
+
+TEST_F(LmTrainerTest, AResultNeverStandsBesideTheWeightsOfAnotherRun) {
+  const TemporaryDirectory directory("lm_stale");
+  ASSERT_THAT(Train(directory, SmallOptions()), IsOk());
+  LmOptions options = SmallOptions();
+  options.seed = 8;
+  ASSERT_THAT(TrainLm(corpus_, options,
+                      {.directory = directory.path(),
+                       .restart = true,
+                       .stop_after_steps = 2}),
+              IsOk());
+  EXPECT_FALSE(FileExists(directory.File("lm.json")));
+  EXPECT_THAT(*ReadFile(directory.File("log.jsonl")), IsEmpty());
 }
 
 TEST_F(LmTrainerTest, StopsWithACheckpointWhenAskedTo) {

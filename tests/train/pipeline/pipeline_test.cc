@@ -53,18 +53,6 @@ TrainPreset MicroPreset() {
   return preset;
 }
 
-// Every file below `directory`, by relative path.
-std::map<std::string, std::string> FilesOf(const std::string& directory) {
-  std::map<std::string, std::string> files;
-  for (const auto& entry :
-       std::filesystem::recursive_directory_iterator(directory)) {
-    if (!entry.is_regular_file()) continue;
-    files[std::filesystem::relative(entry.path(), directory)] =
-        ReadFile(entry.path().string()).value();
-  }
-  return files;
-}
-
 class PipelineTest : public ::testing::Test {
  protected:
   explicit PipelineTest() : directory_("pipeline_test") {}
@@ -143,8 +131,8 @@ TEST_F(PipelineTest, StoppedAnywhereItGoesOnToTheSameBits) {
     ASSERT_LT(++stops, 100);
   }
   EXPECT_GT(stops, 5);
-  const auto expected = FilesOf(whole.out);
-  const auto got = FilesOf(stopped.out);
+  const auto expected = TreeOf(whole.out);
+  const auto got = TreeOf(stopped.out);
   ASSERT_EQ(expected.size(), got.size());
   for (const auto& [path, contents] : expected) {
     EXPECT_TRUE(got.at(path) == contents) << path << " differs";
@@ -156,7 +144,7 @@ TEST_F(PipelineTest, ChangedOptionsRedoOnlyWhatDependsOnThem) {
   preset.pipeline.baselines = "class_means";
   const PipelineRun run = RunIn("redo");
   ASSERT_OK(RunPipeline(preset, run).status());
-  const auto before = FilesOf(run.work + "/stages");
+  const auto before = TreeOf(run.work + "/stages");
   const auto time_of = [&](const std::string& file) {
     return std::filesystem::last_write_time(run.work + "/" + file);
   };
@@ -169,7 +157,7 @@ TEST_F(PipelineTest, ChangedOptionsRedoOnlyWhatDependsOnThem) {
   ASSERT_OK(RunPipeline(preset, run).status());
   EXPECT_NE(time_of("sae/resid_post_0/sae_weights.safetensors"), sae_time);
   EXPECT_EQ(time_of("lm/gpt2/model.safetensors"), model_time);
-  const auto after = FilesOf(run.work + "/stages");
+  const auto after = TreeOf(run.work + "/stages");
   EXPECT_EQ(before.at("lm.json"), after.at("lm.json"));
   EXPECT_NE(before.at("evaluation.json"), after.at("evaluation.json"));
 }
@@ -209,10 +197,80 @@ TEST_F(PipelineTest, ChangedTrainingOptionsTrainAnewWhatWasHalfTrained) {
   ASSERT_OK(RunPipeline(preset, run).status());
   const PipelineRun fresh = RunIn("fresh");
   ASSERT_OK(RunPipeline(preset, fresh).status());
-  EXPECT_EQ(FilesOf(run.out), FilesOf(fresh.out));
+  EXPECT_EQ(TreeOf(run.out), TreeOf(fresh.out));
   // Also when it was finished, and when the data are others.
   preset.data.seed = 9;
   ASSERT_OK(RunPipeline(preset, run).status());
+}
+
+TEST_F(PipelineTest, ARefusedRunLeavesEverythingAsItWas) {
+  TrainPreset good = MicroPreset();
+  good.pipeline.baselines = "none";
+  PipelineRun run = RunIn("refused_later");
+  ASSERT_OK(RunPipeline(good, run).status());
+  const auto expect_refused = [&](const TrainPreset& preset,
+                                  absl::StatusCode code,
+                                  const std::string& words) {
+    const auto before = TreeOf(directory_.path());
+    EXPECT_THAT(RunPipeline(preset, run), StatusIs(code, HasSubstr(words)));
+    EXPECT_THAT(Differences(before, TreeOf(directory_.path())),
+                ::testing::IsEmpty());
+  };
+  const auto invalid = absl::StatusCode::kInvalidArgument;
+  TrainPreset preset = good;
+  preset.lm.heads = 3;
+  expect_refused(preset, invalid, "width: must be a multiple of heads");
+  preset = good;
+  preset.data.seed = 9;
+  preset.lm.context = 20;
+  expect_refused(preset, invalid, "context: must be at least");
+  preset = good;
+  preset.sae.activation = "topk";
+  preset.sae.k = 17;
+  expect_refused(preset, invalid, "k: must be at most free_features");
+  run.name = "a\nb";
+  expect_refused(good, invalid, "name: must be 1 to 128 bytes");
+  run.name = "";
+  run.init_from = run.work + "/lm/gpt2";
+  preset = good;
+  preset.pipeline.layers = "0,2";
+  expect_refused(preset, invalid, "layers: must be in [0, 1]");
+  run.init_from = "";
+  const std::string out = run.out;
+  run.out = run.work + "/data";
+  expect_refused(good, absl::StatusCode::kFailedPrecondition,
+                 "must be absent, empty or a directory with bundle.json");
+  run.out = out;
+  // A damaged checkpoint, from which a damaged model would be made good.
+  const std::string state = run.work + "/lm/training.safetensors";
+  std::string bytes = ReadFile(state).value();
+  bytes[bytes.size() - 5] ^= 1;
+  ASSERT_OK(WriteFileAtomically(state, bytes));
+  std::filesystem::remove(run.work + "/lm/gpt2/model.safetensors");
+  run.commit = "other";
+  expect_refused(good, absl::StatusCode::kDataLoss, "damaged");
+}
+
+TEST_F(PipelineTest, ProvenanceNamesTheCommitOfEachStage) {
+  TrainPreset preset = MicroPreset();
+  preset.pipeline.baselines = "none";
+  preset.pipeline.layers = "0";
+  PipelineRun run = RunIn("commits");
+  run.commit = "aaaa";
+  int asked = 0;
+  run.should_stop = [&] {  // Inside the training of the SAE.
+    return FileExists(run.work + "/stages/lm.json") && ++asked > 3;
+  };
+  ASSERT_THAT(RunPipeline(preset, run), StatusIs(absl::StatusCode::kCancelled));
+  run.should_stop = nullptr;
+  run.commit = "bbbb";
+  ASSERT_OK(RunPipeline(preset, run).status());
+  ASSERT_OK_AND_ASSIGN(const std::string text,
+                       ReadFile(run.out + "/bundle.json"));
+  ASSERT_OK_AND_ASSIGN(const Manifest manifest, ParseManifest(text));
+  EXPECT_EQ(manifest.provenance_commit,
+            "bundle: bbbb, data: aaaa, evaluation: bbbb, lm: aaaa, "
+            "sae_resid_post_0: aaaa,bbbb");
 }
 
 TEST_F(PipelineTest, BadOptionsAreRefusedBeforeAnythingIsTrained) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "model/base/file.h"
+#include "model/base/status_macros.h"
 #include "tests/support/status_matchers.h"
 #include "tests/train/lm/fixture.h"
 
@@ -16,7 +17,7 @@ namespace {
 class StageBookTest : public ::testing::Test {
  protected:
   StageBookTest()
-      : directory_("stage_book"), book_(directory_.path(), nullptr) {
+      : directory_("stage_book"), book_(directory_.path(), "abc", nullptr) {
     std::filesystem::create_directories(directory_.path());
   }
 
@@ -69,16 +70,76 @@ TEST_F(StageBookTest, ADamagedMarkerRunsItAgain) {
   EXPECT_EQ(runs_, 2);
 }
 
-TEST_F(StageBookTest, AStageThatFailsIsNotDoneEvenIfItWasBefore) {
+TEST_F(StageBookTest, AStageThatFailsHalfWayIsNotDoneEvenIfItWasBefore) {
   ASSERT_OK(Run("a").status());
   EXPECT_THAT(book_.Run({.name = "make",
                          .inputs = "b",
                          .outputs = {"out.txt"},
-                         .run = [] { return absl::CancelledError("stop"); }}),
+                         .run =
+                             [&] {
+                               EXPECT_OK(WriteFileAtomically(
+                                   book_.Path("out.txt"), "result"));
+                               return absl::CancelledError("stop");
+                             }}),
               StatusIs(absl::StatusCode::kCancelled));
-  // The output is still that of "a", but who knows what "b" left behind.
+  // The output reads like that of "a", but who knows what "b" left behind.
   ASSERT_OK(Run("a").status());
   EXPECT_EQ(runs_, 2);
+}
+
+TEST_F(StageBookTest, AStageThatRefusesLeavesEverythingAsItWas) {
+  ASSERT_OK(Run("a").status());
+  ASSERT_OK(WriteFileAtomically(book_.Path("state"), "an hour of work"));
+  for (const char* inputs : {"b", "a"}) {
+    std::filesystem::remove(directory_.File("out.txt"));
+    const auto before = TreeOf(directory_.path());
+    EXPECT_THAT(
+        book_.Run({.name = "make",
+                   .inputs = inputs,
+                   .outputs = {"out.txt"},
+                   .state = {"state"},
+                   .run = [] { return absl::InvalidArgumentError("no"); }}),
+        StatusIs(absl::StatusCode::kInvalidArgument));
+    EXPECT_THAT(Differences(before, TreeOf(directory_.path())),
+                ::testing::IsEmpty());
+  }
+}
+
+TEST_F(StageBookTest, CommitsAreThoseThatMadeTheOutputs) {
+  const auto commits_after = [&](const std::string& commit,
+                                 const std::string& inputs, bool stop) {
+    StageBook book(directory_.path(), commit, nullptr);
+    const auto status =
+        book.Run({.name = "make",
+                  .inputs = inputs,
+                  .outputs = {"out.txt"},
+                  .state = {"state"},
+                  .run = [&]() -> absl::Status {
+                    ALIGNSAE_RETURN_IF_ERROR(
+                        WriteFileAtomically(book.Path("state"), commit));
+                    if (stop) return absl::CancelledError("stop");
+                    return WriteFileAtomically(book.Path("out.txt"), "result");
+                  }});
+    EXPECT_EQ(status.ok(), !stop);
+    return book.commits().at("make");
+  };
+  EXPECT_EQ(commits_after("aaaa", "1", false), "aaaa");
+  EXPECT_EQ(commits_after("bbbb", "1", false), "aaaa");  // Done before.
+  EXPECT_EQ(commits_after("bbbb", "2", true), "bbbb");
+  EXPECT_EQ(commits_after("cccc", "2", false), "bbbb,cccc");
+  EXPECT_EQ(commits_after("cccc", "2", false), "bbbb,cccc");
+  EXPECT_EQ(commits_after("cccc", "3", false), "cccc");
+}
+
+TEST_F(StageBookTest, TheDigestDoesNotDependOnTheCommit) {
+  ASSERT_OK_AND_ASSIGN(const std::string digest, Run("a"));
+  std::filesystem::remove_all(directory_.File("stages"));
+  StageBook other(directory_.path(), "other", nullptr);
+  EXPECT_THAT(other.Run({.name = "make",
+                         .inputs = "a",
+                         .outputs = {"out.txt"},
+                         .run = [] { return absl::OkStatus(); }}),
+              IsOkAndHolds(digest));
 }
 
 TEST_F(StageBookTest, AnOutputThatTheStageDidNotWriteIsAnError) {

@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_split.h"
 #include "model/base/file.h"
 #include "model/io/tensor_file.h"
+#include "model/train/sae/checkpoint.h"
 #include "tests/support/status_matchers.h"
 #include "tests/train/lm/fixture.h"
 #include "tests/train/sae/fixture.h"
@@ -18,6 +20,8 @@ namespace alignsae {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 
 // Batches of a few kilobytes: threads would only wait for each other.
 class OneThread : public ::testing::Environment {
@@ -66,19 +70,20 @@ TEST(SaeTrainerTest, EveryTermIsLoggedAndFallsInItsStage) {
   EXPECT_EQ(stage2_start.stage, 2);
   EXPECT_EQ(last.epoch, 16);
   // Stage 1 knows no labels.
-  EXPECT_EQ(stage1_end.align, 0);
-  EXPECT_EQ(stage1_end.perp, 0);
-  EXPECT_EQ(stage1_end.val, 0);
-  EXPECT_NEAR(stage1_end.total, stage1_end.recon + 1e-2 * stage1_end.sparse,
+  EXPECT_EQ(stage1_end.align, std::nullopt);
+  EXPECT_EQ(stage1_end.perp, std::nullopt);
+  EXPECT_EQ(stage1_end.val, std::nullopt);
+  EXPECT_NEAR(stage1_end.total, *stage1_end.recon + 1e-2 * *stage1_end.sparse,
               1e-6);
-  EXPECT_LT(stage1_end.recon, first.recon / 2);
-  EXPECT_LT(last.align, stage2_start.align / 2);
-  EXPECT_LT(last.val, stage2_start.val);
-  EXPECT_EQ(last.indep, 0);  // Weight 0.
-  EXPECT_NEAR(
-      last.total,
-      last.recon + 1e-2 * last.sparse + last.align + last.perp + 0.5 * last.val,
-      1e-5);
+  EXPECT_LT(*stage1_end.recon, *first.recon / 2);
+  EXPECT_LT(*last.align, *stage2_start.align / 2);
+  EXPECT_LT(*last.val, *stage2_start.val);
+  EXPECT_EQ(last.indep, std::nullopt);  // Weight 0.
+  EXPECT_NEAR(last.total,
+              *last.recon + 1e-2 * *last.sparse + *last.align + *last.perp +
+                  0.5 * *last.val,
+              1e-5);
+  EXPECT_THAT(EpochLogLine(stage1_end), Not(HasSubstr("align")));
   EXPECT_THAT(EpochLogLine(last), HasSubstr("stage 2 total "));
 }
 
@@ -107,7 +112,7 @@ TEST(SaeTrainerTest, AllActivationsTrain) {
     options.k = 8;
     ASSERT_OK_AND_ASSIGN(const TrainedSae trained,
                          TrainSae(SyntheticResiduals(), options, {}));
-    EXPECT_LT(trained.log.back().recon, trained.log.front().recon)
+    EXPECT_LT(*trained.log.back().recon, *trained.log.front().recon)
         << activation;
     EXPECT_EQ(trained.weights.threshold.defined(),
               std::string(activation) == "jumprelu");
@@ -162,6 +167,7 @@ TEST(SaeTrainerTest, TheStateOfAnotherRunIsRefused) {
   SaeRun run;
   run.state_path = directory.File("state.safetensors");
   ASSERT_OK(TrainSae(data, options, run).status());
+  const auto before = TreeOf(directory.path());
   options.perp = 0.5;
   EXPECT_THAT(TrainSae(data, options, run),
               StatusIs(absl::StatusCode::kFailedPrecondition,
@@ -171,6 +177,85 @@ TEST(SaeTrainerTest, TheStateOfAnotherRunIsRefused) {
   EXPECT_THAT(TrainSae(other, SmallSaeOptions(), run),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        HasSubstr("must be of the same data and options")));
+  EXPECT_THAT(Differences(before, TreeOf(directory.path())), IsEmpty());
+}
+
+// A checkpoint directory of a run over synthetic residuals, stopped half-way.
+class MakeSaeTest : public ::testing::Test {
+ protected:
+  MakeSaeTest() : directory_("make_sae") {
+    const SaeDataset data = SyntheticResiduals();
+    inputs_.relations = {"a", "b", "c"};
+    inputs_.train.labels = data.labels;
+    inputs_.train.first_tokens = data.first_tokens;
+    inputs_.train.by_site[2] = data.residuals;
+    inputs_.validation = inputs_.train;
+    plan_.hook = {HookKind::kResidPost, 1};
+    plan_.options = SmallSaeOptions();
+    plan_.directory = directory_.path();
+  }
+
+  void StopAfter(int epochs) {
+    int asked = 0;
+    plan_.should_stop = [&] { return ++asked == epochs; };
+    EXPECT_THAT(MakeSae(inputs_, plan_),
+                StatusIs(absl::StatusCode::kCancelled));
+    plan_.should_stop = nullptr;
+  }
+  void ExpectRefused(absl::StatusCode code, const std::string& words) {
+    const auto before = TreeOf(directory_.path());
+    EXPECT_THAT(MakeSae(inputs_, plan_), StatusIs(code, HasSubstr(words)));
+    EXPECT_THAT(Differences(before, TreeOf(directory_.path())), IsEmpty());
+  }
+
+  TemporaryDirectory directory_;
+  SaeInputs inputs_;
+  SaePlan plan_;
+};
+
+TEST_F(MakeSaeTest, ARefusedRunLeavesItsDirectoryAsItWas) {
+  plan_.options.free_features = 0;
+  ExpectRefused(absl::StatusCode::kInvalidArgument, "free_features");
+  plan_.options = SmallSaeOptions();
+  StopAfter(5);
+  plan_.options.perp = 0.5;
+  ExpectRefused(absl::StatusCode::kFailedPrecondition, "another run");
+  plan_.options = SmallSaeOptions();
+  const QuestionResiduals train = inputs_.train;
+  inputs_.train.by_site.at(2) = train.by_site.at(2) + 1;
+  ExpectRefused(absl::StatusCode::kFailedPrecondition, "another run");
+  inputs_.train = train;
+  const std::string state = directory_.File("training.safetensors");
+  std::string bytes = *ReadFile(state);
+  bytes[bytes.size() - 5] ^= 1;
+  ASSERT_OK(WriteFileAtomically(state, bytes));
+  ExpectRefused(absl::StatusCode::kDataLoss, "damaged");
+}
+
+TEST_F(MakeSaeTest, TheLogHoldsTheTermsThatWereComputed) {
+  StopAfter(5);
+  const std::vector<std::string> lines =
+      absl::StrSplit(*ReadFile(directory_.File("log.jsonl")), '\n');
+  EXPECT_THAT(lines.at(0), HasSubstr("\"recon\""));
+  EXPECT_THAT(lines.at(0), Not(HasSubstr("\"align\"")));  // Stage 1.
+  EXPECT_THAT(lines.at(4), HasSubstr("\"align\""));
+  EXPECT_THAT(lines.at(4), Not(HasSubstr("\"indep\"")));  // Weight 0.
+}
+
+TEST(SaeTrainerTest, MeansCoverEveryRowAlsoWhereOneIsLeftOver) {
+  // The learning rate is 0: every epoch sees the same weights.
+  const auto recon = [](int rows, int batch) {
+    SaeDataset data = SyntheticResiduals();
+    data.residuals = data.residuals.narrow(0, 0, rows);
+    data.labels = data.labels.narrow(0, 0, rows);
+    data.first_tokens = data.first_tokens.narrow(0, 0, rows);
+    SaeOptions options = SmallSaeOptions();
+    options.batch_size = batch;
+    options.learning_rate = 0;
+    return *TrainSae(data, options, {}).value().log.front().recon;
+  };
+  EXPECT_NEAR(recon(97, 48), recon(97, 97), 1e-6);
+  EXPECT_NEAR(recon(3, 2), recon(3, 3), 1e-6);
 }
 
 TEST(SaeTrainerTest, BadOptionsAndDataAreRefusedByName) {
