@@ -149,13 +149,6 @@ absl::StatusOr<Sae> Sae::Build(Sae sae, absl::string_view source) {
         CheckFinite(source, "W_dec", sae.concept_w_dec_, 0, slots_cpu));
   }
   ALIGNSAE_RETURN_IF_ERROR(CheckDirections(source, config, sae.concept_w_dec_));
-
-  at::Tensor means = at::empty(slots_cpu.sizes(), at::kFloat);
-  for (size_t r = 0; r < config.concepts.size(); ++r) {
-    means.data_ptr<float>()[r] =
-        static_cast<float>(config.concepts[r].active_mean);
-  }
-  sae.active_mean_ = means.to(device);
   return sae;
 }
 

@@ -80,11 +80,8 @@ class Sae {
   // features decide.
   at::Tensor SlotValues(const at::Tensor& h, const at::Tensor& slots) const;
 
-  // Columns of W_enc [D, R] and rows of W_dec [R, D] in concept order, and
-  // calibration.
-  const at::Tensor& concept_encoder() const { return concept_w_enc_; }
+  // Rows of W_dec in concept order: [R, D].
   const at::Tensor& concept_decoder() const { return concept_w_dec_; }
-  const at::Tensor& concept_active_mean() const { return active_mean_; }  // [R]
   // Feature index of each concept, int64.
   const at::Tensor& concept_slots() const { return concept_slots_; }  // [R]
   // Whole only.
@@ -102,7 +99,6 @@ class Sae {
   at::Tensor concept_b_enc_;  // [R]
   at::Tensor concept_w_dec_;  // [R, D]
   at::Tensor concept_slots_;  // [R] int64
-  at::Tensor active_mean_;    // [R]
   at::Tensor free_mask_;      // [F] bool, true on free features (whole only).
 };
 

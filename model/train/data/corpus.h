@@ -9,7 +9,7 @@
 //
 // Example:
 //   ALIGNSAE_ASSIGN_OR_RETURN(Corpus corpus, GenerateCorpus({.people = 200}));
-//   const Question& q = corpus.QuestionAt(person, Relation::kMajor, wording);
+//   corpus.questions.front().prompt;
 
 #ifndef ALIGNSAE_MODEL_TRAIN_DATA_CORPUS_H_
 #define ALIGNSAE_MODEL_TRAIN_DATA_CORPUS_H_
@@ -71,12 +71,6 @@ struct Corpus {
   std::vector<Question> questions;     // By person, relation, wording.
   // Decides the whole content: SHA-256 of data.json as written or read.
   std::string hash;
-
-  const Question& QuestionAt(int person, Relation relation, int wording) const {
-    return questions[(person * kRelationCount + static_cast<int>(relation)) *
-                         kQuestionWordings +
-                     wording];
-  }
 };
 
 absl::StatusOr<Corpus> GenerateCorpus(const DataOptions& options);

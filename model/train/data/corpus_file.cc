@@ -189,7 +189,7 @@ absl::Status ReadQuestion(const nlohmann::json& line, Corpus& corpus) {
                             Field<std::string>(line, "relation"));
   ALIGNSAE_ASSIGN_OR_RETURN(question.relation, RelationByName(relation_name));
   ALIGNSAE_ASSIGN_OR_RETURN(question.wording, Field<int>(line, "wording"));
-  // QuestionAt indexes by this order.
+  // The order that Corpus::questions promises.
   const size_t index = corpus.questions.size();
   const int wording = static_cast<int>(index % kQuestionWordings);
   const int relation =

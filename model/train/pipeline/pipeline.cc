@@ -42,19 +42,6 @@ absl::StatusOr<nlohmann::json> ReadJson(const std::string& path) {
   return ParseJson(text);
 }
 
-// What a run starts from, by content: a directory may change behind its name.
-absl::StatusOr<std::string> HashOf(const std::string& directory,
-                                   const std::vector<std::string>& files) {
-  std::string hashes;
-  if (directory.empty()) return hashes;
-  for (const std::string& file : files) {
-    ALIGNSAE_ASSIGN_OR_RETURN(const std::string hash,
-                              Sha256OfFile(absl::StrCat(directory, "/", file)));
-    absl::StrAppend(&hashes, " ", file, " ", hash);
-  }
-  return hashes;
-}
-
 class Pipeline {
  public:
   Pipeline(const TrainPreset& preset, const PipelineRun& run)
@@ -160,10 +147,10 @@ absl::Status Pipeline::MakeData() {
 absl::Status Pipeline::TrainModel() {
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::string initial,
-      HashOf(run_.init_from, {"config.json", "model.safetensors"}));
+      HashesOf(run_.init_from, {"config.json", "model.safetensors"}));
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::string merges,
-      HashOf(run_.tokenizer_directory, {"vocab.json", "merges.txt"}));
+      HashesOf(run_.tokenizer_directory, {"vocab.json", "merges.txt"}));
   std::vector<std::string> outputs;
   for (const char* file :
        {"config.json", "model.safetensors", "vocab.json", "merges.txt"}) {

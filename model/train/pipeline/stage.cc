@@ -75,6 +75,18 @@ class FileStamps {
 
 }  // namespace
 
+absl::StatusOr<std::string> HashesOf(const std::string& directory,
+                                     const std::vector<std::string>& files) {
+  std::string hashes;
+  if (directory.empty()) return hashes;
+  for (const std::string& file : files) {
+    ALIGNSAE_ASSIGN_OR_RETURN(const std::string hash,
+                              Sha256OfFile(absl::StrCat(directory, "/", file)));
+    absl::StrAppend(&hashes, " ", file, " ", hash);
+  }
+  return hashes;
+}
+
 // Hash of the stage's name, inputs and outputs as they are.
 absl::StatusOr<std::string> StageBook::DigestOf(const Stage& stage) const {
   nlohmann::ordered_json outputs = nlohmann::ordered_json::object();

@@ -49,6 +49,11 @@ struct Stage {
   std::function<absl::Status()> run;
 };
 
+// What a stage starts from, by content: a directory may change behind its name.
+// " <file> <SHA-256>" of each file; "" for the directory "".
+absl::StatusOr<std::string> HashesOf(const std::string& directory,
+                                     const std::vector<std::string>& files);
+
 class StageBook {
  public:
   // `commit` is that of these sources; it may be empty. `progress` may be null;

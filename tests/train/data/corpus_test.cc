@@ -218,9 +218,11 @@ TEST(CorpusTest, VocabularyStaysBelow4096AndAnswersHaveThreeTokensOnAverage) {
   EXPECT_GE(tokens / static_cast<double>(corpus.questions.size()), 3);
 }
 
-TEST(CorpusTest, QuestionAtFindsEveryQuestion) {
+TEST(CorpusTest, QuestionsAreByPersonRelationAndWording) {
   ASSERT_OK_AND_ASSIGN(const Corpus corpus, GenerateCorpus({.people = 4}));
-  const Question& question = corpus.QuestionAt(2, Relation::kMajor, 7);
+  const int relation = static_cast<int>(Relation::kMajor);
+  const Question& question = corpus.questions.at(
+      (2 * kRelationCount + relation) * kQuestionWordings + 7);
   EXPECT_EQ(question.person, 2);
   EXPECT_EQ(question.relation, Relation::kMajor);
   EXPECT_EQ(question.wording, 7);

@@ -35,8 +35,10 @@ TEST(EvalSetTest, PromptsAreThoseOfTheCorpus) {
        {Split::kSaeTrain, Split::kValidation, Split::kTest, Split::kUnseen}) {
     for (const EvalPrompt& prompt :
          MakePrompts(set, tokenizer, SamplePeople(set, 0), split)) {
-      const Question& question = corpus.QuestionAt(
-          prompt.person, kRelations[prompt.relation], prompt.wording);
+      const Question& question = corpus.questions.at(
+          (prompt.person * kRelationCount + prompt.relation) *
+              kQuestionWordings +
+          prompt.wording);
       EXPECT_EQ(prompt.tokens, tokenizer.Encode(question.prompt));
       EXPECT_EQ(question.split, split);
       EXPECT_EQ(

@@ -98,13 +98,16 @@ class EvalProtocolTest : public ::testing::Test {
 
 TEST_F(EvalProtocolTest, TheSaeNeverSeesTestOrUnseenWordings) {
   EXPECT_OK(Collect(Poisoned({Split::kTest, Split::kUnseen})));
-  EXPECT_FALSE(Collect(Poisoned({Split::kSaeTrain})).ok());
-  EXPECT_FALSE(Collect(Poisoned({Split::kValidation})).ok());
+  EXPECT_THAT(Collect(Poisoned({Split::kSaeTrain})),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(Collect(Poisoned({Split::kValidation})),
+              StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST_F(EvalProtocolTest, TheChoiceSeesValidationWordingsAlone) {
   EXPECT_OK(Select(Poisoned({Split::kTest, Split::kUnseen, Split::kSaeTrain})));
-  EXPECT_FALSE(Select(Poisoned({Split::kValidation})).ok());
+  EXPECT_THAT(Select(Poisoned({Split::kValidation})),
+              StatusIs(absl::StatusCode::kInternal));
 }
 
 }  // namespace
