@@ -13,6 +13,8 @@
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/families.h"
+#include "model/bundle/generation_config.h"
+#include "model/io/weights_file.h"
 #include "model/tensor/torch_fence.h"
 
 namespace alignsae {
@@ -65,6 +67,18 @@ absl::Status CheckVocabulary(const std::string& directory,
   return absl::FailedPreconditionError(absl::StrCat(
       directory, ": tokenizer: must have at most ", model.vocab_size,
       " tokens, the model's vocab_size, got ", tokenizer.vocab_size()));
+}
+
+// As in Hugging Face's generate(), generation_config.json goes before
+// config.json; both go before the tokenizer's <|endoftext|>, for a model may
+// have been taught another end. A file that names no id of the vocabulary does
+// not decide.
+std::vector<int32_t> EndTokensOf(const GenerationConfig& generation,
+                                 const LoadedTransformer& loaded,
+                                 const Tokenizer& tokenizer) {
+  if (!generation.end_tokens.ids.empty()) return generation.end_tokens.ids;
+  if (!loaded.end_tokens.ids.empty()) return loaded.end_tokens.ids;
+  return EndTokens::Only(tokenizer.eos_token_id()).ids;
 }
 
 absl::Status CheckFits(const std::string& directory, const SaeConfig& sae,
@@ -128,6 +142,8 @@ class Assembly {
 absl::Status Assembly::AddModel(const std::string& directory,
                                 const std::string& name,
                                 const std::string& sha256) {
+  // Before hashing: without that file there is nothing to hash.
+  ALIGNSAE_RETURN_IF_ERROR(CheckWeightsFile(directory));
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::optional<HashedFile> weights,
       VerifyHash(absl::StrCat(directory, "/model.safetensors"), sha256,
@@ -150,10 +166,14 @@ absl::Status Assembly::AddModel(const std::string& directory,
   info.context_length = facts.context_length;
   info.vocab_size = facts.vocab_size;
   info.weight_type = std::string(WeightTypeName(loaded->model->weight_type()));
-  // config.json decides: a model may have been taught another end than the
-  // tokenizer's <|endoftext|>.
-  info.eos_token_id = loaded->eos_token_id >= 0 ? loaded->eos_token_id
-                                                : tokenizer->eos_token_id();
+  ALIGNSAE_ASSIGN_OR_RETURN(const GenerationConfig generation,
+                            ReadGenerationConfig(directory, facts.vocab_size));
+  info.eos_token_ids = EndTokensOf(generation, *loaded, *tokenizer);
+  for (const std::string& warning : loaded->warnings) {
+    bundle_.warnings.push_back(absl::StrCat(directory, "/", warning));
+  }
+  bundle_.warnings.insert(bundle_.warnings.end(), generation.warnings.begin(),
+                          generation.warnings.end());
   bundle_.tokenizer = std::make_shared<const Tokenizer>(*std::move(tokenizer));
   bundle_.model = std::move(loaded->model);
   return absl::OkStatus();

@@ -36,6 +36,8 @@ struct Bundle {
   // Shared: several bundles may stand on one model.
   std::shared_ptr<const Transformer> model;
   std::vector<Sae> saes;  // In the order of catalog->checkpoints.
+  // What was found odd and taken all the same, one sentence each.
+  std::vector<std::string> warnings;
 };
 
 struct BundleOptions {

@@ -13,7 +13,10 @@ absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,
   // GPT-2's parser refuses every other model_type by name.
   ALIGNSAE_ASSIGN_OR_RETURN(Gpt2 model, Gpt2::Load(directory, device, type));
   LoadedTransformer loaded;
-  loaded.eos_token_id = model.config().eos_token_id;
+  loaded.end_tokens = model.config().end_tokens;
+  loaded.warnings =
+      UnreachableWarnings(loaded.end_tokens, "config.json: eos_token_id",
+                          model.config().vocab_size);
   loaded.model = std::make_unique<const Gpt2>(std::move(model));
   return loaded;
 }

@@ -10,18 +10,20 @@
 
 #include <ATen/ATen.h>
 
-#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/transformer/end_tokens.h"
 #include "model/transformer/transformer.h"
 
 namespace alignsae {
 
 struct LoadedTransformer {
   std::unique_ptr<const Transformer> model;
-  int32_t eos_token_id = -1;  // -1: config.json names none.
+  EndTokens end_tokens;               // Those that config.json names.
+  std::vector<std::string> warnings;  // For the log, one sentence each.
 };
 
 absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,

@@ -67,6 +67,8 @@ struct LoadedEngine {
   // Why the model runs in f32 though another type was asked for; empty: it does
   // not.
   std::string weight_type_fallback;
+  // What was odd in the files and taken all the same, one sentence each.
+  std::vector<std::string> warnings;
 };
 
 absl::StatusOr<LoadedEngine> LoadEngine(const EngineSetup& setup);

@@ -75,6 +75,7 @@ absl::StatusOr<LoadedEngine> LoadEngine(const EngineSetup& setup) {
           : LoadParts(setup.model_directory, setup.sae_directories, options));
   loaded.catalog = bundle->catalog;
   loaded.tokenizer = bundle->tokenizer;
+  loaded.warnings = bundle->warnings;
   loaded.blas = BlasLibrary();
   loaded.kernels = CpuKernels().name;
   loaded.threads = at::get_num_threads();

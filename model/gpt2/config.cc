@@ -1,5 +1,6 @@
 #include "model/gpt2/config.h"
 
+#include <iterator>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -26,13 +27,35 @@ struct NamedActivation {
   const char* name;
   Activation activation;
 };
-// The first name of an activation is the one that is written.
+// Hugging Face's names. The first one of an activation is what is written;
+// gelu_fast and gelu_accurate are the tanh form with its factors in another
+// order.
 constexpr NamedActivation kActivations[] = {
     {"gelu_new", Activation::kGeluTanh},
     {"gelu_pytorch_tanh", Activation::kGeluTanh},
+    {"gelu_fast", Activation::kGeluTanh},
+    {"gelu_accurate", Activation::kGeluTanh},
     {"gelu", Activation::kGeluErf},
+    {"gelu_python", Activation::kGeluErf},
     {"relu", Activation::kRelu},
+    {"silu", Activation::kSilu},
+    {"swish", Activation::kSilu},
+    {"quick_gelu", Activation::kQuickGelu},
+    {"tanh", Activation::kTanh},
 };
+
+std::string ActivationNames() {
+  std::string names;
+  for (const NamedActivation& known : kActivations) {
+    const bool last = &known == std::end(kActivations) - 1;
+    absl::StrAppend(&names,
+                    names.empty() ? ""
+                    : last        ? " or "
+                                  : ", ",
+                    known.name);
+  }
+  return names;
+}
 
 std::string Shown(const Json& value) {
   if (value.is_string()) return Quoted(value.get<std::string>());
@@ -144,8 +167,7 @@ absl::Status ParseNumerics(const Fields& fields, Gpt2Config* config) {
       if (*name == Json(candidate.name)) found = &candidate;
     }
     if (found == nullptr) {
-      return Refuse("activation_function",
-                    "gelu_new, gelu_pytorch_tanh, gelu or relu", Shown(*name));
+      return Refuse("activation_function", ActivationNames(), Shown(*name));
     }
     config->activation = found->activation;
   }
@@ -156,11 +178,11 @@ absl::Status ParseNumerics(const Fields& fields, Gpt2Config* config) {
   ALIGNSAE_RETURN_IF_ERROR(
       fields.Boolean("scale_attn_by_inverse_layer_idx",
                      &config->scale_attn_by_inverse_layer_idx));
-  if (fields.Find("eos_token_id") == nullptr) return absl::OkStatus();
-  int eos = 0;
-  ALIGNSAE_RETURN_IF_ERROR(
-      fields.Integer("eos_token_id", 0, config->vocab_size - 1, &eos));
-  config->eos_token_id = eos;
+  const Json* eos = fields.Find("eos_token_id");
+  if (eos == nullptr) return absl::OkStatus();
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      config->end_tokens,
+      ParseEndTokens(*eos, "config.json: eos_token_id", config->vocab_size));
   return absl::OkStatus();
 }
 
@@ -172,8 +194,11 @@ absl::Status RefuseUnsupported(const Fields& fields) {
     return Refuse("model_type", "\"gpt2\"",
                   model_type == nullptr ? "nothing" : Shown(*model_type));
   }
-  for (const char* key : {"reorder_and_upcast_attn", "add_cross_attention",
-                          "is_encoder_decoder"}) {
+  // Scores scaled before their product and a softmax in float32: what attention
+  // does here in any case, so both values are the same computation.
+  bool upcast = false;
+  ALIGNSAE_RETURN_IF_ERROR(fields.Boolean("reorder_and_upcast_attn", &upcast));
+  for (const char* key : {"add_cross_attention", "is_encoder_decoder"}) {
     bool on = false;
     ALIGNSAE_RETURN_IF_ERROR(fields.Boolean(key, &on));
     if (on) return Refuse(key, "false (not supported)", "true");
@@ -185,8 +210,8 @@ absl::Status RefuseUnsupported(const Fields& fields) {
       return Refuse(key, "empty or absent (not supported)", Shown(*value));
     }
   }
-  // Aliases that Hugging Face reads but never writes; honouring one name and
-  // ignoring the other would load another model than the file's author meant.
+  // Aliases that Hugging Face reads but never writes. One that says something
+  // else would load another model than the file's author meant.
   constexpr std::pair<const char*, const char*> kAliases[] = {
       {"hidden_size", "n_embd"},
       {"max_position_embeddings", "n_positions"},
@@ -194,10 +219,11 @@ absl::Status RefuseUnsupported(const Fields& fields) {
       {"num_hidden_layers", "n_layer"},
   };
   for (const auto& [alias, name] : kAliases) {
-    if (const Json* value = fields.Find(alias)) {
-      return Refuse(alias, absl::StrCat("absent (use ", name, ")"),
-                    Shown(*value));
-    }
+    const Json* value = fields.Find(alias);
+    const Json* own = fields.Find(name);
+    if (value == nullptr || (own != nullptr && *value == *own)) continue;
+    return Refuse(alias, absl::StrCat("absent or equal to ", name),
+                  Shown(*value));
   }
   return absl::OkStatus();
 }
@@ -231,8 +257,7 @@ std::string Gpt2ConfigToJson(const Gpt2Config& config) {
     }
   }
   // null, not absent: Hugging Face's default is 50256.
-  const Json eos =
-      config.eos_token_id < 0 ? Json(nullptr) : Json(config.eos_token_id);
+  const Json eos = EndTokensToJson(config.end_tokens);
   const Json json = {
       {"architectures", Json::array({"GPT2LMHeadModel"})},
       {"model_type", "gpt2"},
@@ -249,7 +274,7 @@ std::string Gpt2ConfigToJson(const Gpt2Config& config) {
       {"scale_attn_weights", config.scale_attn_weights},
       {"scale_attn_by_inverse_layer_idx",
        config.scale_attn_by_inverse_layer_idx},
-      {"bos_token_id", eos},
+      {"bos_token_id", eos.is_array() ? eos.front() : eos},
       {"eos_token_id", eos},
   };
   return json.dump(2) + "\n";

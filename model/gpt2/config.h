@@ -8,12 +8,12 @@
 #ifndef ALIGNSAE_MODEL_GPT2_CONFIG_H_
 #define ALIGNSAE_MODEL_GPT2_CONFIG_H_
 
-#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/transformer/activation.h"
+#include "model/transformer/end_tokens.h"
 #include "model/transformer/facts.h"
 
 namespace alignsae {
@@ -30,7 +30,7 @@ struct Gpt2Config {
   bool tie_word_embeddings = true;
   bool scale_attn_weights = true;  // Scores divided by sqrt(head_dim).
   bool scale_attn_by_inverse_layer_idx = false;  // ... and by layer + 1.
-  int32_t eos_token_id = -1;                     // -1: none.
+  EndTokens end_tokens = {};  // eos_token_id: a number, a list or null.
 
   int head_dim() const { return d_model / n_head; }
   TransformerFacts facts() const;

@@ -49,7 +49,7 @@ Gpt2Weights InitGpt2Weights(const Gpt2Config& config, uint64_t seed);
 // Reads <directory>/model.safetensors. Names with and without "transformer.";
 // mask buffers (attn.bias, attn.masked_bias) are ignored; F16 and BF16 become
 // F32. Errors (each names the tensor): a missing, extra or mis-shaped tensor, a
-// sharded model (model.safetensors.index.json), a non-finite weight.
+// non-finite weight; for weights in other files, those of CheckWeightsFile.
 absl::StatusOr<Gpt2Weights> LoadGpt2Weights(const std::string& directory,
                                             const Gpt2Config& config);
 

@@ -17,6 +17,7 @@
 #include "model/gpt2/weights.h"
 #include "model/io/safetensors.h"
 #include "model/io/tensor_file.h"
+#include "model/io/weights_file.h"
 #include "model/tensor/torch_fence.h"
 
 namespace alignsae {
@@ -162,13 +163,7 @@ absl::StatusOr<Gpt2Weights> ReadWeights(const SafetensorsFile& file,
 absl::StatusOr<Gpt2Weights> LoadGpt2Weights(const std::string& directory,
                                             const Gpt2Config& config) {
   const std::string path = absl::StrCat(directory, "/model.safetensors");
-  if (const std::string index = absl::StrCat(path, ".index.json");
-      FileExists(index)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        index,
-        ": must not exist, got a model in several files; save it as one "
-        "model.safetensors"));
-  }
+  ALIGNSAE_RETURN_IF_ERROR(CheckWeightsFile(directory));
   ALIGNSAE_ASSIGN_OR_RETURN(const SafetensorsFile file,
                             SafetensorsFile::Open(path));
   return WithTorchFence([&] { return ReadWeights(file, config); });

@@ -146,11 +146,36 @@ std::string HookName(const HookPoint& hook) {
                                                        : ".hook_resid_post");
 }
 
+// SAELens's arguments of the model that it trained on.
+absl::Status CheckModelKwargs(const ObjectReader& metadata) {
+  const Json* kwargs = metadata.Find("model_from_pretrained_kwargs");
+  if (kwargs == nullptr || kwargs->is_null()) return absl::OkStatus();
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const ObjectReader reader,
+      ObjectReader::Of(kwargs, "metadata.model_from_pretrained_kwargs"));
+  const Json* centered = reader.Find("center_writing_weights");
+  if (centered == nullptr || centered->is_null() || *centered == Json(false)) {
+    return absl::OkStatus();
+  }
+  return Refuse(
+      "metadata.model_from_pretrained_kwargs.center_writing_weights",
+      "false or absent: the residual stream is read as it is, not centered",
+      Shown(centered));
+}
+
 absl::StatusOr<HookPoint> ReadHook(const ObjectReader& root) {
   ALIGNSAE_ASSIGN_OR_RETURN(
       const ObjectReader metadata,
       ObjectReader::Of(root.Find("metadata"), "metadata"));
-  // The other entries of `metadata` are free-form notes in SAELens's files.
+  // Both say that the SAE was trained on another residual stream than the one
+  // that it would read here. What else stands in `metadata` is notes.
+  if (const Json* prepend = metadata.Find("prepend_bos");
+      prepend != nullptr && !prepend->is_null() && *prepend != Json(false)) {
+    return Refuse("metadata.prepend_bos",
+                  "false or absent: no token is put in front of a text",
+                  Shown(prepend));
+  }
+  ALIGNSAE_RETURN_IF_ERROR(CheckModelKwargs(metadata));
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string name,
                             metadata.String("hook_name"));
   absl::string_view rest = name;

@@ -143,7 +143,9 @@ void Sequence::TakeToken(const StepRow& row, SampledToken token,
   event.sequence = index_;
   event.position = row.start + static_cast<int>(row.tokens.size());
   event.token = std::move(token);
-  if (id == env_->catalog->model.eos_token_id && !spec_->ignore_eos) {
+  const std::vector<int32_t>& ends = env_->catalog->model.eos_token_ids;
+  if (!spec_->ignore_eos &&
+      std::find(ends.begin(), ends.end(), id) != ends.end()) {
     progress.finished = FinishReason::kEos;
   } else {
     StopMatcher::Result matched = matcher_.Push(env_->token_bytes(id));

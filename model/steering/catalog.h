@@ -24,7 +24,8 @@ struct ModelInfo {
   int d_model = 0;
   int context_length = 0;  // Positions, prompt and generated together.
   int vocab_size = 0;
-  int32_t eos_token_id = -1;        // -1: none.
+  // Any of them ends an answer; empty: none does.
+  std::vector<int32_t> eos_token_ids;
   std::string weight_type = "f32";  // As it runs: f32, bf16 or int8.
   std::string prompt_template;      // Holds "{question}"; empty: no template.
 };

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/file.h"
 #include "model/base/json.h"
@@ -59,6 +60,34 @@ absl::Status CheckTokenizerConfig(absl::string_view text) {
   return absl::OkStatus();
 }
 
+// The added tokens that tokenizer_config.json lists: without them in the other
+// files a text that holds one would get other ids than in Python.
+absl::Status CheckAddedTokens(absl::string_view text,
+                              const Vocabulary& vocabulary) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const nlohmann::json config, ParseJson(text));
+  const std::string field = "tokenizer_config.json: added_tokens_decoder";
+  const auto added = config.find("added_tokens_decoder");
+  if (added == config.end() || added->is_null()) return absl::OkStatus();
+  if (!added->is_object()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": must be an object, got ", added->type_name()));
+  }
+  for (const auto& [key, entry] : added->items()) {
+    int32_t id = -1;
+    const nlohmann::json content =
+        entry.is_object() ? entry.value("content", nlohmann::json()) : entry;
+    const bool known = absl::SimpleAtoi(key, &id) && id >= 0 &&
+                       static_cast<size_t>(id) < vocabulary.tokens.size() &&
+                       content.is_string() && vocabulary.is_special[id] &&
+                       vocabulary.tokens[id] == content.get<std::string>();
+    if (known) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        field, ": must list added tokens of the vocabulary's files only, got ",
+        Quoted(key), ": ", content.dump().substr(0, 64)));
+  }
+  return absl::OkStatus();
+}
+
 std::string TokenInWords(const Vocabulary& vocabulary, size_t id) {
   if (id >= vocabulary.tokens.size()) return "none";
   return absl::StrCat(vocabulary.is_special[id] ? "added token " : "",
@@ -103,11 +132,7 @@ absl::StatusOr<Vocabulary> LoadVocabularyFiles(const std::string& directory) {
   return ParseVocabularyFiles(vocab, merges, added);
 }
 
-absl::StatusOr<Vocabulary> LoadAny(const std::string& directory) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::string config,
-                            ReadPart(directory, "tokenizer_config.json", true));
-  if (!config.empty()) ALIGNSAE_RETURN_IF_ERROR(CheckTokenizerConfig(config));
-
+absl::StatusOr<Vocabulary> LoadTokens(const std::string& directory) {
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
                             ReadPart(directory, "tokenizer.json", true));
   if (text.empty()) return LoadVocabularyFiles(directory);
@@ -117,6 +142,17 @@ absl::StatusOr<Vocabulary> LoadAny(const std::string& directory) {
     ALIGNSAE_ASSIGN_OR_RETURN(const Vocabulary files,
                               LoadVocabularyFiles(directory));
     ALIGNSAE_RETURN_IF_ERROR(CheckAgreement(vocabulary, files));
+  }
+  return vocabulary;
+}
+
+absl::StatusOr<Vocabulary> LoadAny(const std::string& directory) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string config,
+                            ReadPart(directory, "tokenizer_config.json", true));
+  if (!config.empty()) ALIGNSAE_RETURN_IF_ERROR(CheckTokenizerConfig(config));
+  ALIGNSAE_ASSIGN_OR_RETURN(Vocabulary vocabulary, LoadTokens(directory));
+  if (!config.empty()) {
+    ALIGNSAE_RETURN_IF_ERROR(CheckAddedTokens(config, vocabulary));
   }
   return vocabulary;
 }

@@ -76,11 +76,89 @@ absl::Status CheckSettings(const std::string& field, const Json& object,
   return absl::OkStatus();
 }
 
+// ByteLevel behind the ids: it trims offsets and joins bytes.
+absl::Status CheckByteLevel(const std::string& field, const Json& step) {
+  static const std::vector<Setting> settings = {
+      {"type", Setting::kRequired, {"ByteLevel"}},
+      {"add_prefix_space", Setting::kOptional, {}},
+      {"trim_offsets", Setting::kOptional, {}},
+      {"use_regex", Setting::kOptional, {}},
+  };
+  return CheckSettings(field, step, settings);
+}
+
+// A template whose `single` is the text itself adds no token. What it does to
+// pairs of texts does not matter: there are none.
+absl::Status CheckTemplate(const std::string& field, const Json& step) {
+  static const std::vector<Setting> settings = {
+      {"type", Setting::kRequired, {"TemplateProcessing"}},
+      {"single", Setting::kRequired, {}},
+      {"pair", Setting::kOptional, {}},
+      {"special_tokens", Setting::kOptional, {}},
+  };
+  ALIGNSAE_RETURN_IF_ERROR(CheckSettings(field, step, settings));
+  const Json& single = step["single"];
+  if (single.is_array() && single.size() == 1 && single[0].is_object() &&
+      single[0].size() == 1 && single[0].contains("Sequence") &&
+      single[0]["Sequence"].is_object() &&
+      single[0]["Sequence"].value("id", Json()) == "A") {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(field,
+                   ".single: must be the text alone, [{\"Sequence\":{\"id\":"
+                   "\"A\"}}] (no token is added to a text), got ",
+                   Excerpt(single)));
+}
+
+// Steps behind the ids that leave them as they are.
+absl::Status CheckPostProcessor(const std::string& field, const Json& step) {
+  const Json type =
+      step.is_object() ? step.value("type", Json()) : Json(nullptr);
+  if (type == "TemplateProcessing") return CheckTemplate(field, step);
+  if (type != "Sequence") {
+    const absl::Status status = CheckByteLevel(field, step);
+    if (status.ok() || !type.is_string() || type == "ByteLevel") return status;
+    return absl::InvalidArgumentError(
+        absl::StrCat(field,
+                     ".type: must be \"ByteLevel\", \"TemplateProcessing\" or "
+                     "\"Sequence\", got ",
+                     Excerpt(type)));
+  }
+  static const std::vector<Setting> settings = {
+      {"type", Setting::kRequired, {"Sequence"}},
+      {"processors", Setting::kRequired, {}},
+  };
+  ALIGNSAE_RETURN_IF_ERROR(CheckSettings(field, step, settings));
+  const Json& processors = step["processors"];
+  if (!processors.is_array()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        field, ".processors: must be an array, got ", Excerpt(processors)));
+  }
+  for (size_t i = 0; i < processors.size(); ++i) {
+    ALIGNSAE_RETURN_IF_ERROR(CheckPostProcessor(
+        absl::StrCat(field, ".processors[", i, "]"), processors[i]));
+  }
+  return absl::OkStatus();
+}
+
+// What the last caller of the Python class cut and padded to. Its own next call
+// sets both anew, and none of it is part of the vocabulary.
+absl::Status CheckCallSettings(const std::string& file, const Json& root) {
+  for (const char* key : {"truncation", "padding"}) {
+    const auto it = root.find(key);
+    if (it == root.end() || it->is_null() || it->is_object()) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        file, ".", key, ": must be null or an object, got ", Excerpt(*it)));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckParts(const std::string& file, const Json& root) {
   static const std::vector<Setting> top = {
       {"version", Setting::kOptional, {"1.0"}},
-      {"truncation", Setting::kOptional, {nullptr}},
-      {"padding", Setting::kOptional, {nullptr}},
+      {"truncation", Setting::kOptional, {}},
+      {"padding", Setting::kOptional, {}},
       {"added_tokens", Setting::kOptional, {}},
       {"normalizer", Setting::kOptional, {nullptr}},
       {"pre_tokenizer", Setting::kRequired, {}},
@@ -93,13 +171,6 @@ absl::Status CheckParts(const std::string& file, const Json& root) {
       {"add_prefix_space", Setting::kRequired, {false}},
       {"trim_offsets", Setting::kOptional, {}},
       {"use_regex", Setting::kOptional, {true}},
-  };
-  // After the ids are made, ByteLevel trims offsets and joins bytes.
-  static const std::vector<Setting> after = {
-      {"type", Setting::kRequired, {"ByteLevel"}},
-      {"add_prefix_space", Setting::kOptional, {}},
-      {"trim_offsets", Setting::kOptional, {}},
-      {"use_regex", Setting::kOptional, {}},
   };
   static const std::vector<Setting> model = {
       {"type", Setting::kOptional, {"BPE"}},
@@ -116,11 +187,15 @@ absl::Status CheckParts(const std::string& file, const Json& root) {
   ALIGNSAE_RETURN_IF_ERROR(CheckSettings(file, root, top));
   ALIGNSAE_RETURN_IF_ERROR(CheckSettings(file + ".pre_tokenizer",
                                          root["pre_tokenizer"], pre_tokenizer));
-  for (const char* part : {"post_processor", "decoder"}) {
-    const auto it = root.find(part);
-    if (it == root.end() || it->is_null()) continue;
+  ALIGNSAE_RETURN_IF_ERROR(CheckCallSettings(file, root));
+  const Json post_processor = root.value("post_processor", Json());
+  if (!post_processor.is_null()) {
     ALIGNSAE_RETURN_IF_ERROR(
-        CheckSettings(absl::StrCat(file, ".", part), *it, after));
+        CheckPostProcessor(file + ".post_processor", post_processor));
+  }
+  const Json decoder = root.value("decoder", Json());
+  if (!decoder.is_null()) {
+    ALIGNSAE_RETURN_IF_ERROR(CheckByteLevel(file + ".decoder", decoder));
   }
   return CheckSettings(file + ".model", root["model"], model);
 }

@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 
+#include <numbers>
+
 #include "model/kernels/kernels.h"
 
 namespace alignsae {
@@ -10,15 +12,24 @@ namespace {
 // Rows that one thread takes at least.
 constexpr int64_t kRowsPerTask = 4;
 
-// x Phi(x) in the tanh form. Not at::gelu(x, "tanh"): that one computes what is
-// left over behind whole vectors by another tanh, so that a number's last bit
-// depends on where in the batch it lies, and equal arms would not be bit-equal.
+// The activations are put together from erf and tanh. LibTorch's own
+// (at::gelu, at::silu) compute what is left over behind whole vectors by other
+// functions, so that a number's last bit would depend on where in the batch it
+// lies, and equal arms would not be bit-equal.
+
+// x Phi(x) in the tanh form.
 at::Tensor GeluTanh(const at::Tensor& x) {
   constexpr double kSqrtTwoOverPi = 0.79788456080286535588;
   constexpr double kCubic = 0.044715;
   const at::Tensor t =
       at::tanh((x * x * kCubic + 1.0) * x * kSqrtTwoOverPi);  // [N, I]
   return x * 0.5 * (t + 1.0);
+}
+
+// x sigmoid(slope x). By tanh, which does not overflow: the derivative of a
+// quotient by an infinite exponential would be no number.
+at::Tensor TimesSigmoid(const at::Tensor& x, double slope) {
+  return x * 0.5 * (at::tanh(x * (slope / 2)) + 1.0);
 }
 
 }  // namespace
@@ -28,9 +39,15 @@ at::Tensor Activate(const at::Tensor& x, Activation activation) {
     case Activation::kGeluTanh:
       return GeluTanh(x);
     case Activation::kGeluErf:
-      return at::gelu(x, "none");
+      return x * 0.5 * (at::erf(x * std::numbers::sqrt2 / 2) + 1.0);
     case Activation::kRelu:
       return at::relu(x);
+    case Activation::kSilu:
+      return TimesSigmoid(x, 1);
+    case Activation::kQuickGelu:
+      return TimesSigmoid(x, kQuickGeluSlope);
+    case Activation::kTanh:
+      return at::tanh(x);
   }
   return x;
 }

@@ -26,7 +26,11 @@ Memory::desc Plain(int64_t rows, int64_t columns, Memory::data_type type) {
 }
 
 dnnl::primitive_attr Attributes(Finish finish) {
+  using dnnl::algorithm;
   dnnl::post_ops after;
+  const auto activate = [&after](algorithm function, float alpha = 0) {
+    after.append_eltwise(1.0f, function, alpha, 0);
+  };
   switch (finish) {
     case Finish::kNone:
       break;
@@ -34,13 +38,22 @@ dnnl::primitive_attr Attributes(Finish finish) {
       after.append_sum(1.0f);
       break;
     case Finish::kGeluTanh:
-      after.append_eltwise(1.0f, dnnl::algorithm::eltwise_gelu_tanh, 0, 0);
+      activate(algorithm::eltwise_gelu_tanh);
       break;
     case Finish::kGeluErf:
-      after.append_eltwise(1.0f, dnnl::algorithm::eltwise_gelu_erf, 0, 0);
+      activate(algorithm::eltwise_gelu_erf);
       break;
     case Finish::kRelu:
-      after.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0, 0);
+      activate(algorithm::eltwise_relu);
+      break;
+    case Finish::kSilu:
+      activate(algorithm::eltwise_swish, 1);
+      break;
+    case Finish::kQuickGelu:
+      activate(algorithm::eltwise_swish, static_cast<float>(kQuickGeluSlope));
+      break;
+    case Finish::kTanh:
+      activate(algorithm::eltwise_tanh);
       break;
   }
   dnnl::primitive_attr attributes;
@@ -114,6 +127,12 @@ Finish FinishOf(Activation activation) {
       return Finish::kGeluErf;
     case Activation::kRelu:
       return Finish::kRelu;
+    case Activation::kSilu:
+      return Finish::kSilu;
+    case Activation::kQuickGelu:
+      return Finish::kQuickGelu;
+    case Activation::kTanh:
+      return Finish::kTanh;
   }
   return Finish::kNone;
 }

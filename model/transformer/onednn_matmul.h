@@ -19,7 +19,16 @@
 namespace alignsae {
 
 // What follows a product, as oneDNN's post-operations.
-enum class Finish { kNone, kAdd, kGeluTanh, kGeluErf, kRelu };
+enum class Finish {
+  kNone,
+  kAdd,
+  kGeluTanh,
+  kGeluErf,
+  kRelu,
+  kSilu,
+  kQuickGelu,
+  kTanh
+};
 Finish FinishOf(Activation activation);
 
 // Number types of inputs and of weights; int8 products take unsigned inputs.

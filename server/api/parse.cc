@@ -147,7 +147,9 @@ absl::StatusOr<std::vector<int32_t>> ParseDetokenize(
                    absl::StrCat("hold 1 to ", kMaxDetokenizeIds, " ids"),
                    wire.token_ids_size());
   }
-  const int vocabulary = env.tokenizer->vocab_size();
+  // What the model can generate: more than the tokenizer has where its weights
+  // are padded.
+  const int vocabulary = env.catalog->model.vocab_size;
   for (int i = 0; i < wire.token_ids_size(); ++i) {
     if (wire.token_ids(i) < 0 || wire.token_ids(i) >= vocabulary) {
       return Invalid(absl::StrCat("token_ids[", i, "]"),

@@ -58,7 +58,9 @@ v1::Model RenderModel(const ModelInfo& model) {
   wire.set_d_model(model.d_model);
   wire.set_context_length(model.context_length);
   wire.set_vocab_size(model.vocab_size);
-  if (model.eos_token_id >= 0) wire.set_eos_token_id(model.eos_token_id);
+  if (!model.eos_token_ids.empty()) {
+    wire.set_eos_token_id(model.eos_token_ids.front());
+  }
   wire.set_prompt_template(model.prompt_template);
   wire.set_dtype(model.weight_type);
   return wire;

@@ -81,8 +81,11 @@ absl::Status DoDetokenize(const CallScope& scope,
                           v1::DetokenizeResponse* response) {
   ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
                             ParseDetokenize(request, scope.parse_env()));
-  ALIGNSAE_ASSIGN_OR_RETURN(std::string bytes,
-                            scope.model->tokenizer().Decode(ids));
+  std::string bytes;
+  for (int32_t id : ids) {
+    const absl::string_view piece = PieceBytes(scope.model->tokenizer(), id);
+    bytes.append(piece.data(), piece.size());
+  }
   *response->mutable_info() = InfoOf(scope);
   response->set_text(ToUtf8(bytes));
   response->set_raw(std::move(bytes));

@@ -22,6 +22,9 @@ void LogLoaded(const LoadedEngine& loaded, const std::string& wanted_type,
         .Add("used", model.weight_type)
         .Add("why", loaded.weight_type_fallback);
   }
+  for (const std::string& warning : loaded.warnings) {
+    LogLine(LogLevel::kWarning, "load_warning").Add("what", warning);
+  }
   LogLine(LogLevel::kInfo, "model_loaded")
       .Add("model", model.name)
       .Add("checkpoints", loaded.catalog->checkpoints.size())

@@ -328,8 +328,24 @@ TEST_F(ParseTest, DetokenizeTakesKnownIdsOnly) {
                               env()),
               StatusIs(kInvalid, "token_ids[1]: must be in [0, 259], got 260"));
   EXPECT_THAT(
+      ParseDetokenize(FromText<v1::DetokenizeRequest>("token_ids: -1"), env()),
+      StatusIs(kInvalid, "token_ids[0]: must be in [0, 259], got -1"));
+  EXPECT_THAT(
       ParseDetokenize(FromText<v1::DetokenizeRequest>("token_ids: 259"), env()),
       IsOkAndHolds(ElementsAre(259)));
+}
+
+TEST_F(ParseTest, DetokenizeTakesWhatAPaddedModelGenerates) {
+  Catalog padded = *catalog_;
+  padded.model.vocab_size = 264;  // The tokenizer has 260.
+  catalog_ = std::make_shared<const Catalog>(padded);
+  EXPECT_THAT(ParseDetokenize(FromText<v1::DetokenizeRequest>(
+                                  "token_ids: 260 token_ids: 263"),
+                              env()),
+              IsOkAndHolds(ElementsAre(260, 263)));
+  EXPECT_THAT(
+      ParseDetokenize(FromText<v1::DetokenizeRequest>("token_ids: 264"), env()),
+      StatusIs(kInvalid, "token_ids[0]: must be in [0, 263], got 264"));
 }
 
 TEST_F(ParseTest, ListConceptsTellsAllOrTheOneAsked) {

@@ -172,12 +172,47 @@ TEST_F(BundleTest, LoadsTheWholeSaeWhenAsked) {
 
 TEST_F(BundleTest, TakesTheEndOfTextFromTheTokenizerWhereTheConfigHasNone) {
   ASSERT_OK_AND_ASSIGN(const auto from_tokenizer, Load());
-  EXPECT_EQ(from_tokenizer->catalog->model.eos_token_id,
-            from_tokenizer->tokenizer->eos_token_id());
+  EXPECT_THAT(from_tokenizer->catalog->model.eos_token_ids,
+              ElementsAre(from_tokenizer->tokenizer->eos_token_id()));
   EXPECT_GE(from_tokenizer->tokenizer->eos_token_id(), 256);
   Rewrite("gpt2/config.json", "\"eos_token_id\": null", "\"eos_token_id\": 5");
   ASSERT_OK_AND_ASSIGN(const auto from_config, Load());
-  EXPECT_EQ(from_config->catalog->model.eos_token_id, 5);
+  EXPECT_THAT(from_config->catalog->model.eos_token_ids, ElementsAre(5));
+  EXPECT_THAT(from_config->warnings, IsEmpty());
+}
+
+TEST_F(BundleTest, TakesEndTokensOfTheGenerationConfigBeforeTheOthers) {
+  Rewrite("gpt2/config.json", "\"eos_token_id\": null", "\"eos_token_id\": 5");
+  ASSERT_OK(WriteFileAtomically(Path("gpt2/generation_config.json"),
+                                R"({"eos_token_id": [7, 9]})"));
+  ASSERT_OK_AND_ASSIGN(const auto bundle, Load());
+  EXPECT_THAT(bundle->catalog->model.eos_token_ids, ElementsAre(7, 9));
+  ASSERT_OK(WriteFileAtomically(Path("gpt2/generation_config.json"),
+                                R"({"eos_token_id": null})"));
+  ASSERT_OK_AND_ASSIGN(const auto silent, Load());
+  EXPECT_THAT(silent->catalog->model.eos_token_ids, ElementsAre(5));
+}
+
+TEST_F(BundleTest, WarnsOfEndTokensOutsideOfTheVocabularyAndLooksFurther) {
+  Rewrite("gpt2/config.json", "\"eos_token_id\": null",
+          "\"eos_token_id\": 50256");
+  ASSERT_OK(WriteFileAtomically(Path("gpt2/generation_config.json"),
+                                R"({"eos_token_id": 50257})"));
+  ASSERT_OK_AND_ASSIGN(const auto bundle, Load());
+  EXPECT_THAT(bundle->catalog->model.eos_token_ids,
+              ElementsAre(bundle->tokenizer->eos_token_id()));
+  EXPECT_THAT(
+      bundle->warnings,
+      ElementsAre(HasSubstr(Path("gpt2/config.json: eos_token_id: 50256")),
+                  HasSubstr(Path("gpt2/generation_config.json: eos_token_id: "
+                                 "50257"))));
+}
+
+TEST_F(BundleTest, SaysInWhichOtherFormTheWeightsLie) {
+  std::filesystem::rename(Path("gpt2/model.safetensors"),
+                          Path("gpt2/pytorch_model.bin"));
+  EXPECT_THAT(Load(),
+              StatusIs(kUnfit, HasSubstr(Path("gpt2/pytorch_model.bin"))));
 }
 
 TEST_F(BundleTest, RefusesWeightsWithAnotherHash) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -13,7 +14,9 @@
 namespace alignsae {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
 // What Hugging Face writes for GPT-2 small, keys that do not concern us
@@ -80,7 +83,7 @@ TEST(Gpt2ConfigTest, ReadsWhatHuggingFaceWritesForGpt2Small) {
   EXPECT_TRUE(config.tie_word_embeddings);
   EXPECT_TRUE(config.scale_attn_weights);
   EXPECT_FALSE(config.scale_attn_by_inverse_layer_idx);
-  EXPECT_EQ(config.eos_token_id, 50256);
+  EXPECT_THAT(config.end_tokens.ids, ElementsAre(50256));
 }
 
 TEST(Gpt2ConfigTest, ReadsEverySwitchThatIsImplemented) {
@@ -95,17 +98,24 @@ TEST(Gpt2ConfigTest, ReadsEverySwitchThatIsImplemented) {
   EXPECT_FALSE(config.tie_word_embeddings);
   EXPECT_FALSE(config.scale_attn_weights);
   EXPECT_TRUE(config.scale_attn_by_inverse_layer_idx);
-  EXPECT_EQ(config.eos_token_id, -1);
+  EXPECT_EQ(config.end_tokens, EndTokens());
   EXPECT_EQ(config.activation, Activation::kRelu);
   EXPECT_EQ(config.context_length, 77);
 }
 
-TEST(Gpt2ConfigTest, KnowsFourNamesOfThreeActivations) {
+TEST(Gpt2ConfigTest, KnowsTheNamesOfEveryActivation) {
   const std::pair<const char*, Activation> kNames[] = {
       {"gelu_new", Activation::kGeluTanh},
       {"gelu_pytorch_tanh", Activation::kGeluTanh},
+      {"gelu_fast", Activation::kGeluTanh},
+      {"gelu_accurate", Activation::kGeluTanh},
       {"gelu", Activation::kGeluErf},
-      {"relu", Activation::kRelu}};
+      {"gelu_python", Activation::kGeluErf},
+      {"relu", Activation::kRelu},
+      {"silu", Activation::kSilu},
+      {"swish", Activation::kSilu},
+      {"quick_gelu", Activation::kQuickGelu},
+      {"tanh", Activation::kTanh}};
   for (const auto& [name, activation] : kNames) {
     ASSERT_OK_AND_ASSIGN(const Gpt2Config config,
                          ParseGpt2Config(Patched(absl::StrCat(
@@ -124,7 +134,26 @@ TEST(Gpt2ConfigTest, TakesTheOrdinaryValueForOptionalKeysThatAreAbsent) {
   EXPECT_EQ(config.activation, Activation::kGeluTanh);
   EXPECT_TRUE(config.tie_word_embeddings);
   EXPECT_TRUE(config.scale_attn_weights);
-  EXPECT_EQ(config.eos_token_id, -1);
+  EXPECT_EQ(config.end_tokens, EndTokens());
+}
+
+TEST(Gpt2ConfigTest, TakesEndTokensOutsideOfTheVocabularyAndListsOfThem) {
+  ASSERT_OK_AND_ASSIGN(const Gpt2Config config,
+                       ParseGpt2Config(Patched(
+                           R"({"vocab_size": 300, "eos_token_id": 50256})")));
+  EXPECT_THAT(config.end_tokens.ids, IsEmpty());
+  EXPECT_THAT(config.end_tokens.unreachable, ElementsAre(50256));
+  ASSERT_OK_AND_ASSIGN(
+      const Gpt2Config list,
+      ParseGpt2Config(Patched(R"({"eos_token_id": [50256, 198]})")));
+  EXPECT_THAT(list.end_tokens.ids, ElementsAre(50256, 198));
+}
+
+TEST(Gpt2ConfigTest, TakesSwitchesThatAreTheSameComputationEitherWay) {
+  EXPECT_OK(ParseGpt2Config(Patched(
+      R"({"reorder_and_upcast_attn": true, "hidden_size": 768,
+          "num_hidden_layers": 12, "num_attention_heads": 12,
+          "max_position_embeddings": 1024})")));
 }
 
 TEST(Gpt2ConfigTest, AcceptsSwitchesThatAreOffOrEmpty) {
@@ -146,13 +175,14 @@ TEST(Gpt2ConfigTest, SurvivesBeingWrittenAndReadAgain) {
                        .tie_word_embeddings = false,
                        .scale_attn_weights = false,
                        .scale_attn_by_inverse_layer_idx = true,
-                       .eos_token_id = 98};
-  for (int32_t eos : {98, -1}) {
-    config.eos_token_id = eos;
+                       .end_tokens = {}};
+  for (const std::vector<int32_t>& ends :
+       {std::vector<int32_t>{98}, {}, {98, 3}}) {
+    config.end_tokens.ids = ends;
     const std::string json = Gpt2ConfigToJson(config);
     ASSERT_OK_AND_ASSIGN(const Gpt2Config read, ParseGpt2Config(json));
     EXPECT_EQ(Gpt2ConfigToJson(read), json);
-    EXPECT_EQ(read.eos_token_id, eos);
+    EXPECT_EQ(read.end_tokens, config.end_tokens);
     EXPECT_EQ(read.d_inner, 7);
     EXPECT_EQ(read.layer_norm_epsilon, 2e-6);
     EXPECT_EQ(read.activation, Activation::kGeluErf);
@@ -174,8 +204,6 @@ TEST(Gpt2ConfigTest, RefusesABadValueWithItsKeyItsRuleAndTheValue) {
        "model_type: must be \"gpt2\", got \"llama\""},
       {R"({"model_type": 2})", "model_type: must be \"gpt2\", got 2"},
       {R"({"model_type": null})", "model_type: must be \"gpt2\", got nothing"},
-      {R"({"reorder_and_upcast_attn": true})",
-       "reorder_and_upcast_attn: must be false (not supported), got true"},
       {R"({"reorder_and_upcast_attn": "no"})",
        "reorder_and_upcast_attn: must be true or false, got \"no\""},
       {R"({"add_cross_attention": true})",
@@ -190,14 +218,15 @@ TEST(Gpt2ConfigTest, RefusesABadValueWithItsKeyItsRuleAndTheValue) {
        "{\"bits\":4}"},
       {R"({"auto_map": "code.py"})",
        "auto_map: must be empty or absent (not supported), got \"code.py\""},
-      {R"({"hidden_size": 768})",
-       "hidden_size: must be absent (use n_embd), got 768"},
+      {R"({"hidden_size": 769})",
+       "hidden_size: must be absent or equal to n_embd, got 769"},
       {R"({"max_position_embeddings": 10})",
-       "max_position_embeddings: must be absent (use n_positions), got 10"},
-      {R"({"num_attention_heads": 12})",
-       "num_attention_heads: must be absent (use n_head), got 12"},
-      {R"({"num_hidden_layers": 12})",
-       "num_hidden_layers: must be absent (use n_layer), got 12"},
+       "max_position_embeddings: must be absent or equal to n_positions, got "
+       "10"},
+      {R"({"num_attention_heads": "12"})",
+       "num_attention_heads: must be absent or equal to n_head, got \"12\""},
+      {R"({"num_hidden_layers": 11})",
+       "num_hidden_layers: must be absent or equal to n_layer, got 11"},
       {R"({"-n_layer": 0})",
        "n_layer: must be an integer in [1, 512], got nothing"},
       {R"({"n_layer": 0})", "n_layer: must be an integer in [1, 512], got 0"},
@@ -254,26 +283,29 @@ TEST(Gpt2ConfigTest, RefusesABadValueWithItsKeyItsRuleAndTheValue) {
        "layer_norm_epsilon: must be a number in (0, 0.1], got \"NaN\""},
       {R"({"layer_norm_epsilon": 1})",
        "layer_norm_epsilon: must be a number in (0, 0.1], got 1"},
-      {R"({"activation_function": "swish"})",
-       "activation_function: must be gelu_new, gelu_pytorch_tanh, gelu or "
-       "relu, got \"swish\""},
+      {R"({"activation_function": "mish"})",
+       "activation_function: must be gelu_new, gelu_pytorch_tanh, gelu_fast, "
+       "gelu_accurate, gelu, gelu_python, relu, silu, swish, quick_gelu or "
+       "tanh, got \"mish\""},
       {R"({"activation_function": ["gelu"]})",
-       "activation_function: must be gelu_new, gelu_pytorch_tanh, gelu or "
-       "relu, got [\"gelu\"]"},
+       "activation_function: must be gelu_new, gelu_pytorch_tanh, gelu_fast, "
+       "gelu_accurate, gelu, gelu_python, relu, silu, swish, quick_gelu or "
+       "tanh, got [\"gelu\"]"},
       {R"({"tie_word_embeddings": 1})",
        "tie_word_embeddings: must be true or false, got 1"},
       {R"({"scale_attn_weights": "true"})",
        "scale_attn_weights: must be true or false, got \"true\""},
       {R"({"scale_attn_by_inverse_layer_idx": 0})",
        "scale_attn_by_inverse_layer_idx: must be true or false, got 0"},
-      {R"({"eos_token_id": 50257})",
-       "eos_token_id: must be an integer in [0, 50256], got 50257"},
       {R"({"eos_token_id": -1})",
-       "eos_token_id: must be an integer in [0, 50256], got -1"},
-      {R"({"eos_token_id": [50256]})",
-       "eos_token_id: must be an integer in [0, 50256], got [50256]"},
+       "eos_token_id: must be a token id (an integer in [0, 2147483647]) or a "
+       "list of them, got -1"},
+      {R"({"eos_token_id": []})",
+       "eos_token_id: must be a token id (an integer in [0, 2147483647]) or a "
+       "list of them, got []"},
       {R"({"eos_token_id": 1.5})",
-       "eos_token_id: must be an integer in [0, 50256], got 1.5"},
+       "eos_token_id: must be a token id (an integer in [0, 2147483647]) or a "
+       "list of them, got 1.5"},
   };
   for (const BadConfig& bad : kCases) {
     EXPECT_THAT(ParseGpt2Config(Patched(bad.patch)),

@@ -53,6 +53,12 @@ double ReferenceGpt2::Activate(double x) const {
       return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2));
     case Activation::kRelu:
       return std::max(x, 0.0);
+    case Activation::kSilu:
+      return x / (1 + std::exp(-x));
+    case Activation::kQuickGelu:
+      return x / (1 + std::exp(-1.702 * x));
+    case Activation::kTanh:
+      return std::tanh(x);
   }
   return x;
 }

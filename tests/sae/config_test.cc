@@ -221,6 +221,22 @@ INSTANTIATE_TEST_SUITE_P(
             "got -1"},
         BadConfig{"\"hook_name\": \"blocks.6.hook_resid_post\", ", "",
                   "metadata.hook_name: must be a string, got nothing"},
+        BadConfig{"\"model_name\": \"gpt2\"", "\"prepend_bos\": true",
+                  "metadata.prepend_bos: must be false or absent: no token is "
+                  "put in front of a text, got true"},
+        BadConfig{"\"model_name\": \"gpt2\"", "\"prepend_bos\": \"no\"",
+                  "metadata.prepend_bos: must be false or absent: no token is "
+                  "put in front of a text, got \"no\""},
+        BadConfig{"\"model_name\": \"gpt2\"",
+                  "\"model_from_pretrained_kwargs\": "
+                  "{\"center_writing_weights\": true}",
+                  "metadata.model_from_pretrained_kwargs."
+                  "center_writing_weights: must be false or absent: the "
+                  "residual stream is read as it is, not centered, got true"},
+        BadConfig{"\"model_name\": \"gpt2\"",
+                  "\"model_from_pretrained_kwargs\": 3",
+                  "metadata.model_from_pretrained_kwargs: must be a JSON "
+                  "object, got 3"},
         BadConfig{"{\"hook_name\": \"blocks.6.hook_resid_post\", "
                   "\"model_name\": \"gpt2\"}",
                   "[]", "metadata: must be a JSON object, got []"}));

@@ -22,6 +22,7 @@
 namespace alignsae {
 
 inline constexpr int32_t kEos = 99;
+inline constexpr int32_t kSecondEos = 98;
 
 // Two checkpoints at sites 1 and 3 of a model of four blocks.
 inline std::shared_ptr<const Catalog> TwoCheckpoints() {
@@ -29,7 +30,7 @@ inline std::shared_ptr<const Catalog> TwoCheckpoints() {
   catalog->model.n_layer = 4;
   catalog->model.context_length = 64;
   catalog->model.vocab_size = 100;
-  catalog->model.eos_token_id = kEos;
+  catalog->model.eos_token_ids = {kEos, kSecondEos};
   for (int layer : {1, 3}) {
     CheckpointInfo checkpoint;
     checkpoint.name = absl::StrCat("at_", layer);

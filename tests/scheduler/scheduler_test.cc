@@ -46,14 +46,26 @@ TEST_F(SchedulerTest, EndsAtTheEndOfTextTokenWhichHasNoText) {
   EXPECT_EQ(sink->finished()[0].reason, FinishReason::kEos);
 }
 
-TEST_F(SchedulerTest, GoesOnAfterTheEndOfTextTokenWhenAsked) {
-  executor_.next_token = [](const std::vector<int32_t>&) { return kEos; };
-  SequenceSpec spec = Generate({1}, 3);
-  spec.ignore_eos = true;
-  auto sink = Submit(spec);
-  RunUntilIdle();
-  EXPECT_THAT(sink->ids(), ElementsAre(kEos, kEos, kEos));
-  EXPECT_EQ(sink->finished()[0].reason, FinishReason::kLength);
+TEST_F(SchedulerTest, EndsAtAnyOfTheModelsEndTokens) {
+  for (int32_t end : {kEos, kSecondEos}) {
+    executor_.next_token = [end](const std::vector<int32_t>&) { return end; };
+    auto sink = Submit(Generate({1, 2}, 10));
+    RunUntilIdle();
+    EXPECT_THAT(sink->ids(), ElementsAre(end));
+    EXPECT_EQ(sink->finished()[0].reason, FinishReason::kEos);
+  }
+}
+
+TEST_F(SchedulerTest, GoesOnAfterEndTokensWhenAsked) {
+  for (int32_t end : {kEos, kSecondEos}) {
+    executor_.next_token = [end](const std::vector<int32_t>&) { return end; };
+    SequenceSpec spec = Generate({1}, 3);
+    spec.ignore_eos = true;
+    auto sink = Submit(spec);
+    RunUntilIdle();
+    EXPECT_THAT(sink->ids(), ElementsAre(end, end, end));
+    EXPECT_EQ(sink->finished()[0].reason, FinishReason::kLength);
+  }
 }
 
 TEST_F(SchedulerTest, StopsAtAStopSequenceAcrossTokens) {

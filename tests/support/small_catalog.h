@@ -55,7 +55,7 @@ inline std::shared_ptr<const Catalog> SmallCatalog() {
   model.d_model = 8;
   model.context_length = 64;
   model.vocab_size = 260;
-  model.eos_token_id = 259;
+  model.eos_token_ids = {259};
   model.prompt_template = "Q: {question}\nA:";
   catalog->checkpoints = {SmallCheckpoint("main", 1, false),
                           SmallCheckpoint("whole", 2, true)};

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/file.h"
@@ -172,6 +174,40 @@ TEST_F(LoadTest, RefusesATokenizerConfigThatChangesTheEncoding) {
   EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
                                HasSubstr("tokenizer_config.json: must be an "
                                          "object, got array")));
+}
+
+TEST_F(LoadTest, ReadsTheConfigThatTransformersWrites) {
+  Write("tokenizer.json", SmallTokenizerJson().dump());
+  Write("tokenizer_config.json", R"({
+    "add_prefix_space": false, "backend": "tokenizers",
+    "bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>",
+    "errors": "replace", "is_local": true,
+    "model_max_length": 1000000000000000019884624838656, "pad_token": null,
+    "added_tokens_decoder": {"259": {"content": "<|endoftext|>", "lstrip": false,
+      "normalized": false, "rstrip": false, "single_word": false,
+      "special": true}},
+    "tokenizer_class": "GPT2Tokenizer", "unk_token": "<|endoftext|>"})");
+  EXPECT_OK(Load());
+}
+
+TEST_F(LoadTest, RefusesAddedTokensThatTheOtherFilesLack) {
+  WriteVocabularyFiles();
+  for (const auto& [entry, got] : std::vector<std::pair<Json, std::string>>{
+           {{{"260", {{"content", "<e_1>"}}}}, "\"260\": \"<e_1>\""},
+           {{{"259", {{"content", "<e_1>"}}}}, "\"259\": \"<e_1>\""},
+           {{{"65", {{"content", SmallVocab().begin().key()}}}}, "\"65\""},
+           {{{"-1", {{"content", "<|endoftext|>"}}}}, "\"-1\""},
+           {{{"259", 7}}, "\"259\": 7"}}) {
+    Write("tokenizer_config.json",
+          Json({{"added_tokens_decoder", entry}}).dump());
+    EXPECT_THAT(
+        Load(),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 HasSubstr("tokenizer_config.json: added_tokens_decoder: must "
+                           "list added tokens of the vocabulary's files only, "
+                           "got " +
+                           got)));
+  }
 }
 
 }  // namespace

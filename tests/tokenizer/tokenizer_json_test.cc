@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -115,12 +116,8 @@ TEST(TokenizerJsonTest, TakesAddedTokensBeyondTheVocabulary) {
 TEST(TokenizerJsonTest, RefusesStepsThatGpt2DoesNotHave) {
   ExpectRefused({
       {"/version", "2.0", ".version: must be \"1.0\", got \"2.0\""},
-      {"/truncation",
-       {{"max_length", 8}},
-       ".truncation: must be null, got {\"max_length\":8}"},
-      {"/padding",
-       {{"pad_id", 0}},
-       ".padding: must be null, got {\"pad_id\":0}"},
+      {"/truncation", 8, ".truncation: must be null or an object, got 8"},
+      {"/padding", "left", ".padding: must be null or an object, got \"left\""},
       {"/normalizer",
        {{"type", "NFC"}},
        ".normalizer: must be null, got {\"type\":\"NFC\"}"},
@@ -135,9 +132,13 @@ TEST(TokenizerJsonTest, RefusesStepsThatGpt2DoesNotHave) {
       {"/pre_tokenizer/individual_digits", true,
        ".pre_tokenizer: must have settings of GPT-2's tokenizer only, got "
        "\"individual_digits\""},
-      {"/post_processor/type", "TemplateProcessing",
-       ".post_processor.type: must be \"ByteLevel\", got "
-       "\"TemplateProcessing\""},
+      {"/post_processor", "ByteLevel",
+       ".post_processor: must be an object, got \"ByteLevel\""},
+      {"/post_processor/type", "BertProcessing",
+       ".post_processor.type: must be \"ByteLevel\", "
+       "\"TemplateProcessing\" or \"Sequence\", got \"BertProcessing\""},
+      {"/post_processor/type", 3,
+       ".post_processor.type: must be \"ByteLevel\", got 3"},
       {"/decoder/type", "WordPiece",
        ".decoder.type: must be \"ByteLevel\", got \"WordPiece\""},
       {"/decoder", "ByteLevel",
@@ -145,6 +146,79 @@ TEST(TokenizerJsonTest, RefusesStepsThatGpt2DoesNotHave) {
       {"/stemmer", true,
        ": must have settings of GPT-2's tokenizer only, got \"stemmer\""},
   });
+}
+
+Json TextOnly() { return {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}; }
+
+// As transformers 5 writes it: the text itself, and no token.
+Json IdentityTemplate() {
+  return {
+      {"type", "TemplateProcessing"},
+      {"single", Json::array({TextOnly()})},
+      {"pair", Json::array({TextOnly(),
+                            {{"Sequence", {{"id", "B"}, {"type_id", 1}}}}})},
+      {"special_tokens", Json::object()}};
+}
+
+Json SequenceOf(Json processors) {
+  return {{"type", "Sequence"}, {"processors", std::move(processors)}};
+}
+
+TEST(TokenizerJsonTest, TakesPostProcessorsThatLeaveTheIdsAsTheyAre) {
+  const Json byte_level = SmallTokenizerJson()["post_processor"];
+  for (const Json& step :
+       {Json(nullptr), byte_level, IdentityTemplate(),
+        SequenceOf(Json::array()), SequenceOf(Json::array({byte_level})),
+        SequenceOf(Json::array({byte_level, IdentityTemplate()})),
+        SequenceOf(Json::array({SequenceOf(Json::array({byte_level}))}))}) {
+    Json json = SmallTokenizerJson();
+    json["post_processor"] = step;
+    ASSERT_OK_AND_ASSIGN(const Vocabulary vocabulary,
+                         ParseTokenizerJson(json.dump()));
+    EXPECT_THAT(vocabulary.tokens, SizeIs(260)) << step;
+  }
+  Json without = SmallTokenizerJson();
+  without.erase("post_processor");
+  EXPECT_OK(ParseTokenizerJson(without.dump()));
+}
+
+TEST(TokenizerJsonTest, RefusesPostProcessorsThatAddATokenByName) {
+  const Json special = {
+      {"SpecialToken", {{"id", "<|endoftext|>"}, {"type_id", 0}}}};
+  const std::string rule =
+      ".single: must be the text alone, [{\"Sequence\":{\"id\":\"A\"}}] (no "
+      "token is added to a text), got ";
+  for (const Json& single :
+       {Json::array({special, TextOnly()}), Json::array({TextOnly(), special}),
+        Json::array({TextOnly(), TextOnly()}), Json::array(),
+        Json::array({{{"Sequence", {{"id", "B"}}}}}), Json("$A")}) {
+    Json step = IdentityTemplate();
+    step["single"] = single;
+    ExpectRefused({
+        {"/post_processor", step,
+         ".post_processor" + rule + single.dump().substr(0, 64)},
+        {"/post_processor", SequenceOf(Json::array({step})),
+         ".post_processor.processors[0]" + rule + single.dump().substr(0, 64)},
+    });
+  }
+  ExpectRefused({
+      {"/post_processor",
+       {{"type", "TemplateProcessing"}},
+       ".post_processor.single: must be there"},
+      {"/post_processor", SequenceOf(3),
+       ".post_processor.processors: must be an array, got 3"},
+      {"/post_processor", SequenceOf(Json::array({3})),
+       ".post_processor.processors[0]: must be an object, got 3"},
+  });
+}
+
+TEST(TokenizerJsonTest, TakesWhatTheLastCallInPythonCutAndPaddedTo) {
+  Json json = SmallTokenizerJson();
+  json["truncation"] = {{"direction", "Right"}, {"max_length", 2}};
+  json["padding"] = {{"strategy", "BatchLongest"}, {"pad_id", 0}};
+  ASSERT_OK_AND_ASSIGN(const Vocabulary vocabulary,
+                       ParseTokenizerJson(json.dump()));
+  EXPECT_THAT(vocabulary.tokens, SizeIs(260));
 }
 
 TEST(TokenizerJsonTest, RefusesModelsThatEncodeInAnotherWay) {

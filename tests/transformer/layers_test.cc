@@ -76,8 +76,7 @@ Gpt2Block BlockOf(const std::vector<at::Tensor>& tensors) {
 }
 
 TEST(LayersTest, MlpIsDifferentiableWithEveryActivation) {
-  for (const Activation activation :
-       {Activation::kGeluTanh, Activation::kGeluErf, Activation::kRelu}) {
+  for (const Activation activation : kAllActivations) {
     Gpt2Config config = kConfig;
     config.activation = activation;
     ExpectDifferentiable(
@@ -86,6 +85,32 @@ TEST(LayersTest, MlpIsDifferentiableWithEveryActivation) {
         [&](const std::vector<at::Tensor>& inputs) {
           return Mlp(inputs[0], BlockOf(inputs), config);
         });
+  }
+}
+
+TEST(LayersTest, ActivationsAndTheirDerivativesAreFiniteFarOut) {
+  for (const Activation activation : kAllActivations) {
+    const bool tanh = activation == Activation::kTanh;
+    at::Tensor x = at::tensor({-1e4f, -100.0f, 0.0f, 100.0f, 1e4f});
+    x.requires_grad_(true);
+    const at::Tensor y = Activate(x, activation);
+    y.sum().backward();
+    at::NoGradGuard no_grad;
+    const at::Tensor limits =
+        tanh ? at::tensor({-1.0f, -1.0f, 0.0f, 1.0f, 1.0f})
+             : at::tensor({0.0f, 0.0f, 0.0f, 100.0f, 1e4f});
+    EXPECT_TRUE(at::allclose(y, limits)) << y;
+    EXPECT_TRUE(at::isfinite(x.grad()).all().item<bool>()) << x.grad();
+  }
+}
+
+TEST(LayersTest, ActivationGivesTheSameBitsAtEveryPlace) {
+  for (const Activation activation : kAllActivations) {
+    // 37 numbers: whole vectors and what is left over behind them.
+    const at::Tensor x = at::full({37}, 0.73f);
+    const at::Tensor y = Activate(x, activation);
+    EXPECT_TRUE(at::equal(y, y[0].expand({37})))
+        << static_cast<int>(activation);
   }
 }
 

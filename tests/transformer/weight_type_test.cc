@@ -40,6 +40,26 @@ double Error(const at::Tensor& a, const at::Tensor& b) {
   return ((a.to(at::kFloat) - b).abs().max() / b.abs().max()).item<double>();
 }
 
+// By the formula of activation.h in double precision.
+at::Tensor ByFormula(Activation activation, const at::Tensor& y) {
+  const at::Tensor x = y.to(at::kDouble);
+  switch (activation) {
+    case Activation::kGeluTanh:
+      return at::gelu(x, "tanh");
+    case Activation::kGeluErf:
+      return at::gelu(x, "none");
+    case Activation::kRelu:
+      return at::relu(x);
+    case Activation::kSilu:
+      return at::silu(x);
+    case Activation::kQuickGelu:
+      return x * at::sigmoid(x * 1.702);
+    case Activation::kTanh:
+      return at::tanh(x);
+  }
+  return at::Tensor();
+}
+
 class LinearTest : public ::testing::TestWithParam<WeightType> {
  protected:
   void SetUp() override {
@@ -70,21 +90,21 @@ TEST_P(LinearTest, ProductBiasActivationAndAddEqualTheirFormula) {
     const Linear linear(weight, bias, GetParam());
     const Linear transposed(weight.t().contiguous().t(), at::Tensor(),
                             GetParam());
-    for (int rows : {1, 3, 17}) {
+    for (int rows : {1, 3, 17, 150}) {
       const at::Tensor x = UniformTensor({rows, inputs}, 2, 3 + rows);
       const at::Tensor given = x.to(linear.input_type());
       const at::Tensor y = at::addmm(bias, x, weight);
       EXPECT_LT(Error(linear.Apply(given), y), tolerance());
       EXPECT_LT(Error(transposed.Apply(given), y - bias), tolerance());
-      EXPECT_LT(Error(linear.ApplyActivated(given, Activation::kGeluTanh),
-                      at::gelu(y, "tanh")),
-                tolerance());
-      EXPECT_LT(Error(linear.ApplyActivated(given, Activation::kGeluErf),
-                      at::gelu(y, "none")),
-                tolerance());
-      EXPECT_LT(
-          Error(linear.ApplyActivated(given, Activation::kRelu), at::relu(y)),
-          tolerance());
+      for (const Activation activation : kAllActivations) {
+        // tanh is at most 1 however large y is, and y's error is not.
+        const double range =
+            activation == Activation::kTanh ? y.abs().max().item<double>() : 1;
+        EXPECT_LT(Error(linear.ApplyActivated(given, activation),
+                        ByFormula(activation, y)),
+                  range * tolerance())
+            << static_cast<int>(activation) << ", " << rows << " rows";
+      }
       const at::Tensor before = UniformTensor({rows, outputs}, 1, 9);
       at::Tensor sum = before.clone();
       linear.AddTo(given, sum);
@@ -94,15 +114,22 @@ TEST_P(LinearTest, ProductBiasActivationAndAddEqualTheirFormula) {
 }
 
 TEST_P(LinearTest, RowGetsTheSameBitsAnywhereInACall) {
-  const Linear linear(UniformTensor({48, 80}, 0.5, 1),
-                      UniformTensor({80}, 1, 2), GetParam());
+  // 83 outputs: rows begin at every place within a vector.
+  const Linear linear(UniformTensor({48, 83}, 0.5, 1),
+                      UniformTensor({83}, 1, 2), GetParam());
   const at::Tensor row = UniformTensor({1, 48}, 2, 3);
-  at::Tensor x = UniformTensor({37, 48}, 2, 4);
-  for (int64_t place : {0, 5, 36}) x[place].copy_(row[0]);
-  const at::Tensor y =
-      linear.ApplyActivated(x.to(linear.input_type()), Activation::kGeluTanh);
-  EXPECT_TRUE(at::equal(y[0], y[5]));
-  EXPECT_TRUE(at::equal(y[0], y[36]));
+  for (int64_t rows : {6, 9, 37, 64, 131, 150}) {
+    at::Tensor x = UniformTensor({rows, 48}, 2, 4);
+    for (int64_t place : {int64_t{0}, int64_t{5}, rows - 1}) {
+      x[place].copy_(row[0]);
+    }
+    for (const Activation activation : kAllActivations) {
+      const at::Tensor y =
+          linear.ApplyActivated(x.to(linear.input_type()), activation);
+      EXPECT_TRUE(at::equal(y[0], y[5])) << rows << " rows";
+      EXPECT_TRUE(at::equal(y[0], y[rows - 1])) << rows << " rows";
+    }
+  }
 }
 
 TEST_P(LinearTest, RowThatIsNotFiniteStaysSoAndAlone) {

@@ -28,7 +28,7 @@ absl::StatusOr<Gpt2Config> ConfigFromOptions(const LmOptions& options,
   config.d_inner = 4 * options.width;
   config.context_length = options.context;
   config.vocab_size = tokenizer.vocab_size();
-  config.eos_token_id = tokenizer.eos_token_id();
+  config.end_tokens = EndTokens::Only(tokenizer.eos_token_id());
   return config;
 }
 
@@ -42,7 +42,7 @@ absl::StatusOr<Gpt2Config> ConfigFromDirectory(const std::string& directory,
         "init_from: the model's vocabulary must hold the tokenizer's ",
         tokenizer.vocab_size(), " entries, got ", config.vocab_size));
   }
-  config.eos_token_id = tokenizer.eos_token_id();
+  config.end_tokens = EndTokens::Only(tokenizer.eos_token_id());
   return config;
 }
 

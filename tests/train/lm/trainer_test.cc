@@ -113,7 +113,8 @@ TEST_F(LmTrainerTest, WritesAModelThatTheServingSideLoads) {
   ASSERT_OK_AND_ASSIGN(const Tokenizer tokenizer,
                        Tokenizer::Load(directory.File("gpt2")));
   EXPECT_EQ(model.config().vocab_size, tokenizer.vocab_size());
-  EXPECT_EQ(model.config().eos_token_id, tokenizer.eos_token_id());
+  EXPECT_EQ(model.config().end_tokens,
+            EndTokens::Only(tokenizer.eos_token_id()));
   const ProbeResult probe =
       ProbeAccuracy(model, tokenizer, corpus_, Split::kTest, 100);
   EXPECT_EQ(probe.asked.mean, result.accuracy.asked.mean);
