@@ -13,6 +13,7 @@ namespace {
 nlohmann::json Latencies(std::vector<double> seconds) {
   nlohmann::json json;
   json["count"] = seconds.size();
+  if (seconds.empty()) return json;
   for (const auto& [name, q] : std::map<std::string, double>{
            {"p50_ms", 0.5}, {"p90_ms", 0.9}, {"p99_ms", 0.99}, {"max_ms", 1}}) {
     json[name] = 1e3 * Percentile(seconds, q);
@@ -27,6 +28,36 @@ std::string LatencyText(const nlohmann::json& latency) {
       latency["p99_ms"].get<double>(), latency["max_ms"].get<double>());
 }
 
+// Latencies of the checks that say SERVING, and what the others say.
+nlohmann::json Health(const std::vector<HealthSample>& health) {
+  std::vector<double> serving;
+  std::map<std::string, int> answers;
+  for (const HealthSample& sample : health) {
+    ++answers[sample.answer];
+    if (sample.answer == "SERVING") serving.push_back(sample.latency);
+  }
+  const size_t failed = health.size() - serving.size();
+  nlohmann::json json = Latencies(std::move(serving));
+  json["checks"] = health.size();
+  json["failed"] = failed;
+  json["answers"] = answers;
+  return json;
+}
+
+std::string HealthText(const nlohmann::json& health) {
+  std::string text = absl::StrFormat("  health checks: %d, failed %d\n",
+                                     health["checks"].get<int64_t>(),
+                                     health["failed"].get<int64_t>());
+  for (const auto& [answer, count] : health["answers"].items()) {
+    if (answer == "SERVING") continue;
+    absl::StrAppend(&text, "    ", answer, ": ", count.get<int64_t>(), "\n");
+  }
+  if (health["count"] > 0) {
+    absl::StrAppend(&text, "  health: ", LatencyText(health), "\n");
+  }
+  return text;
+}
+
 }  // namespace
 
 double Percentile(std::vector<double>& values, double q) {
@@ -39,7 +70,8 @@ double Percentile(std::vector<double>& values, double q) {
 
 nlohmann::json LoadReport(const LoadOptions& options,
                           const std::vector<LoadSample>& samples,
-                          const std::vector<double>& health, double seconds) {
+                          const std::vector<HealthSample>& health,
+                          double seconds) {
   std::map<std::string, std::vector<double>> ok, first;
   std::vector<double> refused;
   std::map<std::string, int> codes;
@@ -80,7 +112,7 @@ nlohmann::json LoadReport(const LoadOptions& options,
     report["first_token"][rpc] = Latencies(std::move(latency));
   }
   if (!refused.empty()) report["refusals"] = Latencies(std::move(refused));
-  if (!health.empty()) report["health"] = Latencies(health);
+  if (!health.empty()) report["health"] = Health(health);
   return report;
 }
 
@@ -100,11 +132,34 @@ std::string ReportText(const nlohmann::json& report) {
                       "\n");
     }
   }
-  for (const char* what : {"refusals", "health"}) {
-    if (!report.contains(what)) continue;
-    absl::StrAppend(&text, "  ", what, ": ", LatencyText(report[what]), "\n");
+  if (report.contains("refusals")) {
+    absl::StrAppend(&text, "  refusals: ", LatencyText(report["refusals"]),
+                    "\n");
   }
+  if (report.contains("health")) text += HealthText(report["health"]);
   return text;
+}
+
+absl::Status Verdict(const nlohmann::json& report) {
+  const nlohmann::json& codes = report["codes"];
+  int64_t calls = 0;
+  for (const auto& [code, count] : codes.items()) calls += count.get<int64_t>();
+  if (!codes.contains("OK")) {
+    return absl::UnavailableError(
+        absl::StrCat("calls: none of ", calls, " is OK"));
+  }
+  if (codes.contains("INCOMPLETE")) {
+    return absl::UnavailableError(
+        absl::StrCat("calls: ", codes["INCOMPLETE"].get<int64_t>(), " of ",
+                     calls, " are OK without the answer asked for"));
+  }
+  if (report.contains("health") && report["health"]["failed"] > 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "health checks: ", report["health"]["failed"].get<int64_t>(), " of ",
+        report["health"]["checks"].get<int64_t>(),
+        " were not answered SERVING: ", report["health"]["answers"].dump()));
+  }
+  return absl::OkStatus();
 }
 
 std::string SamplesCsv(const std::vector<LoadSample>& samples) {

@@ -16,9 +16,9 @@
 namespace alignsae {
 
 struct LoadResult {
-  std::vector<LoadSample> samples;  // Due within the measured time.
-  std::vector<double> health;       // Latencies of health checks, seconds.
-  double seconds = 0;               // Of measuring.
+  std::vector<LoadSample> samples;   // Due within the measured time.
+  std::vector<HealthSample> health;  // Checks within the measured time.
+  double seconds = 0;                // Of measuring.
 };
 
 absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options);

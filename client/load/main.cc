@@ -1,5 +1,7 @@
 // alignsae-load: sends a load of mixed RPCs to a server and tells what came
-// back: rates, latencies, refusals.
+// back: rates, latencies, refusals. Exit 0: measured, and the server worked
+// (see Verdict); 64: bad command line; 69: no server, or it failed meanwhile.
+// The report is written either way.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -51,17 +53,12 @@ absl::Status Run(Flags& flags) {
     ALIGNSAE_RETURN_IF_ERROR(WriteFileAtomically(
         flags.plot, PlotScript(flags.csv, absl::StrCat(flags.plot, ".png"))));
   }
-  return absl::OkStatus();
+  return Verdict(report);
 }
 
-}  // namespace
-}  // namespace alignsae
-
-int main(int argc, char** argv) {
-  alignsae::Flags flags;
-  alignsae::LoadOptions& options = flags.options;
-  CLI::App app{"Sends a load of mixed RPCs to an AlignSAE server."};
-  app.name("alignsae-load");
+// How calls come.
+void AddLoop(CLI::App& app, Flags& flags) {
+  LoadOptions& options = flags.options;
   app.add_option("-s,--server", options.target, "Server, host:port")
       ->envname("ALIGNSAE_SERVER")
       ->capture_default_str();
@@ -76,6 +73,11 @@ int main(int argc, char** argv) {
                  "Connections that the calls go over in turn")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+}
+
+// What a call asks for, and for how long calls come.
+void AddCalls(CLI::App& app, Flags& flags) {
+  LoadOptions& options = flags.options;
   app.add_option("--seconds", flags.seconds, "Time that is measured")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -97,6 +99,11 @@ int main(int argc, char** argv) {
                "Let answers end at the end-of-text token");
   app.add_option("--seed", options.seed, "Decides times and RPCs")
       ->capture_default_str();
+}
+
+// What is measured beside them and where it is written.
+void AddOutput(CLI::App& app, Flags& flags) {
+  LoadOptions& options = flags.options;
   app.add_option("--health-seconds", flags.health_seconds,
                  "A health check every so often; 0: none")
       ->check(CLI::NonNegativeNumber)
@@ -106,6 +113,18 @@ int main(int argc, char** argv) {
   app.add_option("--csv", flags.csv, "Write every call here");
   app.add_option("--plot", flags.plot,
                  "Write a gnuplot script here that draws the CSV");
+}
+
+}  // namespace
+}  // namespace alignsae
+
+int main(int argc, char** argv) {
+  alignsae::Flags flags;
+  CLI::App app{"Sends a load of mixed RPCs to an AlignSAE server."};
+  app.name("alignsae-load");
+  alignsae::AddLoop(app, flags);
+  alignsae::AddCalls(app, flags);
+  alignsae::AddOutput(app, flags);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -36,12 +36,12 @@ TEST(LoadReportTest, PercentileIsTheSmallestThatTheShareDoesNotPass) {
 }
 
 TEST(LoadReportTest, GoodputCountsOnlyWhatCameInItsDeadline) {
-  const nlohmann::json report =
-      LoadReport(LoadOptions(),
-                 {Sample("OK", 1, 10, true), Sample("OK", 9, 30, false),
-                  Sample("RESOURCE_EXHAUSTED", 0.002, 0, false),
-                  Sample("DEADLINE_EXCEEDED", 5, 0, false)},
-                 {0.001, 0.003}, 2);
+  const nlohmann::json report = LoadReport(
+      LoadOptions(),
+      {Sample("OK", 1, 10, true), Sample("OK", 9, 30, false),
+       Sample("RESOURCE_EXHAUSTED", 0.002, 0, false),
+       Sample("DEADLINE_EXCEEDED", 5, 0, false)},
+      {{0.001, "SERVING"}, {0.003, "SERVING"}, {9, "NOT_SERVING"}}, 2);
   EXPECT_EQ(report["tokens_per_s"], 20);
   EXPECT_EQ(report["goodput_tokens_per_s"], 5);
   EXPECT_EQ(report["good_per_s"], 0.5);

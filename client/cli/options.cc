@@ -1,0 +1,79 @@
+#include "client/cli/options.h"
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "client/cli/edit_spec.h"
+#include "model/base/file.h"
+#include "model/base/status_macros.h"
+
+namespace alignsae {
+
+absl::StatusOr<v1::Prompt> MakePrompt(const CliOptions& options,
+                                      const std::string& text) {
+  v1::Prompt prompt;
+  if (options.ids) {
+    for (absl::string_view id :
+         absl::StrSplit(text, absl::ByAnyChar(", "), absl::SkipEmpty())) {
+      int32_t value = 0;
+      if (!absl::SimpleAtoi(id, &value)) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "prompt: must be integers with --ids, got \"", id, "\""));
+      }
+      prompt.mutable_token_ids()->add_ids(value);
+    }
+  } else if (options.raw) {
+    prompt.set_text(text);
+  } else {
+    prompt.set_question(text);
+  }
+  return prompt;
+}
+
+v1::GenerationConfig MakeGeneration(const CliOptions& options) {
+  v1::GenerationConfig config;
+  if (options.max_new_tokens)
+    config.set_max_new_tokens(*options.max_new_tokens);
+  if (options.temperature) config.set_temperature(*options.temperature);
+  if (options.sample_top_k) config.set_top_k(*options.sample_top_k);
+  if (options.top_p) config.set_top_p(*options.top_p);
+  if (options.repetition_penalty) {
+    config.set_repetition_penalty(*options.repetition_penalty);
+  }
+  if (options.seed) config.set_seed(*options.seed);
+  for (const std::string& stop : options.stop) config.add_stop_sequences(stop);
+  config.set_top_logprobs(options.top_logprobs);
+  config.set_ignore_eos(options.ignore_eos);
+  config.set_concept_trace(options.trace);
+  return config;
+}
+
+absl::StatusOr<v1::PositionSelection> MakePositions(const CliOptions& options) {
+  v1::PositionSelection selection;
+  if (!options.positions.empty()) {
+    ALIGNSAE_ASSIGN_OR_RETURN(selection, ParsePositions(options.positions));
+  }
+  selection.set_generated(options.generated);
+  return selection;
+}
+
+absl::StatusOr<Client> Connect(const CliOptions& options) {
+  ClientOptions client;
+  client.target = options.server;
+  client.timeout = absl::Seconds(options.timeout_seconds);
+  client.request_id = options.request_id;
+  client.client_id = options.client_id;
+  client.tls = !options.tls_ca.empty() || !options.tls_cert.empty();
+  for (auto [path, pem] : {std::pair{&options.tls_ca, &client.ca_pem},
+                           {&options.tls_cert, &client.certificate_pem},
+                           {&options.tls_key, &client.key_pem}}) {
+    if (path->empty()) continue;
+    ALIGNSAE_ASSIGN_OR_RETURN(*pem, ReadFile(*path));
+  }
+  return Client(std::move(client));
+}
+
+}  // namespace alignsae

@@ -1,0 +1,72 @@
+// What the command line of `alignsae` says, and the parts of requests that are
+// made from it.
+//
+// Thread-safety: value type and pure functions.
+// Errors: INVALID_ARGUMENT names the flag or the argument; Connect: NOT_FOUND
+// and others of reading a PEM file, and the Client's.
+
+#ifndef ALIGNSAE_CLIENT_CLI_OPTIONS_H_
+#define ALIGNSAE_CLIENT_CLI_OPTIONS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "alignsae/v1/common.pb.h"
+#include "alignsae/v1/generation.pb.h"
+#include "alignsae/v1/intervention.pb.h"
+#include "client/lib/client.h"
+
+namespace alignsae {
+
+// One set for all subcommands, each uses its part.
+struct CliOptions {
+  // Connection.
+  std::string server = "127.0.0.1:50051";
+  double timeout_seconds = 30;
+  std::string request_id;
+  std::string client_id;
+  std::string tls_ca, tls_cert, tls_key;
+  bool json = false;
+  // Prompt.
+  std::vector<std::string> prompts;
+  bool raw = false;
+  bool ids = false;
+  std::string checkpoint;
+  // Reading.
+  std::optional<int> position;
+  std::optional<int> top_k;
+  // Steering.
+  std::string source, target;
+  std::optional<double> alpha;
+  std::vector<std::string> targets;
+  std::vector<double> alphas;
+  std::string mode = "swap";
+  std::vector<std::string> edits;
+  std::string positions;
+  bool generated = false;
+  bool both = false;
+  // Generation.
+  std::optional<int> max_new_tokens;
+  std::optional<double> temperature, top_p, repetition_penalty;
+  std::optional<int> sample_top_k;
+  std::optional<uint64_t> seed;
+  std::vector<std::string> stop;
+  int top_logprobs = 0;
+  bool ignore_eos = false;
+  bool trace = false;
+};
+
+// The prompt `text` as a question, raw text or ids, as the flags say.
+absl::StatusOr<v1::Prompt> MakePrompt(const CliOptions& options,
+                                      const std::string& text);
+// Only what was given is set: the server has the defaults.
+v1::GenerationConfig MakeGeneration(const CliOptions& options);
+absl::StatusOr<v1::PositionSelection> MakePositions(const CliOptions& options);
+absl::StatusOr<Client> Connect(const CliOptions& options);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_CLIENT_CLI_OPTIONS_H_

@@ -1,0 +1,27 @@
+// What each subcommand of `alignsae` does: one call, its answer on stdout.
+//
+// Thread-safety: used from main's thread only.
+// Errors: INVALID_ARGUMENT for a bad argument, else the server's status.
+
+#ifndef ALIGNSAE_CLIENT_CLI_RUN_H_
+#define ALIGNSAE_CLIENT_CLI_RUN_H_
+
+#include "absl/status/status.h"
+#include "client/cli/options.h"
+
+namespace alignsae {
+
+absl::Status RunModel(const CliOptions& options);     // GetModel.
+absl::Status RunConcepts(const CliOptions& options);  // ListConcepts.
+absl::Status RunTokenize(const CliOptions& options);  // Tokenize.
+absl::Status RunRead(const CliOptions& options);      // ReadConcepts.
+absl::Status RunInspect(const CliOptions& options);   // InspectSlots.
+absl::Status RunSwap(const CliOptions& options);      // Swap.
+absl::Status RunGenerate(
+    const CliOptions& options);  // Generate: text flows as it comes.
+absl::Status RunSweep(const CliOptions& options);  // SweepAlpha: a table when
+                                                   // all cells are there.
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_CLIENT_CLI_RUN_H_
