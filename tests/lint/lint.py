@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+"""Runs clang-tidy with the repository's own .clang-tidy, and Clang's thread-safety
+analysis with it, over the product's sources.
+
+    lint.py BUILD [--all] [--jobs N] [FILE...]
+
+Takes the commands from BUILD/compile_commands.json. Without --all, files that see
+LibTorch's headers are left out: each takes half a minute. FILE...: only these.
+
+A file that passed is not checked again until something that its answer depends on
+changes: itself, a header of ours that it includes, its command, .clang-tidy, or a
+package of the system. BUILD/lint holds one note a file. A file that failed has none.
+
+Exit 1: a finding, or a source that no command compiles.
+"""
+import argparse
+import concurrent.futures
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import time
+
+CLANG_TIDY = "clang-tidy-14"
+# The analysis of ABSL_GUARDED_BY and its kin is a warning of the compiler, which
+# clang-tidy reports as a check of its own.
+WARNINGS = ["-Wno-everything", "-Wthread-safety", "-Wthread-safety-beta"]
+CHECKS = "clang-diagnostic-thread-safety*"
+FOLDERS = ("model", "server", "client")
+TORCH = ("torch/", "ATen/", "c10/", "dnnl")
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(?:"([^"]+)"|<([^>]+)>)', re.M)
+
+
+def arguments_of(entry):
+    """The command of `entry` as Clang takes it: without GCC's precompiled header."""
+    words = entry.get("arguments") or shlex.split(entry["command"])
+    compiler = next(i for i, word in enumerate(words)
+                    if re.search(r'(\+\+|cc|clang)(-\d+)?$', os.path.basename(word))
+                    and not word.endswith("ccache"))
+    words, kept = words[compiler + 1:], []
+    while words:
+        word = words.pop(0)
+        if word in ("-o", "-MT", "-MF"):
+            words.pop(0)
+        elif word == "-include" and "cmake_pch" in words[0]:
+            words.pop(0)
+        elif word not in ("-c", "-MD", "-fpch-preprocess", "-Winvalid-pch", entry["file"]):
+            kept.append(word)
+    return kept
+
+
+def search_paths(arguments):
+    """Where `arguments` look for headers."""
+    paths = []
+    for i, word in enumerate(arguments):
+        if word in ("-I", "-isystem"):
+            paths.append(arguments[i + 1])
+        elif word.startswith("-I"):
+            paths.append(word[2:])
+    return paths
+
+
+@functools.lru_cache(maxsize=None)
+def includes_of(path):
+    text = pathlib.Path(path).read_text(encoding="utf-8", errors="replace")
+    return [quoted or angled for quoted, angled in INCLUDE.findall(text)]
+
+
+@functools.lru_cache(maxsize=None)
+def digest_of(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+
+
+@functools.lru_cache(maxsize=None)
+def packages():
+    """The system's packages with their versions: what other headers come from."""
+    listed = subprocess.run(["dpkg-query", "-W"], capture_output=True, text=True, check=True)
+    return hashlib.sha256(listed.stdout.encode()).hexdigest()
+
+
+class Source:
+    """A source file with its command and all that it includes from `homes`."""
+
+    def __init__(self, path, arguments, homes):
+        self.path = path
+        self.arguments = arguments
+        self.torch = False
+        self.headers = set()
+        paths = [p for p in search_paths(arguments)
+                 if any(pathlib.Path(p).is_relative_to(home) for home in homes)]
+        left = [str(path)]
+        while left:
+            for name in includes_of(left.pop()):
+                self.torch = self.torch or name.startswith(TORCH)
+                found = next((file for p in paths if os.path.isfile(file := f"{p}/{name}")), None)
+                if found and found not in self.headers:
+                    self.headers.add(found)
+                    left.append(found)
+
+    def key(self, config):
+        """Changes whenever the answer may."""
+        parts = [digest_of(__file__), config, packages(), *self.arguments, digest_of(self.path)]
+        parts += [f"{header} {digest_of(header)}" for header in sorted(self.headers)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def check(self, root):
+        """clang-tidy's findings as text; empty when there are none."""
+        done = subprocess.run(
+            [CLANG_TIDY, "--quiet", f"--config-file={root / '.clang-tidy'}", f"--checks={CHECKS}",
+             str(self.path), "--", *self.arguments, *WARNINGS],
+            capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return ""
+        return done.stdout + "\n".join(
+            line for line in done.stderr.splitlines() if not line.endswith(" generated."))
+
+
+def sources(root, build):
+    """(sources by path, sentences about those that cannot be checked)."""
+    with open(build / "compile_commands.json", encoding="utf-8") as file:
+        commands = {entry["file"]: arguments_of(entry) for entry in json.load(file)}
+    found, bad = {}, []
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*.cc")):
+            if str(path) in commands:
+                found[path] = Source(path, commands[str(path)], (root, build))
+            else:
+                bad.append(f"{path}: no target compiles it")
+    return found, bad
+
+
+def run(root, build, with_torch=False, jobs=None, only=()):
+    """Checks what needs it; returns the findings of each file and what was done."""
+    known, bad = sources(root, build)
+    chosen = [s for p, s in known.items() if (with_torch or not s.torch) and
+              (not only or p in only)]
+    config = digest_of(root / ".clang-tidy")
+    notes = build / "lint"
+    notes.mkdir(exist_ok=True)
+
+    def check(source):
+        note = notes / str(source.path.relative_to(root)).replace("/", "+")
+        key = source.key(config)
+        if note.exists() and note.read_text() == key:
+            return None
+        note.unlink(missing_ok=True)
+        findings = source.check(root)
+        if not findings:
+            note.write_text(key)
+        return findings
+
+    # The longest first, so that the cores end together.
+    chosen.sort(key=lambda source: len(source.headers), reverse=True)
+    with concurrent.futures.ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+        answers = list(pool.map(check, chosen))
+    bad += [answer for answer in answers if answer]
+    return bad, len(chosen), sum(answer is None for answer in answers)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--jobs", type=int)
+    parser.add_argument("only", nargs="*", type=pathlib.Path)
+    flags = parser.parse_args()
+    root = pathlib.Path(__file__).resolve().parents[2]
+    started = time.monotonic()
+    bad, total, unchanged = run(root, flags.build.resolve(), flags.all, flags.jobs,
+                                {path.resolve() for path in flags.only})
+    print("\n".join(bad))
+    print(f"{total} files: {total - unchanged} checked in {time.monotonic() - started:.0f} s, "
+          f"{unchanged} unchanged since they passed, {len(bad)} with findings")
+    if not total:
+        sys.exit("lint: no sources")
+    sys.exit(bool(bad))
+
+
+if __name__ == "__main__":
+    main()
