@@ -42,7 +42,7 @@ _NOT_NAMES = {"if", "for", "while", "switch", "catch", "return", "sizeof", "decl
 _NAME = re.compile(r'((?:[\w~]+(?:<[^<>;{}]*>)?\s*::\s*)*(?:operator\s*(?:\(\)|\[\]|[^\s\w(]+|\w+)|~?\w+))\s*$')
 
 
-def _blanked(text):
+def blanked(text):
     """`text` with comments, literals and directives as blanks, line for line."""
     def blank(match):
         return re.sub(r'[^\n]', ' ', match[0])
@@ -102,7 +102,7 @@ def _function_name(head):
 
 def functions(text):
     """Yields (name, first line, last line) of each function defined in `text`."""
-    clean = _blanked(text)
+    clean = blanked(text)
     starts = [0] + [m.end() for m in re.finditer('\n', clean)]
 
     def line(at):

@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+"""Puts one-line faults into core code and counts how many the tests find.
+
+    mutate.py [--seed N] [--count N] [--minimum SHARE] [--only PATH] [--work DIR]
+
+Works on a copy of the tree in DIR (build/mutation), built without optimisation. The
+seed draws `count` mutants that compile, from each group of GROUPS in turn. For each,
+the tests that link the changed file run, until one fails: then it is killed. A test
+that takes longer than ten times its time (at least 30 s), or dies, has failed.
+
+Survivors are printed with their change. Those that EQUIVALENT knows to change nothing
+that anybody can see are not counted. Exit 1: a smaller share than `minimum` is killed.
+"""
+import argparse
+import json
+import os
+import pathlib
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import mutants
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COPIED = ("CMakeLists.txt", "CMakePresets.json", "client", "deploy", "model", "proto", "server",
+          "tests")
+GROUPS = {
+    "scheduler": ("model/scheduler/*.cc",),
+    "fork plan": ("model/scheduler/fork*.cc", "model/engine/*fork*.cc"),
+    "steering": ("model/steering/*.cc", "model/intervention/*.cc"),
+    "sampler": ("model/sampling/*.cc",),
+    "parse": ("server/api/parse*.cc", "server/api/*/parse*.cc"),
+    "tokenizer": ("model/tokenizer/*.cc",),
+    "metrics": ("server/metrics/metrics*.cc",),
+}
+# Test programs that may run: those that a changed file is linked into do.
+TESTS = ("scheduler_test", "steering_test", "intervention_apply_test", "sampler_test",
+         "api_parse_test", "tokenizer_test", "tokenizer_golden_test", "metrics_test",
+         "grpc_services_test")
+NOTES = pathlib.Path(__file__).with_name("equivalent.json")
+
+
+def copy_tree(target):
+    """Brings `target` up to date with the tree; untouched files keep their times."""
+    wanted = {}
+    for name in COPIED:
+        source = ROOT / name
+        for path in [source] if source.is_file() else source.rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                wanted[path.relative_to(ROOT)] = path
+    for path in list(target.rglob("*")):
+        if path.is_file() and path.relative_to(target) not in wanted:
+            path.unlink()
+    for relative, path in wanted.items():
+        copy = target / relative
+        if copy.exists() and copy.read_bytes() == path.read_bytes():
+            continue
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+        shutil.copymode(path, copy)
+
+
+def limit_memory():
+    resource.setrlimit(resource.RLIMIT_DATA, (6 << 30, 6 << 30))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+class Workshop:
+    """The copy, its build, and its tests."""
+
+    def __init__(self, work, jobs):
+        self.tree, self.build, self.jobs = work / "tree", work / "build", jobs
+        copy_tree(self.tree)
+        subprocess.run(["cmake", "--preset", "mutation", "-B", str(self.build)], cwd=self.tree,
+                       check=True, stdout=subprocess.DEVNULL)
+        known = subprocess.run(["ninja", "-C", str(self.build), "-t", "targets", "all"],
+                               capture_output=True, text=True, check=True).stdout
+        self.tests = [name for name in TESTS if f"bin/{name}:" in known]
+        if not self.compiles():
+            sys.exit("mutate: the tree does not build")
+        self.seconds = {}
+        for name in self.tests:
+            started = time.monotonic()
+            if not self.passes(name, 600):
+                sys.exit(f"mutate: {name} fails without any fault")
+            self.seconds[name] = time.monotonic() - started
+
+    def program(self, name):
+        return self.build / "bin" / name
+
+    def compiles(self):
+        done = subprocess.run(["ninja", "-C", str(self.build), f"-j{self.jobs}", *self.tests],
+                              capture_output=True, text=True, check=False)
+        return done.returncode == 0
+
+    def passes(self, name, timeout):
+        """Whether a test program ends well in time. What it started ends with it."""
+        with subprocess.Popen([self.program(name)], cwd=self.tree, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, start_new_session=True,
+                              preexec_fn=limit_memory,
+                              env={**os.environ, "GTEST_FAIL_FAST": "1"}) as process:
+            try:
+                return process.wait(timeout) == 0
+            except subprocess.TimeoutExpired:
+                return False
+            finally:
+                try:
+                    os.killpg(process.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+    def made(self):
+        return {name: self.program(name).stat().st_mtime_ns for name in self.tests}
+
+    def killer_of(self, mutant):
+        """The test that finds `mutant`; "" when none does; None when it does not compile."""
+        path = self.tree / mutant.path
+        text = path.read_text()
+        before = self.made()
+        try:
+            path.write_text(mutant.apply(text))
+            if not self.compiles():
+                return None
+            changed = [name for name, at in self.made().items() if at != before[name]]
+            for name in sorted(changed, key=self.seconds.get):
+                if not self.passes(name, max(30, 10 * self.seconds[name])):
+                    return name
+            return ""
+        finally:
+            path.write_text(text)
+
+
+def draw(tree, seed, only):
+    """Mutants in the order of the seed, from each group in turn, without end."""
+    rng = random.Random(seed)
+    queues = []
+    for patterns in GROUPS.values():
+        paths = sorted({path for pattern in patterns for path in tree.glob(pattern)})
+        paths = [path.relative_to(tree).as_posix() for path in paths]
+        found = [mutant for path in paths if not only or path.startswith(only)
+                 for mutant in mutants.mutants_of(path, (tree / path).read_text())]
+        rng.shuffle(found)
+        if found:
+            queues.append(found)
+    seen = set()
+    while any(queues):
+        for queue in queues:
+            while queue:
+                mutant = queue.pop()
+                if mutant not in seen:
+                    seen.add(mutant)
+                    yield mutant
+                    break
+
+
+def known_equivalents():
+    """{(path, line as it is, line as it becomes): reason}."""
+    return {(note["path"], note["is"], note["becomes"]): note["reason"]
+            for note in json.loads(NOTES.read_text())}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--minimum", type=float, default=0.9)
+    parser.add_argument("--only", help="Files whose path begins so")
+    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build/mutation")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    flags = parser.parse_args()
+    shop = Workshop(flags.work.resolve(), flags.jobs)
+    known = known_equivalents()
+    killed, survivors, equivalent, broken = {}, [], [], 0
+    for mutant in draw(shop.tree, flags.seed, flags.only):
+        if len(killed) + len(survivors) >= flags.count:
+            break
+        text = (shop.tree / mutant.path).read_text()
+        change = (mutant.path, *mutant.diff(text))
+        if change in known:
+            equivalent.append((change, known[change]))
+            continue
+        killer = shop.killer_of(mutant)
+        if killer is None:
+            broken += 1
+            continue
+        where = f"{mutant.path}:{mutant.line(text)} {mutant.operator}"
+        if killer:
+            killed[mutant] = killer
+        else:
+            survivors.append((where, change))
+        print(f"{'killed by ' + killer if killer else 'SURVIVED'}: {where}: "
+              f"{change[1]}  ->  {change[2]}", flush=True)
+    total = len(killed) + len(survivors)
+    print(f"\nseed {flags.seed}: {len(killed)} of {total} killed; {broken} did not compile; "
+          f"{len(equivalent)} known to change nothing")
+    for where, (_, old, new) in survivors:
+        print(f"  survived {where}\n    - {old}\n    + {new}")
+    for (path, old, new), reason in equivalent:
+        print(f"  equivalent {path}: {reason}\n    - {old}\n    + {new}")
+    if not total:
+        sys.exit("mutate: no mutants")
+    sys.exit(len(killed) < flags.minimum * total)
+
+
+if __name__ == "__main__":
+    main()
