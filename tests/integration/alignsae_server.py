@@ -2,12 +2,13 @@
 
 Every test file runs with ALIGNSAE_BIN (where the binaries are), ALIGNSAE_SOURCE
 (the repository) and ALIGNSAE_STUBS (where to generate the Python stubs); ctest
-sets them.
+sets them. ALIGNSAE_PROTOC: the command that makes them, instead of Debian's.
 """
 import json
 import os
 import pathlib
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -32,13 +33,17 @@ def _make_stubs():
         return STUBS
     STUBS.parent.mkdir(parents=True, exist_ok=True)
     made = pathlib.Path(tempfile.mkdtemp(dir=STUBS.parent, prefix="stubs."))
-    subprocess.run([SOURCE / "client/python/make_stubs.sh", made], check=True)
-    subprocess.run(
-        ["protoc", "-I", SOURCE / "proto", f"--python_out={made}", f"--grpc_python_out={made}",
-         "--plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin",
-         SOURCE / "proto/grpc/health/v1/health.proto",
-         SOURCE / "proto/google/rpc/error_details.proto",
-         SOURCE / "proto/google/rpc/status.proto"], check=True)
+    protos = [SOURCE / "proto/grpc/health/v1/health.proto",
+              SOURCE / "proto/google/rpc/error_details.proto",
+              SOURCE / "proto/google/rpc/status.proto"]
+    compiler = ["protoc", "--plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin"]
+    if "ALIGNSAE_PROTOC" in os.environ:  # Another compiler, with a plugin of its own.
+        compiler = shlex.split(os.environ["ALIGNSAE_PROTOC"])
+        protos += (SOURCE / "proto/alignsae/v1").glob("*.proto")
+    else:
+        subprocess.run([SOURCE / "client/python/make_stubs.sh", made], check=True)
+    subprocess.run([*compiler, "-I", SOURCE / "proto", f"--python_out={made}",
+                    f"--grpc_python_out={made}", *protos], check=True)
     # grpc.health and google.rpc must not hide grpcio's and protobuf's own packages.
     (made / "grpc").rename(made / "grpc_health")
     for path in (made / "grpc_health").rglob("*.py"):

@@ -1,0 +1,67 @@
+"""Installs a tool from a public registry, newest version, into <build>/interop.
+
+A test whose tool cannot be had is skipped (exit 77), but only if the registry does
+not answer: while it does, a tool that does not install is a failure.
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+PLACE = pathlib.Path(os.environ["ALIGNSAE_INTEROP"])
+
+
+def _run(command, **options):
+    print("+", *command, flush=True)
+    return subprocess.run([str(word) for word in command], check=False, timeout=900, **options)
+
+
+def _need(program):
+    if shutil.which(program) is None:
+        print(f"{program}: is not installed here; skipped")
+        sys.exit(77)
+
+
+def _install(commands, ask, **options):
+    """Runs `commands`; `ask` is a small question to the same registry."""
+    for command in commands:
+        if _run(command, **options).returncode:
+            if _run(ask, **options).returncode == 0:
+                sys.exit(f"{command[0]}: does not install, though its registry answers")
+            print("the registry does not answer; skipped")
+            sys.exit(77)
+
+
+def python(*packages):
+    """A Python of its own with `packages`."""
+    place = PLACE / "python"
+    pip = place / "bin/pip"
+    _install([[shutil.which("python3"), "-m", "venv", place],
+              [pip, "install", "--quiet", "--upgrade", *packages]],
+             [pip, "download", "--quiet", "--no-deps", "--dest", PLACE / "asked", "six"])
+    _run([pip, "list"])
+    return place / "bin/python"
+
+
+def go(module, name):
+    """The program `name` of the Go package `module`."""
+    _need("go")
+    place = PLACE / "go"
+    place.mkdir(parents=True, exist_ok=True)
+    _install([["go", "install", f"{module}@latest"]],
+             ["go", "list", "-m", "-versions", "golang.org/x/text"], cwd=place,
+             env={**os.environ, "GOBIN": str(place), "GOFLAGS": "-mod=mod"})
+    _run(["go", "version", "-m", place / name])
+    return place / name
+
+
+def node(*packages):
+    """A folder whose scripts can require `packages`."""
+    _need("npm")
+    place = PLACE / "node"
+    place.mkdir(parents=True, exist_ok=True)
+    _install([["npm", "install", "--no-audit", "--no-fund", *[f"{p}@latest" for p in packages]]],
+             ["npm", "view", "semver", "version"], cwd=place)
+    _run(["npm", "list"], cwd=place)
+    return place
