@@ -74,11 +74,11 @@ class HeaderBuilder : public nlohmann::json_sax<nlohmann::json> {
   enum class Where { kStart, kTop, kMetadata, kTensor, kShape, kOffsets };
   enum Field { kDType = 1, kShapeField = 2, kOffsetsField = 4 };
 
-  bool Fail(std::string message) {
+  bool Fail(const std::string& message) {
     status_ = absl::DataLossError(message);
     return false;
   }
-  bool OverLimit(std::string message) {
+  bool OverLimit(const std::string& message) {
     status_ = absl::ResourceExhaustedError(message);
     return false;
   }

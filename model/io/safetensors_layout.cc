@@ -14,9 +14,9 @@ namespace alignsae {
 namespace {
 
 struct DTypeInfo {
-  DType dtype;
+  DType dtype = DType::kBool;
   absl::string_view name;
-  int bytes;
+  int bytes = 0;
 };
 
 constexpr std::array<DTypeInfo, 13> kDTypes = {{{DType::kBool, "BOOL", 1},

@@ -44,7 +44,8 @@ std::string Shown(const Json* value) {
 // One JSON object of the file. `path` is empty for the root, else "alignsae.".
 class ObjectReader {
  public:
-  static absl::StatusOr<ObjectReader> Of(const Json* value, std::string path) {
+  static absl::StatusOr<ObjectReader> Of(const Json* value,
+                                         const std::string& path) {
     if (value == nullptr || !value->is_object()) {
       return Refuse(path.empty() ? "the file" : path, "a JSON object",
                     Shown(value));

@@ -18,7 +18,6 @@ uint64_t Candidate(int32_t rank, uint32_t position) {
 }  // namespace
 
 BpeModel::BpeModel(const Vocabulary& vocabulary) {
-  id_of_byte_.fill(0);
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const std::string& bytes = vocabulary.tokens[id];
     if (bytes.size() == 1 && !vocabulary.is_special[id]) {

@@ -66,7 +66,7 @@ class BpeModel {
   bool Rank(uint32_t at, Scratch& scratch) const;
   void MergeAt(uint32_t at, Scratch& scratch) const;
 
-  std::array<int32_t, 256> id_of_byte_;
+  std::array<int32_t, 256> id_of_byte_ = {};
   absl::flat_hash_map<uint64_t, Rule> rules_;  // By Key().
 };
 

@@ -75,7 +75,9 @@ class Merger {
       if (bytes.size() > kMaxTokenBytes) continue;
       tokens_.push_back(std::move(bytes));
       merges_.push_back(best.pair);
-      Apply(best.pair, std::move(it->second.words));
+      // Moved out: the map that holds the list grows meanwhile.
+      const std::vector<int32_t> words = std::move(it->second.words);
+      Apply(best.pair, words);
       return true;
     }
     return false;
@@ -99,9 +101,8 @@ class Merger {
     }
   }
 
-  // Merges the newest rule's pair in `word_indices`. By value: the list lives
-  // in a map that grows meanwhile.
-  void Apply(SymbolPair pair, std::vector<int32_t> word_indices) {
+  // Merges the newest rule's pair in `word_indices`.
+  void Apply(SymbolPair pair, const std::vector<int32_t>& word_indices) {
     const int32_t merged = static_cast<int32_t>(tokens_.size()) - 1;
     for (int32_t index : word_indices) {
       std::vector<int32_t>& symbols = words_[index].symbols;
@@ -157,7 +158,7 @@ class Merger {
 
 // The distinct pieces of the corpus as byte ids.
 std::vector<Word> CollectWords(absl::Span<const std::string> texts) {
-  std::array<int32_t, 256> id_of_byte;
+  std::array<int32_t, 256> id_of_byte = {};
   for (int32_t id = 0; id < 256; ++id) {
     id_of_byte[BytesInVocabularyOrder()[id]] = id;
   }

@@ -17,7 +17,7 @@ bool PrintsInLatin1(int byte) {
 
 struct Alphabet {
   std::array<char32_t, 256> code_point = {};
-  std::array<int16_t, kCodePoints> byte;  // -1: not in the alphabet.
+  std::array<int16_t, kCodePoints> byte = {};  // -1: not in the alphabet.
   std::array<uint8_t, 256> in_order = {};
 
   Alphabet() {

@@ -23,7 +23,7 @@ char KindFromTable(char32_t code_point) {
 
 char KindOf(char32_t code_point) {
   static const std::array<char, 128> ascii = [] {
-    std::array<char, 128> kinds;
+    std::array<char, 128> kinds = {};
     for (char32_t c = 0; c < kinds.size(); ++c) kinds[c] = KindFromTable(c);
     return kinds;
   }();

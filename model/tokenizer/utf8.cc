@@ -7,8 +7,8 @@ namespace {
 
 // What may follow a lead byte (Unicode standard, table 3-7).
 struct Lead {
-  size_t length;         // Of the whole character; 0: not a lead byte.
-  uint8_t payload_mask;  // Bits of the lead byte that count.
+  size_t length = 0;         // Of the whole character; 0: not a lead byte.
+  uint8_t payload_mask = 0;  // Bits of the lead byte that count.
   uint8_t second_min = 0x80;
   uint8_t second_max = 0xbf;
 };

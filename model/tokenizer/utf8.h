@@ -23,8 +23,8 @@ struct Utf8Char {
                  // "maximal subpart" for which Unicode gives one U+FFFD.
     kUnfinished  // All `length` bytes left are the beginning of a character.
   };
-  State state;
-  size_t length;  // >= 1.
+  State state = kBad;
+  size_t length = 1;
   char32_t code_point = 0;
 };
 

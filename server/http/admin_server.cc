@@ -52,7 +52,7 @@ struct AdminServer::Impl {
     });
     server.set_exception_handler([](const httplib::Request&,
                                     httplib::Response& response,
-                                    std::exception_ptr) {
+                                    const std::exception_ptr&) {
       response.status = 500;
       response.set_content("internal error\n", kTextPlain);
     });

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs clang-tidy with the repository's own .clang-tidy, and Clang's thread-safety
+"""Runs clang-tidy with the .clang-tidy files of the repository, and Clang's thread-safety
 analysis with it, over the product's sources.
 
     lint.py BUILD [--all] [--jobs N] [FILE...]
@@ -8,7 +8,7 @@ Takes the commands from BUILD/compile_commands.json. Without --all, files that s
 LibTorch's headers are left out: each takes half a minute. FILE...: only these.
 
 A file that passed is not checked again until something that its answer depends on
-changes: itself, a header of ours that it includes, its command, .clang-tidy, or a
+changes: itself, a header of ours that it includes, its command, a .clang-tidy, or a
 package of the system. BUILD/lint holds one note a file. A file that failed has none.
 
 Exit 1: a finding, or a source that no command compiles.
@@ -102,17 +102,19 @@ class Source:
                     self.headers.add(found)
                     left.append(found)
 
-    def key(self, config):
+    def key(self):
         """Changes whenever the answer may."""
-        parts = [digest_of(__file__), config, packages(), *self.arguments, digest_of(self.path)]
+        configs = [digest_of(folder / ".clang-tidy") for folder in self.path.parents
+                   if (folder / ".clang-tidy").exists()]
+        parts = [digest_of(__file__), *configs, packages(), *self.arguments, digest_of(self.path)]
         parts += [f"{header} {digest_of(header)}" for header in sorted(self.headers)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
-    def check(self, root):
+    def check(self):
         """clang-tidy's findings as text; empty when there are none."""
         done = subprocess.run(
-            [CLANG_TIDY, "--quiet", f"--config-file={root / '.clang-tidy'}", f"--checks={CHECKS}",
-             str(self.path), "--", *self.arguments, *WARNINGS],
+            [CLANG_TIDY, "--quiet", f"--checks={CHECKS}", str(self.path), "--",
+             *self.arguments, *WARNINGS],
             capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return ""
@@ -139,17 +141,16 @@ def run(root, build, with_torch=False, jobs=None, only=()):
     known, bad = sources(root, build)
     chosen = [s for p, s in known.items() if (with_torch or not s.torch) and
               (not only or p in only)]
-    config = digest_of(root / ".clang-tidy")
     notes = build / "lint"
     notes.mkdir(exist_ok=True)
 
     def check(source):
         note = notes / str(source.path.relative_to(root)).replace("/", "+")
-        key = source.key(config)
+        key = source.key()
         if note.exists() and note.read_text() == key:
             return None
         note.unlink(missing_ok=True)
-        findings = source.check(root)
+        findings = source.check()
         if not findings:
             note.write_text(key)
         return findings

@@ -34,9 +34,10 @@ class FindingsTest(unittest.TestCase):
     def findings(self, text):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "snippet.cc"
+            shutil.copy(ROOT / ".clang-tidy", folder)
             path.write_text(text)
             arguments = ["-std=c++20", f"-I{ROOT}"]
-            return lint.Source(path, arguments, (ROOT,)).check(ROOT)
+            return lint.Source(path, arguments, (ROOT,)).check()
 
     def test_finds_a_guarded_member_that_is_written_without_its_mutex(self):
         self.assertEqual(self.findings(COUNTER % "alignsae::MutexLock lock(&mutex_);"), "")
