@@ -22,7 +22,6 @@ MAX_FUNCTION = 60
 # "path" or "path:function" -> (lines at most, reason).
 EXCEPTIONS = {
     "model/scheduler/scheduler.cc": (484, "admission, steps and drain share one lock; to be split"),
-    "server/main.cc:Serve": (75, "wires every part in order of destruction; to be split"),
 }
 
 _BLANK = re.compile(
