@@ -11,8 +11,14 @@ namespace {
 
 TEST(CounterRngTest, DrawsTheSameForTheSameSeedAndCounter) {
   // Pinned: seeds in stored bundles and requests must keep their meaning.
-  EXPECT_EQ(RandomBits(0, 0), RandomBits(0, 0));
   EXPECT_EQ(Mix64(0), 0xe220a8397b1dcdafu);  // SplitMix64's first output.
+  EXPECT_EQ(RandomBits(0, 0), 0xd300120a5ea35cacu);
+  EXPECT_EQ(RandomBits(1, 0), 0xe220a8397b1dcdafu);
+  EXPECT_EQ(RandomBits(0, 1), 0x9659f9d3882ce078u);
+  EXPECT_EQ(RandomBits(7, 3), 0x2f4f8293c5fe6b9bu);
+  EXPECT_EQ(RandomBits(~uint64_t{0}, ~uint64_t{0}), 0xc0dbdac7a1c97e21u);
+  EXPECT_EQ(RandomUniform(42, 0), 0.853977872406269);
+  EXPECT_EQ(RandomUniform(42, 3), 0.5757656508654982);
   CounterRng rng(7, 3);
   EXPECT_EQ(rng.NextBits(), RandomBits(7, 3));
   EXPECT_EQ(rng.NextUniform(), RandomUniform(7, 4));
@@ -52,6 +58,10 @@ TEST(CounterRngTest, DrawsEveryValueBelowTheBound) {
   for (int i = 0; i < 1000; ++i) seen.insert(rng.NextBelow(7));
   EXPECT_EQ(seen, (std::set<uint64_t>{0, 1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(rng.NextBelow(1), 0u);
+  CounterRng again(5);
+  std::vector<uint64_t> first;
+  for (int i = 0; i < 12; ++i) first.push_back(again.NextBelow(7));
+  EXPECT_EQ(first, (std::vector<uint64_t>{2, 0, 5, 1, 1, 6, 4, 1, 4, 6, 2, 0}));
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -175,7 +176,9 @@ def main():
     bad, total, unchanged = run(root, flags.build.resolve(), flags.all, flags.jobs,
                                 {path.resolve() for path in flags.only})
     print("\n".join(bad))
-    print(f"{total} files: {total - unchanged} checked in {time.monotonic() - started:.0f} s, "
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{total} files: {total - unchanged} checked in {time.monotonic() - started:.0f} s "
+          f"({used.ru_utime + used.ru_stime:.0f} s of processor time), "
           f"{unchanged} unchanged since they passed, {len(bad)} with findings")
     if not total:
         sys.exit("lint: no sources")

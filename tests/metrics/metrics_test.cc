@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -321,6 +323,78 @@ TEST(MetricsTest, CountsTokensStepsAndTimes) {
         ValueOf(metrics, absl::StrCat("alignsae_", name, "_seconds_count")),
         "1");
   }
+}
+
+// A different value for each, so that none can stand in for another.
+TEST(MetricsTest, EveryObservationIsAddedToItsOwnHistogram) {
+  Metrics metrics({kRead}, "1");
+  const auto concepts = metrics.SetCatalog(CatalogWith(2), 16);
+  metrics.RpcStarted(kRead);
+  metrics.RpcFinished(kRead, "OK", absl::Seconds(0.5));
+  metrics.ObserveStep(absl::Seconds(1), 2);
+  metrics.ObserveQueueWait(absl::Seconds(3));
+  metrics.ObserveFirstToken(absl::Seconds(4));
+  metrics.ObserveTokenTime(absl::Seconds(5));
+  metrics.ObserveCancelToFree(absl::Seconds(6));
+  metrics.ObserveSteeringNormRatio(7);
+  concepts->ObserveActivationRatio(0, 1, -8);  // A slot below zero.
+  for (const auto& [name, sum] : std::vector<std::pair<std::string, int>>{
+           {"step_duration_seconds", 1},
+           {"step_rows", 2},
+           {"queue_wait_seconds", 3},
+           {"time_to_first_token_seconds", 4},
+           {"time_per_output_token_seconds", 5},
+           {"cancel_to_free_seconds", 6},
+           {"steering_norm_ratio", 7}}) {
+    EXPECT_EQ(ValueOf(metrics, absl::StrCat("alignsae_", name, "_sum")),
+              absl::StrCat(sum));
+    EXPECT_EQ(ValueOf(metrics, absl::StrCat("alignsae_", name, "_count")), "1");
+  }
+  const std::string method = absl::StrCat("{method=\"", kRead, "\"}");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_rpc_duration_seconds_sum" + method),
+            "0.5");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_rpc_in_flight" + method), "0");
+  const std::string ratio =
+      "alignsae_slot_activation_ratio_sum{checkpoint=\"main\",concept=";
+  EXPECT_EQ(ValueOf(metrics, ratio + "\"c1\"}"), "-8");
+  EXPECT_EQ(ValueOf(metrics, ratio + "\"c0\"}"), "0");
+}
+
+// Dashboards and alerts name these bounds.
+TEST(MetricsTest, BucketsHaveTheseBounds) {
+  Metrics metrics({}, "1");
+  const auto concepts = metrics.SetCatalog(CatalogWith(1), 16);
+  std::map<std::string, std::string> bounds;
+  for (const std::string& line : Series(metrics)) {
+    const size_t bucket = line.find("_bucket{");
+    const size_t le = line.find("le=\"");
+    if (bucket == std::string::npos || le == std::string::npos) continue;
+    const std::string bound =
+        line.substr(le + 4, line.find('"', le + 4) - le - 4);
+    absl::StrAppend(&bounds[line.substr(0, bucket)], bound, " ");
+  }
+  const std::string token =
+      "0.001 0.0025 0.005 0.01 0.02 0.03 0.05 0.075 0.1 0.15 0.25 0.5 1 2.5 "
+      "+Inf ";
+  const std::map<std::string, std::string> expected = {
+      {"alignsae_rpc_duration_seconds",
+       "0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 30 60 "
+       "+Inf "},
+      {"alignsae_queue_wait_seconds",
+       "0.001 0.005 0.01 0.05 0.1 0.25 0.5 1 2.5 5 10 +Inf "},
+      {"alignsae_time_to_first_token_seconds",
+       "0.001 0.005 0.01 0.02 0.04 0.06 0.08 0.1 0.25 0.5 0.75 1 2.5 5 7.5 10 "
+       "+Inf "},
+      {"alignsae_time_per_output_token_seconds", token},
+      {"alignsae_step_duration_seconds", token},
+      {"alignsae_cancel_to_free_seconds",
+       "0.001 0.005 0.01 0.02 0.05 0.1 0.25 1 +Inf "},
+      {"alignsae_step_rows", "1 2 4 8 16 32 64 128 +Inf "},
+      {"alignsae_slot_activation_ratio",
+       "0 0.1 0.25 0.5 0.75 1 1.25 1.5 2 3 5 +Inf "},
+      {"alignsae_steering_norm_ratio",
+       "0.01 0.03 0.1 0.2 0.3 0.5 0.75 1 1.5 2 5 10 +Inf "}};
+  EXPECT_EQ(bounds, expected);
 }
 
 TEST(MetricsTest, TellsOfTheProcess) {
