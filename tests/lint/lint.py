@@ -170,7 +170,7 @@ def main():
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--jobs", type=int)
     parser.add_argument("only", nargs="*", type=pathlib.Path)
-    flags = parser.parse_args()
+    flags = parser.parse_intermixed_args()
     root = pathlib.Path(__file__).resolve().parents[2]
     started = time.monotonic()
     bad, total, unchanged = run(root, flags.build.resolve(), flags.all, flags.jobs,

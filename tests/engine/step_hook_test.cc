@@ -1,0 +1,96 @@
+#include "model/engine/step_hook.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <memory>
+#include <vector>
+
+namespace alignsae {
+namespace {
+
+using ::testing::ElementsAre;
+
+// An SAE whose concept r has the residual's number r as its pre-activation.
+Sae PlainSae(SaeActivation activation, const std::vector<double>& thresholds) {
+  SaeConfig config;
+  const int count = static_cast<int>(thresholds.size());
+  config.d_model = config.n_features = count;
+  config.activation = activation;
+  config.hook = {HookKind::kResidPre, 1};
+  for (int r = 0; r < count; ++r) {
+    config.concepts.push_back(
+        {.name = std::string(1, static_cast<char>('a' + r)),
+         .slot = r,
+         .active_mean = 1,
+         .threshold = thresholds[r]});
+  }
+  SaeWeights weights;
+  weights.w_enc = weights.w_dec = at::eye(count);
+  weights.b_enc = weights.b_dec = at::zeros({count});
+  return Sae::FromWeights(config, weights).value();
+}
+
+// What is read where the residual is `residual`.
+ConceptReading Read(const Sae& sae, const std::vector<float>& residual) {
+  StepRow row;
+  row.tokens = {1};
+  row.prompt_length = 1;
+  row.interventions = std::make_shared<const std::vector<Intervention>>();
+  row.observations = {{.checkpoint = 0, .positions = {0}}};
+  std::vector<RowResult> results(1);
+  StepHook hook({&sae, 1}, {&row, 1}, results);
+  PackedRow packed;
+  packed.length = 1;
+  at::Tensor h = at::tensor(residual).unsqueeze(0);
+  hook.OnResidual(sae.config().hook.site(), {&packed, 1}, h);
+  return results[0].readings[0];
+}
+
+TEST(StepHookTest, TheTopConceptIsTheLargestAlsoWhenAllAreBelowZero) {
+  for (const SaeActivation activation :
+       {SaeActivation::kIdentity, SaeActivation::kRelu}) {
+    const Sae sae = PlainSae(activation, {0, 0, 0});
+    EXPECT_EQ(Read(sae, {-3, -1, -2}).top, 1);
+    EXPECT_EQ(Read(sae, {-1, -3, -2}).top, 0);
+    EXPECT_EQ(Read(sae, {-3, -2, -1}).top, 2);
+    EXPECT_EQ(Read(sae, {1, 3, 2}).top, 1);
+    EXPECT_EQ(Read(sae, {2, 2, 1}).top, 0);  // Equal: the first.
+  }
+}
+
+TEST(StepHookTest, ValuesKeepWhatTheActivationKeeps) {
+  EXPECT_THAT(Read(PlainSae(SaeActivation::kIdentity, {0, 0}), {-3, 2}).values,
+              ElementsAre(-3, 2));
+  EXPECT_THAT(Read(PlainSae(SaeActivation::kRelu, {0, 0}), {-3, 2}).values,
+              ElementsAre(0, 2));
+}
+
+TEST(StepHookTest, ASlotIsBoundFromItsThresholdOnAndNeverWhenSilent) {
+  const Sae sae = PlainSae(SaeActivation::kIdentity, {0.5, 2});
+  EXPECT_TRUE(Read(sae, {0.5f, 0}).bound);  // At the threshold.
+  EXPECT_FALSE(Read(sae, {std::nextafter(0.5f, 0.0f), 0}).bound);
+  EXPECT_TRUE(Read(sae, {0, 2}).bound);  // Any concept does.
+  EXPECT_FALSE(Read(sae, {0.25f, 1.75f}).bound);
+  const Sae uncalibrated = PlainSae(SaeActivation::kIdentity, {0, 0});
+  EXPECT_FALSE(Read(uncalibrated, {0, 0}).bound);
+  EXPECT_FALSE(Read(uncalibrated, {-1, -2}).bound);
+  EXPECT_TRUE(Read(uncalibrated, {1e-6f, -2}).bound);
+}
+
+TEST(StepHookTest, TheMarginIsWhatTheTopIsAheadOfTheSecond) {
+  const ConceptReading reading =
+      Read(PlainSae(SaeActivation::kRelu, {0, 0, 0}), {1, -1, 2});
+  const double sum = std::exp(1.0) + std::exp(-1.0) + std::exp(2.0);
+  EXPECT_NEAR(reading.probabilities[0], std::exp(1.0) / sum, 1e-6);
+  EXPECT_NEAR(reading.probabilities[1], std::exp(-1.0) / sum, 1e-6);
+  EXPECT_NEAR(reading.margin, (std::exp(2.0) - std::exp(1.0)) / sum, 1e-6);
+  EXPECT_NEAR(reading.residual_norm, std::sqrt(6.0), 1e-6);
+  // A single concept is ahead of nothing.
+  EXPECT_EQ(Read(PlainSae(SaeActivation::kRelu, {0}), {-4}).margin, 1);
+}
+
+}  // namespace
+}  // namespace alignsae
