@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace alignsae {
@@ -21,11 +22,12 @@ Sae PlainSae(SaeActivation activation, const std::vector<double>& thresholds) {
   config.activation = activation;
   config.hook = {HookKind::kResidPre, 1};
   for (int r = 0; r < count; ++r) {
-    config.concepts.push_back(
-        {.name = std::string(1, static_cast<char>('a' + r)),
-         .slot = r,
-         .active_mean = 1,
-         .threshold = thresholds[r]});
+    SaeConcept entry;
+    entry.name = std::string(1, static_cast<char>('a' + r));
+    entry.slot = r;
+    entry.active_mean = 1;
+    entry.threshold = thresholds[r];
+    config.concepts.push_back(entry);
   }
   SaeWeights weights;
   weights.w_enc = weights.w_dec = at::eye(count);
