@@ -21,6 +21,7 @@ MAX_FUNCTION = 60
 
 # "path" or "path:function" -> (lines at most, reason).
 EXCEPTIONS = {
+    "model/sae/config.cc": (406, "reads and writes every key of cfg.json; to be split"),
     "model/scheduler/scheduler.cc": (500, "admission, steps and drain share one lock; to be split"),
 }
 
