@@ -1,13 +1,11 @@
 #include "model/bundle/manifest.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "model/base/json.h"
 #include "model/base/json_object.h"
@@ -25,9 +23,6 @@ constexpr int kMaxSlot = (1 << 24) - 1;
 constexpr size_t kMaxNameBytes = 128;
 constexpr size_t kMaxPathBytes = 1024;
 constexpr size_t kSha256Digits = 64;
-
-constexpr std::array<absl::string_view, 7> kModes = {
-    "ADD", "ADD_NORM_MATCHED", "SET", "MULTIPLY", "ABLATE", "SWAP", "REPLACE"};
 
 bool HasControlCharacter(absl::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) {
@@ -145,13 +140,13 @@ absl::StatusOr<std::vector<ManifestConcept>> ReadConcepts(
 absl::Status ReadRecommended(const JsonObject& sae, ManifestSae& result) {
   ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject object, sae.Object("recommended"));
   ALIGNSAE_RETURN_IF_ERROR(object.OnlyKeys({"mode", "alpha"}));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.recommended_mode, object.String("mode"));
-  if (std::find(kModes.begin(), kModes.end(), result.recommended_mode) ==
-      kModes.end()) {
-    return object.Refuse("mode",
-                         absl::StrCat("one of ", absl::StrJoin(kModes, ", ")),
-                         Quoted(result.recommended_mode));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string name, object.String("mode"));
+  const absl::StatusOr<InterventionMode> mode = ParseInterventionMode(name);
+  if (!mode.ok()) {
+    return object.Refuse(
+        "mode", absl::StrCat("one of ", InterventionModeNames()), Quoted(name));
   }
+  result.recommended_mode = *mode;
   ALIGNSAE_ASSIGN_OR_RETURN(result.recommended_alpha,
                             object.FiniteNumber("alpha"));
   return absl::OkStatus();
@@ -229,7 +224,8 @@ nlohmann::ordered_json SaeJson(const ManifestSae& sae) {
       {"scale", sae.scale},
       {"concepts", std::move(concepts)},
       {"recommended",
-       {{"mode", sae.recommended_mode}, {"alpha", sae.recommended_alpha}}}};
+       {{"mode", InterventionModeName(sae.recommended_mode)},
+        {"alpha", sae.recommended_alpha}}}};
 }
 
 absl::Status Differs(absl::string_view field, absl::string_view manifest,

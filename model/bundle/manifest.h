@@ -31,6 +31,7 @@
 #include "absl/strings/string_view.h"
 #include "model/sae/config.h"
 #include "model/steering/hook_point.h"
+#include "model/steering/mode.h"
 #include "nlohmann/json.hpp"
 
 namespace alignsae {
@@ -52,7 +53,7 @@ struct ManifestSae {
   std::string activation;
   double scale = 1;
   std::vector<ManifestConcept> concepts;
-  std::string recommended_mode = "SWAP";
+  InterventionMode recommended_mode = InterventionMode::kSwap;
   double recommended_alpha = 1;
 };
 

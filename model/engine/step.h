@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "model/sampling/params.h"
 #include "model/steering/intervention.h"
+#include "model/steering/receipt.h"
 
 namespace alignsae {
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/field_error.h"
 #include "model/base/status_macros.h"
 
 namespace alignsae {
@@ -30,17 +31,21 @@ double ActiveMean(const Sae& sae, int slot) {
   return index < 0 ? 0 : sae.config().concepts[index].active_mean;
 }
 
-absl::Status CheckSlot(const Sae& sae, absl::string_view what, int slot) {
+absl::Status CheckSlot(const Sae& sae, absl::string_view field, int slot) {
   const int n_features = sae.config().n_features;
   if (slot < 0 || slot >= n_features) {
-    return absl::NotFoundError(
-        absl::StrCat(what, ": must be in [0, ", n_features - 1, "], got ", slot,
-                     "; the checkpoint has ", n_features, " slots"));
+    return FieldStatus(
+        {std::string(field), absl::StrCat("be in [0, ", n_features - 1, "]"),
+         absl::StrCat(slot, "; the checkpoint has ", n_features, " slots")},
+        absl::StatusCode::kNotFound);
   }
   if (!sae.whole() && !IsConcept(sae, slot)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(what, ": must be a concept's slot, got ", slot,
-                     "; the checkpoint is loaded without its free features"));
+    return FieldStatus(
+        {std::string(field), "be a concept's slot",
+         absl::StrCat(slot,
+                      "; the checkpoint is loaded without its free "
+                      "features")},
+        absl::StatusCode::kFailedPrecondition);
   }
   return absl::OkStatus();
 }
@@ -49,20 +54,21 @@ absl::Status CheckSource(const Sae& sae, const Intervention& intervention) {
   const std::optional<int>& source = intervention.source_slot;
   if (!IsTwoSlotMode(intervention.mode)) {
     if (!source.has_value()) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrCat(
-        "source_slot: must be absent for ",
-        InterventionModeName(intervention.mode), ", got ", *source));
+    return InvalidField(
+        "source_slot",
+        absl::StrCat("be absent for ", InterventionModeName(intervention.mode)),
+        *source);
   }
   if (!source.has_value()) {
     if (sae.concept_count() > 0) return absl::OkStatus();
-    return absl::FailedPreconditionError(
-        "source_slot: must be given, got none; the checkpoint has no concepts "
-        "to take the top one of");
+    return FieldStatus(
+        {"source_slot", "be given",
+         "none; the checkpoint has no concepts to take the top one of"},
+        absl::StatusCode::kFailedPrecondition);
   }
   if (*source == intervention.target_slot) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("source_slot: must differ from target_slot, got ", *source,
-                     " for both"));
+    return InvalidField("source_slot", "differ from target_slot",
+                        absl::StrCat(*source, " for both"));
   }
   return CheckSlot(sae, "source_slot", *source);
 }
@@ -73,10 +79,9 @@ absl::Status CheckDirection(const Sae& sae, int slot) {
   const at::Tensor norm = at::linalg_vector_norm(
       sae.weights().w_dec.select(0, slot), 2, {0}, false, at::kDouble);
   if (norm.item<double>() > 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("target_slot: must have a direction of non-zero norm for "
-                   "ADD_NORM_MATCHED, got slot ",
-                   slot, ", whose norm is 0"));
+  return InvalidField("target_slot",
+                      "have a direction of non-zero norm for ADD_NORM_MATCHED",
+                      absl::StrCat("slot ", slot, ", whose norm is 0"));
 }
 
 // --- Batches ----------------------------------------------------------------
@@ -342,21 +347,24 @@ void ApplyGroup(const GroupKey& key, const Group& group, at::Tensor& residual) {
 absl::Status CheckApplicable(const Sae& sae, const Intervention& intervention) {
   const int target = intervention.target_slot;
   if (!std::isfinite(intervention.alpha)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("alpha: must be finite, got ", intervention.alpha));
+    return InvalidField("alpha", "be finite", intervention.alpha);
   }
   if (intervention.mode == InterventionMode::kReplace && !sae.whole()) {
-    return absl::FailedPreconditionError(
-        "mode: must be one that concept slots suffice for, got REPLACE; the "
-        "checkpoint is loaded without its free features");
+    return FieldStatus(
+        {"mode", "be one that concept slots suffice for",
+         "REPLACE; the checkpoint is loaded without its free features"},
+        absl::StatusCode::kFailedPrecondition);
   }
   ALIGNSAE_RETURN_IF_ERROR(CheckSlot(sae, "target_slot", target));
   ALIGNSAE_RETURN_IF_ERROR(CheckSource(sae, intervention));
   if (UsesActiveMean(intervention) && ActiveMean(sae, target) == 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("target_slot: must have a calibrated mean for ",
-                     InterventionModeName(intervention.mode), ", got slot ",
-                     target, ", which has none; give alpha in unit RAW"));
+    return FieldStatus(
+        {"target_slot",
+         absl::StrCat("have a calibrated mean for ",
+                      InterventionModeName(intervention.mode)),
+         absl::StrCat("slot ", target,
+                      ", which has none; give alpha in unit RAW")},
+        absl::StatusCode::kFailedPrecondition);
   }
   if (intervention.mode == InterventionMode::kAddNormMatched) {
     return CheckDirection(sae, target);

@@ -38,6 +38,7 @@
 #include "absl/types/span.h"
 #include "model/sae/sae.h"
 #include "model/steering/intervention.h"
+#include "model/steering/receipt.h"
 
 namespace alignsae {
 

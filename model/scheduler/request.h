@@ -21,6 +21,7 @@
 #include "model/engine/step.h"            // IWYU pragma: export
 #include "model/sampling/params.h"        // IWYU pragma: export
 #include "model/steering/intervention.h"  // IWYU pragma: export
+#include "model/steering/receipt.h"       // IWYU pragma: export
 
 namespace alignsae {
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/steering/hook_point.h"
+#include "model/steering/mode.h"
 
 namespace alignsae {
 
@@ -49,7 +50,7 @@ struct CheckpointInfo {
   int n_features = 0;      // F.
   bool whole_sae_loaded = false;
   std::vector<ConceptInfo> concepts;  // R entries, in the bundle's order.
-  std::string recommended_mode;       // e.g. "SWAP"; may be empty.
+  std::optional<InterventionMode> recommended_mode;
   double recommended_alpha = 1;
   // Layer, mode and alpha chosen on validation; figures on test wordings.
   std::string evaluation_json;  // As stored in the bundle; may be empty.

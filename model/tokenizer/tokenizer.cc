@@ -1,5 +1,6 @@
 #include "model/tokenizer/tokenizer.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <utility>
@@ -22,6 +23,10 @@ struct Tokenizer::Impl {
       if (vocabulary.is_special[id] && vocabulary.tokens[id] == kEndOfText) {
         eos_token_id = static_cast<int32_t>(id);
       }
+      if (!vocabulary.is_special[id]) {
+        longest_text_token =
+            std::max(longest_text_token, vocabulary.tokens[id].size());
+      }
     }
   }
 
@@ -39,6 +44,7 @@ struct Tokenizer::Impl {
   BpeModel bpe;
   SpecialTokens specials;
   int32_t eos_token_id = -1;
+  size_t longest_text_token = 0;
 };
 
 Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -103,5 +109,9 @@ int Tokenizer::vocab_size() const {
 }
 
 int32_t Tokenizer::eos_token_id() const { return impl_->eos_token_id; }
+
+size_t Tokenizer::longest_text_token() const {
+  return impl_->longest_text_token;
+}
 
 }  // namespace alignsae

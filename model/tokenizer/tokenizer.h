@@ -17,6 +17,7 @@
 #ifndef ALIGNSAE_MODEL_TOKENIZER_TOKENIZER_H_
 #define ALIGNSAE_MODEL_TOKENIZER_TOKENIZER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -67,6 +68,8 @@ class Tokenizer {
 
   int vocab_size() const;        // Largest id + 1, added tokens included.
   int32_t eos_token_id() const;  // Id of <|endoftext|>, or -1.
+  // Bytes of the longest token that is text (not special); 0 without any.
+  size_t longest_text_token() const;
 
  private:
   struct Impl;

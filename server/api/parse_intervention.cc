@@ -1,163 +1,218 @@
-// One intervention of the wire -> a resolved Intervention.
+#include "server/api/parse_intervention.h"
 
 #include <cmath>
-#include <utility>
+#include <string>
 
-#include "absl/strings/str_replace.h"
+#include "absl/strings/str_cat.h"
+#include "model/base/field_error.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
 #include "server/api/parse_parts.h"
+#include "server/api/wire_mode.h"
 
 namespace alignsae {
 namespace {
 
-absl::StatusOr<InterventionMode> ParseMode(v1::InterventionMode mode,
-                                           absl::string_view field) {
-  switch (mode) {
-    case v1::INTERVENTION_MODE_ADD:
-      return InterventionMode::kAdd;
-    case v1::INTERVENTION_MODE_ADD_NORM_MATCHED:
-      return InterventionMode::kAddNormMatched;
-    case v1::INTERVENTION_MODE_SET:
-      return InterventionMode::kSet;
-    case v1::INTERVENTION_MODE_MULTIPLY:
-      return InterventionMode::kMultiply;
-    case v1::INTERVENTION_MODE_ABLATE:
-      return InterventionMode::kAblate;
-    case v1::INTERVENTION_MODE_SWAP:
-      return InterventionMode::kSwap;
-    case v1::INTERVENTION_MODE_REPLACE:
-      return InterventionMode::kReplace;
+absl::StatusOr<PositionSelection::Prompt> ParsePromptSelection(
+    v1::PromptSelection wire, PositionSelection::Prompt unspecified) {
+  switch (wire) {
+    case v1::PROMPT_SELECTION_UNSPECIFIED:
+      return unspecified;
+    case v1::PROMPT_SELECTION_NONE:
+      return PositionSelection::Prompt::kNone;
+    case v1::PROMPT_SELECTION_LAST:
+      return PositionSelection::Prompt::kLast;
+    case v1::PROMPT_SELECTION_ALL:
+      return PositionSelection::Prompt::kAll;
+    case v1::PROMPT_SELECTION_LIST:
+      return PositionSelection::Prompt::kList;
+    case v1::PROMPT_SELECTION_WINDOW:
+      return PositionSelection::Prompt::kWindow;
     default:
-      return Invalid(field,
-                     "be ADD, ADD_NORM_MATCHED, SET, MULTIPLY, ABLATE, SWAP or "
-                     "REPLACE",
-                     mode == v1::INTERVENTION_MODE_UNSPECIFIED
-                         ? "UNSPECIFIED"
-                         : absl::StrCat(static_cast<int>(mode)));
+      return InvalidField("prompt", "be NONE, LAST, ALL, LIST or WINDOW",
+                          static_cast<int>(wire));
   }
 }
 
+// Fields that go with one kind of selection only.
+absl::Status CheckSelectionFields(const v1::PositionSelection& wire,
+                                  PositionSelection::Prompt prompt,
+                                  int prompt_length) {
+  if (prompt != PositionSelection::Prompt::kList && wire.positions_size() > 0) {
+    return InvalidField("positions", "be empty unless prompt is LIST",
+                        absl::StrCat(wire.positions_size(), " of them"));
+  }
+  if (wire.positions_size() > 2 * prompt_length) {
+    return InvalidField(
+        "positions",
+        absl::StrCat("hold at most two for each of the prompt's ",
+                     prompt_length, " tokens"),
+        wire.positions_size());
+  }
+  if (prompt != PositionSelection::Prompt::kWindow && wire.has_window()) {
+    return FieldStatus({"window", "be absent unless prompt is WINDOW", ""});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AlphaUnit> ParseUnit(v1::AlphaUnit unit, InterventionMode mode) {
+  switch (unit) {
+    case v1::ALPHA_UNIT_UNSPECIFIED:
+      return AlphaUnit::kActiveMean;
+    case v1::ALPHA_UNIT_ACTIVE_MEAN:
+    case v1::ALPHA_UNIT_RAW: {
+      const bool raw = unit == v1::ALPHA_UNIT_RAW;
+      if (HasAlphaUnit(mode)) {
+        return raw ? AlphaUnit::kRaw : AlphaUnit::kActiveMean;
+      }
+      return InvalidField(
+          "unit", absl::StrCat("be absent for ", InterventionModeName(mode)),
+          raw ? "RAW" : "ACTIVE_MEAN");
+    }
+    default:
+      return InvalidField("unit", "be ACTIVE_MEAN or RAW",
+                          static_cast<int>(unit));
+  }
+}
+
+absl::StatusOr<double> ParseAlpha(std::optional<double> alpha,
+                                  InterventionMode mode) {
+  if (!alpha.has_value()) return 1.0;
+  if (!HasAlpha(mode)) {
+    return InvalidField(
+        "alpha", absl::StrCat("be absent for ", InterventionModeName(mode)),
+        *alpha);
+  }
+  if (!std::isfinite(*alpha)) {
+    return InvalidField("alpha", "be finite", *alpha);
+  }
+  return *alpha;
+}
+
+absl::StatusOr<std::optional<int>> ParseSource(
+    const InterventionParts& parts, const CheckpointInfo& checkpoint) {
+  if (parts.source == nullptr) return std::nullopt;
+  if (!IsTwoSlotMode(parts.mode)) {
+    return FieldStatus(
+        {"source",
+         absl::StrCat("be absent for ", InterventionModeName(parts.mode)), ""});
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const int slot,
+      InField("source", ParseConcept(*parts.source, checkpoint)));
+  if (slot == parts.target_slot) {
+    return InvalidField("source", "differ from target",
+                        absl::StrCat("slot ", slot, " for both"));
+  }
+  return slot;
+}
+
+}  // namespace
+
 absl::StatusOr<int> ParseConcept(const v1::ConceptRef& wire,
-                                 absl::string_view field,
                                  const CheckpointInfo& checkpoint) {
   switch (wire.ref_case()) {
     case v1::ConceptRef::kName:
       for (const ConceptInfo& known : checkpoint.concepts) {
         if (known.name == wire.name()) return known.slot;
       }
-      return absl::NotFoundError(
-          absl::StrCat(field, ".name: must be a concept of checkpoint ",
-                       checkpoint.name, ", got ", Quoted(wire.name())));
+      return FieldStatus(
+          {"name", absl::StrCat("be a concept of checkpoint ", checkpoint.name),
+           Quoted(wire.name())},
+          absl::StatusCode::kNotFound);
     case v1::ConceptRef::kSlot:
-      if (wire.slot() < 0 || wire.slot() >= checkpoint.n_features) {
-        return absl::NotFoundError(absl::StrCat(
-            field, ".slot: must be in [0, ", checkpoint.n_features - 1,
-            "], got ", wire.slot(), "; checkpoint ", checkpoint.name, " has ",
-            checkpoint.n_features, " slots"));
+      if (wire.slot() >= 0 && wire.slot() < checkpoint.n_features) {
+        return wire.slot();
       }
-      return wire.slot();
+      return FieldStatus(
+          {"slot", absl::StrCat("be in [0, ", checkpoint.n_features - 1, "]"),
+           absl::StrCat(wire.slot(), "; checkpoint ", checkpoint.name, " has ",
+                        checkpoint.n_features, " slots")},
+          absl::StatusCode::kNotFound);
     case v1::ConceptRef::REF_NOT_SET:
       break;
   }
-  return Invalid(field, "name a concept or a slot", "none");
+  return InvalidField("", "name a concept or a slot", "none");
 }
 
-absl::StatusOr<AlphaUnit> ParseUnit(v1::AlphaUnit unit, InterventionMode mode,
-                                    absl::string_view field) {
-  switch (unit) {
-    case v1::ALPHA_UNIT_UNSPECIFIED:
-      return AlphaUnit::kActiveMean;
-    case v1::ALPHA_UNIT_ACTIVE_MEAN:
-    case v1::ALPHA_UNIT_RAW:
-      if (HasAlphaUnit(mode)) {
-        return unit == v1::ALPHA_UNIT_RAW ? AlphaUnit::kRaw
-                                          : AlphaUnit::kActiveMean;
-      }
-      return Invalid(field,
-                     absl::StrCat("be absent for ", InterventionModeName(mode)),
-                     unit == v1::ALPHA_UNIT_RAW ? "RAW" : "ACTIVE_MEAN");
-    default:
-      return Invalid(field, "be ACTIVE_MEAN or RAW", static_cast<int>(unit));
+absl::StatusOr<InterventionMode> ParseMode(v1::InterventionMode mode) {
+  if (const std::optional<InterventionMode> known = FromWire(mode)) {
+    return *known;
   }
+  return InvalidField("mode",
+                      absl::StrCat("be one of ", InterventionModeNames()),
+                      mode == v1::INTERVENTION_MODE_UNSPECIFIED
+                          ? "UNSPECIFIED"
+                          : absl::StrCat(static_cast<int>(mode)));
 }
 
-absl::Status ParseAlpha(const v1::Intervention& wire, absl::string_view field,
-                        Intervention& intervention) {
-  if (!wire.has_alpha()) return absl::OkStatus();  // 1.
-  if (intervention.mode == InterventionMode::kAblate) {
-    return Invalid(field, "be absent for ABLATE", wire.alpha());
-  }
-  if (!std::isfinite(wire.alpha())) {
-    return Invalid(field, "be finite", wire.alpha());
-  }
-  intervention.alpha = wire.alpha();
-  return absl::OkStatus();
+absl::StatusOr<ResolvedPositions> ParsePositions(
+    const v1::PositionSelection& wire, PositionSelection::Prompt unspecified,
+    int prompt_length) {
+  PositionSelection selection;
+  ALIGNSAE_ASSIGN_OR_RETURN(selection.prompt,
+                            ParsePromptSelection(wire.prompt(), unspecified));
+  ALIGNSAE_RETURN_IF_ERROR(
+      CheckSelectionFields(wire, selection.prompt, prompt_length));
+  selection.positions.assign(wire.positions().begin(), wire.positions().end());
+  selection.start = wire.window().start();
+  selection.stop =
+      wire.window().has_stop() ? wire.window().stop() : prompt_length;
+  selection.generated = wire.generated();
+  return ResolvePositions(selection, prompt_length);
 }
 
-absl::Status ParseSource(const v1::Intervention& wire, absl::string_view field,
-                         const CheckpointInfo& checkpoint,
-                         Intervention& intervention) {
-  if (!wire.has_source()) return absl::OkStatus();
-  if (!IsTwoSlotMode(intervention.mode)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(field, ": must be absent for ",
-                     InterventionModeName(intervention.mode)));
-  }
-  ALIGNSAE_ASSIGN_OR_RETURN(intervention.source_slot,
-                            ParseConcept(wire.source(), field, checkpoint));
-  if (*intervention.source_slot == intervention.target_slot) {
-    return Invalid(
-        field, "differ from target",
-        absl::StrCat("slot ", intervention.target_slot, " for both"));
-  }
-  return absl::OkStatus();
+absl::StatusOr<Intervention> ResolveIntervention(const InterventionParts& parts,
+                                                 absl::string_view target,
+                                                 int prompt_length,
+                                                 const ParseEnv& env) {
+  Intervention intervention;
+  intervention.checkpoint = parts.checkpoint;
+  intervention.mode = parts.mode;
+  intervention.target_slot = parts.target_slot;
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      intervention.source_slot,
+      ParseSource(parts, env.catalog->checkpoints[parts.checkpoint]));
+  ALIGNSAE_ASSIGN_OR_RETURN(intervention.alpha,
+                            ParseAlpha(parts.alpha, parts.mode));
+  ALIGNSAE_ASSIGN_OR_RETURN(intervention.unit,
+                            ParseUnit(parts.unit, parts.mode));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      intervention.positions,
+      InField("positions",
+              ParsePositions(*parts.positions, PositionSelection::Prompt::kLast,
+                             prompt_length)));
+  // It names the fields of Intervention.
+  ALIGNSAE_RETURN_IF_ERROR(
+      RenameField("target_slot", target,
+                  RenameField("source_slot", "source",
+                              env.check_intervention(intervention))));
+  return intervention;
 }
-
-}  // namespace
 
 absl::StatusOr<Intervention> ParseIntervention(const v1::Intervention& wire,
-                                               absl::string_view field,
                                                std::optional<int> checkpoint,
                                                int prompt_length,
                                                const ParseEnv& env) {
-  // "" is the request itself (Swap), whose fields have no prefix.
-  const auto path = [field](absl::string_view name) {
-    return field.empty() ? std::string(name) : absl::StrCat(field, ".", name);
-  };
-  Intervention intervention;
+  InterventionParts parts;
   if (wire.checkpoint().empty() && checkpoint.has_value()) {
-    intervention.checkpoint = *checkpoint;
+    parts.checkpoint = *checkpoint;
   } else {
     ALIGNSAE_ASSIGN_OR_RETURN(
-        intervention.checkpoint,
-        FindCheckpoint(wire.checkpoint(), path("checkpoint"), env));
+        parts.checkpoint,
+        InField("checkpoint", FindCheckpoint(wire.checkpoint(), env)));
   }
-  const CheckpointInfo& info =
-      env.catalog->checkpoints[intervention.checkpoint];
-  ALIGNSAE_ASSIGN_OR_RETURN(intervention.mode,
-                            ParseMode(wire.mode(), path("mode")));
-  ALIGNSAE_ASSIGN_OR_RETURN(intervention.target_slot,
-                            ParseConcept(wire.target(), path("target"), info));
-  ALIGNSAE_RETURN_IF_ERROR(
-      ParseSource(wire, path("source"), info, intervention));
-  ALIGNSAE_RETURN_IF_ERROR(ParseAlpha(wire, path("alpha"), intervention));
+  ALIGNSAE_ASSIGN_OR_RETURN(parts.mode, ParseMode(wire.mode()));
   ALIGNSAE_ASSIGN_OR_RETURN(
-      intervention.unit,
-      ParseUnit(wire.unit(), intervention.mode, path("unit")));
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      intervention.positions,
-      ParsePositions(wire.positions(), path("positions"),
-                     PositionSelection::Prompt::kLast, prompt_length));
-  const absl::Status applicable = env.check_intervention(intervention);
-  if (!applicable.ok()) {
-    // It says "source_slot" and "target_slot" for the wire's source and target.
-    const std::string sentence = absl::StrReplaceAll(
-        path(applicable.message()),
-        {{"source_slot:", "source:"}, {"target_slot:", "target:"}});
-    return absl::Status(applicable.code(), sentence);
-  }
-  return intervention;
+      parts.target_slot,
+      InField("target",
+              ParseConcept(wire.target(),
+                           env.catalog->checkpoints[parts.checkpoint])));
+  if (wire.has_source()) parts.source = &wire.source();
+  if (wire.has_alpha()) parts.alpha = wire.alpha();
+  parts.unit = wire.unit();
+  parts.positions = &wire.positions();
+  return ResolveIntervention(parts, "target", prompt_length, env);
 }
 
 }  // namespace alignsae

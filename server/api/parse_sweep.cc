@@ -1,80 +1,123 @@
-// SweepAlpha.
+#include "server/api/parse_sweep.h"
 
 #include <cmath>
 #include <memory>
 #include <set>
+#include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "model/base/field_error.h"
 #include "model/base/status_macros.h"
+#include "server/api/parse_config.h"
+#include "server/api/parse_intervention.h"
 #include "server/api/parse_parts.h"
+#include "server/api/reply_size.h"
 
 namespace alignsae {
 namespace {
 
-absl::Status CheckCells(const v1::SweepAlphaRequest& wire,
-                        const ParseEnv& env) {
-  if (wire.targets().empty()) {
-    return Invalid("targets", "name at least one concept", "none");
-  }
-  if (wire.alphas().empty()) {
-    return Invalid("alphas", "hold at least one value", "none");
-  }
-  const int64_t cells = int64_t{wire.targets_size()} * wire.alphas_size();
-  if (cells > env.limits->max_sweep_cells) {
-    return Invalid(
-        "targets and alphas",
-        absl::StrCat("make at most ", env.limits->max_sweep_cells, " cells"),
-        absl::StrCat(wire.targets_size(), " x ", wire.alphas_size()));
-  }
+absl::Status CheckAlphas(const v1::SweepAlphaRequest& wire) {
   std::set<double> seen;
   for (int i = 0; i < wire.alphas_size(); ++i) {
-    const std::string field = absl::StrCat("alphas[", i, "]");
     if (!std::isfinite(wire.alphas(i))) {
-      return Invalid(field, "be finite", wire.alphas(i));
+      return InvalidField(Indexed("alphas", i), "be finite", wire.alphas(i));
     }
     if (!seen.insert(wire.alphas(i)).second) {
-      return Invalid(field, "differ from those before it", wire.alphas(i));
+      return InvalidField(Indexed("alphas", i), "differ from those before it",
+                          wire.alphas(i));
     }
-  }
-  if (wire.generation().concept_trace()) {
-    return Invalid("generation.concept_trace", "be off", "on");
-  }
-  if (wire.mode() == v1::INTERVENTION_MODE_ABLATE) {
-    return Invalid("mode", "be one that has an alpha", "ABLATE");
   }
   return absl::OkStatus();
 }
 
-// The target's intervention, at its first alpha.
-absl::StatusOr<Intervention> ParseTarget(const v1::SweepAlphaRequest& wire,
-                                         int target, int checkpoint,
-                                         int prompt_length,
-                                         const ParseEnv& env) {
-  v1::Intervention of_cell;
-  of_cell.set_mode(wire.mode() == v1::INTERVENTION_MODE_UNSPECIFIED
-                       ? v1::INTERVENTION_MODE_SWAP
-                       : wire.mode());
-  *of_cell.mutable_target() = wire.targets(target);
-  if (wire.has_source()) *of_cell.mutable_source() = wire.source();
-  if (wire.has_positions()) *of_cell.mutable_positions() = wire.positions();
-  of_cell.set_unit(wire.unit());
-  of_cell.set_alpha(wire.alphas(0));
-  absl::StatusOr<Intervention> parsed =
-      ParseIntervention(of_cell, "", checkpoint, prompt_length, env);
-  if (parsed.ok()) return parsed;
-  // The one target is "targets[i]" on the wire.
-  std::string sentence(parsed.status().message());
-  constexpr absl::string_view kTarget = "target";
-  if (absl::string_view(sentence).substr(0, kTarget.size()) == kTarget) {
-    sentence =
-        absl::StrCat("targets[", target, "]", sentence.substr(kTarget.size()));
+absl::Status CheckCells(const v1::SweepAlphaRequest& wire,
+                        const ParseEnv& env) {
+  if (wire.targets().empty()) {
+    return InvalidField("targets", "name at least one concept", "none");
   }
-  absl::Status told(parsed.status().code(), sentence);
-  parsed.status().ForEachPayload(
-      [&told](absl::string_view type, const absl::Cord& payload) {
-        told.SetPayload(type, payload);
-      });
-  return told;
+  if (wire.alphas().empty()) {
+    return InvalidField("alphas", "hold at least one value", "none");
+  }
+  const int64_t cells = int64_t{wire.targets_size()} * wire.alphas_size();
+  if (cells > env.limits->max_sweep_cells) {
+    return InvalidField(
+        "targets and alphas",
+        absl::StrCat("make at most ", env.limits->max_sweep_cells, " cells"),
+        absl::StrCat(wire.targets_size(), " x ", wire.alphas_size()));
+  }
+  ALIGNSAE_RETURN_IF_ERROR(CheckAlphas(wire));
+  if (wire.generation().concept_trace()) {
+    return InvalidField("generation.concept_trace", "be off", "on");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<InterventionMode> ParseSweepMode(v1::InterventionMode wire) {
+  if (wire == v1::INTERVENTION_MODE_UNSPECIFIED) return InterventionMode::kSwap;
+  ALIGNSAE_ASSIGN_OR_RETURN(const InterventionMode mode, ParseMode(wire));
+  if (HasAlpha(mode)) return mode;
+  return InvalidField("mode", "be one that has an alpha",
+                      InterventionModeName(mode));
+}
+
+// What all sequences have in common.
+absl::StatusOr<SequenceSpec> ParseSequence(const v1::SweepAlphaRequest& wire,
+                                           int checkpoint, const ParseEnv& env,
+                                           uint64_t fresh_seed) {
+  ALIGNSAE_ASSIGN_OR_RETURN(std::vector<int32_t> prompt,
+                            InField("prompt", ParsePrompt(wire.prompt(), env)));
+  const int prompt_length = static_cast<int>(prompt.size());
+  ALIGNSAE_RETURN_IF_ERROR(
+      InField("prompt", CheckLeavesRoom(prompt_length, env)));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      SequenceSpec sequence,
+      InField("generation",
+              ParseGenerationConfig(wire.generation(), prompt_length,
+                                    fresh_seed, env)));
+  sequence.prompt = std::move(prompt);
+  sequence.reading_checkpoint = checkpoint;
+  return sequence;
+}
+
+// The interventions of the targets, at the first alpha.
+absl::StatusOr<std::vector<Intervention>> ParseTargets(
+    const v1::SweepAlphaRequest& wire, int checkpoint, int prompt_length,
+    const ParseEnv& env) {
+  InterventionParts parts;
+  parts.checkpoint = checkpoint;
+  ALIGNSAE_ASSIGN_OR_RETURN(parts.mode, ParseSweepMode(wire.mode()));
+  if (wire.has_source()) parts.source = &wire.source();
+  parts.alpha = wire.alphas(0);
+  parts.unit = wire.unit();
+  parts.positions = &wire.positions();
+  std::vector<Intervention> targets;
+  std::set<int> slots;
+  for (int i = 0; i < wire.targets_size(); ++i) {
+    const std::string field = Indexed("targets", i);
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        parts.target_slot,
+        InField(field, ParseConcept(wire.targets(i),
+                                    env.catalog->checkpoints[checkpoint])));
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        Intervention intervention,
+        ResolveIntervention(parts, field, prompt_length, env));
+    if (!slots.insert(parts.target_slot).second) {
+      return InvalidField(field, "differ from those before it",
+                          absl::StrCat("slot ", parts.target_slot));
+    }
+    targets.push_back(std::move(intervention));
+  }
+  return targets;
+}
+
+void AddCell(SequenceSpec sequence, v1::Arm arm, SweepPlace place,
+             std::vector<Intervention> interventions, ParsedSweep& parsed) {
+  sequence.interventions = std::make_shared<const std::vector<Intervention>>(
+      std::move(interventions));
+  parsed.asked.arms.push_back({arm, sequence.interventions});
+  parsed.spec.sequences.push_back(std::move(sequence));
+  parsed.cells.push_back(place);
 }
 
 }  // namespace
@@ -83,46 +126,32 @@ absl::StatusOr<ParsedSweep> ParseSweepAlpha(const v1::SweepAlphaRequest& wire,
                                             const ParseEnv& env,
                                             uint64_t fresh_seed) {
   ALIGNSAE_RETURN_IF_ERROR(CheckCells(wire, env));
-  ParsedSweep parsed;
   ALIGNSAE_ASSIGN_OR_RETURN(
       const int checkpoint,
-      FindCheckpoint(wire.checkpoint(), "checkpoint", env));
-  parsed.checkpoint = checkpoint;
-  parsed.seed =
-      wire.generation().has_seed() ? wire.generation().seed() : fresh_seed;
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<int32_t> prompt,
-                            ParsePrompt(wire.prompt(), "prompt", env));
-  const int prompt_length = static_cast<int>(prompt.size());
+      InField("checkpoint", FindCheckpoint(wire.checkpoint(), env)));
+  ALIGNSAE_ASSIGN_OR_RETURN(const SequenceSpec sequence,
+                            ParseSequence(wire, checkpoint, env, fresh_seed));
   ALIGNSAE_ASSIGN_OR_RETURN(
-      SequenceSpec sequence,
-      ParseGenerationConfig(wire.generation(), prompt_length, parsed.seed,
-                            env));
-  sequence.prompt = prompt;
-  sequence.reading_checkpoint = checkpoint;
-  sequence.interventions = std::make_shared<const std::vector<Intervention>>();
+      const std::vector<Intervention> targets,
+      ParseTargets(wire, checkpoint, static_cast<int>(sequence.prompt.size()),
+                   env));
+  ParsedSweep parsed;
+  parsed.asked.checkpoint = checkpoint;
+  parsed.asked.seed = sequence.sampling.seed;
+  parsed.asked.stop_sequences = sequence.stop_sequences;
   parsed.spec.grouping = Grouping::kAsManyAsFit;
-  parsed.spec.sequences.push_back(sequence);
-  parsed.cells.push_back({});
-  std::set<int> slots;
+  AddCell(sequence, v1::ARM_BASELINE, {}, {}, parsed);
   for (int target = 0; target < wire.targets_size(); ++target) {
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        Intervention intervention,
-        ParseTarget(wire, target, checkpoint, prompt_length, env));
-    if (!slots.insert(intervention.target_slot).second) {
-      return Invalid(absl::StrCat("targets[", target, "]"),
-                     "differ from those before it",
-                     absl::StrCat("slot ", intervention.target_slot));
-    }
     for (int alpha = 0; alpha < wire.alphas_size(); ++alpha) {
+      Intervention intervention = targets[target];
       intervention.alpha = wire.alphas(alpha);
-      sequence.interventions =
-          std::make_shared<const std::vector<Intervention>>(1, intervention);
-      parsed.spec.sequences.push_back(sequence);
-      parsed.cells.push_back({target, alpha});
+      AddCell(sequence, v1::ARM_STEERED, {target, alpha}, {intervention},
+              parsed);
     }
   }
-  ALIGNSAE_RETURN_IF_ERROR(CheckReplyBytes(ArmBytes(sequence, env),
-                                           "generation.max_new_tokens", env));
+  ALIGNSAE_RETURN_IF_ERROR(InField(
+      "generation.max_new_tokens",
+      CheckReplyBytes(SweepCellBytes(parsed.spec.sequences.back(), env), env)));
   return parsed;
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/api/utf8_stream.h"
+#include "server/api/wire_mode.h"
 #include "server/registry/token_text.h"
 
 namespace alignsae {
@@ -15,13 +16,6 @@ std::string ConceptName(const CheckpointInfo& checkpoint, int slot) {
     if (entry.slot == slot) return entry.name;
   }
   return "";
-}
-
-v1::InterventionMode RenderMode(InterventionMode mode) {
-  v1::InterventionMode wire = v1::INTERVENTION_MODE_UNSPECIFIED;
-  v1::InterventionMode_Parse(
-      absl::StrCat("INTERVENTION_MODE_", InterventionModeName(mode)), &wire);
-  return wire;
 }
 
 v1::PositionEffect RenderEffect(const PositionEffect& effect,
@@ -109,7 +103,7 @@ v1::InterventionReceipt RenderReceipt(const Intervention& intervention,
   const CheckpointInfo& checkpoint =
       catalog.checkpoints[intervention.checkpoint];
   v1::InterventionReceipt wire;
-  wire.set_mode(RenderMode(intervention.mode));
+  wire.set_mode(ToWire(intervention.mode));
   wire.set_checkpoint(checkpoint.name);
   wire.set_target_slot(intervention.target_slot);
   wire.set_target_concept(ConceptName(checkpoint, intervention.target_slot));
@@ -118,7 +112,7 @@ v1::InterventionReceipt RenderReceipt(const Intervention& intervention,
     wire.set_source_concept(ConceptName(checkpoint, *intervention.source_slot));
   }
   *wire.mutable_hook_point() = RenderHook(checkpoint.hook);
-  if (intervention.mode != InterventionMode::kAblate) {
+  if (HasAlpha(intervention.mode)) {
     wire.set_alpha(intervention.alpha);
   }
   if (HasAlphaUnit(intervention.mode)) {
@@ -133,16 +127,17 @@ v1::InterventionReceipt RenderReceipt(const Intervention& intervention,
   return wire;
 }
 
-v1::ArmResult RenderArm(v1::Arm arm, const SequenceSpec& asked,
+v1::ArmResult RenderArm(const AskedGeneration& asked, size_t index,
                         const SequenceFinished& finished,
                         const Catalog& catalog) {
   v1::ArmResult wire;
-  wire.set_arm(arm);
+  const AskedArm& arm = asked.arms[index];
+  wire.set_arm(arm.arm);
   wire.set_finish_reason(RenderFinishReason(finished.reason));
   wire.set_generated_token_count(finished.generated_tokens);
   for (size_t i = 0; i < finished.receipts.size(); ++i) {
     *wire.add_receipts() =
-        RenderReceipt((*asked.interventions)[i], finished.receipts[i], catalog);
+        RenderReceipt((*arm.interventions)[i], finished.receipts[i], catalog);
   }
   if (finished.prompt_reading.has_value()) {
     *wire.mutable_prompt_reading() =
@@ -155,10 +150,11 @@ v1::ArmResult RenderArm(v1::Arm arm, const SequenceSpec& asked,
   return wire;
 }
 
-v1::ArmResult RenderWholeArm(v1::Arm arm, const SequenceSpec& asked,
+v1::ArmResult RenderWholeArm(const AskedGeneration& asked, size_t index,
                              const SequenceAnswer& answer,
-                             const ServedModel& model) {
-  v1::ArmResult wire = RenderArm(arm, asked, answer.finished, model.catalog());
+                             const Catalog& catalog,
+                             const Tokenizer& tokenizer) {
+  v1::ArmResult wire = RenderArm(asked, index, answer.finished, catalog);
   std::map<int, const ConceptReading*> trace;  // By position.
   for (const ConceptReading& reading : answer.trace) {
     trace[reading.position] = &reading;
@@ -167,9 +163,9 @@ v1::ArmResult RenderWholeArm(v1::Arm arm, const SequenceSpec& asked,
   for (const TokenEvent& event : answer.tokens) {
     absl::StrAppend(&bytes, event.text);
     v1::Token* token = wire.add_tokens();
-    *token = RenderToken(event, model.tokenizer());
+    *token = RenderToken(event, tokenizer);
     if (const auto it = trace.find(event.position); it != trace.end()) {
-      *token->mutable_reading() = RenderReading(*it->second, model.catalog());
+      *token->mutable_reading() = RenderReading(*it->second, catalog);
     }
   }
   absl::StrAppend(&bytes, answer.finished.text_tail);

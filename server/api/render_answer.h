@@ -5,8 +5,8 @@
 #ifndef ALIGNSAE_SERVER_API_RENDER_ANSWER_H_
 #define ALIGNSAE_SERVER_API_RENDER_ANSWER_H_
 
+#include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,10 +14,10 @@
 #include "alignsae/v1/generation.pb.h"
 #include "alignsae/v1/intervention.pb.h"
 #include "model/steering/catalog.h"
+#include "model/tokenizer/tokenizer.h"
 #include "server/api/answer_collector.h"
-#include "server/api/parse.h"
+#include "server/api/asked.h"
 #include "server/api/render_catalog.h"
-#include "server/registry/served_model.h"
 
 namespace alignsae {
 
@@ -30,30 +30,39 @@ v1::FinishReason RenderFinishReason(FinishReason reason);
 v1::InterventionReceipt RenderReceipt(const Intervention& intervention,
                                       const InterventionReceipt& receipt,
                                       const Catalog& catalog);
-// An arm without its text and tokens. `asked`: what it was to do.
-v1::ArmResult RenderArm(v1::Arm arm, const SequenceSpec& asked,
+// Arm `index` of the request without its text and tokens.
+v1::ArmResult RenderArm(const AskedGeneration& asked, size_t index,
                         const SequenceFinished& finished,
                         const Catalog& catalog);
 // An arm with everything.
-v1::ArmResult RenderWholeArm(v1::Arm arm, const SequenceSpec& asked,
+v1::ArmResult RenderWholeArm(const AskedGeneration& asked, size_t index,
                              const SequenceAnswer& answer,
-                             const ServedModel& model);
+                             const Catalog& catalog,
+                             const Tokenizer& tokenizer);
 
 // What every generating answer says about itself: info, prompt_token_ids,
 // concepts and seed.
 template <typename Message>
-void RenderHead(const ServedModel& model, const std::string& request_id,
-                std::optional<int> checkpoint, uint64_t seed,
-                const RequestSpec& spec, Message* message) {
-  const Catalog& catalog = model.catalog();
-  *message->mutable_info() = RenderInfo(catalog, request_id, checkpoint);
-  const std::vector<int32_t>& prompt = spec.sequences[0].prompt;
+void RenderHead(const Catalog& catalog, const std::string& request_id,
+                const AskedGeneration& asked,
+                const std::vector<int32_t>& prompt, Message* message) {
+  *message->mutable_info() = RenderInfo(catalog, request_id, asked.checkpoint);
   message->mutable_prompt_token_ids()->Assign(prompt.begin(), prompt.end());
-  if (checkpoint.has_value()) {
+  if (asked.checkpoint.has_value()) {
     *message->mutable_concepts() =
-        RenderLabels(catalog.checkpoints[*checkpoint]);
+        RenderLabels(catalog.checkpoints[*asked.checkpoint]);
   }
-  message->set_seed(seed);
+  message->set_seed(asked.seed);
+}
+
+// What both readouts say about themselves: info, concepts and hook point.
+template <typename Message>
+void RenderReadoutHead(const Catalog& catalog, const std::string& request_id,
+                       int checkpoint, Message* message) {
+  const CheckpointInfo& info = catalog.checkpoints[checkpoint];
+  *message->mutable_info() = RenderInfo(catalog, request_id, checkpoint);
+  *message->mutable_concepts() = RenderLabels(info);
+  *message->mutable_hook_point() = RenderHook(info.hook);
 }
 
 }  // namespace alignsae

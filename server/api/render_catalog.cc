@@ -1,20 +1,8 @@
 #include "server/api/render_catalog.h"
 
-#include "absl/strings/str_cat.h"
+#include "server/api/wire_mode.h"
 
 namespace alignsae {
-namespace {
-
-// Every type of weights is computed with in this one.
-
-v1::InterventionMode ModeNamed(const std::string& name) {
-  v1::InterventionMode mode = v1::INTERVENTION_MODE_UNSPECIFIED;
-  v1::InterventionMode_Parse(absl::StrCat("INTERVENTION_MODE_", name), &mode);
-  return mode;
-}
-
-}  // namespace
-
 v1::AnswerInfo RenderInfo(const Catalog& catalog, const std::string& request_id,
                           std::optional<int> checkpoint) {
   v1::AnswerInfo info;
@@ -76,7 +64,9 @@ v1::Checkpoint RenderCheckpoint(const CheckpointInfo& checkpoint) {
   wire.set_n_features(checkpoint.n_features);
   wire.set_n_concepts(static_cast<int>(checkpoint.concepts.size()));
   wire.set_whole_sae_loaded(checkpoint.whole_sae_loaded);
-  wire.set_recommended_mode(ModeNamed(checkpoint.recommended_mode));
+  if (checkpoint.recommended_mode.has_value()) {
+    wire.set_recommended_mode(ToWire(*checkpoint.recommended_mode));
+  }
   wire.set_recommended_alpha(checkpoint.recommended_alpha);
   return wire;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "alignsae/v1/steering_service.pb.h"
+#include "server/api/asked.h"
 #include "server/api/utf8_stream.h"
 #include "server/grpc/model_stream.h"
 
@@ -28,13 +29,13 @@ class GenerateStream final : public ModelStream<v1::GenerateResponse> {
     SequenceFinished finished;
   };
 
-  absl::StatusOr<RequestSpec> Parse(const CallScope& scope) override;
-  void RenderStarted(v1::GenerateResponse* message) override;
+  absl::StatusOr<RequestSpec> Parse(const CallScope& scope,
+                                    v1::GenerateResponse* started) override;
   bool RenderEvent(RequestEvent& event, v1::GenerateResponse* message) override;
   void RenderSummary(v1::GenerateResponse* message) override;
 
   const v1::GenerateRequest* const request_;
-  ParsedGeneration parsed_;
+  AskedGeneration asked_;
   std::vector<ArmText> arms_;
 };
 

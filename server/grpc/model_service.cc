@@ -6,11 +6,12 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "model/base/field_error.h"
 #include "model/base/status_macros.h"
 #include "server/api/methods.h"
-#include "server/api/parse.h"
-#include "server/api/parse_parts.h"
+#include "server/api/parse_model.h"
 #include "server/api/render_catalog.h"
+#include "server/api/reply_size.h"
 #include "server/api/utf8_stream.h"
 #include "server/config/version.h"
 #include "server/grpc/unary_call.h"
@@ -72,8 +73,9 @@ absl::Status DoTokenize(const CallScope& scope,
     offset += static_cast<int>(token->piece().size());
   }
   response->set_text(std::move(parsed.text));
-  return CheckReplyBytes(static_cast<int64_t>(response->ByteSizeLong()), "text",
-                         scope.parse_env());
+  return InField("text",
+                 CheckReplyBytes(static_cast<int64_t>(response->ByteSizeLong()),
+                                 scope.parse_env()));
 }
 
 absl::Status DoDetokenize(const CallScope& scope,
@@ -89,8 +91,9 @@ absl::Status DoDetokenize(const CallScope& scope,
   *response->mutable_info() = InfoOf(scope);
   response->set_text(ToUtf8(bytes));
   response->set_raw(std::move(bytes));
-  return CheckReplyBytes(static_cast<int64_t>(response->ByteSizeLong()),
-                         "token_ids", scope.parse_env());
+  return InField("token_ids",
+                 CheckReplyBytes(static_cast<int64_t>(response->ByteSizeLong()),
+                                 scope.parse_env()));
 }
 
 }  // namespace

@@ -81,13 +81,14 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
   }
 
  protected:
-  virtual absl::StatusOr<RequestSpec> Parse(const CallScope& scope) = 0;
+  // Also fills `started`, the stream's first message.
+  virtual absl::StatusOr<RequestSpec> Parse(const CallScope& scope,
+                                            Response* started) = 0;
   // What the scheduler tells; by default `events` itself.
   virtual std::shared_ptr<RequestSink> SinkBefore(
       std::shared_ptr<EventQueue> events) {
     return events;
   }
-  virtual void RenderStarted(Response* message) = 0;
   // False: the event gives no message. Never called for RequestDone.
   virtual bool RenderEvent(RequestEvent& event, Response* message) = 0;
   virtual void RenderSummary(Response* message) = 0;
@@ -109,7 +110,8 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
 
   absl::Status Submit() ABSL_LOCKS_EXCLUDED(mutex_) {
     ALIGNSAE_ASSIGN_OR_RETURN(scope_, EnterCall(&call_));
-    ALIGNSAE_ASSIGN_OR_RETURN(RequestSpec spec, Parse(scope_));
+    Response started;
+    ALIGNSAE_ASSIGN_OR_RETURN(RequestSpec spec, Parse(scope_, &started));
     spec.deadline = call_.deadline();
     spec.client = call_.client();
     auto events = std::make_shared<EventQueue>(
@@ -127,7 +129,7 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
     if (cancelled_) handle.Cancel();
     handle_ = std::move(handle);
     events_ = std::move(events);
-    RenderStarted(&message_);
+    message_ = std::move(started);
     Write();
     return absl::OkStatus();
   }

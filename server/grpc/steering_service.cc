@@ -7,7 +7,7 @@
 #include "model/base/random_id.h"
 #include "model/base/status_macros.h"
 #include "server/api/methods.h"
-#include "server/api/parse.h"
+#include "server/api/parse_generation.h"
 #include "server/api/render_answer.h"
 #include "server/grpc/generate_stream.h"
 #include "server/grpc/sweep_stream.h"
@@ -16,19 +16,23 @@
 namespace alignsae {
 namespace {
 
+// Keeps what the answer needs in `asked`, fills the answer's head and gives the
+// request away.
 template <typename Response>
-void RenderUnaryHead(const CallScope& scope, const ParsedGeneration& parsed,
-                     Response* response) {
-  RenderHead(*scope.model, scope.call->request_id(), parsed.checkpoint,
-             parsed.seed, parsed.spec, response);
+RequestSpec TakeSpec(const CallScope& scope, ParsedGeneration parsed,
+                     AskedGeneration& asked, Response* response) {
+  asked = std::move(parsed.asked);
+  RenderHead(scope.model->catalog(), scope.call->request_id(), asked,
+             parsed.spec.sequences[0].prompt, response);
   response->set_prompt_token_count(response->prompt_token_ids_size());
+  return std::move(parsed.spec);
 }
 
-v1::ArmResult RenderArmOf(const CallScope& scope,
-                          const ParsedGeneration& parsed, size_t index,
+v1::ArmResult RenderArmOf(const CallScope& scope, const AskedGeneration& asked,
+                          size_t index,
                           const std::vector<SequenceAnswer>& answers) {
-  return RenderWholeArm(parsed.arms[index], parsed.spec.sequences[index],
-                        answers[index], *scope.model);
+  return RenderWholeArm(asked, index, answers[index], scope.model->catalog(),
+                        scope.model->tokenizer());
 }
 
 }  // namespace
@@ -36,19 +40,18 @@ v1::ArmResult RenderArmOf(const CallScope& scope,
 grpc::ServerUnaryReactor* SteeringServiceImpl::Swap(
     grpc::CallbackServerContext* context, const v1::SwapRequest* request,
     v1::SwapResponse* response) {
-  auto parsed = std::make_shared<ParsedGeneration>();
+  auto asked = std::make_shared<AskedGeneration>();
   return RunOnModel(
       env_, kRpcSwap, context,
       {[=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
          ALIGNSAE_ASSIGN_OR_RETURN(
-             *parsed, ParseSwap(*request, scope.parse_env(), RandomUint64()));
-         return parsed->spec;
+             ParsedGeneration parsed,
+             ParseSwap(*request, scope.parse_env(), RandomUint64()));
+         return TakeSpec(scope, std::move(parsed), *asked, response);
        },
        [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
-         RenderUnaryHead(scope, *parsed, response);
-         *response->mutable_baseline() =
-             RenderArmOf(scope, *parsed, 0, answers);
-         *response->mutable_steered() = RenderArmOf(scope, *parsed, 1, answers);
+         *response->mutable_baseline() = RenderArmOf(scope, *asked, 0, answers);
+         *response->mutable_steered() = RenderArmOf(scope, *asked, 1, answers);
          return absl::OkStatus();
        }});
 }
@@ -56,19 +59,18 @@ grpc::ServerUnaryReactor* SteeringServiceImpl::Swap(
 grpc::ServerUnaryReactor* SteeringServiceImpl::Complete(
     grpc::CallbackServerContext* context, const v1::CompleteRequest* request,
     v1::CompleteResponse* response) {
-  auto parsed = std::make_shared<ParsedGeneration>();
+  auto asked = std::make_shared<AskedGeneration>();
   return RunOnModel(
       env_, kRpcComplete, context,
       {[=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
          ALIGNSAE_ASSIGN_OR_RETURN(
-             *parsed,
+             ParsedGeneration parsed,
              ParseComplete(*request, scope.parse_env(), RandomUint64()));
-         return parsed->spec;
+         return TakeSpec(scope, std::move(parsed), *asked, response);
        },
        [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
-         RenderUnaryHead(scope, *parsed, response);
          for (size_t i = 0; i < answers.size(); ++i) {
-           *response->add_arms() = RenderArmOf(scope, *parsed, i, answers);
+           *response->add_arms() = RenderArmOf(scope, *asked, i, answers);
          }
          return absl::OkStatus();
        }});

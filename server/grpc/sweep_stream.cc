@@ -37,24 +37,23 @@ SweepStream::SweepStream(const RpcEnv* env,
                          const v1::SweepAlphaRequest* request)
     : ModelStream(env, kRpcSweepAlpha, context), request_(request) {}
 
-absl::StatusOr<RequestSpec> SweepStream::Parse(const CallScope& scope) {
+absl::StatusOr<RequestSpec> SweepStream::Parse(
+    const CallScope& scope, v1::SweepAlphaResponse* started) {
   ALIGNSAE_ASSIGN_OR_RETURN(
-      parsed_, ParseSweepAlpha(*request_, scope.parse_env(), RandomUint64()));
-  return parsed_.spec;
+      ParsedSweep parsed,
+      ParseSweepAlpha(*request_, scope.parse_env(), RandomUint64()));
+  asked_ = std::move(parsed.asked);
+  places_ = std::move(parsed.cells);
+  RenderHead(scope.model->catalog(), call().request_id(), asked_,
+             parsed.spec.sequences[0].prompt, started->mutable_started());
+  started->mutable_started()->set_cell_count(static_cast<int>(places_.size()));
+  return std::move(parsed.spec);
 }
 
 std::shared_ptr<RequestSink> SweepStream::SinkBefore(
     std::shared_ptr<EventQueue> events) {
-  cells_ =
-      std::make_shared<CellCollector>(parsed_.cells.size(), std::move(events));
+  cells_ = std::make_shared<CellCollector>(places_.size(), std::move(events));
   return cells_;
-}
-
-void SweepStream::RenderStarted(v1::SweepAlphaResponse* message) {
-  v1::SweepStarted* started = message->mutable_started();
-  RenderHead(model(), call().request_id(), parsed_.checkpoint, parsed_.seed,
-             parsed_.spec, started);
-  started->set_cell_count(static_cast<int>(parsed_.cells.size()));
 }
 
 bool SweepStream::RenderEvent(RequestEvent& event,
@@ -66,10 +65,11 @@ bool SweepStream::RenderEvent(RequestEvent& event,
   const int index = finished->sequence;
   call().AddTokens(finished->prompt_tokens, finished->generated_tokens);
   generated_tokens_ += finished->generated_tokens;
+  prompt_tokens_ = finished->prompt_tokens;
   ++sent_;
   SequenceAnswer answer = cells_->Take(index);
   answer.finished = std::move(*finished);
-  const SweepPlace& place = parsed_.cells[index];
+  const SweepPlace& place = places_[index];
   v1::SweepCell* cell = message->mutable_cell();
   cell->set_index(index);
   cell->set_baseline(place.target < 0);
@@ -78,9 +78,8 @@ bool SweepStream::RenderEvent(RequestEvent& event,
     cell->set_alpha_index(place.alpha);
     cell->set_alpha(request_->alphas(place.alpha));
   }
-  *cell->mutable_result() =
-      RenderWholeArm(place.target < 0 ? v1::ARM_BASELINE : v1::ARM_STEERED,
-                     parsed_.spec.sequences[index], answer, model());
+  *cell->mutable_result() = RenderWholeArm(
+      asked_, index, answer, model().catalog(), model().tokenizer());
   if (cell->result().receipts_size() > 0) {
     cell->set_target(cell->result().receipts(0).target_concept());
   }
@@ -90,10 +89,9 @@ bool SweepStream::RenderEvent(RequestEvent& event,
 void SweepStream::RenderSummary(v1::SweepAlphaResponse* message) {
   v1::SweepSummary* summary = message->mutable_summary();
   *summary->mutable_info() =
-      RenderInfo(model().catalog(), call().request_id(), parsed_.checkpoint);
+      RenderInfo(model().catalog(), call().request_id(), asked_.checkpoint);
   summary->set_cell_count(sent_);
-  summary->set_prompt_token_count(
-      static_cast<int>(parsed_.spec.sequences[0].prompt.size()));
+  summary->set_prompt_token_count(prompt_tokens_);
   summary->set_generated_token_count(generated_tokens_);
 }
 

@@ -12,6 +12,8 @@
 #include "alignsae/v1/steering_service.pb.h"
 #include "model/base/mutex.h"
 #include "server/api/answer_collector.h"
+#include "server/api/asked.h"
+#include "server/api/parse_sweep.h"
 #include "server/grpc/model_stream.h"
 
 namespace alignsae {
@@ -43,18 +45,20 @@ class SweepStream final : public ModelStream<v1::SweepAlphaResponse> {
               const v1::SweepAlphaRequest* request);
 
  private:
-  absl::StatusOr<RequestSpec> Parse(const CallScope& scope) override;
+  absl::StatusOr<RequestSpec> Parse(const CallScope& scope,
+                                    v1::SweepAlphaResponse* started) override;
   std::shared_ptr<RequestSink> SinkBefore(
       std::shared_ptr<EventQueue> events) override;
-  void RenderStarted(v1::SweepAlphaResponse* message) override;
   bool RenderEvent(RequestEvent& event,
                    v1::SweepAlphaResponse* message) override;
   void RenderSummary(v1::SweepAlphaResponse* message) override;
 
   const v1::SweepAlphaRequest* const request_;
-  ParsedSweep parsed_;
+  AskedGeneration asked_;
+  std::vector<SweepPlace> places_;  // Of the cells.
   std::shared_ptr<CellCollector> cells_;
   int sent_ = 0;
+  int prompt_tokens_ = 0;
   int generated_tokens_ = 0;
 };
 

@@ -77,7 +77,8 @@ class ModelCall final : public grpc::ServerUnaryReactor,
     const auto shared =
         std::make_shared<std::vector<SequenceAnswer>>(std::move(answers));
     const std::shared_ptr<ModelCall> self = self_;
-    if (!status.ok() || work_.background == nullptr) {
+    if (!status.ok() || work_.background == nullptr ||
+        !work_.has_background()) {
       Answer(status, shared);
       return;
     }

@@ -26,7 +26,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "server/api/answer_collector.h"
-#include "server/api/parse.h"
+#include "server/api/parse_env.h"
 #include "server/grpc/call.h"
 #include "server/grpc/rpc_env.h"
 
@@ -67,6 +67,8 @@ struct ModelWork {
   // Before `render`, in the background lane; may be null. Looks at
   // Call::WhyStop several times a second and ends with what that says.
   AnswerWork background = nullptr;
+  // Asked once the request is parsed: whether there is such work to do.
+  std::function<bool()> has_background = nullptr;
 };
 grpc::ServerUnaryReactor* RunOnModel(const RpcEnv* env,
                                      absl::string_view method,

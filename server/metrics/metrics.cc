@@ -44,12 +44,6 @@ const Buckets kRows = {1, 2, 4, 8, 16, 32, 64, 128};
 const Buckets kRatio = {0, .1, .25, .5, .75, 1, 1.25, 1.5, 2, 3, 5};
 const Buckets kNormRatio = {.01, .03, .1, .2, .3, .5, .75, 1, 1.5, 2, 5, 10};
 
-constexpr InterventionMode kModes[] = {
-    InterventionMode::kAdd,     InterventionMode::kAddNormMatched,
-    InterventionMode::kSet,     InterventionMode::kMultiply,
-    InterventionMode::kAblate,  InterventionMode::kSwap,
-    InterventionMode::kReplace,
-};
 // In the order of Rejection.
 constexpr const char* kRejections[] = {"queue_full", "token_budget", "deadline",
                                        "draining", "starting"};
@@ -218,7 +212,7 @@ Metrics::Impl::Impl() {
   }
   Family<Counter>& modes =
       Add<Counter>(registry, "steering_total", "Interventions that ran.");
-  for (InterventionMode mode : kModes) {
+  for (InterventionMode mode : kInterventionModes) {
     const std::string name(InterventionModeName(mode));
     steering[mode] = &modes.Add({{"mode", name}});
   }

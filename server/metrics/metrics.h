@@ -26,7 +26,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "model/steering/catalog.h"
-#include "model/steering/intervention.h"
+#include "model/steering/mode.h"
 
 namespace alignsae {
 

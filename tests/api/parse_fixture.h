@@ -11,7 +11,7 @@
 #include <memory>
 #include <string>
 
-#include "server/api/parse.h"
+#include "server/api/parse_env.h"
 #include "tests/support/small_catalog.h"
 #include "tests/support/status_matchers.h"
 

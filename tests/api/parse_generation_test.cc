@@ -1,13 +1,19 @@
 // Generate, Complete and Swap: what is taken and, word for word, what is
 // refused.
 
+#include "server/api/parse_generation.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
 #include <string>
+#include <vector>
 
-#include "server/api/parse.h"
+#include "absl/strings/str_cat.h"
+#include "model/base/field_error.h"
+#include "model/base/status_payload.h"
+#include "server/api/reply_size.h"
 #include "tests/api/parse_fixture.h"
 
 namespace alignsae {
@@ -47,6 +53,12 @@ Bad BadConfig(const std::string& name, const std::string& field,
   return {name, "generation { " + field + ": " + value + " }", kInvalid,
           "generation." + field + ": must " + rule + ", got " +
               (shown.empty() ? value : shown)};
+}
+
+std::vector<v1::Arm> ArmsOf(const ParsedGeneration& parsed) {
+  std::vector<v1::Arm> arms;
+  for (const AskedArm& arm : parsed.asked.arms) arms.push_back(arm.arm);
+  return arms;
 }
 
 class BadGenerateTest : public ParseTest,
@@ -134,11 +146,11 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"TooMany", Mode("ADD", "") + Mode("ADD", ""), kInvalid,
             "interventions: must hold at most 3 of them, got 4"},
         Bad{"NoMode", Edit("target { slot: 0 }"), kInvalid,
-            "interventions[1].mode: must be ADD, ADD_NORM_MATCHED, SET, "
-            "MULTIPLY, ABLATE, SWAP or REPLACE, got UNSPECIFIED"},
+            "interventions[1].mode: must be one of ADD, ADD_NORM_MATCHED, SET, "
+            "MULTIPLY, ABLATE, SWAP, REPLACE, got UNSPECIFIED"},
         Bad{"UnknownMode", Edit("mode: 99 target { slot: 0 }"), kInvalid,
-            "interventions[1].mode: must be ADD, ADD_NORM_MATCHED, SET, "
-            "MULTIPLY, ABLATE, SWAP or REPLACE, got 99"},
+            "interventions[1].mode: must be one of ADD, ADD_NORM_MATCHED, SET, "
+            "MULTIPLY, ABLATE, SWAP, REPLACE, got 99"},
         Bad{"NoTarget", Edit("mode: INTERVENTION_MODE_ADD"), kInvalid,
             "interventions[1].target: must name a concept or a slot, got none"},
         Bad{"UnknownConcept",
@@ -200,9 +212,9 @@ TEST_F(ParseTest, DefaultsAreGreedyAnd32Tokens) {
       const ParsedGeneration parsed,
       ParseComplete(FromText<v1::CompleteRequest>("prompt { text: 'abcd' }"),
                     env(), kFresh));
-  EXPECT_THAT(parsed.arms, ElementsAre(v1::ARM_BASELINE));
-  EXPECT_EQ(parsed.seed, kFresh);
-  EXPECT_EQ(parsed.checkpoint, 0);
+  EXPECT_THAT(ArmsOf(parsed), ElementsAre(v1::ARM_BASELINE));
+  EXPECT_EQ(parsed.asked.seed, kFresh);
+  EXPECT_EQ(parsed.asked.checkpoint, 0);
   ASSERT_THAT(parsed.spec.sequences, SizeIs(1));
   const SequenceSpec& sequence = parsed.spec.sequences[0];
   EXPECT_EQ(sequence.max_new_tokens, 32);
@@ -234,9 +246,9 @@ TEST_F(ParseTest, BothArmsShareEverythingButTheInterventions) {
               "ALPHA_UNIT_RAW positions { prompt: PROMPT_SELECTION_LIST "
               "positions: -1 positions: 0 generated: true } }"),
           env(), kFresh));
-  EXPECT_THAT(parsed.arms, ElementsAre(v1::ARM_BASELINE, v1::ARM_STEERED));
+  EXPECT_THAT(ArmsOf(parsed), ElementsAre(v1::ARM_BASELINE, v1::ARM_STEERED));
   EXPECT_EQ(parsed.spec.grouping, Grouping::kTogether);
-  EXPECT_EQ(parsed.seed, std::numeric_limits<uint64_t>::max());
+  EXPECT_EQ(parsed.asked.seed, std::numeric_limits<uint64_t>::max());
   ASSERT_THAT(parsed.spec.sequences, SizeIs(2));
   EXPECT_THAT(*parsed.spec.sequences[0].interventions, IsEmpty());
   ASSERT_THAT(*parsed.spec.sequences[1].interventions, SizeIs(1));
@@ -249,24 +261,84 @@ TEST_F(ParseTest, BothArmsShareEverythingButTheInterventions) {
   EXPECT_THAT(swap.positions.prompt, ElementsAre(0, 3));
   EXPECT_TRUE(swap.positions.generated);
   for (const SequenceSpec& sequence : parsed.spec.sequences) {
-    EXPECT_EQ(sequence.sampling.seed, parsed.seed);
+    EXPECT_EQ(sequence.sampling.seed, parsed.asked.seed);
     EXPECT_THAT(sequence.stop_sequences, ElementsAre("x"));
   }
 }
 
 TEST_F(ParseTest, WhatTheCheckpointCannotRunIsToldUnderTheFieldsName) {
-  applicable_ = absl::FailedPreconditionError("mode: must be another one");
+  applicable_ = FieldStatus({"mode", "be another one", ""}, kPrecondition);
   EXPECT_THAT(
       ParseComplete(FromText<v1::CompleteRequest>(
                         "prompt { text: 'a' } interventions { mode: "
                         "INTERVENTION_MODE_REPLACE target { slot: 1 } }"),
                     env(), kFresh),
       StatusIs(kPrecondition, "interventions[0].mode: must be another one"));
-  applicable_ = absl::FailedPreconditionError("source_slot: must be given");
+  applicable_ = FieldStatus({"source_slot", "be given", ""}, kPrecondition);
   EXPECT_THAT(ParseSwap(FromText<v1::SwapRequest>(
                             "prompt { text: 'a' } target { name: 'job' }"),
                         env(), kFresh),
               StatusIs(kPrecondition, "source: must be given"));
+}
+
+TEST_F(ParseTest, WhatARefusalCarriesReachesTheCaller) {
+  const std::string prompt = "prompt { text: 'a' } ";
+  const absl::Status plain = WithRetryAfter(
+      WithReason(absl::FailedPreconditionError("model: is busy"), "BUSY"),
+      absl::Seconds(7));
+  const absl::Status field = WithRetryAfter(
+      WithReason(FieldStatus({"target_slot", "be free", "1"}, kPrecondition),
+                 "BUSY"),
+      absl::Seconds(7));
+  for (const absl::Status& refusal : {plain, field}) {
+    applicable_ = refusal;
+    for (const absl::Status& told :
+         {ParseComplete(FromText<v1::CompleteRequest>(
+                            prompt + "interventions { mode: "
+                                     "INTERVENTION_MODE_ADD target { slot: 1 "
+                                     "} }"),
+                        env(), kFresh)
+              .status(),
+          ParseSwap(FromText<v1::SwapRequest>(prompt + "target { slot: 1 }"),
+                    env(), kFresh)
+              .status()}) {
+      EXPECT_EQ(told.code(), kPrecondition);
+      EXPECT_EQ(ReasonOf(told), "BUSY");
+      EXPECT_EQ(RetryAfterOf(told), absl::Seconds(7));
+    }
+  }
+}
+
+TEST_F(ParseTest, APlainSaeHasNothingToTrace) {
+  auto catalog = std::make_shared<Catalog>(*catalog_);
+  catalog->checkpoints[1].concepts.clear();
+  catalog_ = catalog;
+  EXPECT_THAT(
+      ParseComplete(FromText<v1::CompleteRequest>(
+                        "prompt { text: 'x' } checkpoint: 'whole' generation { "
+                        "concept_trace: true }"),
+                    env(), kFresh),
+      StatusIs(kPrecondition,
+               "generation.concept_trace: must have concepts to read, got "
+               "whole, which has none"));
+}
+
+TEST_F(ParseTest, WhatTheAnswerIsMadeWithIsTakenFromTheSequences) {
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedGeneration parsed,
+      ParseSwap(FromText<v1::SwapRequest>(
+                    "prompt { text: 'abcd' } target { slot: 1 } generation { "
+                    "seed: 5 stop_sequences: 'x' }"),
+                env(), kFresh));
+  ASSERT_THAT(parsed.asked.arms, SizeIs(2));
+  for (size_t i = 0; i < 2; ++i) {
+    const SequenceSpec& sequence = parsed.spec.sequences[i];
+    // Shared, not copied.
+    EXPECT_EQ(parsed.asked.arms[i].interventions, sequence.interventions);
+    EXPECT_EQ(parsed.asked.stop_sequences, sequence.stop_sequences);
+    EXPECT_EQ(parsed.asked.checkpoint, sequence.reading_checkpoint);
+    EXPECT_EQ(parsed.asked.seed, sequence.sampling.seed);
+  }
 }
 
 TEST_F(ParseTest, AServerWithoutCheckpointsGeneratesButDoesNotTraceOrSteer) {
@@ -277,7 +349,7 @@ TEST_F(ParseTest, AServerWithoutCheckpointsGeneratesButDoesNotTraceOrSteer) {
       const ParsedGeneration parsed,
       ParseComplete(FromText<v1::CompleteRequest>("prompt { text: 'a' }"),
                     env(), kFresh));
-  EXPECT_EQ(parsed.checkpoint, std::nullopt);
+  EXPECT_EQ(parsed.asked.checkpoint, std::nullopt);
   EXPECT_THAT(
       ParseComplete(
           FromText<v1::CompleteRequest>(
@@ -294,17 +366,28 @@ TEST_F(ParseTest, AServerWithoutCheckpointsGeneratesButDoesNotTraceOrSteer) {
 }
 
 TEST_F(ParseTest, AReplyOverTheLimitIsRefusedBeforeTheWork) {
-  limits_.max_send_message_bytes = 40000;
   const std::string text =
       "prompt { text: 'a' } generation { top_logprobs: 20 max_new_tokens: 63 }";
-  EXPECT_THAT(
-      ParseComplete(FromText<v1::CompleteRequest>(text), env(), kFresh),
-      StatusIs(kInvalid,
-               "generation.max_new_tokens: must keep the answer within 40000 "
-               "bytes, got about 44760; ask for less"));
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedGeneration parsed,
+      ParseComplete(FromText<v1::CompleteRequest>(text), env(), kFresh));
+  const int64_t bytes =
+      GenerationBytes(parsed.spec, parsed.asked.checkpoint, env());
+  limits_.max_send_message_bytes = static_cast<int>(bytes);
+  EXPECT_OK(ParseComplete(FromText<v1::CompleteRequest>(text), env(), kFresh));
+  limits_.max_send_message_bytes = static_cast<int>(bytes) - 1;
+  const absl::Status refused =
+      ParseComplete(FromText<v1::CompleteRequest>(text), env(), kFresh)
+          .status();
+  EXPECT_THAT(refused,
+              StatusIs(kInvalid,
+                       absl::StrCat("generation.max_new_tokens: must keep the "
+                                    "answer within ",
+                                    bytes - 1, " bytes, got up to ", bytes,
+                                    "; ask for less")));
+  EXPECT_EQ(ReasonOf(refused), kReasonReplyTooLarge);
   // A stream sends its tokens one by one.
-  EXPECT_THAT(ParseGenerate(FromText<v1::GenerateRequest>(text), env(), kFresh),
-              IsOk());
+  EXPECT_OK(ParseGenerate(FromText<v1::GenerateRequest>(text), env(), kFresh));
 }
 
 TEST_F(ParseTest, SwapTakesTheRecommendedAlphaOfItsCheckpoint) {
@@ -313,7 +396,7 @@ TEST_F(ParseTest, SwapTakesTheRecommendedAlphaOfItsCheckpoint) {
       ParseSwap(FromText<v1::SwapRequest>(
                     "prompt { text: 'abcd' } target { name: 'job' }"),
                 env(), kFresh));
-  EXPECT_THAT(parsed.arms, ElementsAre(v1::ARM_BASELINE, v1::ARM_STEERED));
+  EXPECT_THAT(ArmsOf(parsed), ElementsAre(v1::ARM_BASELINE, v1::ARM_STEERED));
   ASSERT_THAT(*parsed.spec.sequences[1].interventions, SizeIs(1));
   const Intervention& swap = (*parsed.spec.sequences[1].interventions)[0];
   EXPECT_EQ(swap.mode, InterventionMode::kSwap);
@@ -323,7 +406,7 @@ TEST_F(ParseTest, SwapTakesTheRecommendedAlphaOfItsCheckpoint) {
 
 TEST_F(ParseTest, SwapTakesAlphaOneOfACheckpointThatRecommendsAnotherMode) {
   auto catalog = std::make_shared<Catalog>(*catalog_);
-  catalog->checkpoints[0].recommended_mode = "ADD";
+  catalog->checkpoints[0].recommended_mode = InterventionMode::kAdd;
   catalog_ = catalog;
   ASSERT_OK_AND_ASSIGN(
       const ParsedGeneration parsed,

@@ -1,12 +1,15 @@
 // SweepAlpha: the cells that a request makes and, word for word, what is
 // refused.
 
+#include "server/api/parse_sweep.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "server/api/parse.h"
+#include "model/base/field_error.h"
+#include "model/base/status_payload.h"
 #include "tests/api/parse_fixture.h"
 
 namespace alignsae {
@@ -28,7 +31,7 @@ TEST_F(ParseTest, ASweepIsABaselineAndEveryTargetAtEveryAlpha) {
                           "alphas: [0, 0.5, 2] generation { max_new_tokens: 5 "
                           "seed: 3 }"),
                       env(), 77));
-  EXPECT_EQ(parsed.seed, 3u);
+  EXPECT_EQ(parsed.asked.seed, 3u);
   EXPECT_EQ(parsed.spec.grouping, Grouping::kAsManyAsFit);
   ASSERT_THAT(parsed.spec.sequences, SizeIs(7));
   ASSERT_THAT(parsed.cells, SizeIs(7));
@@ -62,8 +65,8 @@ TEST_F(ParseTest, ASweepTakesModeSourceUnitAndPositions) {
                           "unit: ALPHA_UNIT_RAW positions { prompt: "
                           "PROMPT_SELECTION_ALL generated: true }"),
                       env(), 77));
-  EXPECT_EQ(parsed.seed, 77u);
-  EXPECT_EQ(parsed.checkpoint, 1);
+  EXPECT_EQ(parsed.asked.seed, 77u);
+  EXPECT_EQ(parsed.asked.checkpoint, 1);
   const Intervention& edit = parsed.spec.sequences[1].interventions->front();
   EXPECT_EQ(edit.mode, InterventionMode::kReplace);
   EXPECT_EQ(edit.checkpoint, 1);
@@ -71,6 +74,23 @@ TEST_F(ParseTest, ASweepTakesModeSourceUnitAndPositions) {
   EXPECT_EQ(edit.unit, AlphaUnit::kRaw);
   EXPECT_THAT(edit.positions.prompt, SizeIs(4));
   EXPECT_TRUE(edit.positions.generated);
+}
+
+TEST_F(ParseTest, WhatTheCheckpointCannotRunIsToldUnderTheTargetsPlace) {
+  applicable_ = WithRetryAfter(
+      WithReason(FieldStatus({"target_slot", "be free", "slot 0"},
+                             absl::StatusCode::kFailedPrecondition),
+                 "BUSY"),
+      absl::Seconds(2));
+  const absl::Status told =
+      ParseSweepAlpha(FromText<v1::SweepAlphaRequest>(std::string(kPrompt) +
+                                                      kTargets + "alphas: 1"),
+                      env(), 77)
+          .status();
+  EXPECT_THAT(told, StatusIs(absl::StatusCode::kFailedPrecondition,
+                             "targets[0]: must be free, got slot 0"));
+  EXPECT_EQ(ReasonOf(told), "BUSY");
+  EXPECT_EQ(RetryAfterOf(told), absl::Seconds(2));
 }
 
 struct Bad {
@@ -126,6 +146,20 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"Ablate",
             "targets { slot: 1 } alphas: 1 mode: INTERVENTION_MODE_ABLATE",
             kInvalid, "mode: must be one that has an alpha, got ABLATE"},
+        Bad{"UnknownMode", "targets { slot: 1 } alphas: 1 mode: 99", kInvalid,
+            "mode: must be one of ADD, ADD_NORM_MATCHED, SET, MULTIPLY, "
+            "ABLATE, SWAP, REPLACE, got 99"},
+        Bad{"UnknownUnit", "targets { slot: 1 } alphas: 1 unit: 7", kInvalid,
+            "unit: must be ACTIVE_MEAN or RAW, got 7"},
+        Bad{"Setting",
+            "targets { slot: 1 } alphas: 1 generation { top_p: 1.5 }", kInvalid,
+            "generation.top_p: must be in (0, 1], got 1.5"},
+        Bad{"OutsideThePrompt",
+            "targets { slot: 1 } alphas: 1 positions { prompt: "
+            "PROMPT_SELECTION_LIST positions: 9 }",
+            kInvalid,
+            "positions.positions[0]: must be in [-4, 3], got 9; the prompt has "
+            "4 tokens"},
         Bad{"Trace",
             "targets { slot: 1 } alphas: 1 generation { concept_trace: true }",
             kInvalid, "generation.concept_trace: must be off, got on"},

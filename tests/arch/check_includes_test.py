@@ -18,8 +18,8 @@ class CheckIncludesTest(unittest.TestCase):
     def test_refuses_what_lies_above(self):
         self.assertIn("must not include model/sae/sae.h",
                       says("model/gpt2/gpt2.cc", "model/sae/sae.h")[0])
-        self.assertIn("must not include server/api/parse.h",
-                      says("model/engine/engine.cc", "server/api/parse.h")[0])
+        self.assertIn("must not include server/api/parse_env.h",
+                      says("model/engine/engine.cc", "server/api/parse_env.h")[0])
 
     def test_allows_single_headers_only(self):
         self.assertEqual(says("model/scheduler/a.cc", "model/engine/step.h"), [])

@@ -61,7 +61,7 @@ class BundleTest : public ::testing::Test {
         AddSae(directory, "main", {HookKind::kResidPre, 2}, 100));
     ALIGNSAE_RETURN_IF_ERROR(
         AddSae(directory, "other", {HookKind::kResidPost, 3}, 200));
-    manifest_.saes[1].recommended_mode = "ADD_NORM_MATCHED";
+    manifest_.saes[1].recommended_mode = InterventionMode::kAddNormMatched;
     manifest_.saes[1].recommended_alpha = 1.5;
     return WriteManifestWithHashes(directory, manifest_);
   }
@@ -137,11 +137,12 @@ TEST_F(BundleTest, DescribesWhatItLoadedInTheCatalog) {
   EXPECT_EQ(main.scale, 2.5);
   EXPECT_EQ(main.n_features, 24);
   EXPECT_FALSE(main.whole_sae_loaded);
-  EXPECT_EQ(main.recommended_mode, "SWAP");
+  EXPECT_EQ(main.recommended_mode, InterventionMode::kSwap);
   EXPECT_EQ(main.recommended_alpha, 1);
   EXPECT_EQ(main.evaluation_json, "{\"swap\":0.5}");
   EXPECT_EQ(catalog.checkpoints[1].name, "other");
-  EXPECT_EQ(catalog.checkpoints[1].recommended_mode, "ADD_NORM_MATCHED");
+  EXPECT_EQ(catalog.checkpoints[1].recommended_mode,
+            InterventionMode::kAddNormMatched);
   EXPECT_EQ(catalog.checkpoints[1].recommended_alpha, 1.5);
 }
 
@@ -322,7 +323,7 @@ TEST_F(BundleTest, LoadsPartsNamedAfterTheirDirectories) {
   ASSERT_EQ(catalog.checkpoints.size(), 2u);
   EXPECT_EQ(catalog.checkpoints[0].name, "other");
   EXPECT_EQ(catalog.checkpoints[1].name, "main");
-  EXPECT_EQ(catalog.checkpoints[1].recommended_mode, "");
+  EXPECT_EQ(catalog.checkpoints[1].recommended_mode, std::nullopt);
   EXPECT_EQ(catalog.checkpoints[1].evaluation_json, "");
   EXPECT_EQ(catalog.FindCheckpoint("main"), 1);
 }

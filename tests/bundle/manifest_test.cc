@@ -49,7 +49,7 @@ Manifest GoodManifest() {
                    .example = "",
                    .active_mean = 1e-7,
                    .threshold = -2}};
-  sae.recommended_mode = "SWAP";
+  sae.recommended_mode = InterventionMode::kSwap;
   sae.recommended_alpha = 1.5;
   manifest.saes.push_back(sae);
   sae.name = "other";
@@ -82,7 +82,7 @@ TEST(ManifestTest, ReadsWhatItWrote) {
   EXPECT_EQ(sae.hook, (HookPoint{HookKind::kResidPost, 3}));
   EXPECT_EQ(sae.activation, "topk");
   EXPECT_EQ(sae.scale, 21.5);
-  EXPECT_EQ(sae.recommended_mode, "SWAP");
+  EXPECT_EQ(sae.recommended_mode, InterventionMode::kSwap);
   EXPECT_EQ(sae.recommended_alpha, 1.5);
   ASSERT_EQ(sae.concepts.size(), 2u);
   EXPECT_EQ(sae.concepts[0].description, "Where the person was born.");

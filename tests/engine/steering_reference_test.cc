@@ -125,17 +125,11 @@ class SteeringReferenceTest : public ::testing::Test {
   std::vector<int32_t> prompt_;
 };
 
-constexpr InterventionMode kModes[] = {
-    InterventionMode::kAdd,    InterventionMode::kAddNormMatched,
-    InterventionMode::kSet,    InterventionMode::kMultiply,
-    InterventionMode::kAblate, InterventionMode::kSwap,
-    InterventionMode::kReplace};
-
 TEST_F(SteeringReferenceTest, EveryModeAtEveryClauseOfPositions) {
   const std::vector<int32_t> baseline = ExpectAsReference({}, "baseline");
   int changed = 0;
   for (int checkpoint : {0, 1}) {  // resid_pre[2] and resid_post[0].
-    for (InterventionMode mode : kModes) {
+    for (InterventionMode mode : kInterventionModes) {
       for (const Clause& clause : kClauses) {
         const std::vector<int32_t> steered = ExpectAsReference(
             {Edit(mode, checkpoint, clause.positions)},

@@ -32,9 +32,6 @@ using ::testing::SizeIs;
 using Mode = InterventionMode;
 
 constexpr int kWidth = 12;  // D
-constexpr Mode kModes[] = {Mode::kAdd,      Mode::kAddNormMatched, Mode::kSet,
-                           Mode::kMultiply, Mode::kAblate,         Mode::kSwap,
-                           Mode::kReplace};
 constexpr SaeActivation kActivations[] = {
     SaeActivation::kIdentity, SaeActivation::kRelu, SaeActivation::kTopK,
     SaeActivation::kJumpRelu};
@@ -193,7 +190,8 @@ struct MixedCall {
     }
     for (int n = 0; n < 256; ++n) {
       const SaePair& sae = saes[rng.NextBelow(4)];
-      call.Add(sae, RandomIntervention(kModes[rng.NextBelow(7)], rng),
+      call.Add(sae,
+               RandomIntervention(kInterventionModes[rng.NextBelow(7)], rng),
                RandomResidual(kWidth, 3 * sae.reference.config.scale, n));
     }
   }
@@ -217,14 +215,14 @@ TEST_P(ModeTest, AgreesWithTheScalarReference) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, ModeTest,
-                         ::testing::Combine(::testing::ValuesIn(kModes),
-                                            ::testing::ValuesIn(kActivations)),
-                         [](const auto& test) {
-                           return absl::StrCat(
-                               InterventionModeName(std::get<0>(test.param)),
-                               "_", SaeActivationName(std::get<1>(test.param)));
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Every, ModeTest,
+    ::testing::Combine(::testing::ValuesIn(kInterventionModes),
+                       ::testing::ValuesIn(kActivations)),
+    [](const auto& test) {
+      return absl::StrCat(InterventionModeName(std::get<0>(test.param)), "_",
+                          SaeActivationName(std::get<1>(test.param)));
+    });
 
 TEST(ApplyEditsTest, OneCallRunsEditsOfEveryKind) {
   MixedCall mixed;
@@ -406,7 +404,7 @@ TEST(ApplyEditsTest, TinyDirectionIsMatchedToTheNorm) {
 
 TEST(ApplyEditsTest, OverflowStaysInItsOwnRow) {
   const SaePair sae = MakeSae(SaeActivation::kRelu, 3, 5);
-  for (Mode mode : kModes) {
+  for (Mode mode : kInterventionModes) {
     const Intervention absurd = MakeIntervention(mode, 7, {}, 1e308);
     const Intervention modest = MakeIntervention(mode, 7, {}, 1.5);
     at::Tensor residual =

@@ -39,7 +39,7 @@ inline CheckpointInfo SmallCheckpoint(const std::string& name, int layer,
     entry.decoder_norm = 1;
     entry.example = "Where?";
   }
-  info.recommended_mode = "SWAP";
+  info.recommended_mode = InterventionMode::kSwap;
   info.recommended_alpha = 1.25;
   return info;
 }

@@ -69,6 +69,7 @@ TEST_F(Gpt2VocabularyTest, EncodesEveryKnownTextExactly) {
   ASSERT_OK_AND_ASSIGN(const Tokenizer tokenizer, Tokenizer::Load(directory_));
   EXPECT_EQ(tokenizer.vocab_size(), 50257);
   EXPECT_EQ(tokenizer.eos_token_id(), 50256);
+  EXPECT_EQ(tokenizer.longest_text_token(), 128u);
 
   ASSERT_OK_AND_ASSIGN(const std::string lines,
                        ReadFile(directory_ + "/encodings.jsonl"));

@@ -57,6 +57,7 @@ TEST_F(LoadTest, ReadsVocabAndMerges) {
   ASSERT_OK_AND_ASSIGN(const Tokenizer tokenizer, Load());
   EXPECT_EQ(tokenizer.vocab_size(), 260);
   EXPECT_EQ(tokenizer.eos_token_id(), 259);
+  EXPECT_EQ(tokenizer.longest_text_token(), 4u);  // " the"; the end is special.
 }
 
 TEST_F(LoadTest, ReadsAddedTokensBesideThem) {

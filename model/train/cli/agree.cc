@@ -108,9 +108,7 @@ struct AgreeCommand {
         measured.subject,
         EvalSubject::Create(inputs, measured.bundle->saes, preset.eval.rows));
     SteeringChoice choice;
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        choice.mode,
-        ParseInterventionMode(manifest.saes.front().recommended_mode));
+    choice.mode = manifest.saes.front().recommended_mode;
     choice.alpha = manifest.saes.front().recommended_alpha;
     ALIGNSAE_ASSIGN_OR_RETURN(
         const nlohmann::json evaluation,

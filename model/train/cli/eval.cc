@@ -83,9 +83,7 @@ struct EvalCommand {
           absl::StrCat(bundle, ": must have a checkpoint, got none"));
     }
     SteeringChoice choice;
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        choice.mode,
-        ParseInterventionMode(manifest.saes.front().recommended_mode));
+    choice.mode = manifest.saes.front().recommended_mode;
     choice.alpha = manifest.saes.front().recommended_alpha;
     return EvaluateChoice(*subject, choice, preset.eval, report);
   }

@@ -11,7 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/steering/intervention.h"
+#include "model/steering/mode.h"
 #include "model/train/common/option_fields.h"
 
 namespace alignsae {

@@ -56,7 +56,7 @@ absl::Status Fill(const std::string& directory, const BundleParts& parts) {
   manifest.model_path = "gpt2";
   manifest.prompt_template = parts.eval_set->prompt_template;
   ManifestSae entry = ManifestSaeOf(kBundleSaeName, config);
-  entry.recommended_mode = std::string(InterventionModeName(choice.mode));
+  entry.recommended_mode = choice.mode;
   entry.recommended_alpha = choice.alpha;
   manifest.saes = {entry};
   ALIGNSAE_RETURN_IF_ERROR(WriteManifestWithHashes(directory, manifest));

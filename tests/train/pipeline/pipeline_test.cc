@@ -89,7 +89,8 @@ TEST_F(PipelineTest, MakesABundleThatLoadsAndCanBeMeasuredAgain) {
   EXPECT_EQ(checkpoint.name, "main");
   EXPECT_EQ(checkpoint.concepts.at(1).name, "birth_city");
   EXPECT_EQ(checkpoint.concepts.at(1).slot, 1);
-  EXPECT_EQ(checkpoint.recommended_mode, evaluation["chosen"]["mode"]);
+  EXPECT_EQ(std::string(InterventionModeName(*checkpoint.recommended_mode)),
+            evaluation["chosen"]["mode"]);
   EXPECT_EQ(checkpoint.hook.ToString(), evaluation["chosen"]["hook"]);
   ASSERT_OK_AND_ASSIGN(const std::string text,
                        ReadFile(run.out + "/bundle.json"));

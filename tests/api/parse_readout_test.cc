@@ -1,7 +1,6 @@
-// Readouts, inspections and the tokenizer's requests: what is taken and, word
-// for word, what is refused.
+// Readouts and inspections: what is taken and, word for word, what is refused.
 
-#include "server/api/parse.h"
+#include "server/api/parse_readout.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "server/api/reply_size.h"
 #include "tests/api/parse_fixture.h"
 
 namespace alignsae {
@@ -35,6 +36,12 @@ std::string Ids(int count) {
   std::string ids;
   for (int i = 0; i < count; ++i) ids += " ids: 1";
   return "token_ids {" + ids + " }";
+}
+
+// What is said of an answer of up to `bytes` bytes, one over the limit.
+std::string TooLarge(const std::string& field, int64_t bytes) {
+  return absl::StrCat(field, ": must keep the answer within ", bytes - 1,
+                      " bytes, got up to ", bytes, "; ask for less");
 }
 
 class BadReadTest : public ParseTest,
@@ -172,29 +179,23 @@ TEST_F(ParseTest, APlainSaeHasNoConceptsToRead) {
       StatusIs(kPrecondition,
                "checkpoint: must have concepts to read, got whole, which has "
                "none"));
-  EXPECT_THAT(
-      ParseComplete(FromText<v1::CompleteRequest>(
-                        "prompt { text: 'x' } checkpoint: 'whole' generation { "
-                        "concept_trace: true }"),
-                    env(), 1),
-      StatusIs(kPrecondition,
-               "generation.concept_trace: must have concepts to read, got "
-               "whole, which has none"));
   EXPECT_THAT(ParseInspectSlots(FromText<v1::InspectSlotsRequest>(
                                     "prompt { text: 'x' } checkpoint: 'whole'"),
                                 env()),
               IsOk());
 }
 
-TEST_F(ParseTest, AReplyOverTheLimitIsRefusedBeforeTheWork) {
-  limits_.max_send_message_bytes = 500;
-  EXPECT_THAT(
-      ParseReadConcepts(FromText<v1::ReadConceptsRequest>(
-                            "prompts { text: 'a' } prompts { text: 'b' }"),
-                        env()),
-      StatusIs(kInvalid,
-               "prompts: must keep the answer within 500 bytes, got "
-               "about 554; ask for less"));
+TEST_F(ParseTest, AReadoutOverTheReplyLimitIsRefused) {
+  const auto request = FromText<v1::ReadConceptsRequest>(
+      "prompts { text: 'a' } prompts { text: 'b' }");
+  ASSERT_OK_AND_ASSIGN(const ParsedReadout parsed,
+                       ParseReadConcepts(request, env()));
+  const int64_t bytes = ReadBytes(parsed.spec, parsed.checkpoint, env());
+  limits_.max_send_message_bytes = static_cast<int>(bytes);
+  EXPECT_OK(ParseReadConcepts(request, env()));
+  limits_.max_send_message_bytes = static_cast<int>(bytes) - 1;
+  EXPECT_THAT(ParseReadConcepts(request, env()),
+              StatusIs(kInvalid, TooLarge("prompts", bytes)));
 }
 
 class BadInspectTest : public ParseTest,
@@ -293,72 +294,17 @@ TEST_F(ParseTest, APositionNamedTwiceCountsOnce) {
 }
 
 TEST_F(ParseTest, AnInspectionOverTheReplyLimitIsRefused) {
-  limits_.max_send_message_bytes = 1000;
-  EXPECT_THAT(
-      ParseInspectSlots(FromText<v1::InspectSlotsRequest>(
-                            "prompt { text: 'abcd' } checkpoint: 'whole'"),
-                        env()),
-      StatusIs(kInvalid,
-               "top_k: must keep the answer within 1000 bytes, got "
-               "about 1628; ask for less"));
-}
-
-TEST_F(ParseTest, TokenizeTakesExactlyOneInput) {
-  EXPECT_THAT(
-      ParseTokenize(FromText<v1::TokenizeRequest>(""), env()),
-      StatusIs(kInvalid, "input: must set one of text and question, got none"));
-  EXPECT_THAT(ParseTokenize(FromText<v1::TokenizeRequest>("text: ''"), env()),
-              StatusIs(kInvalid, "text: must hold 1 to 65536 bytes, got 0"));
-  EXPECT_THAT(
-      ParseTokenize(FromText<v1::TokenizeRequest>("question: ''"), env()),
-      StatusIs(kInvalid, "question: must hold 1 to 65536 bytes, got 0"));
-  ASSERT_OK_AND_ASSIGN(const ParsedText parsed,
-                       ParseTokenize(FromText<v1::TokenizeRequest>(
-                                         "question: 'w' parse_special: true"),
-                                     env()));
-  EXPECT_EQ(parsed.text, "Q: w\nA:");
-  EXPECT_TRUE(parsed.parse_special);
-}
-
-TEST_F(ParseTest, DetokenizeTakesKnownIdsOnly) {
-  EXPECT_THAT(ParseDetokenize(FromText<v1::DetokenizeRequest>(""), env()),
-              StatusIs(kInvalid, "token_ids: must hold 1 to 65536 ids, got 0"));
-  EXPECT_THAT(ParseDetokenize(FromText<v1::DetokenizeRequest>(
-                                  "token_ids: 1 token_ids: 260"),
-                              env()),
-              StatusIs(kInvalid, "token_ids[1]: must be in [0, 259], got 260"));
-  EXPECT_THAT(
-      ParseDetokenize(FromText<v1::DetokenizeRequest>("token_ids: -1"), env()),
-      StatusIs(kInvalid, "token_ids[0]: must be in [0, 259], got -1"));
-  EXPECT_THAT(
-      ParseDetokenize(FromText<v1::DetokenizeRequest>("token_ids: 259"), env()),
-      IsOkAndHolds(ElementsAre(259)));
-}
-
-TEST_F(ParseTest, DetokenizeTakesWhatAPaddedModelGenerates) {
-  Catalog padded = *catalog_;
-  padded.model.vocab_size = 264;  // The tokenizer has 260.
-  catalog_ = std::make_shared<const Catalog>(padded);
-  EXPECT_THAT(ParseDetokenize(FromText<v1::DetokenizeRequest>(
-                                  "token_ids: 260 token_ids: 263"),
-                              env()),
-              IsOkAndHolds(ElementsAre(260, 263)));
-  EXPECT_THAT(
-      ParseDetokenize(FromText<v1::DetokenizeRequest>("token_ids: 264"), env()),
-      StatusIs(kInvalid, "token_ids[0]: must be in [0, 263], got 264"));
-}
-
-TEST_F(ParseTest, ListConceptsTellsAllOrTheOneAsked) {
-  EXPECT_THAT(ParseListConcepts(FromText<v1::ListConceptsRequest>(""), env()),
-              IsOkAndHolds(ElementsAre(0, 1)));
-  EXPECT_THAT(
-      ParseListConcepts(
-          FromText<v1::ListConceptsRequest>("checkpoint: 'whole'"), env()),
-      IsOkAndHolds(ElementsAre(1)));
-  EXPECT_THAT(ParseListConcepts(
-                  FromText<v1::ListConceptsRequest>("checkpoint: 'no'"), env()),
-              StatusIs(kNotFound,
-                       "checkpoint: must be one of main, whole, got \"no\""));
+  const auto request = FromText<v1::InspectSlotsRequest>(
+      "prompt { text: 'abcd' } checkpoint: 'whole'");
+  ASSERT_OK_AND_ASSIGN(const ParsedReadout parsed,
+                       ParseInspectSlots(request, env()));
+  const int64_t bytes =
+      InspectionBytes(parsed.spec.sequences[0], parsed.checkpoint, 10, env());
+  limits_.max_send_message_bytes = static_cast<int>(bytes);
+  EXPECT_OK(ParseInspectSlots(request, env()));
+  limits_.max_send_message_bytes = static_cast<int>(bytes) - 1;
+  EXPECT_THAT(ParseInspectSlots(request, env()),
+              StatusIs(kInvalid, TooLarge("top_k", bytes)));
 }
 
 }  // namespace
