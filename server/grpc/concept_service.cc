@@ -9,6 +9,7 @@
 #include "server/api/parse_readout.h"
 #include "server/api/render_answer.h"
 #include "server/grpc/unary_call.h"
+#include "server/registry/token_text.h"
 
 namespace alignsae {
 namespace {

@@ -146,6 +146,23 @@ TEST_F(ServicesTest, InspectSlotsTellsEveryPosition) {
   EXPECT_EQ(response.top_k(), 2);
 }
 
+TEST_F(ServicesTest, InspectSlotsEncodesAllFeaturesAlsoWhenTopKIsNotGiven) {
+  Load();
+  grpc::ClientContext context;
+  v1::InspectSlotsResponse response;
+  ASSERT_TRUE(
+      concept_stub_
+          ->InspectSlots(&context,
+                         FromText<v1::InspectSlotsRequest>(
+                             "prompt { text: 'a' } checkpoint: 'whole'"),
+                         &response)
+          .ok());
+  EXPECT_EQ(response.top_k(), 10);
+  ASSERT_EQ(response.tokens_size(), 1);
+  EXPECT_EQ(response.tokens(0).features().l0(), 5);
+  EXPECT_EQ(response.tokens(0).features().top_features_size(), 10);
+}
+
 TEST_F(ServicesTest, SwapAnswersWithBothArmsAndOneReceipt) {
   Load();
   grpc::ClientContext context;
