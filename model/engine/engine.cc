@@ -27,7 +27,8 @@ struct Engine::Impl {
               bundle->model->kv_type()) {}
 
   // Whether `intervention` leaves alone what the fork shares.
-  bool LiesBehind(const StepFork& fork, const Intervention& intervention) const;
+  bool LiesBehind(const PromptFork& fork,
+                  const Intervention& intervention) const;
   absl::Status CheckRow(const StepRow& row,
                         std::vector<bool>& slot_taken) const;
   PackedRow Pack(const StepRow& row, int index) const;
@@ -51,7 +52,7 @@ absl::Status BadRow(absl::string_view what) {
 
 }  // namespace
 
-bool Engine::Impl::LiesBehind(const StepFork& fork,
+bool Engine::Impl::LiesBehind(const PromptFork& fork,
                               const Intervention& intervention) const {
   const std::vector<int>& edited = intervention.positions.prompt;
   if (edited.empty()) return true;
@@ -83,11 +84,12 @@ absl::Status Engine::Impl::CheckRow(const StepRow& row,
     }
   }
   if (row.fork.has_value()) {
-    const StepFork& fork = *row.fork;
-    if (fork.slot < 0 || fork.slot >= cache.slots() || fork.site < 0 ||
+    const PromptFork& fork = *row.fork;
+    if (fork.kv_slot < 0 || fork.kv_slot >= cache.slots() || fork.site < 0 ||
         fork.site > facts.n_layer || fork.position < 0 ||
-        fork.position >= row.prompt_length || row.leave_after_observations) {
-      return BadRow(absl::StrCat("fork of slot ", fork.slot, " at site ",
+        fork.position >= row.prompt_length ||
+        fork.length != row.prompt_length || row.leave_after_observations) {
+      return BadRow(absl::StrCat("fork of KV slot ", fork.kv_slot, " at site ",
                                  fork.site, " and position ", fork.position));
     }
   }
@@ -134,7 +136,7 @@ PackedRow Engine::Impl::Pack(const StepRow& row, int index) const {
           .offset = 0,
           .exit_site = exit_site,
           .logits = row.sampling.has_value(),
-          .fork = ForkOf(row)};
+          .fork = row.fork.value_or(PromptFork())};
 }
 
 void Engine::Impl::Sample(absl::Span<const StepRow> rows,
@@ -218,8 +220,7 @@ absl::Status Engine::Impl::CheckVariant(const StepRow& row,
     return places;
   };
   if (row.start != lead.start || row.tokens != lead.tokens ||
-      row.fork->site != lead.fork->site ||
-      row.fork->position != lead.fork->position || read(row) != read(lead)) {
+      row.fork != lead.fork || read(row) != read(lead)) {
     return BadRow("differs from its fork's lead");
   }
   return absl::OkStatus();

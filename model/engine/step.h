@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "model/sampling/params.h"
+#include "model/steering/hook_point.h"
 #include "model/steering/intervention.h"
 #include "model/steering/receipt.h"
 
@@ -53,25 +54,16 @@ struct ConceptReading {
   double residual_norm = 0;                // norm(h).
 };
 
-// What variants of one prompt have in common: everything before the first
-// position and below the first site that an intervention of one of them
-// changes. Its keys and values are computed once and lie in `slot`, which one
-// of the variants writes its own to as well: the two do not overlap.
-struct StepFork {
-  int slot = 0;
-  int site = 0;      // [0, n_layer]; n_layer: no prompt position is changed.
-  int position = 0;  // [0, prompt_length)
-};
-
 struct StepRow {
   int kv_slot = 0;
   int start = 0;  // Positions already in the cache.
   std::vector<int32_t>
       tokens;             // At positions [start, start + size). Not empty.
   int prompt_length = 0;  // Positions below it are prompt.
-  // Rows of one fork that feed prompt tokens feed the same ones, and all of
-  // them are in the step. nullopt: nothing is shared.
-  std::optional<StepFork> fork;
+  // The variants that this row is one of. Rows of one fork that feed prompt
+  // tokens feed the same ones, and all of them are in the step. nullopt:
+  // nothing is shared.
+  std::optional<PromptFork> fork;
   // Shared by all steps of the request; never null. In order of application.
   std::shared_ptr<const std::vector<Intervention>> interventions;
   std::vector<Observation> observations;

@@ -11,17 +11,9 @@ bool SharesPrompt(const StepRow& row) {
 
 }  // namespace
 
-KvFork ForkOf(const StepRow& row) {
-  if (!row.fork.has_value()) return {};
-  return {.slot = row.fork->slot,
-          .site = row.fork->site,
-          .position = row.fork->position,
-          .length = row.prompt_length};
-}
-
 int StepPacker::LeadOf(const StepRow& row) const {
   if (!SharesPrompt(row)) return -1;
-  const auto found = groups_.find(row.fork->slot);
+  const auto found = groups_.find(row.fork->kv_slot);
   return found == groups_.end() ? -1 : found->second.lead;
 }
 
@@ -37,7 +29,7 @@ void StepPacker::AddTokens(PackedRow packed, int begin, int end) {
 
 StepPacker::Group& StepPacker::GroupOf(const PackedRow& packed) {
   const StepRow& row = rows_[packed.index];
-  const auto [found, made] = groups_.try_emplace(row.fork->slot);
+  const auto [found, made] = groups_.try_emplace(row.fork->kv_slot);
   Group& group = found->second;
   if (!made) {
     variants_.emplace_back(packed.index, group.lead);
@@ -47,7 +39,7 @@ StepPacker::Group& StepPacker::GroupOf(const PackedRow& packed) {
   const int end = row.start + static_cast<int>(row.tokens.size());
   const int parting = std::clamp(row.fork->position, row.start, end);
   PackedRow shared = packed;
-  shared.kv_slot = row.fork->slot;
+  shared.kv_slot = row.fork->kv_slot;
   shared.logits = false;
   shared.fork = {};
   if (parting > row.start) AddTokens(shared, row.start, parting);

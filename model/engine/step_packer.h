@@ -24,9 +24,6 @@
 
 namespace alignsae {
 
-// What `row` reads from its fork's slot; nothing without a fork.
-KvFork ForkOf(const StepRow& row);
-
 class StepPacker {
  public:
   // `rows` must outlive the packer.
@@ -55,7 +52,7 @@ class StepPacker {
   std::vector<PackedRow> packed_;
   std::vector<int32_t> tokens_;
   std::vector<std::pair<int, int>> variants_;
-  std::map<int, Group> groups_;  // By the fork's slot.
+  std::map<int, Group> groups_;  // By the fork's KV slot.
 };
 
 }  // namespace alignsae

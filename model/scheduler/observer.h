@@ -21,9 +21,9 @@ struct StepReport {
   int prefix_tokens_saved = 0;  // Not computed again, because a fork shares it.
   int forks = 0;                // Variants that began on another one's prompt.
   int generated_tokens = 0;
-  int admitted = 0;  // Sequences that left the queue for a slot.
+  int admitted = 0;  // Sequences that left the queue for a KV slot.
   int finished = 0;  // Sequences that ended, for whatever reason.
-  int slots_in_use = 0;
+  int kv_slots_in_use = 0;
   absl::Duration duration;
 };
 
@@ -41,7 +41,7 @@ class SchedulerObserver {
   virtual void OnFirstToken(absl::Duration since_submit) {}
   // Mean over the tokens of a sequence after its first.
   virtual void OnTokenTime(absl::Duration per_token) {}
-  // From the client's cancellation to the slot being free.
+  // From the client's cancellation to the KV slot being free.
   virtual void OnCancelledFree(absl::Duration took) {}
   // Concept slots at the last token of a prompt, for every checkpoint whose
   // hook the prompt passed. Once for all variants of a fork.

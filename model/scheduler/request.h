@@ -46,17 +46,17 @@ struct SequenceSpec {
 
 // How the sequences of a request start.
 enum class Grouping {
-  kSeparate,  // Each when a slot is free.
+  kSeparate,  // Each when a KV slot is free.
   // Variants of one prompt. Those that start together compute what they have in
   // common once (fork_plan.h) and share every step as long as they run.
   kTogether,     // All in the same step: the arms of an experiment.
-  kAsManyAsFit,  // As many as there are free slots, the others later.
+  kAsManyAsFit,  // As many as there are free KV slots, the others later.
 };
 
 struct RequestSpec {
   std::vector<SequenceSpec> sequences;  // Not empty.
   Grouping grouping = Grouping::kSeparate;
-  std::string client;  // Whose turn it is: slots go round between clients.
+  std::string client;  // Whose turn it is: KV slots go round between clients.
   absl::Time deadline = absl::InfiniteFuture();
 };
 

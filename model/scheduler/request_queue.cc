@@ -22,16 +22,16 @@ int64_t TokensOf(const SequenceSpec& sequence) {
 }
 
 // How many sequences of `unit` would start if it were next.
-int PartSize(const QueuedUnit& unit, int free_slots) {
+int PartSize(const QueuedUnit& unit, int free_kv_slots) {
   const int count = static_cast<int>(unit.sequences.size());
   return unit.request->spec.grouping == Grouping::kAsManyAsFit
-             ? std::min(count, free_slots)
+             ? std::min(count, free_kv_slots)
              : count;
 }
 
-int64_t PartTokens(const QueuedUnit& unit, int free_slots) {
+int64_t PartTokens(const QueuedUnit& unit, int free_kv_slots) {
   int64_t tokens = 0;
-  for (int i = 0; i < PartSize(unit, free_slots); ++i) {
+  for (int i = 0; i < PartSize(unit, free_kv_slots); ++i) {
     tokens += TokensOf(unit.request->spec.sequences[unit.sequences[i]]);
   }
   return tokens;
@@ -192,10 +192,11 @@ void RequestQueue::Forget(Client& client, const QueuedUnit& unit) {
   tokens_ -= unit.tokens;
 }
 
-int64_t RequestQueue::LargestPart(int free_slots) const {
+int64_t RequestQueue::LargestPart(int free_kv_slots) const {
   int64_t largest = 0;
   for (const Client& client : line_) {
-    largest = std::max(largest, PartTokens(client.units.front(), free_slots));
+    largest =
+        std::max(largest, PartTokens(client.units.front(), free_kv_slots));
   }
   return largest;
 }
@@ -211,16 +212,16 @@ RequestQueue::Line::iterator RequestQueue::Leave(Line::iterator client) {
   return line_.erase(client);
 }
 
-std::optional<QueuedUnit> RequestQueue::Pop(int free_slots) {
-  if (line_.empty() || free_slots < 1) return std::nullopt;
-  const int64_t next = PartTokens(line_.front().units.front(), free_slots);
-  if (turn_tokens_ > 0 && turn_tokens_ + next > LargestPart(free_slots)) {
+std::optional<QueuedUnit> RequestQueue::Pop(int free_kv_slots) {
+  if (line_.empty() || free_kv_slots < 1) return std::nullopt;
+  const int64_t next = PartTokens(line_.front().units.front(), free_kv_slots);
+  if (turn_tokens_ > 0 && turn_tokens_ + next > LargestPart(free_kv_slots)) {
     EndTurn();
   }
   Client& client = line_.front();
   QueuedUnit& front = client.units.front();
-  const int count = PartSize(front, free_slots);
-  if (count > free_slots) return std::nullopt;
+  const int count = PartSize(front, free_kv_slots);
+  if (count > free_kv_slots) return std::nullopt;
   QueuedUnit unit;
   if (count == static_cast<int>(front.sequences.size())) {
     unit = std::move(front);
@@ -268,8 +269,8 @@ void RequestQueue::RecordService(absl::Duration service, int tokens) {
 }
 
 absl::Duration RequestQueue::PredictWait(const std::string& client,
-                                         int newcomers, int free_slots,
-                                         int slots) const {
+                                         int newcomers, int free_kv_slots,
+                                         int kv_slots) const {
   int clients = 1;  // That take turns, this one included.
   int own = newcomers;
   for (const Client& other : line_) {
@@ -281,9 +282,9 @@ absl::Duration RequestQueue::PredictWait(const std::string& client,
   }
   // At most everybody is ahead; with turns, no more than its own share.
   const int ahead =
-      std::min(sequences_ + newcomers, own * clients) - free_slots;
+      std::min(sequences_ + newcomers, own * clients) - free_kv_slots;
   if (ahead <= 0) return absl::ZeroDuration();
-  return mean_service_ * (static_cast<double>(ahead) / std::max(1, slots));
+  return mean_service_ * (static_cast<double>(ahead) / std::max(1, kv_slots));
 }
 
 absl::Duration RequestQueue::PredictRun(const RequestSpec& spec) const {
@@ -293,6 +294,13 @@ absl::Duration RequestQueue::PredictRun(const RequestSpec& spec) const {
     most = std::max(most, sequence.max_new_tokens);
   }
   return mean_service_ * std::min(1.0, most / mean_tokens_);
+}
+
+void RequestQueue::ForEach(
+    const std::function<void(const QueuedUnit&)>& visit) const {
+  for (const Client& client : line_) {
+    for (const QueuedUnit& unit : client.units) visit(unit);
+  }
 }
 
 absl::Status RequestQueue::CheckInvariants() const {

@@ -101,9 +101,9 @@ class RequestQueue {
       const RequestSpec& spec);
   void Push(std::shared_ptr<ActiveRequest> request);
 
-  // The next unit, when it needs at most `free_slots`; nullopt also when nobody
-  // waits.
-  std::optional<QueuedUnit> Pop(int free_slots);
+  // The next unit, when it needs at most `free_kv_slots`; nullopt also when
+  // nobody waits.
+  std::optional<QueuedUnit> Pop(int free_kv_slots);
   // Takes out every unit that `drop` names, which is asked once for each.
   std::vector<QueuedUnit> RemoveIf(
       const std::function<bool(const ActiveRequest&)>& drop);
@@ -112,19 +112,21 @@ class RequestQueue {
   int sequences() const { return sequences_; }
   int64_t tokens() const { return tokens_; }
 
-  // A sequence has run for `service`, from its slot to its end, and generated
-  // `tokens`.
+  // A sequence has run for `service`, from its KV slot to its end, and
+  // generated `tokens`.
   void RecordService(absl::Duration service, int tokens);
-  // How long `newcomers` more sequences of `client` would wait for slots, by
+  // How long `newcomers` more sequences of `client` would wait for KV slots, by
   // Little's law over the sequences that ended lately; zero before the first
   // one has.
   absl::Duration PredictWait(const std::string& client, int newcomers,
-                             int free_slots, int slots) const;
+                             int free_kv_slots, int kv_slots) const;
   // How long a sequence like those of `spec` would run: as long as those that
   // ended lately, or less when it may not generate as many tokens.
   absl::Duration PredictRun(const RequestSpec& spec) const;
 
-  // For tests and debug builds: INTERNAL when the books do not agree.
+  // In the order of the line, each client's as they came.
+  void ForEach(const std::function<void(const QueuedUnit&)>& visit) const;
+  // For tests: INTERNAL when the books do not agree.
   absl::Status CheckInvariants() const;
 
  private:
@@ -144,7 +146,7 @@ class RequestQueue {
       const RequestSpec& spec) const;
   Line::iterator Find(const std::string& client);
   // Tokens of the largest part that some client would be given next.
-  int64_t LargestPart(int free_slots) const;
+  int64_t LargestPart(int free_kv_slots) const;
   void EndTurn();
   // Takes `client`, which has no units left, out of the line.
   Line::iterator Leave(Line::iterator client);

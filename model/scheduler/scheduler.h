@@ -1,19 +1,41 @@
 // Scheduler: continuous batching. Requests join at any step and leave when they
 // are done; each step runs one packed batch of all running sequences.
 //
-// A step: drop what was cancelled, has expired or is not read; give free slots
-// to the queue; feed one token of every answer and as many prompt tokens as the
-// step's budget allows (long prompts take several steps); run the executor;
-// hand out tokens; retire what has ended.
+// A step: end what was cancelled, has expired or is not read; give free KV
+// slots to the queue; feed one token of every answer and as many prompt tokens
+// as the step's budget allows (long prompts take several steps); run the
+// executor; hand out tokens; retire what has ended.
 //
 // RunOneStep does all of it, so that tests need no thread; StepThread is a loop
 // around it. Sequences that are variants of one prompt share its cache
 // (fork_plan.h).
 //
-// Thread-safety: Submit, RefuseNew, EndAll, WaitUntilIdle
-// and RequestHandle::Cancel from any thread; RunOneStep and WaitForWork from
-// one thread, the step thread. Sinks and the observer are never called with the
-// lock held.
+// Who calls: Submit, RefuseNew, EndAll, WaitUntilIdle and RequestHandle::Cancel
+// from any thread; RunOneStep, WaitForWork, HasWork, TakeCensus and
+// CheckInvariants from one thread, the step thread. Sinks and the observer are
+// never called with the lock held.
+//
+// Who owns: the scheduler shares a request's sink until RequestDone, and the
+// memory of the request until the last RequestHandle is gone. Executor, clock
+// and observer are borrowed.
+//
+// What blocks: only WaitForWork, WaitUntilIdle and, for the time of a step,
+// RunOneStep. The lock is held for O(waiting requests), never over a step.
+// With s the longest step:
+//
+//   Submit, Cancel               no wait
+//   cancel, deadline, EndAll     KV slots are free and RequestDone is told
+//                                before the next step, so within s
+//   a prompt of p tokens, alone  ceil(p / max_prompt_tokens_per_step) steps
+//   a waiting client             request_queue.h bounds the tokens that others
+//                                are given first
+//
+// Time is the injected clock's, everywhere.
+//
+// Not for several models: one scheduler, one executor. Not a place to tokenize
+// or to check: a RequestSpec is taken as its parser made it.
+//
+// Thread-safety: thread-safe as said above.
 //
 // Example:
 //   ALIGNSAE_ASSIGN_OR_RETURN(RequestHandle handle,
@@ -37,12 +59,12 @@
 #include "model/base/clock.h"
 #include "model/base/mutex.h"
 #include "model/engine/step_executor.h"
-#include "model/scheduler/fork_plan.h"
+#include "model/scheduler/admission.h"
+#include "model/scheduler/kv_slot_pool.h"
 #include "model/scheduler/observer.h"
 #include "model/scheduler/request.h"
-#include "model/scheduler/request_queue.h"
 #include "model/scheduler/sequence.h"
-#include "model/scheduler/slot_pool.h"
+#include "model/scheduler/step_batch.h"
 
 namespace alignsae {
 
@@ -67,6 +89,21 @@ class RequestHandle {
   const Clock* clock_;
 };
 
+// What a scheduler holds between two steps, for tests.
+struct SchedulerCensus {
+  struct Place {
+    const RequestSink* sink;
+    int sequence;  // In its request.
+    friend bool operator==(const Place&, const Place&) = default;
+  };
+  std::vector<Place> waiting;  // Client by client, in the order of the line.
+  std::vector<Place> running;
+  std::vector<const RequestSink*> displaced;  // Not told yet.
+  int64_t waiting_tokens = 0;
+  friend bool operator==(const SchedulerCensus&,
+                         const SchedulerCensus&) = default;
+};
+
 class Scheduler {
  public:
   // All pointers must outlive the scheduler.
@@ -74,96 +111,68 @@ class Scheduler {
             const Clock* clock, SequenceEnv env, SchedulerObserver* observer);
 
   // Takes the request or says why not; never blocks. When it is taken, `sink`
-  // gets RequestDone exactly once. Errors: RESOURCE_EXHAUSTED (queue full, or
+  // gets RequestDone exactly once, whatever happens; when not, nothing has
+  // changed for anybody. Errors: RESOURCE_EXHAUSTED (queue full, or
   // the deadline would pass in it), DEADLINE_EXCEEDED (it has passed),
   // UNAVAILABLE (draining), FAILED_PRECONDITION (more sequences together than
-  // there are slots).
+  // there are KV slots).
   absl::StatusOr<RequestHandle> Submit(RequestSpec spec,
                                        std::shared_ptr<RequestSink> sink)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   StepReport RunOneStep() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Until there is something to do. False once EndAll was called and everything
-  // has ended.
+  // Until there is something to do, for as long as that takes. False once
+  // EndAll was called and everything has ended.
   bool WaitForWork() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether something runs, waits, or has still to be told that it ended.
+  bool HasWork() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // From now on Submit says UNAVAILABLE.
   void RefuseNew() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Whether everything that was taken has ended, waiting at most `timeout`.
+  // Whether everything that was taken has ended and was told so, waiting at
+  // most `timeout`.
   bool WaitUntilIdle(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
   // RefuseNew, and the next step ends what is left with UNAVAILABLE.
   void EndAll() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // For tests, between two steps.
+  SchedulerCensus TakeCensus() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // INTERNAL when the books do not agree.
+  absl::Status CheckInvariants() const ABSL_LOCKS_EXCLUDED(mutex_);
+
  private:
-  // One running sequence and its slot, which a fork's other members may read.
-  struct Member {
-    Sequence sequence;
-    std::shared_ptr<KvSlot> slot;
-    absl::Time first_token = absl::InfinitePast();
-    absl::Time last_token = absl::InfinitePast();
-  };
-  // Sequences of one request that share their steps.
-  struct Unit {
-    std::shared_ptr<ActiveRequest> request;
-    absl::Time started;
-    std::vector<std::optional<Member>> members;  // Empty: has ended.
-    // Several members: where they part, and the slot that holds what they
-    // share (one member's own), leased until the last of them has ended.
-    ForkPlan plan;
-    std::shared_ptr<KvSlot> prefix;
-
-    int live() const;
-    size_t first_live() const;
-    int prompt_length() const;
-    // Prompt tokens that are not in the cache yet; the same for all members.
-    int prompt_left() const;
-  };
-  // The rows of a step and whose they are.
-  struct Batch {
-    std::vector<StepRow> rows;
-    std::vector<std::pair<Unit*, size_t>> owners;  // Unit, index of its member.
-  };
-
-  // Whether the request may be taken; others may have to give way to it.
-  absl::Status CheckAdmission(const RequestSpec& spec, absl::Time now)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Why the request may not go on, waiting or running; OK while it may.
-  static absl::Status WhyEnd(const ActiveRequest& request, absl::Time now,
-                             bool ending_all);
-
-  // A waiting request whose deadline no longer leaves time to run: running it
-  // would take the time of those that can still be answered.
-  bool IsHopeless(const ActiveRequest& request, absl::Time now) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // End what may not go on: was cancelled, has expired, is not read, is
   // displaced, or everything has to end.
   void SweepRunning(absl::Time now, StepReport& report)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void SweepQueue(absl::Time now, StepReport& report)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  void Admit(absl::Time now, StepReport& report) ABSL_LOCKS_EXCLUDED(mutex_);
+  void StartWaiting(absl::Time now, StepReport& report)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void Start(const QueuedUnit& queued, absl::Time now, StepReport& report);
-  Batch BuildBatch(StepReport& report);
-  // Adds a row of at most `chunk` prompt tokens for each member.
-  static void AddRows(Unit& unit, int chunk, Batch& batch);
-  void TakeResults(const Batch& batch, std::vector<RowResult> results,
+  void TakeResults(const StepBatch& batch, std::vector<RowResult> results,
                    absl::Time now, StepReport& report);
-  // Hands out what a row gave. Not OK: the request must end.
-  absl::Status TakeProgress(ActiveRequest& request, Member& member,
-                            Sequence::Progress& progress, absl::Time now,
-                            StepReport& report);
-  void FinishMember(Unit& unit, size_t index, FinishReason reason,
+  // What one row gave. `first`: of the rows of its unit.
+  void TakeResult(RunningUnit& unit, size_t index, const StepRow& row,
+                  RowResult result, bool first, absl::Time now,
+                  StepReport& report);
+  // Hands out tokens and traces. Not OK: the request must end.
+  absl::Status Deliver(ActiveRequest& request, RunningMember& member,
+                       Sequence::Progress& progress, absl::Time now,
+                       StepReport& report);
+  void FinishMember(RunningUnit& unit, size_t index, FinishReason reason,
                     absl::Time now, StepReport& report)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends a request with all that runs of it, unless it has ended.
   void EndRequest(const std::shared_ptr<ActiveRequest>& request,
                   const absl::Status& status, absl::Time now,
                   StepReport& report);
-  // Tells that a sequence has ended and frees its slot.
-  void Retire(Unit& unit, size_t index, FinishReason reason,
+  // Tells that a sequence has ended and frees its KV slot.
+  void Retire(RunningUnit& unit, size_t index, FinishReason reason,
               StepReport& report);
   void Publish(const StepReport& report) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status CheckRunning(const SchedulerCensus& census) const;
 
   const SchedulerOptions options_;
   StepExecutor* const executor_;
@@ -172,19 +181,13 @@ class Scheduler {
   SchedulerObserver* const observer_;
 
   // The step thread's.
-  SlotPool pool_;
-  std::vector<Unit> running_;
+  KvSlotPool pool_;
+  std::vector<RunningUnit> running_;
 
   mutable Mutex mutex_;
-  CondVar changed_;  // queue_, busy_ or end_all_.
-  RequestQueue queue_ ABSL_GUARDED_BY(mutex_);
-  // Requests that gave their place in the queue to another client's.
-  std::vector<std::shared_ptr<ActiveRequest>> displaced_
-      ABSL_GUARDED_BY(mutex_);
-  int free_slots_ ABSL_GUARDED_BY(mutex_);
-  absl::Time last_admission_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  bool busy_ ABSL_GUARDED_BY(mutex_) = false;  // Something runs.
-  bool refuse_new_ ABSL_GUARDED_BY(mutex_) = false;
+  CondVar changed_;  // admission_, busy_ or end_all_.
+  Admission admission_ ABSL_GUARDED_BY(mutex_);
+  bool busy_ ABSL_GUARDED_BY(mutex_) = false;  // Something runs or is ending.
   bool end_all_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -1,7 +1,8 @@
 // Sequence: one running prompt and its answer. Makes the sequence's row of the
 // next step and takes what came out of it.
 //
-// Pure state: no clock, no lock, no slot of its own (the scheduler names it).
+// Pure state: no clock, no lock, no KV slot of its own (the scheduler names
+// it).
 //
 // Thread-safety: not thread-safe; the step thread owns it.
 // Errors: Consume passes on a row's OUT_OF_RANGE; INTERNAL when the executor's

@@ -140,7 +140,7 @@ void Attend(const at::Tensor& queries, const Packing& packing,
     task.shared = shared;
     task.own = ReadOnly(cache.head<E>(layer, row.kv_slot, head));
     task.prefix = shared > 0
-                      ? ReadOnly(cache.head<E>(layer, row.fork.slot, head))
+                      ? ReadOnly(cache.head<E>(layer, row.fork.kv_slot, head))
                       : task.own;
     task.head_dim = head_dim;
     task.scale = scale;

@@ -110,7 +110,7 @@ Rectangle Surround(absl::Span<const Piece> group, int64_t context_length,
     for (int64_t j = 0; j < r.keys; ++j) {
       const int64_t position = j < piece.prefix() ? j : 0;
       const int slot =
-          position < shared ? piece.row->fork.slot : piece.row->kv_slot;
+          position < shared ? piece.row->fork.kv_slot : piece.row->kv_slot;
       r.cached.push_back(slot * context_length + position);
     }
   }

@@ -9,22 +9,9 @@
 #include <ATen/ATen.h>
 
 #include "absl/types/span.h"
+#include "model/steering/hook_point.h"
 
 namespace alignsae {
-
-// Cached positions that a row reads from another row's slot: the variants of
-// one prompt differ only from the first edited position and site on.
-struct KvFork {
-  int slot = -1;     // Of the row that stored them; -1: none are shared.
-  int site = 0;      // Blocks below it share [0, length), the others
-  int position = 0;  // [0, position).
-  int length = 0;
-
-  int SharedAt(int layer) const {
-    if (slot < 0) return 0;
-    return layer < site ? length : position;
-  }
-};
 
 // One sequence's share of a packed step: tokens at positions
 // [start, start + length), which lie at rows [offset, offset + length) of the
@@ -39,8 +26,8 @@ struct PackedRow {
   // The row leaves after this site's hook ran: a readout needs no more. n_layer
   // together with logits = false leaves before the head.
   int exit_site = 0;
-  bool logits = false;  // The last position's logits are wanted.
-  KvFork fork = {};
+  bool logits = false;   // The last position's logits are wanted.
+  PromptFork fork = {};  // What it shares with other rows; none by default.
   // A row that continues another one: it has no tokens of its own but joins at
   // fork.site, before the hook, with the residual that the row at this place of
   // Forward's `rows` has there at the same positions. -1: it starts from

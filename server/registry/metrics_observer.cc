@@ -41,7 +41,7 @@ void MetricsObserver::OnQueueWait(absl::Duration waited) {
 }
 
 void MetricsObserver::OnStep(const StepReport& report) {
-  metrics_->SetSlotsInUse(report.slots_in_use);
+  metrics_->SetSlotsInUse(report.kv_slots_in_use);
   if (report.rows == 0) return;
   metrics_->ObserveStep(report.duration, report.rows);
   metrics_->CountTokens(report.prompt_tokens, report.generated_tokens);

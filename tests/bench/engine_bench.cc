@@ -120,7 +120,8 @@ void Sweep(benchmark::State& state, WeightType type, SweepKind kind) {
   if (kind == kSharedPrefix) {
     const std::vector<int32_t> unshared = Answer(engine, rows);
     for (StepRow& row : rows) {
-      row.fork = StepFork{0, kBenchHook.site(), kBenchPrompt - 1};
+      row.fork =
+          PromptFork{0, kBenchHook.site(), kBenchPrompt - 1, kBenchPrompt};
     }
     const std::vector<int32_t> shared = Answer(engine, rows);
     int equal = 0;

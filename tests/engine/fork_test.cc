@@ -80,8 +80,8 @@ std::vector<StepRow> Rows(const Case& of, bool forked) {
     row.interventions =
         std::make_shared<const std::vector<Intervention>>(of.variants[i]);
     row.sampling = SamplingParams{.n_logprobs = 8};
-    // One slot of the fork is its lead's, which need not be the first's.
-    if (forked) row.fork = StepFork{3, of.site, of.position};
+    // The fork's KV slot is its lead's, which need not be the first's.
+    if (forked) row.fork = PromptFork{3, of.site, of.position, kPrompt};
     rows.push_back(row);
   }
   return rows;
@@ -280,8 +280,8 @@ TEST_F(ForkTest, RowsThatDoNotFitTheirForkAreRefusedAlone) {
               HasSubstr("differs from its fork's lead"));
   EXPECT_THAT(refusal([](StepRow& row) { row.fork->position = 3; }),
               HasSubstr("differs from its fork's lead"));
-  EXPECT_THAT(refusal([](StepRow& row) { row.fork->slot = 11; }),
-              HasSubstr("fork of slot 11"));
+  EXPECT_THAT(refusal([](StepRow& row) { row.fork->kv_slot = 11; }),
+              HasSubstr("fork of KV slot 11"));
   // An edit before the fork would be lost.
   EXPECT_THAT(refusal([](StepRow& row) {
                 row.interventions =

@@ -22,7 +22,7 @@ Intervention At(int checkpoint, std::vector<int> prompt,
   return intervention;
 }
 
-ForkPlan Plan(const std::vector<std::vector<Intervention>>& variants) {
+PromptFork Plan(const std::vector<std::vector<Intervention>>& variants) {
   std::vector<SequenceSpec> specs;
   for (const std::vector<Intervention>& interventions : variants) {
     SequenceSpec spec;
@@ -36,7 +36,7 @@ ForkPlan Plan(const std::vector<std::vector<Intervention>>& variants) {
   return PlanFork(pointers, *TwoCheckpoints());
 }
 
-void ExpectPlan(const ForkPlan& plan, int site, int position) {
+void ExpectPlan(const PromptFork& plan, int site, int position) {
   EXPECT_EQ(plan.site, site);
   EXPECT_EQ(plan.position, position);
 }
@@ -53,30 +53,30 @@ TEST(ForkPlanTest, NothingChangedInThePromptPartsBehindTheLastBlock) {
 }
 
 TEST(ForkPlanTest, SharedTokensCostOnceTheOthersForEachVariant) {
-  const ForkPlan plan = {.site = 1, .position = 10};
-  EXPECT_EQ(plan.Cost(0, 8, 5), 8);
-  EXPECT_EQ(plan.Cost(0, 12, 5), 10 + 2 * 5);
-  EXPECT_EQ(plan.Cost(11, 12, 5), 5);
+  const PromptFork fork = {.site = 1, .position = 10};
+  EXPECT_EQ(ChunkCost(fork, 0, 8, 5), 8);
+  EXPECT_EQ(ChunkCost(fork, 0, 12, 5), 10 + 2 * 5);
+  EXPECT_EQ(ChunkCost(fork, 11, 12, 5), 5);
 }
 
 TEST(ForkPlanTest, ChunkEndsWhereTheBudgetDoes) {
-  const ForkPlan plan = {.site = 1, .position = 10};
-  EXPECT_EQ(plan.EndWithin(0, 12, 5, 8), 8);
-  EXPECT_EQ(plan.EndWithin(0, 12, 5, 10), 10);
-  EXPECT_EQ(plan.EndWithin(0, 12, 5, 14), 10);
-  EXPECT_EQ(plan.EndWithin(0, 12, 5, 15), 11);
-  EXPECT_EQ(plan.EndWithin(0, 12, 5, 100), 12);
-  EXPECT_EQ(plan.EndWithin(8, 12, 5, 7), 11);
-  EXPECT_EQ(plan.EndWithin(10, 12, 5, 3), 11);  // At least one.
+  const PromptFork fork = {.site = 1, .position = 10};
+  EXPECT_EQ(ChunkEnd(fork, 0, 12, 5, 8), 8);
+  EXPECT_EQ(ChunkEnd(fork, 0, 12, 5, 10), 10);
+  EXPECT_EQ(ChunkEnd(fork, 0, 12, 5, 14), 10);
+  EXPECT_EQ(ChunkEnd(fork, 0, 12, 5, 15), 11);
+  EXPECT_EQ(ChunkEnd(fork, 0, 12, 5, 100), 12);
+  EXPECT_EQ(ChunkEnd(fork, 8, 12, 5, 7), 11);
+  EXPECT_EQ(ChunkEnd(fork, 10, 12, 5, 3), 11);  // At least one.
   for (int budget = 1; budget < 30; ++budget) {
     for (int begin = 0; begin < 12; ++begin) {
-      const int end = plan.EndWithin(begin, 12, 3, budget);
+      const int end = ChunkEnd(fork, begin, 12, 3, budget);
       ASSERT_GT(end, begin);
       if (end > begin + 1) {
-        EXPECT_LE(plan.Cost(begin, end, 3), budget);
+        EXPECT_LE(ChunkCost(fork, begin, end, 3), budget);
       }
       if (end < 12) {
-        EXPECT_GT(plan.Cost(begin, end + 1, 3), budget);
+        EXPECT_GT(ChunkCost(fork, begin, end + 1, 3), budget);
       }
     }
   }

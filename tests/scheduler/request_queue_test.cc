@@ -9,33 +9,11 @@
 #include <vector>
 
 #include "model/base/status_payload.h"
-#include "tests/support/recording_sink.h"
+#include "tests/scheduler/queue_specs.h"
 #include "tests/support/status_matchers.h"
 
 namespace alignsae {
 namespace {
-
-RequestSpec Spec(int sequences, int prompt, int max_new_tokens,
-                 Grouping grouping = Grouping::kSeparate,
-                 std::string client = "") {
-  RequestSpec spec;
-  spec.grouping = grouping;
-  spec.client = std::move(client);
-  for (int i = 0; i < sequences; ++i) {
-    SequenceSpec sequence;
-    sequence.prompt.assign(prompt, 1);
-    sequence.max_new_tokens = max_new_tokens;
-    sequence.interventions = std::make_shared<std::vector<Intervention>>();
-    spec.sequences.push_back(std::move(sequence));
-  }
-  return spec;
-}
-
-std::shared_ptr<ActiveRequest> Request(RequestSpec spec) {
-  return std::make_shared<ActiveRequest>(std::move(spec),
-                                         std::make_shared<RecordingSink>(),
-                                         absl::FromUnixSeconds(1));
-}
 
 TEST(RequestQueueTest, CountsSequencesAndTheTokensTheyMayNeed) {
   RequestQueue queue({});
@@ -149,129 +127,55 @@ TEST(RequestQueueTest, SplitsARequestThatTakesWhatIsFree) {
   EXPECT_TRUE(queue.empty());
 }
 
-// Clients of the units in the order in which they come out.
-std::string Turns(RequestQueue& queue) {
-  std::string turns;
-  while (std::optional<QueuedUnit> unit = queue.Pop(100)) {
-    turns += unit->request->spec.client;
-  }
-  return turns;
+TEST(RequestQueueTest, TakesWhatFillsItExactly) {
+  RequestQueue queue({.max_sequences = 3, .max_tokens = 20});
+  queue.Push(Request(Single("a", 10)));
+  EXPECT_OK(queue.MakeRoom(Single("a", 10)));
+  EXPECT_EQ(ReasonOf(queue.MakeRoom(Single("a", 11)).status()), "TOKEN_BUDGET");
+  EXPECT_OK(queue.MakeRoom(Spec(2, 4, 1)));
+  EXPECT_EQ(ReasonOf(queue.MakeRoom(Spec(3, 1, 1)).status()), "QUEUE_FULL");
 }
 
-TEST(RequestQueueTest, ClientsTakeTurns) {
+// Sequences are bounded also when nobody waits.
+TEST(RequestQueueTest, NeverHoldsMoreSequencesThanItMay) {
+  RequestQueue queue({.max_sequences = 2});
+  EXPECT_OK(queue.MakeRoom(Spec(2, 1, 1)));
+  EXPECT_EQ(ReasonOf(queue.MakeRoom(Spec(3, 1, 1)).status()), "QUEUE_FULL");
+}
+
+TEST(RequestQueueTest, RemovesFromTheMiddleAndKeepsTheOrder) {
   RequestQueue queue({});
-  for (int i = 0; i < 4; ++i) {
-    queue.Push(Request(Spec(1, 5, 5, Grouping::kSeparate, "a")));
+  std::vector<std::shared_ptr<ActiveRequest>> requests;
+  for (int i = 0; i < 5; ++i) {
+    requests.push_back(Request(Single("a", 10 + i)));
+    queue.Push(requests.back());
   }
-  for (int i = 0; i < 2; ++i) {
-    queue.Push(Request(Spec(1, 5, 5, Grouping::kSeparate, "b")));
-  }
-  EXPECT_EQ(Turns(queue), "ababaa");
+  int asked = 0;
+  const auto removed = queue.RemoveIf([&](const ActiveRequest& request) {
+    ++asked;
+    return &request == requests[1].get() || &request == requests[3].get();
+  });
+  EXPECT_EQ(asked, 5);
+  ASSERT_EQ(removed.size(), 2u);
+  EXPECT_EQ(removed[0].request, requests[1]);
+  EXPECT_EQ(removed[1].request, requests[3]);
+  EXPECT_OK(queue.CheckInvariants());
+  for (int i : {0, 2, 4}) EXPECT_EQ(queue.Pop(1)->request, requests[i]);
+  EXPECT_TRUE(queue.empty());
 }
 
-TEST(RequestQueueTest, TurnsAreMeasuredInTokens) {
+TEST(RequestQueueTest, RemembersNobodyWhoDoesNotWait) {
   RequestQueue queue({});
-  for (int i = 0; i < 2; ++i) {
-    queue.Push(Request(Spec(1, 20, 10, Grouping::kSeparate, "a")));
+  for (int i = 0; i < 1000; ++i) {
+    queue.Push(Request(Single("name" + std::to_string(i))));
+    if (i >= 3) queue.Pop(1);
+    ASSERT_OK(queue.CheckInvariants());  // Everybody in the line waits.
   }
-  for (int i = 0; i < 6; ++i) {
-    queue.Push(Request(Spec(1, 5, 5, Grouping::kSeparate, "b")));
-  }
-  EXPECT_EQ(Turns(queue), "abbbabbb");
-}
-
-TEST(RequestQueueTest, ClientThatWasIdleHasNoCreditFromThen) {
-  RequestQueue queue({});
-  for (int i = 0; i < 3; ++i) {
-    queue.Push(Request(Spec(1, 5, 5, Grouping::kSeparate, "a")));
-  }
-  queue.Pop(1);
-  queue.Pop(1);
-  for (int i = 0; i < 3; ++i) {
-    queue.Push(Request(Spec(1, 5, 5, Grouping::kSeparate, "b")));
-  }
-  // Not all of b's before a's next.
-  EXPECT_EQ(Turns(queue), "babb");
-}
-
-TEST(RequestQueueTest, FullQueueMakesRoomForAClientThatHasLess) {
-  RequestQueue queue({.max_sequences = 4});
-  std::vector<std::shared_ptr<ActiveRequest>> of_a;
-  for (int i = 0; i < 4; ++i) {
-    of_a.push_back(Request(Spec(1, 5, 5, Grouping::kSeparate, "a")));
-    queue.Push(of_a.back());
-  }
-  EXPECT_THAT(queue.MakeRoom(Spec(1, 5, 5, Grouping::kSeparate, "a")),
-              StatusIs(absl::StatusCode::kResourceExhausted, testing::_));
-  for (int i = 0; i < 2; ++i) {
-    const RequestSpec of_b = Spec(1, 5, 5, Grouping::kSeparate, "b");
-    const auto displaced = queue.MakeRoom(of_b);
-    ASSERT_OK(displaced);
-    // The newest of the one with the most.
-    EXPECT_THAT(*displaced, testing::ElementsAre(of_a[3 - i]));
-    queue.Push(Request(of_b));
-  }
-  EXPECT_EQ(queue.sequences(), 4);
-  EXPECT_THAT(queue.MakeRoom(Spec(1, 5, 5, Grouping::kSeparate, "b")),
-              StatusIs(absl::StatusCode::kResourceExhausted, testing::_));
-}
-
-TEST(RequestQueueTest, RequestThatHasBegunGivesNoWay) {
-  RequestQueue queue({.max_sequences = 4});
-  queue.Push(Request(Spec(5, 5, 5, Grouping::kAsManyAsFit, "a")));
-  queue.Pop(1);
-  EXPECT_THAT(queue.MakeRoom(Spec(1, 5, 5, Grouping::kSeparate, "b")),
-              StatusIs(absl::StatusCode::kResourceExhausted, testing::_));
-}
-
-TEST(RequestQueueTest, ARefusedRequestTakesNobodysPlace) {
-  RequestQueue queue({.max_sequences = 4});
-  queue.Push(Request(Spec(3, 5, 5, Grouping::kTogether, "a")));
-  queue.Push(Request(Spec(1, 5, 5, Grouping::kSeparate, "a")));
-  // The single one could give way, but that is not enough.
-  EXPECT_THAT(queue.MakeRoom(Spec(2, 5, 5, Grouping::kTogether, "b")),
-              StatusIs(absl::StatusCode::kResourceExhausted, testing::_));
-  EXPECT_EQ(queue.sequences(), 4);
-  EXPECT_EQ(queue.tokens(), 40);
-  EXPECT_EQ(Turns(queue), "aa");
-}
-
-TEST(RequestQueueTest, SeveralGiveWayToOneWhenThatIsEnough) {
-  RequestQueue queue({.max_sequences = 4});
-  std::vector<std::shared_ptr<ActiveRequest>> of_a;
-  for (int i = 0; i < 4; ++i) {
-    of_a.push_back(Request(Spec(1, 5, 5, Grouping::kSeparate, "a")));
-    queue.Push(of_a.back());
-  }
-  const auto displaced =
-      queue.MakeRoom(Spec(2, 5, 5, Grouping::kTogether, "b"));
-  ASSERT_OK(displaced);
-  EXPECT_THAT(*displaced, testing::ElementsAre(of_a[3], of_a[2]));
-  EXPECT_EQ(queue.sequences(), 2);
-  EXPECT_EQ(queue.tokens(), 20);
-}
-
-// Somebody who was served comes back while names that were never seen before
-// keep coming: it must not wait for all of them.
-TEST(RequestQueueTest, NewNamesDoNotStarveAClientThatWasServed) {
-  RequestQueue queue({});
-  queue.Push(Request(Spec(1, 50, 50, Grouping::kSeparate, "v")));
-  for (int i = 0; i < 3; ++i) {
-    queue.Push(Request(Spec(1, 50, 50, Grouping::kSeparate, "w")));
-  }
-  queue.Pop(1);
-  queue.Push(Request(Spec(1, 50, 50, Grouping::kSeparate, "v")));
-  for (int i = 0; i < 2; ++i) {
-    queue.Push(Request(
-        Spec(1, 50, 50, Grouping::kSeparate, "new" + std::to_string(i))));
-  }
-  int waited = 0;
-  for (; queue.Pop(1)->request->spec.client != "v"; ++waited) {
-    ASSERT_LT(waited, 100) << "starved";
-    queue.Push(Request(Spec(1, 50, 50, Grouping::kSeparate,
-                            "newer" + std::to_string(waited))));
-  }
-  EXPECT_LE(waited, 3);  // Each of those that waited with it goes once.
+  std::vector<std::string> names;
+  queue.ForEach([&names](const QueuedUnit& unit) {
+    names.push_back(unit.request->spec.client);
+  });
+  EXPECT_THAT(names, testing::ElementsAre("name997", "name998", "name999"));
 }
 
 }  // namespace

@@ -26,8 +26,10 @@ class SchedulerEndingTest : public SchedulerTest {
  protected:
   void TearDown() override {
     RunUntilIdle();
+    EXPECT_OK(scheduler_.CheckInvariants());
+    EXPECT_FALSE(scheduler_.HasWork());
     // No lease was lost, however things ended.
-    EXPECT_EQ(scheduler_.RunOneStep().slots_in_use, 0);
+    EXPECT_EQ(scheduler_.RunOneStep().kv_slots_in_use, 0);
   }
   absl::Status SubmitStatus(RequestSpec spec) {
     return scheduler_.Submit(std::move(spec), std::make_shared<RecordingSink>())
@@ -43,7 +45,7 @@ TEST_F(SchedulerEndingTest, CancelFreesTheSlotBeforeTheNextStep) {
   clock_.Advance(absl::Milliseconds(3));
   const StepReport report = scheduler_.RunOneStep();
   EXPECT_EQ(report.rows, 0);
-  EXPECT_EQ(report.slots_in_use, 0);
+  EXPECT_EQ(report.kv_slots_in_use, 0);
   EXPECT_EQ(sink->done()->code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(sink->finished()[0].reason, FinishReason::kCancelled);
   EXPECT_EQ(sink->finished()[0].generated_tokens, 2);
@@ -319,6 +321,68 @@ TEST_F(SchedulerEndingTest, DrainingRefusesNewRequestsAndFinishesOldOnes) {
   RunUntilIdle();
   EXPECT_EQ(sink->done(), absl::OkStatus());
   EXPECT_TRUE(scheduler_.WaitUntilIdle(absl::ZeroDuration()));
+}
+
+TEST_F(SchedulerEndingTest, ADeadlineEndsAnAnswerAtItsInstant) {
+  RequestSpec spec = One(Generate({1}, 50));
+  spec.deadline = clock_.Now() + absl::Seconds(1);
+  auto sink = Submit(spec);
+  scheduler_.RunOneStep();
+  clock_.Advance(absl::Seconds(1) - absl::Nanoseconds(1));
+  EXPECT_EQ(scheduler_.RunOneStep().rows, 1);
+  clock_.Advance(absl::Nanoseconds(1));
+  EXPECT_EQ(scheduler_.RunOneStep().rows, 0);
+  EXPECT_EQ(sink->done()->code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(SchedulerEndingTest, AStepThatGivesTooLittleEndsWhatItOwes) {
+  auto first = Submit(Generate({1}, 2));
+  auto second = Submit(Generate({2}, 2));
+  executor_.lose_results = 1;
+  RunUntilIdle();
+  EXPECT_EQ(first->done()->code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(*second->done(), StatusIs(absl::StatusCode::kInternal,
+                                        "step: results are missing"));
+  EXPECT_THAT(first->ids(), SizeIs(1));
+  EXPECT_THAT(second->ids(), IsEmpty());
+}
+
+// What has begun to run was not refused.
+TEST_F(SchedulerEndingTest, ABatchThatExpiresHalfwayIsNotCountedAsRefused) {
+  RequestSpec batch;
+  for (int i = 0; i < kSlots + 1; ++i) {
+    batch.sequences.push_back(Generate({i}, 9));
+  }
+  batch.deadline = clock_.Now() + absl::Seconds(1);
+  auto sink = Submit(batch);
+  scheduler_.RunOneStep();
+  clock_.Advance(absl::Seconds(1));
+  RunUntilIdle();
+  EXPECT_EQ(sink->done()->code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(observer_.rejected, IsEmpty());
+}
+
+// A clock that jumps by an hour whenever somebody looks.
+class JumpingClock : public Clock {
+ public:
+  absl::Time Now() const override {
+    return absl::FromUnixSeconds(1000) + ++looks * absl::Hours(1);
+  }
+  mutable int looks = 0;
+};
+
+TEST_F(SchedulerEndingTest, WaitsByTheInjectedClock) {
+  JumpingClock clock;
+  Scheduler scheduler(options_, &executor_, &clock,
+                      SequenceEnv{TwoCheckpoints(), &FakeTokenBytes},
+                      &observer_);
+  auto sink = std::make_shared<RecordingSink>();
+  ASSERT_OK(scheduler.Submit(One(Generate({1}, 1)), sink));
+  const int before = clock.looks;
+  EXPECT_FALSE(scheduler.WaitUntilIdle(absl::Milliseconds(10)));
+  EXPECT_EQ(clock.looks, before + 2);  // It does not wait for real.
+  scheduler.RunOneStep();
+  EXPECT_TRUE(scheduler.WaitUntilIdle(absl::Milliseconds(10)));
 }
 
 TEST_F(SchedulerEndingTest, EndAllEndsWhatRunsAndWhatWaits) {

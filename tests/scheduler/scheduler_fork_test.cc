@@ -53,9 +53,10 @@ TEST_F(SchedulerForkTest, VariantsShareTheSlotOfOneOfThem) {
   for (const StepRow& row : last_step()) {
     own.insert(row.kv_slot);
     ASSERT_TRUE(row.fork.has_value());
-    EXPECT_EQ(row.fork->slot, last_step()[0].kv_slot);
+    EXPECT_EQ(row.fork->kv_slot, last_step()[0].kv_slot);
     EXPECT_EQ(row.fork->site, 3);
     EXPECT_EQ(row.fork->position, 5);
+    EXPECT_EQ(row.fork->length, 6);
   }
   EXPECT_THAT(own, SizeIs(3));
 }
@@ -70,10 +71,10 @@ TEST_F(SchedulerForkTest, SharedSlotIsHeldUntilTheLastVariantEnds) {
   Submit(Variants(Grouping::kTogether, 4, {1, 3, 3}));
   auto waiting = Submit(Variants(Grouping::kTogether, 2, {1, 1}));
   scheduler_.RunOneStep();  // The baseline, whose slot is shared, ends.
-  EXPECT_EQ(scheduler_.RunOneStep().slots_in_use, 3);
+  EXPECT_EQ(scheduler_.RunOneStep().kv_slots_in_use, 3);
   EXPECT_THAT(last_step(), SizeIs(2));  // One slot is free: not enough for two.
   // The last two end, and so does the lease.
-  EXPECT_EQ(scheduler_.RunOneStep().slots_in_use, 0);
+  EXPECT_EQ(scheduler_.RunOneStep().kv_slots_in_use, 0);
   EXPECT_EQ(scheduler_.RunOneStep().admitted, 2);
   EXPECT_EQ(waiting->done(), absl::OkStatus());
 }
@@ -82,7 +83,7 @@ TEST_F(SchedulerForkTest, CancelFreesAllSlotsOfAForkWithinOneStep) {
   auto sink = Submit(Variants(Grouping::kTogether, 4, {9, 9, 9}));
   scheduler_.RunOneStep();
   handles_.back().Cancel();
-  EXPECT_EQ(scheduler_.RunOneStep().slots_in_use, 0);
+  EXPECT_EQ(scheduler_.RunOneStep().kv_slots_in_use, 0);
   EXPECT_THAT(*sink->done(),
               StatusIs(absl::StatusCode::kCancelled, testing::_));
 }

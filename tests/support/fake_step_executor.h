@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -60,12 +61,15 @@ class FakeStepExecutor : public StepExecutor {
   absl::Status read_features;  // What ReadFeatures says.
   // Called before every position that ReadFeatures encodes.
   std::function<void()> before_features = [] {};
-  // Every step so far, for inspection.
+  // Results that are missing at the end of every step.
+  size_t lose_results = 0;
+  // Every step so far, for inspection, unless keep_steps is off.
+  bool keep_steps = true;
   std::vector<std::vector<StepRow>> steps;
 
   std::vector<RowResult> Step(absl::Span<const StepRow> rows) override {
     before_step();
-    steps.emplace_back(rows.begin(), rows.end());
+    if (keep_steps) steps.emplace_back(rows.begin(), rows.end());
     std::set<int> slots;
     std::vector<RowResult> results;
     for (const StepRow& row : rows) {
@@ -74,6 +78,8 @@ class FakeStepExecutor : public StepExecutor {
       EXPECT_LT(row.kv_slot, kv_slots_);
       results.push_back(Run(row));
     }
+    for (const StepRow& row : rows) CheckFork(row, rows);
+    results.resize(results.size() - std::min(lose_results, results.size()));
     return results;
   }
 
@@ -99,6 +105,17 @@ class FakeStepExecutor : public StepExecutor {
   int kv_slots() const override { return kv_slots_; }
 
  private:
+  // What a fork shares is not written to by anybody else.
+  static void CheckFork(const StepRow& row, absl::Span<const StepRow> rows) {
+    if (!row.fork.has_value()) return;
+    EXPECT_EQ(row.fork->length, row.prompt_length);
+    for (const StepRow& other : rows) {
+      if (other.kv_slot == row.fork->kv_slot) {
+        EXPECT_EQ(other.fork, row.fork) << "a shared KV slot was given away";
+      }
+    }
+  }
+
   RowResult Run(const StepRow& row) {
     std::vector<int32_t>& cache = cache_[row.kv_slot];
     if (row.start == 0) cache.clear();

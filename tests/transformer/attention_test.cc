@@ -25,7 +25,7 @@ Gpt2Config Shape(int heads, int head_dim) {
 
 // Prompts, chunks, single tokens and forks, in slots that are not in row order.
 std::vector<PackedRow> MixedRows() {
-  const auto row = [](int slot, int start, int length, KvFork fork = {}) {
+  const auto row = [](int slot, int start, int length, PromptFork fork = {}) {
     PackedRow made;
     made.kv_slot = slot;
     made.start = start;
@@ -34,7 +34,8 @@ std::vector<PackedRow> MixedRows() {
     return made;
   };
   // Two variants of slot 6's prompt of 20 tokens part at position 13, site 1.
-  const KvFork fork = {.slot = 6, .site = 1, .position = 13, .length = 20};
+  const PromptFork fork = {
+      .kv_slot = 6, .site = 1, .position = 13, .length = 20};
   return {row(3, 0, 5),        row(1, 40, 1),       row(7, 17, 30),
           row(0, 0, 260),      row(2, 13, 7, fork), row(4, 13, 7, fork),
           row(5, 22, 1, fork), row(6, 22, 1, fork)};
@@ -109,7 +110,7 @@ TEST(AttentionTest, ForkReadsItsPrefixFromTheSharedSlot) {
         fork.kv_slot = 1;
         fork.start = 20;
         fork.length = 1;
-        fork.fork = {.slot = 0, .site = 1, .position = 20, .length = 20};
+        fork.fork = {.kv_slot = 0, .site = 1, .position = 20, .length = 20};
         const at::Tensor qkv = UniformTensor({1, 3 * config.d_model}, 1, 7);
         const Packing packing = Pack({fork});
         const int64_t d = config.d_model;

@@ -35,12 +35,12 @@ TEST(PackingTest, TakesRowsInTheOrderOfTheIndices) {
   EXPECT_THAT(Values(taken.contiguous()), ElementsAre(4, 5, 0, 1, 4, 5));
 }
 
-TEST(KvForkTest, SharesTheWholePromptBelowItsSiteAndThePrefixFromThereOn) {
-  const KvFork fork = {.slot = 3, .site = 2, .position = 4, .length = 9};
+TEST(PromptForkTest, SharesTheWholePromptBelowItsSiteAndThePrefixFromThereOn) {
+  const PromptFork fork = {.kv_slot = 3, .site = 2, .position = 4, .length = 9};
   EXPECT_EQ(fork.SharedAt(0), 9);
   EXPECT_EQ(fork.SharedAt(1), 9);
   EXPECT_EQ(fork.SharedAt(2), 4);
-  EXPECT_EQ(KvFork().SharedAt(0), 0);
+  EXPECT_EQ(PromptFork().SharedAt(0), 0);
 }
 
 }  // namespace

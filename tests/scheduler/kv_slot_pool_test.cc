@@ -1,4 +1,4 @@
-#include "model/scheduler/slot_pool.h"
+#include "model/scheduler/kv_slot_pool.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 namespace alignsae {
 namespace {
 
-TEST(SlotPoolTest, HandsOutTheLowestFreeSlotFirst) {
-  SlotPool pool(3);
+TEST(KvSlotPoolTest, HandsOutTheLowestFreeSlotFirst) {
+  KvSlotPool pool(3);
   std::optional<KvSlot> a = pool.Acquire();
   std::optional<KvSlot> b = pool.Acquire();
   EXPECT_EQ(a->index(), 0);
@@ -18,14 +18,14 @@ TEST(SlotPoolTest, HandsOutTheLowestFreeSlotFirst) {
   EXPECT_EQ(b->index(), 1);
 }
 
-TEST(SlotPoolTest, RefusesWhenEverySlotIsLeased) {
-  SlotPool pool(1);
+TEST(KvSlotPoolTest, RefusesWhenEverySlotIsLeased) {
+  KvSlotPool pool(1);
   std::optional<KvSlot> only = pool.Acquire();
   EXPECT_FALSE(pool.Acquire().has_value());
 }
 
-TEST(SlotPoolTest, MovedLeaseGivesItsSlotBackOnce) {
-  SlotPool pool(1);
+TEST(KvSlotPoolTest, MovedLeaseGivesItsSlotBackOnce) {
+  KvSlotPool pool(1);
   {
     std::optional<KvSlot> first = pool.Acquire();
     KvSlot second = *std::move(first);
@@ -34,8 +34,8 @@ TEST(SlotPoolTest, MovedLeaseGivesItsSlotBackOnce) {
   EXPECT_EQ(pool.free_count(), 1);
 }
 
-TEST(SlotPoolTest, AssignedLeaseGivesTheOldSlotBack) {
-  SlotPool pool(2);
+TEST(KvSlotPoolTest, AssignedLeaseGivesTheOldSlotBack) {
+  KvSlotPool pool(2);
   std::optional<KvSlot> a = pool.Acquire();
   std::optional<KvSlot> b = pool.Acquire();
   *a = *std::move(b);

@@ -1,8 +1,10 @@
-#include "model/scheduler/slot_pool.h"
+#include "model/scheduler/kv_slot_pool.h"
 
 #include <algorithm>
 #include <functional>
 #include <numeric>
+
+#include "model/base/dcheck.h"
 
 namespace alignsae {
 
@@ -19,11 +21,11 @@ void KvSlot::Release() {
   if (pool_ != nullptr) std::exchange(pool_, nullptr)->Return(index_);
 }
 
-SlotPool::SlotPool(int slots) : slots_(slots), free_(slots) {
+KvSlotPool::KvSlotPool(int size) : size_(size), free_(size) {
   std::iota(free_.begin(), free_.end(), 0);  // Sorted is a min-heap.
 }
 
-std::optional<KvSlot> SlotPool::Acquire() {
+std::optional<KvSlot> KvSlotPool::Acquire() {
   if (free_.empty()) return std::nullopt;
   std::pop_heap(free_.begin(), free_.end(), std::greater<>());
   const int index = free_.back();
@@ -31,7 +33,8 @@ std::optional<KvSlot> SlotPool::Acquire() {
   return KvSlot(this, index);
 }
 
-void SlotPool::Return(int index) {
+void KvSlotPool::Return(int index) {
+  ALIGNSAE_DCHECK(index >= 0 && index < size_ && free_count() < size_);
   free_.push_back(index);
   std::push_heap(free_.begin(), free_.end(), std::greater<>());
 }

@@ -1,0 +1,70 @@
+#include "model/scheduler/step_batch.h"
+
+#include <algorithm>
+
+#include "model/base/dcheck.h"
+
+namespace alignsae {
+namespace {
+
+// Adds a row of at most `chunk` prompt tokens for each member.
+void AddRows(RunningUnit& unit, int chunk, StepBatch& batch) {
+  for (size_t i = 0; i < unit.members.size(); ++i) {
+    if (!unit.members[i].has_value()) continue;
+    const RunningMember& member = *unit.members[i];
+    batch.rows.push_back(
+        member.sequence.NextRow(member.kv_slot->index(), chunk));
+    batch.rows.back().fork = unit.fork;
+    batch.owners.emplace_back(&unit, i);
+  }
+}
+
+}  // namespace
+
+int RunningUnit::live() const {
+  return static_cast<int>(
+      std::count_if(members.begin(), members.end(),
+                    [](const auto& member) { return member.has_value(); }));
+}
+
+const Sequence& RunningUnit::first_live() const {
+  const auto first =
+      std::find_if(members.begin(), members.end(),
+                   [](const auto& member) { return member.has_value(); });
+  ALIGNSAE_DCHECK(first != members.end());
+  return (*first)->sequence;
+}
+
+int RunningUnit::prompt_length() const { return first_live().prompt_length(); }
+
+int RunningUnit::prompt_left() const { return first_live().prompt_left(); }
+
+StepBatch BuildBatch(std::vector<RunningUnit>& running, int max_prompt_tokens) {
+  StepBatch batch;
+  int budget = max_prompt_tokens;
+  for (RunningUnit& unit : running) {
+    const int live = unit.live();
+    if (live == 0) continue;
+    const int left = unit.prompt_left();
+    if (left == 0) {
+      AddRows(unit, 0, batch);
+      continue;
+    }
+    if (budget == 0) continue;
+    // One sequence shares nothing; what it costs is what it feeds.
+    const PromptFork alone = {.position = unit.prompt_length()};
+    const PromptFork& fork = unit.fork.has_value() ? *unit.fork : alone;
+    const int begin = unit.prompt_length() - left;
+    const int end = ChunkEnd(fork, begin, unit.prompt_length(), live, budget);
+    const int cost = ChunkCost(fork, begin, end, live);
+    // Many variants of one position may pass the budget, but only alone.
+    if (cost > budget && budget < max_prompt_tokens) continue;
+    AddRows(unit, end - begin, batch);
+    budget = std::max(0, budget - cost);
+    batch.prompt_tokens += cost;
+    batch.prefix_tokens_saved += (end - begin) * live - cost;
+  }
+  return batch;
+}
+
+}  // namespace alignsae
