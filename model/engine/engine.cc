@@ -30,7 +30,7 @@ struct Engine::Impl {
   bool LiesBehind(const PromptFork& fork,
                   const Intervention& intervention) const;
   absl::Status CheckRow(const StepRow& row,
-                        std::vector<bool>& slot_taken) const;
+                        std::vector<bool>& kv_slot_taken) const;
   PackedRow Pack(const StepRow& row, int index) const;
   void CopySharedReadings(const StepRow& row, const RowResult& lead,
                           RowResult& result) const;
@@ -64,16 +64,16 @@ bool Engine::Impl::LiesBehind(const PromptFork& fork,
 // The scheduler builds rows; a row that breaks a rule is a bug of ours. It is
 // refused, so that it cannot take the others down.
 absl::Status Engine::Impl::CheckRow(const StepRow& row,
-                                    std::vector<bool>& slot_taken) const {
+                                    std::vector<bool>& kv_slot_taken) const {
   const TransformerFacts& facts = bundle->model->facts();
   if (row.tokens.empty()) return BadRow("no tokens");
   if (row.kv_slot < 0 || row.kv_slot >= cache.slots()) {
     return BadRow(absl::StrCat("kv_slot ", row.kv_slot));
   }
-  if (slot_taken[row.kv_slot]) {
+  if (kv_slot_taken[row.kv_slot]) {
     return BadRow(absl::StrCat("kv_slot ", row.kv_slot, " is taken twice"));
   }
-  slot_taken[row.kv_slot] = true;
+  kv_slot_taken[row.kv_slot] = true;
   const int end = row.start + static_cast<int>(row.tokens.size());
   if (row.start < 0 || end > facts.context_length) {
     return BadRow(absl::StrCat("positions [", row.start, ", ", end, ")"));
@@ -172,12 +172,12 @@ void Engine::Impl::Sample(absl::Span<const StepRow> rows,
 
 void Engine::Impl::Run(absl::Span<const StepRow> rows,
                        std::vector<RowResult>& results) {
-  std::vector<bool> slot_taken(cache.slots(), false);
+  std::vector<bool> kv_slot_taken(cache.slots(), false);
   StepPacker packer(rows);
   std::vector<int> sampled;
   for (size_t i = 0; i < rows.size(); ++i) {
     const int index = static_cast<int>(i);
-    results[i].status = CheckRow(rows[i], slot_taken);
+    results[i].status = CheckRow(rows[i], kv_slot_taken);
     if (!results[i].status.ok()) continue;
     if (const int lead = packer.LeadOf(rows[i]); lead >= 0) {
       results[i].status = CheckVariant(rows[i], rows[lead]);

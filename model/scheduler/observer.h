@@ -1,8 +1,16 @@
 // SchedulerObserver: what the scheduler tells about itself, for metrics. Every
 // method has an empty default.
 //
-// Thread-safety: OnQueue and OnRejected are called from RPC threads and from
-// the step thread, the others from the step thread only. Must not block.
+// Who calls: OnQueue and OnRejected come from the threads that submit and from
+// the step thread, the others from the step thread only. None is called with
+// the scheduler's lock held. What takes long here makes every step longer: no
+// method may block.
+//
+// Who owns: the scheduler borrows its observer.
+//
+// Not for the events of a request: those go to its sink.
+//
+// Thread-safety: OnQueue and OnRejected must be thread-safe.
 
 #ifndef ALIGNSAE_MODEL_SCHEDULER_OBSERVER_H_
 #define ALIGNSAE_MODEL_SCHEDULER_OBSERVER_H_

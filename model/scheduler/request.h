@@ -101,10 +101,16 @@ struct RequestDone {
 using RequestEvent =
     std::variant<TokenEvent, TraceEvent, SequenceFinished, RequestDone>;
 
-// Receives the events of one request.
+// Receives the events of one request: for each sequence that ran its tokens and
+// traces, then SequenceFinished, and RequestDone last. Of a sequence that never
+// ran nothing is told.
 //
-// Thread-safety: the scheduler calls one method at a time, from the step
-// thread.
+// Who calls: the scheduler, one method at a time, from the step thread, with no
+// lock held. What takes long here makes every step longer.
+//
+// Who owns: shared; the scheduler lets go of it some time after RequestDone.
+//
+// Thread-safety: what other threads look at is the sink's own to guard.
 class RequestSink {
  public:
   virtual ~RequestSink() = default;

@@ -1,4 +1,8 @@
-// StepThread: the one thread that runs the scheduler's steps.
+// StepThread: the one thread that runs the scheduler's steps, where nothing
+// else has to live on that thread. (The server's thread also makes and destroys
+// the engine: server/registry.)
+//
+// Blocks: Stop, for the step under way and one sweep.
 //
 // Thread-safety: Stop from any thread but its own, once or more.
 
