@@ -2,7 +2,8 @@
 // next step and takes what came out of it.
 //
 // Pure state: no clock, no lock, no KV slot of its own (the scheduler names
-// it).
+// it). Nothing blocks. NextRow copies the tokens that it feeds, and all ids so
+// far when a repetition penalty needs them: at most 4 KB at a context of 1024.
 //
 // Thread-safety: not thread-safe; the step thread owns it.
 // Errors: Consume passes on a row's OUT_OF_RANGE; INTERNAL when the executor's
