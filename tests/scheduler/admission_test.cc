@@ -96,7 +96,7 @@ TEST_F(AdmissionTest, DropsWhatHasNoTimeLeftToRun) {
 
 TEST_F(AdmissionTest, TriesWhatNoStepHasPassedOver) {
   admission_.RecordService(absl::Seconds(4), 1);
-  admission_.GiveOut(0, now_);
+  admission_.GiveOut(kSlots, now_);
   EXPECT_OK(TakeUntil(Single("a"), now_ + absl::Seconds(1)));
   EXPECT_THAT(Sweep(), testing::IsEmpty());
 }
