@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include "model/scheduler/fork_plan.h"
+
+#include <algorithm>
 
 namespace alignsae {
 
@@ -12,9 +12,9 @@ int ChunkCost(const PromptFork& fork, int begin, int end, int variants) {
 int ChunkEnd(const PromptFork& fork, int begin, int limit, int variants,
              int budget) {
   const int shared = std::max(0, fork.position - begin);
-  const int apart = std::max(0, budget - shared) / std::max(1, variants);
-  const int end = budget <= shared ? begin + budget
-                                   : std::max(begin, fork.position) + apart;
+  const int end = budget <= shared
+                      ? begin + budget
+                      : begin + shared + (budget - shared) / variants;
   return std::clamp(end, begin + 1, limit);
 }
 

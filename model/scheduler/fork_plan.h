@@ -27,8 +27,8 @@ PromptFork PlanFork(const std::vector<const SequenceSpec*>& variants,
 // Prompt tokens that a step computes when `variants` feed positions
 // [begin, end): shared ones once, the others for each.
 int ChunkCost(const PromptFork& fork, int begin, int end, int variants);
-// The largest end in (begin, limit] whose cost is within `budget`; at least
-// begin + 1.
+// The largest end in (begin, limit] whose cost for `variants`, at least one, is
+// within `budget`; at least begin + 1.
 int ChunkEnd(const PromptFork& fork, int begin, int limit, int variants,
              int budget);
 

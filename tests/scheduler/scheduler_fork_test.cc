@@ -61,6 +61,20 @@ TEST_F(SchedulerForkTest, VariantsShareTheSlotOfOneOfThem) {
   EXPECT_THAT(own, SizeIs(3));
 }
 
+TEST_F(SchedulerForkTest, EachChunkSavesWhatItShares) {
+  Submit(Variants(Grouping::kTogether, 12, {3, 3, 3}));
+  StepReport report = scheduler_.RunOneStep();  // 8 tokens of a step's 8.
+  EXPECT_EQ(report.prompt_tokens, 8);
+  EXPECT_EQ(report.prefix_tokens_saved, 2 * 8);
+  report = scheduler_.RunOneStep();  // 3 more, and the last one of each.
+  EXPECT_EQ(report.prompt_tokens, 3 + 3);
+  EXPECT_EQ(report.prefix_tokens_saved, 2 * 3);
+  report = scheduler_.RunOneStep();
+  EXPECT_EQ(report.prompt_tokens, 0);
+  EXPECT_EQ(report.prefix_tokens_saved, 0);
+  EXPECT_EQ(report.forks, 0);
+}
+
 TEST_F(SchedulerForkTest, RequestOfOneSequenceDoesNotFork) {
   Submit(Generate({1, 2, 3}, 2));
   EXPECT_EQ(scheduler_.RunOneStep().forks, 0);
