@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 
-TEST = ["tests/scheduler/simulation.cc", "tests/scheduler/simulation_test.cc"]
+TEST = ["tests/scheduler/simulation.cc", "tests/scheduler/simulation_checks.cc",
+        "tests/scheduler/simulation_test.cc"]
 FOLDERS = ["model/base", "model/steering", "model/scheduler", "tests/support",
            "tests/scheduler"]
 HEADERS = ["model/engine/step.h", "model/engine/step_executor.h", "model/sampling/params.h"]

@@ -83,14 +83,6 @@ TEST_F(SchedulerEndingTest, CancelEndsWaitingAndRunningPartsOfABatch) {
   EXPECT_EQ(observer_.queue, 0);
 }
 
-TEST_F(SchedulerEndingTest, ADeadlineThatHasPassedIsRefused) {
-  RequestSpec spec = One(Generate({1}, 1));
-  spec.deadline = clock_.Now();
-  EXPECT_THAT(SubmitStatus(spec), StatusIs(absl::StatusCode::kDeadlineExceeded,
-                                           "deadline: has passed"));
-  EXPECT_THAT(observer_.rejected, ElementsAre(RejectReason::kDeadline));
-}
-
 TEST_F(SchedulerEndingTest, ARequestThatExpiresInTheQueueNeverRuns) {
   for (int i = 0; i < kSlots; ++i) Submit(Generate({i}, 9));
   scheduler_.RunOneStep();
@@ -117,25 +109,6 @@ TEST_F(SchedulerEndingTest, ADeadlineBetweenTokensEndsTheAnswer) {
   EXPECT_THAT(sink->ids(), SizeIs(1));
 }
 
-TEST_F(SchedulerEndingTest, ADeadlineThatWouldPassInTheQueueIsRefused) {
-  executor_.before_step = [this] { clock_.Advance(absl::Seconds(1)); };
-  Submit(Generate({1}, 4));
-  RunUntilIdle();  // A sequence takes four seconds.
-  for (int i = 0; i < kSlots; ++i) Submit(Generate({i}, 50));
-  scheduler_.RunOneStep();
-  RequestSpec spec = One(Generate({1}, 1));
-  spec.deadline = clock_.Now() + absl::Milliseconds(900);
-  const absl::Status refused = SubmitStatus(spec);
-  EXPECT_THAT(refused,
-              StatusIs(absl::StatusCode::kResourceExhausted,
-                       "deadline: must leave time to wait about 1s for a free "
-                       "slot and to run about 1s, got 900ms"));
-  EXPECT_EQ(ReasonOf(refused), "DEADLINE");
-  EXPECT_EQ(RetryAfterOf(refused), absl::Seconds(1));
-  spec.deadline = clock_.Now() + absl::Milliseconds(2300);
-  EXPECT_OK(SubmitStatus(spec));
-}
-
 TEST_F(SchedulerEndingTest, AWaitThatTookTheTimeToRunEndsARequest) {
   executor_.before_step = [this] { clock_.Advance(absl::Seconds(1)); };
   Submit(Generate({1}, 4));
@@ -154,48 +127,6 @@ TEST_F(SchedulerEndingTest, AWaitThatTookTheTimeToRunEndsARequest) {
   EXPECT_THAT(observer_.rejected, ElementsAre(RejectReason::kDeadline));
   RunUntilIdle();
   EXPECT_EQ(patient->done(), absl::OkStatus());
-}
-
-TEST_F(SchedulerEndingTest, ARequestThatNeedNotWaitIsTriedWhateverItsDeadline) {
-  executor_.before_step = [this] { clock_.Advance(absl::Seconds(1)); };
-  Submit(Generate({1}, 4));
-  RunUntilIdle();
-  executor_.before_step = [] {};
-  RequestSpec spec = One(Generate({1}, 4));
-  spec.deadline = clock_.Now() + absl::Seconds(1);
-  auto quick = Submit(spec);
-  RunUntilIdle();
-  EXPECT_EQ(quick->done(), absl::OkStatus());
-}
-
-TEST_F(SchedulerEndingTest, AFullQueueIsRefusedWithAReasonAndADelay) {
-  for (int i = 0; i < 8; ++i) Submit(Generate({i}, 1));
-  const absl::Status refused = SubmitStatus(One(Generate({9}, 1)));
-  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kResourceExhausted,
-                                HasSubstr("at most 8 waiting sequences")));
-  EXPECT_EQ(ReasonOf(refused), "QUEUE_FULL");
-  EXPECT_EQ(RetryAfterOf(refused), absl::Milliseconds(200));
-  EXPECT_THAT(observer_.rejected, ElementsAre(RejectReason::kQueueFull));
-  RunUntilIdle();
-  EXPECT_OK(SubmitStatus(One(Generate({9}, 1))));
-}
-
-TEST_F(SchedulerEndingTest, ATokenBudgetThatIsSpentIsRefused) {
-  Submit(Generate({1}, 399));
-  const absl::Status refused = SubmitStatus(One(Generate({9}, 1)));
-  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kResourceExhausted,
-                                HasSubstr("at most 400 waiting tokens")));
-  EXPECT_EQ(ReasonOf(refused), "TOKEN_BUDGET");
-  handles_[0].Cancel();
-}
-
-TEST_F(SchedulerEndingTest, MoreArmsThanSlotsAreRefusedForGood) {
-  RequestSpec arms;
-  arms.grouping = Grouping::kTogether;
-  arms.sequences.assign(kSlots + 1, Generate({1}, 1));
-  EXPECT_THAT(SubmitStatus(arms),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       "arms: must fit into the server's 4 KV slots, got 5"));
 }
 
 TEST_F(SchedulerEndingTest, AReaderThatStopsReadingIsEnded) {
@@ -232,26 +163,6 @@ TEST_F(SchedulerEndingTest, AReaderThatStopsEndsTheWaitingPartToo) {
   EXPECT_THAT(sink->finished(), SizeIs(kSlots));
   EXPECT_EQ(ReasonOf(*sink->done()), "SLOW_READER");
   EXPECT_EQ(observer_.queue, 0);
-}
-
-TEST_F(SchedulerEndingTest, ARefusalMakesNobodyWaitForEver) {
-  auto large = [](int sequences, std::string client) {
-    RequestSpec spec;
-    spec.grouping = Grouping::kTogether;
-    spec.client = std::move(client);
-    for (int i = 0; i < sequences; ++i) {
-      spec.sequences.push_back(Generate({i}, 1));
-    }
-    return spec;
-  };
-  auto first = Submit(large(4, "a"));
-  auto second = Submit(large(3, "c"));
-  auto third = Submit(large(1, "a"));
-  EXPECT_EQ(ReasonOf(SubmitStatus(large(2, "b"))), "QUEUE_FULL");
-  RunUntilIdle();
-  for (const auto& sink : {first, second, third}) {
-    EXPECT_EQ(sink->done(), absl::OkStatus());
-  }
 }
 
 // Says whether the scheduler calls itself idle while it tells of the end.

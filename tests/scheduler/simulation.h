@@ -28,6 +28,9 @@
 
 namespace alignsae {
 
+// What greedy decoding answers after `ids`: sometimes the end of the text.
+int32_t SimulatedToken(const std::vector<int32_t>& ids);
+
 // Keeps what a request was told, and says which rule of RequestSink was broken.
 class SimulatedSink : public RequestSink {
  public:
