@@ -103,10 +103,6 @@ RequestQueue::ChooseDisplaced(const RequestSpec& spec) const {
   const int added = static_cast<int>(spec.sequences.size());
   const int64_t tokens = TokensOf(spec);
   const absl::Status full = CheckRoom(sequences_, tokens_, added, tokens);
-  // One that can never fit displaces nobody.
-  if (added > options_.max_sequences || tokens > options_.max_tokens) {
-    return full;
-  }
   struct Share {
     const Client* client;
     int sequences;  // Those that are not chosen.
@@ -215,9 +211,7 @@ RequestQueue::Line::iterator RequestQueue::Leave(Line::iterator client) {
 std::optional<QueuedUnit> RequestQueue::Pop(int free_kv_slots) {
   if (line_.empty() || free_kv_slots < 1) return std::nullopt;
   const int64_t next = PartTokens(line_.front().units.front(), free_kv_slots);
-  if (turn_tokens_ > 0 && turn_tokens_ + next > LargestPart(free_kv_slots)) {
-    EndTurn();
-  }
+  if (turn_tokens_ + next > LargestPart(free_kv_slots)) EndTurn();
   Client& client = line_.front();
   QueuedUnit& front = client.units.front();
   const int count = PartSize(front, free_kv_slots);

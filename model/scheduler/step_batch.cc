@@ -50,17 +50,17 @@ StepBatch BuildBatch(std::vector<RunningUnit>& running, int max_prompt_tokens) {
       AddRows(unit, 0, batch);
       continue;
     }
-    if (budget == 0) continue;
     // One sequence shares nothing; what it costs is what it feeds.
     const PromptFork alone = {.position = unit.prompt_length()};
     const PromptFork& fork = unit.fork.has_value() ? *unit.fork : alone;
     const int begin = unit.prompt_length() - left;
     const int end = ChunkEnd(fork, begin, unit.prompt_length(), live, budget);
     const int cost = ChunkCost(fork, begin, end, live);
-    // Many variants of one position may pass the budget, but only alone.
+    // Many variants of one position may pass the budget, but only alone. With
+    // nothing left of the budget the prompt waits for a later step.
     if (cost > budget && budget < max_prompt_tokens) continue;
     AddRows(unit, end - begin, batch);
-    budget = std::max(0, budget - cost);
+    budget -= cost;
     batch.prompt_tokens += cost;
     batch.prefix_tokens_saved += (end - begin) * live - cost;
   }

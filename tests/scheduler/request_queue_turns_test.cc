@@ -161,6 +161,17 @@ TEST(TurnsTest, AClientThatIsRemovedInItsTurnLeavesNothingOfIt) {
   EXPECT_EQ(Turns(queue), "bbbc");
 }
 
+TEST(TurnsTest, AnotherOnesLeavingDoesNotLengthenATurn) {
+  RequestQueue queue({});
+  for (int i = 0; i < 3; ++i) queue.Push(Request(Single("a", 10)));
+  queue.Push(Request(Single("b", 20)));
+  queue.Push(Request(Single("x", 10)));
+  EXPECT_EQ(queue.Pop(1)->request->spec.client, "a");
+  queue.RemoveIf(
+      [](const ActiveRequest& request) { return request.spec.client == "x"; });
+  EXPECT_EQ(Turns(queue), "aba");
+}
+
 // What a turn holds follows what a sweep would take of the free KV slots.
 TEST(TurnsTest, ASweepAndSingleSequencesShareTheFreeSlots) {
   RequestQueue queue({});

@@ -59,6 +59,19 @@ TEST_F(SchedulerEndingTest, CancelWhileWaitingNeverRuns) {
   EXPECT_EQ(step_count(), 0u);
   EXPECT_EQ(sink->done()->code(), absl::StatusCode::kCancelled);
   EXPECT_THAT(sink->finished(), IsEmpty());
+  EXPECT_THAT(observer_.freed, IsEmpty());
+}
+
+// gRPC cancels a call whose deadline has passed.
+TEST_F(SchedulerEndingTest, ADeadlineGoesBeforeACancel) {
+  RequestSpec spec = One(Generate({1}, 50));
+  spec.deadline = clock_.Now() + absl::Seconds(1);
+  auto sink = Submit(spec);
+  scheduler_.RunOneStep();
+  clock_.Advance(absl::Seconds(1));
+  handles_[0].Cancel();
+  RunUntilIdle();
+  EXPECT_EQ(sink->done()->code(), absl::StatusCode::kDeadlineExceeded);
 }
 
 TEST_F(SchedulerEndingTest, CancelAfterTheEndChangesNothing) {
@@ -309,6 +322,7 @@ TEST_F(SchedulerEndingTest, EndAllEndsWhatRunsAndWhatWaits) {
   }
   EXPECT_THAT(sinks[0]->finished(), SizeIs(1));
   EXPECT_EQ(sinks[0]->finished()[0].reason, FinishReason::kCancelled);
+  EXPECT_THAT(observer_.freed, IsEmpty());  // Nobody cancelled.
   EXPECT_FALSE(scheduler_.WaitForWork());
 }
 

@@ -259,6 +259,7 @@ TEST_F(SchedulerTest, TracesEveryTokenThatIsFedBack) {
   auto sink = Submit(spec);
   RunUntilIdle();
   ASSERT_THAT(sink->traces(), SizeIs(2));
+  EXPECT_EQ(sink->traces()[0].reading.checkpoint, 1);
   EXPECT_EQ(sink->traces()[0].reading.position, 2);
   EXPECT_EQ(sink->traces()[0].reading.values[0], sink->ids()[0]);
   EXPECT_EQ(sink->traces()[1].reading.position, 3);
@@ -299,6 +300,10 @@ TEST_F(SchedulerTest, MeasuresWaitingFirstTokenAndTokenTimes) {
   EXPECT_THAT(observer_.waits, ElementsAre(absl::Milliseconds(5)));
   EXPECT_THAT(observer_.first_tokens, ElementsAre(absl::Milliseconds(15)));
   EXPECT_THAT(observer_.token_times, ElementsAre(absl::Milliseconds(10)));
+  Submit(Generate({1}, 1));  // Has no token after its first.
+  RunUntilIdle();
+  EXPECT_THAT(observer_.first_tokens, SizeIs(2));
+  EXPECT_THAT(observer_.token_times, SizeIs(1));
 }
 
 }  // namespace
