@@ -2,16 +2,19 @@
 # The tests under AddressSanitizer with UndefinedBehaviorSanitizer and under
 # ThreadSanitizer, and a run of each fuzzer.
 #
-#   tests/run_sanitized.sh           all that needs no LibTorch; 10 s a fuzzer
-#   tests/run_sanitized.sh --long    also LibTorch's part, by AddressSanitizer alone (its
-#                                    OpenMP is not instrumented); 120 s a fuzzer
+#   tests/run_sanitized.sh           what needs neither LibTorch nor gRPC; 10 s a fuzzer
+#   tests/run_sanitized.sh --long    also the gRPC services and the client, with the fake
+#                                    executor, under both; LibTorch's part by
+#                                    AddressSanitizer alone (its OpenMP is not
+#                                    instrumented); 120 s a fuzzer
 #
 # Debian's libraries are not instrumented: tests/sanitizers/*.supp say what is left out
-# for that, and why. The server's services run against the fake executor.
+# for that, and why.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+long=${1:-}
 seconds=10
-[ "${1:-}" = --long ] && seconds=120
+[ "$long" = --long ] && seconds=120
 
 export TSAN_OPTIONS="suppressions=$PWD/tests/sanitizers/tsan.supp:halt_on_error=1"
 export LSAN_OPTIONS="suppressions=$PWD/tests/sanitizers/lsan.supp:print_suppressions=0"
@@ -25,9 +28,13 @@ sanitized() {
   (cd "$folder" && ctest --output-on-failure -L unit)
 }
 
-sanitized asan-ubsan asan-ubsan -DALIGNSAE_TORCH=OFF
-sanitized tsan tsan
-[ "${1:-}" = --long ] && sanitized asan-ubsan asan-libtorch -DALIGNSAE_TORCH=ON
+sanitized asan-ubsan asan-ubsan -DALIGNSAE_TORCH=OFF -DALIGNSAE_GRPC=OFF
+sanitized tsan tsan -DALIGNSAE_GRPC=OFF
+if [ "$long" = --long ]; then
+  sanitized asan-ubsan asan-grpc -DALIGNSAE_TORCH=OFF
+  sanitized tsan tsan-grpc
+  sanitized asan-ubsan asan-libtorch
+fi
 
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz
