@@ -38,9 +38,10 @@ GROUPS = {
     "metrics": ("server/metrics/metrics*.cc",),
 }
 # Test programs that may run: those that a changed file is linked into do.
-TESTS = ("scheduler_test", "steering_test", "intervention_apply_test", "sampler_test",
-         "api_parse_test", "tokenizer_test", "tokenizer_golden_test", "metrics_test",
-         "grpc_services_test")
+TESTS = ("scheduler_test", "scheduler_simulation_test", "steering_test",
+         "intervention_apply_test", "sampler_test", "api_parse_test", "api_rpcs_test",
+         "field_error_test", "tokenizer_test", "tokenizer_golden_test", "metrics_test",
+         "registry_test", "grpc_services_test")
 NOTES = pathlib.Path(__file__).with_name("equivalent.json")
 
 
