@@ -30,12 +30,12 @@ from alignsae_server import (Server, ServerTest, common, concept, eventually, ge
                              intervention, model, steering)
 
 CLIENTS = 8
-PATIENT = 100  # Seconds: a call that may wait so long must never run out of time.
+PATIENT = None  # The timeout of a call that waits for as long as it takes.
 FLAGS = argparse.Namespace(seed=1, runs=1, steps=40)
 CODE = grpc.StatusCode
 
 # A call may end so whatever it is: the queue was full, its time was over (not when it
-# had PATIENT seconds), its client left, its connection was closed under it.
+# was PATIENT), its client left, its connection was closed under it.
 ALWAYS = {CODE.RESOURCE_EXHAUSTED, CODE.DEADLINE_EXCEEDED, CODE.CANCELLED}
 GOOD = ALWAYS | {CODE.OK}
 BAD = ALWAYS | {CODE.INVALID_ARGUMENT, CODE.NOT_FOUND, CODE.OUT_OF_RANGE,
@@ -181,7 +181,7 @@ class Client:
         code = call.code()
         self.codes[code] += 1
         if code not in codes or (code == CODE.DEADLINE_EXCEEDED and timeout == PATIENT):
-            self.surprises.append(f"{what}: {code} {call.details()!r} after {timeout} s at most")
+            self.surprises.append(f"{what}: {code} {call.details()!r}, timeout {timeout}")
 
     def options(self):
         return {"timeout": self.rng.choice([0.002, 0.02, 0.2, PATIENT, PATIENT]),
@@ -280,7 +280,8 @@ class Client:
 class DoorSimulation(ServerTest):
     # Few of everything, so that the limits are met.
     maxDiff = None
-    flags = ("--kv-slots=3", "--max-queued-sequences=6", "--max-prompts-per-batch=4")
+    flags = ("--kv-slots=3", "--max-queued-sequences=6", "--max-prompts-per-batch=4",
+             "--max-deadline-seconds=3600")
 
     @classmethod
     def setUpClass(cls):
@@ -307,11 +308,29 @@ class DoorSimulation(ServerTest):
                    for index in range(CLIENTS)]
         with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
             running = [pool.submit(client.run, steps) for client in clients]
-            _, stuck = concurrent.futures.wait(running, timeout=2 * PATIENT + 5 * steps)
-            self.assertFalse(stuck, "calls that never end")
+            stuck = self.wait_while_it_moves(running)
+            if stuck:
+                held = self.held()
+                self.server.process.kill()  # So that the calls end and this test does.
+                self.fail(f"{len(stuck)} clients have calls that never end; held: {held}")
             for one in running:
                 one.result()
         return clients
+
+    def wait_while_it_moves(self, running, seconds=60):
+        """Waits for all, for as long as the server does something. Returns who is left:
+        a busy machine is slow but moves, a call that was lost does not."""
+        seen, since = None, time.monotonic()
+        while True:
+            _, left = concurrent.futures.wait(running, timeout=1)
+            if not left:
+                return left
+            moved = (self.counted(), self.server.metric("alignsae_generated_tokens_total"),
+                     self.server.metric("alignsae_prompt_tokens_total"))
+            if moved != seen:
+                seen, since = moved, time.monotonic()
+            elif time.monotonic() - since > seconds:
+                return left
 
     def settle(self, before):
         """Waits until what is held is as `before`."""
