@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,7 @@
 #include "model/gpt2/block.h"
 #include "model/tensor/torch_fence.h"
 #include "model/transformer/attention.h"
+#include "model/transformer/balance.h"
 #include "model/transformer/layers.h"
 
 namespace alignsae {
@@ -29,6 +31,17 @@ at::Tensor Normalised(const at::Tensor& x, const at::Tensor& weight,
                       const Linear& next) {
   return FastLayerNorm(x, weight, bias, config.layer_norm_epsilon,
                        next.input_type());
+}
+
+// As the weights are prepared for `type`: see balance.h.
+NormedMatrix ForType(NormedMatrix plain, WeightType type) {
+  return type == WeightType::kInt8 ? Balanced(plain) : plain;
+}
+
+NormedMatrix AttentionInput(const Gpt2Block& block, WeightType type) {
+  return ForType({block.ln_1_weight, block.ln_1_bias, block.c_attn_weight,
+                  block.c_attn_bias},
+                 type);
 }
 
 }  // namespace
@@ -51,29 +64,51 @@ Gpt2::Gpt2(const Gpt2Config& config, const Gpt2Weights& weights,
     : Transformer(config.facts(), type),
       config_(config),
       wte_(weights.wte),
-      wpe_(weights.wpe),
-      ln_f_weight_(weights.ln_f_weight),
-      ln_f_bias_(weights.ln_f_bias) {
+      wpe_(weights.wpe) {
   at::NoGradGuard no_grad;
   for (const Gpt2Block& block : weights.blocks) {
-    blocks_.push_back(
-        {.ln_1_weight = block.ln_1_weight,
-         .ln_1_bias = block.ln_1_bias,
-         .c_attn = Linear(block.c_attn_weight, block.c_attn_bias, type),
-         .attn_proj =
-             Linear(block.attn_proj_weight, block.attn_proj_bias, type),
-         .ln_2_weight = block.ln_2_weight,
-         .ln_2_bias = block.ln_2_bias,
-         .c_fc = Linear(block.c_fc_weight, block.c_fc_bias, type),
-         .mlp_proj = Linear(block.mlp_proj_weight, block.mlp_proj_bias, type)});
+    blocks_.push_back(Prepare(block, type));
   }
-  const Gpt2Block& last = weights.blocks.back();
-  const int64_t d = config.d_model;
-  last_queries_ = Linear(last.c_attn_weight.narrow(1, 0, d),
-                         last.c_attn_bias.narrow(0, 0, d), type);
-  last_keys_values_ = Linear(last.c_attn_weight.narrow(1, d, 2 * d),
-                             last.c_attn_bias.narrow(0, d, 2 * d), type);
-  lm_head_ = Linear(weights.lm_head.t(), at::Tensor(), type);
+  SplitLastAttention(weights.blocks.back(), type);
+  const NormedMatrix head = ForType(
+      {weights.ln_f_weight, weights.ln_f_bias, weights.lm_head.t(), {}}, type);
+  ln_f_weight_ = head.gain;
+  ln_f_bias_ = head.shift;
+  lm_head_ = Linear(head.weight, head.bias, type);
+}
+
+Gpt2::Block Gpt2::Prepare(const Gpt2Block& block, WeightType type) {
+  const NormedMatrix attention = AttentionInput(block, type);
+  const NormedMatrix inner = ForType(
+      {block.ln_2_weight, block.ln_2_bias, block.c_fc_weight, block.c_fc_bias},
+      type);
+  return {
+      .ln_1_weight = attention.gain,
+      .ln_1_bias = attention.shift,
+      .c_attn = Linear(attention.weight, attention.bias, type),
+      .attn_proj = Linear(block.attn_proj_weight, block.attn_proj_bias, type),
+      .ln_2_weight = inner.gain,
+      .ln_2_bias = inner.shift,
+      .c_fc = Linear(inner.weight, inner.bias, type),
+      .mlp_proj = Linear(block.mlp_proj_weight, block.mlp_proj_bias, type)};
+}
+
+void Gpt2::SplitLastAttention(const Gpt2Block& block, WeightType type) {
+  const int64_t d = config_.d_model;
+  std::optional<Linear> queries = blocks_.back().c_attn.Columns(0, d);
+  std::optional<Linear> keys_values = blocks_.back().c_attn.Columns(d, 2 * d);
+  if (queries.has_value() && keys_values.has_value()) {
+    last_queries_ = *std::move(queries);
+    last_keys_values_ = *std::move(keys_values);
+    return;
+  }
+  const NormedMatrix whole = AttentionInput(block, type);
+  const auto columns = [&](int64_t first, int64_t count) {
+    return Linear(whole.weight.narrow(1, first, count),
+                  whole.bias.narrow(0, first, count), type);
+  };
+  last_queries_ = columns(0, d);
+  last_keys_values_ = columns(d, 2 * d);
 }
 
 int64_t Gpt2::matrix_bytes() const {

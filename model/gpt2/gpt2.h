@@ -28,7 +28,8 @@ class Gpt2 : public Transformer {
   static absl::StatusOr<Gpt2> Load(const std::string& directory,
                                    at::Device device = at::kCPU,
                                    WeightType type = WeightType::kF32);
-  // Prepares the matrices (see Linear); keeps the embeddings and layer norms.
+  // Prepares the matrices (see Linear, and balance.h for int8); keeps the
+  // embeddings.
   Gpt2(const Gpt2Config& config, const Gpt2Weights& weights,
        WeightType type = WeightType::kF32);
 
@@ -55,6 +56,10 @@ class Gpt2 : public Transformer {
                     const Packing& last, KvCache& cache,
                     at::Tensor& x) const override;
   at::Tensor Logits(const at::Tensor& x) const override;
+  static Block Prepare(const Gpt2Block& block, WeightType type);
+  // Sets last_queries_ and last_keys_values_, on c_attn's memory if that can
+  // be.
+  void SplitLastAttention(const Gpt2Block& block, WeightType type);
   // Attends with `queries` [N, D] and ends the block.
   void FinishBlock(int layer, const at::Tensor& queries, const Packing& packing,
                    const KvCache& cache, at::Tensor& x) const;

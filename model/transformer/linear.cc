@@ -51,6 +51,18 @@ void Linear::AddTo(const at::Tensor& x, at::Tensor& sum) const {
   }
 }
 
+std::optional<Linear> Linear::Columns(int64_t first, int64_t count) const {
+  Linear part;
+  if (packed_ == nullptr) {
+    part.weight_ = weight_.narrow(1, first, count);
+  } else {
+    part.packed_ = packed_->Columns(first, count);
+    if (part.packed_ == nullptr) return std::nullopt;
+  }
+  if (bias_.defined()) part.bias_ = bias_.narrow(0, first, count);
+  return part;
+}
+
 int64_t Linear::bytes() const {
   return packed_ != nullptr ? packed_->bytes() : weight_.nbytes();
 }

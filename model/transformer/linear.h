@@ -21,6 +21,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "model/transformer/activation.h"
 #include "model/transformer/weight_type.h"
@@ -46,6 +47,10 @@ class Linear {
   at::Tensor ApplyActivated(const at::Tensor& x, Activation activation) const;
   // sum [N, O] float32 += x W + b.
   void AddTo(const at::Tensor& x, at::Tensor& sum) const;
+
+  // The same for columns [first, first + count) only, without a second copy of
+  // their weights; empty where the layout does not allow that.
+  std::optional<Linear> Columns(int64_t first, int64_t count) const;
 
   // Memory of the prepared weights: what one multiplication reads.
   int64_t bytes() const;

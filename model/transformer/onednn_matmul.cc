@@ -119,6 +119,12 @@ Memory::data_type StoredType(WeightType type) {
   return type == WeightType::kInt8 ? Memory::data_type::s8 : SourceType(type);
 }
 
+bool OneDnnHasTiles() {
+  static const bool has =
+      dnnl::get_effective_cpu_isa() == dnnl::cpu_isa::avx512_core_amx;
+  return has;
+}
+
 Finish FinishOf(Activation activation) {
   switch (activation) {
     case Activation::kGeluTanh:

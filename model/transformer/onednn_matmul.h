@@ -35,6 +35,9 @@ Finish FinishOf(Activation activation);
 dnnl::memory::data_type SourceType(WeightType type);
 dnnl::memory::data_type StoredType(WeightType type);
 
+// Whether bfloat16 products run on AMX tiles.
+bool OneDnnHasTiles();
+
 // [rows, inputs] x [inputs, outputs].
 struct Problem {
   int64_t rows = 0;

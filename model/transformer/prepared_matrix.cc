@@ -22,6 +22,9 @@ constexpr int64_t kBlocksPerTask = 2;
 // Rows that one thread takes at least in the passes around an int8 product.
 constexpr int64_t kRowsPerTask = 4;
 
+// Rows up to which our kernel for bfloat16 is faster than tiles.
+constexpr int64_t kMaxRowsBesideTiles = 8;
+
 int ElementBytes(WeightType type) {
   return type == WeightType::kF32 ? 4 : type == WeightType::kBf16 ? 2 : 1;
 }
@@ -44,6 +47,27 @@ at::Tensor ColumnScales(const at::Tensor& weight) {
   return weight.abs().amax(0).div(127).clamp_min(1e-30).contiguous();  // [O]
 }
 
+// The layout that the kernels of our own read.
+Memory::desc KernelLayout(int64_t inputs, int64_t outputs, WeightType type) {
+  const Memory::format_tag tag =
+      type == WeightType::kF32    ? Memory::format_tag::BA16a64b
+      : type == WeightType::kBf16 ? Memory::format_tag::BA16a64b2a
+                                  : Memory::format_tag::BA16a64b4a;
+  return Memory::desc({inputs, outputs}, StoredType(type), tag);
+}
+
+GemmKernel KernelOf(WeightType type) {
+  const SmallGemmKernels& kernels = SmallGemm();
+  return type == WeightType::kF32    ? kernels.f32
+         : type == WeightType::kBf16 ? kernels.bf16
+                                     : kernels.int8;
+}
+
+int64_t MaxSmallRows(WeightType type) {
+  return type == WeightType::kBf16 && OneDnnHasTiles() ? kMaxRowsBesideTiles
+                                                       : kMaxSmallGemmRows;
+}
+
 }  // namespace
 
 PreparedMatrix::PreparedMatrix(const at::Tensor& weight, bool bias,
@@ -63,34 +87,41 @@ PreparedMatrix::PreparedMatrix(const at::Tensor& weight, bool bias,
     Repack(weight, layout_, memory_);
   }
   small_kernel_ = FindSmallKernel();
+  max_small_rows_ = MaxSmallRows(type_);
 }
 
 GemmKernel PreparedMatrix::FindSmallKernel() const {
-  Memory::format_tag tag = Memory::format_tag::undef;
-  GemmKernel kernel = nullptr;
-  switch (type_) {
-    case WeightType::kF32:
-      tag = Memory::format_tag::BA16a64b;
-      kernel = SmallGemm().f32;
-      break;
-    case WeightType::kBf16:
-      tag = Memory::format_tag::BA16a64b2a;
-      kernel = SmallGemm().bf16;
-      break;
-    case WeightType::kInt8:
-      tag = Memory::format_tag::BA16a64b4a;
-      kernel = SmallGemm().int8;
-      break;
-  }
-  const Memory::desc expected({inputs_, outputs_}, StoredType(type_), tag);
   const bool whole = layout_.data.padded_dims[0] == inputs_;
-  return whole && layout_ == expected ? kernel : nullptr;
+  return whole && layout_ == KernelLayout(inputs_, outputs_, type_)
+             ? KernelOf(type_)
+             : nullptr;
+}
+
+std::shared_ptr<const PreparedMatrix> PreparedMatrix::Columns(
+    int64_t first, int64_t count) const {
+  if (small_kernel_ == nullptr || first % kColumnBlock != 0 ||
+      count % kColumnBlock != 0) {
+    return nullptr;
+  }
+  std::shared_ptr<PreparedMatrix> part(new PreparedMatrix);
+  part->type_ = type_;
+  part->inputs_ = inputs_;
+  part->outputs_ = count;
+  part->layout_ = KernelLayout(inputs_, count, type_);
+  const int64_t column_bytes =
+      inputs_ * static_cast<int64_t>(ElementBytes(type_));
+  part->memory_ = memory_.narrow(0, first * column_bytes, count * column_bytes);
+  if (type_ == WeightType::kInt8) {
+    part->column_scales_ = column_scales_.narrow(0, first, count);
+    part->column_sums_ = column_sums_.narrow(0, first, count);
+  }
+  part->small_kernel_ = small_kernel_;
+  part->max_small_rows_ = max_small_rows_;
+  return part;
 }
 
 bool PreparedMatrix::UsesSmallKernel(int64_t rows) const {
-  // With more rows, weights stay in the caches long enough for oneDNN to be as
-  // fast.
-  return small_kernel_ != nullptr && rows <= kMaxSmallGemmRows;
+  return small_kernel_ != nullptr && rows <= max_small_rows_;
 }
 
 void PreparedMatrix::Multiply(const at::Tensor& x, const at::Tensor& bias,

@@ -1,6 +1,13 @@
 // PreparedMatrix: weights in the layout and number type in which the CPU
-// multiplies by them, and the choice of who does: oneDNN, or up to 128 rows the
+// multiplies by them, and the choice of who does: oneDNN, or for a few rows the
 // kernels of our own (small_gemm.h), which read the same layout.
+//
+// "A few" is up to 128: beyond that, weights stay in the caches long enough for
+// oneDNN to be as fast. bfloat16 on a processor with AMX tiles, which oneDNN
+// uses and our kernels do not: up to 8. There oneDNN has 0.5 to 0.9 of their
+// speed at 1 to 4 rows and 2 times at 16, 4.5 times at 64. The choice is by
+// what oneDNN says it runs on, not by timing at start, so that two starts on
+// one machine compute the same.
 //
 // Letters in shapes: N rows, I inputs, O outputs.
 //
@@ -14,6 +21,7 @@
 
 #include <cstdint>
 #include <dnnl.hpp>
+#include <memory>
 
 #include "model/kernels/small_gemm.h"
 #include "model/transformer/onednn_matmul.h"
@@ -35,12 +43,19 @@ class PreparedMatrix {
     return type_ == WeightType::kInt8 || UsesSmallKernel(rows);
   }
 
+  // Columns [first, first + count) as a matrix on the same memory; null unless
+  // these are whole blocks of the layout that our kernels read.
+  std::shared_ptr<const PreparedMatrix> Columns(int64_t first,
+                                                int64_t count) const;
+
   // y = finish(x W + bias). x [N, I], contiguous: float32, or bfloat16 for such
   // weights. y [N, O]: float32, or bfloat16 behind an activation.
   void Multiply(const at::Tensor& x, const at::Tensor& bias, Finish finish,
                 at::Tensor& y) const;
 
  private:
+  PreparedMatrix() = default;
+
   // The kernel for a few rows; null where oneDNN chose another layout than the
   // kernels read, or the machine has none.
   GemmKernel FindSmallKernel() const;
@@ -51,15 +66,16 @@ class PreparedMatrix {
   void MultiplyInt8(const at::Tensor& x, const at::Tensor& bias,
                     GemmFinish finish, at::Tensor& y) const;
 
-  WeightType type_;
-  int64_t inputs_;
-  int64_t outputs_;
+  WeightType type_ = WeightType::kF32;
+  int64_t inputs_ = 0;
+  int64_t outputs_ = 0;
   dnnl::memory::desc layout_;
   at::Tensor memory_;  // Bytes of the weights in `layout_`.
   // Int8 only.
   at::Tensor column_scales_;  // [O] float32
   at::Tensor column_sums_;    // [O] int32
   GemmKernel small_kernel_ = nullptr;
+  int64_t max_small_rows_ = 0;
 };
 
 }  // namespace alignsae

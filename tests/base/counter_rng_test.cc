@@ -25,6 +25,27 @@ TEST(CounterRngTest, DrawsTheSameForTheSameSeedAndCounter) {
   EXPECT_EQ(rng.counter(), 5u);
 }
 
+// Values of an implementation apart, from the formula: a seed gives the same
+// text in every release.
+TEST(CounterRngTest, PinsTheStreamOfASeed) {
+  EXPECT_EQ(RandomBits(0, 0), 0xd300120a5ea35cacu);
+  EXPECT_EQ(RandomBits(0, 1), 0x9659f9d3882ce078u);
+  EXPECT_EQ(RandomBits(1, 0), 0xe220a8397b1dcdafu);
+  EXPECT_EQ(RandomBits(42, 7), 0x9a1fe819c84f826du);
+  EXPECT_EQ(RandomBits(~uint64_t{0}, ~uint64_t{0}), 0xc0dbdac7a1c97e21u);
+  EXPECT_EQ(RandomUniform(0, 0), 0.8242198252979852);
+  EXPECT_EQ(RandomUniform(42, 7), 0.6020493567414729);
+  EXPECT_EQ(RandomUniform(~uint64_t{0}, ~uint64_t{0}), 0.753354715097691);
+}
+
+TEST(CounterRngTest, PinsDrawsBelowABound) {
+  CounterRng rng(9);
+  std::vector<uint64_t> drawn;
+  for (int i = 0; i < 12; ++i) drawn.push_back(rng.NextBelow(10));
+  EXPECT_EQ(drawn, (std::vector<uint64_t>{0, 0, 3, 6, 5, 9, 1, 6, 8, 5, 3, 6}));
+  EXPECT_EQ(rng.counter(), 12u);
+}
+
 TEST(CounterRngTest, DrawsDifferentlyForNeighbouringSeedsAndCounters) {
   std::set<uint64_t> seen;
   for (uint64_t seed = 0; seed < 100; ++seed) {

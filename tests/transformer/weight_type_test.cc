@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "model/gpt2/gpt2.h"
@@ -130,6 +132,26 @@ TEST_P(LinearTest, RowGetsTheSameBitsAnywhereInACall) {
       EXPECT_TRUE(at::equal(y[0], y[rows - 1])) << rows << " rows";
     }
   }
+}
+
+TEST_P(LinearTest, ColumnsOfAMatrixAreThoseOfTheWhole) {
+  const Linear whole(UniformTensor({64, 192}, 0.5, 1),
+                     UniformTensor({192}, 1, 2), GetParam());
+  for (const auto& [first, count] : std::vector<std::pair<int64_t, int64_t>>{
+           {0, 64}, {64, 128}, {128, 64}}) {
+    const std::optional<Linear> part = whole.Columns(first, count);
+    if (!part.has_value()) GTEST_SKIP() << "no layout of our kernels";
+    EXPECT_EQ(part->bytes(), whole.bytes() * count / 192);
+    for (int64_t rows : {1, 9, 64, 150}) {
+      const at::Tensor x =
+          UniformTensor({rows, 64}, 2, 3 + rows).to(whole.input_type());
+      const at::Tensor expected = whole.Apply(x).narrow(1, first, count);
+      EXPECT_LT(Error(part->Apply(x), expected), 1e-6) << rows << " rows";
+    }
+  }
+  // Not whole blocks of 64 columns.
+  EXPECT_FALSE(whole.Columns(32, 64).has_value());
+  EXPECT_FALSE(whole.Columns(0, 32).has_value());
 }
 
 TEST_P(LinearTest, RowThatIsNotFiniteStaysSoAndAlone) {
