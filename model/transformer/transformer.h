@@ -16,11 +16,11 @@
 //   Positions(packing) are absolute, for forks and for the `last` rows of
 //   RunLastBlock too, and the cache holds keys as they were turned. A slot's
 //   keys stay where they are, so nothing is ever turned again.
-// - A parallel residual (facts.h) is a matter of RunBlock alone: both halves read
-//   x as it came in, and x is added to once. Sites lie between blocks in either
-//   case, so hooks, forks and early exit do not change.
-// - A layer norm that feeds its own matrix goes through Balanced (balance.h) for
-//   int8, wherever it stands.
+// - A parallel residual (facts.h) is a matter of RunBlock alone: both halves
+//   read x as it came in, and x is added to once. Sites lie between blocks in
+//   either case, so hooks, forks and early exit do not change.
+// - A layer norm that feeds its own matrix goes through Balanced (balance.h)
+//   for int8, wherever it stands.
 //
 // Letters in shapes: N packed tokens of the step, D d_model, H heads, K head
 // dimension, T context length, V vocabulary, S cache slots.
