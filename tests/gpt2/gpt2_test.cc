@@ -114,30 +114,6 @@ class Gpt2Test : public ::testing::Test {
   Gpt2 model_;
 };
 
-TEST(Gpt2ActivationTest, EveryActivationEqualsTheReference) {
-  for (const Activation activation : kAllActivations) {
-    Gpt2Config config = kConfig;
-    config.activation = activation;
-    config.context_length = 160;
-    const Gpt2 model = TinyModel(config);
-    const ReferenceGpt2 reference(config, ParametersOf(WideWeights(config, 1)));
-    // Few rows and, by another product, many.
-    for (int length : {1, 7, 140}) {
-      const std::vector<int32_t> tokens = RandomTokens(config, length, 5);
-      KvCache cache(config.facts(), 1, at::kCPU);
-      const at::Tensor logits = model.Forward(
-          tokens,
-          {{.length = length, .exit_site = config.n_layer, .logits = true}},
-          cache, nullptr);
-      EXPECT_LT(MaxDifference(logits[0],
-                              at::tensor(reference.Run(tokens).logits.back(),
-                                         at::kDouble)),
-                kTolerance)
-          << static_cast<int>(activation) << ", " << length << " tokens";
-    }
-  }
-}
-
 TEST_F(Gpt2Test, TokenByTokenEqualsWholePrompt) {
   const std::vector<int32_t> tokens = RandomTokens(kConfig, 30, 5);
   KvCache cache(kConfig.facts(), kSlots, at::kCPU);
