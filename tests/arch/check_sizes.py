@@ -25,7 +25,6 @@ UNDER_WAY = "a split is under way"
 # "path" or "path:function" -> (lines at most, reason).
 EXCEPTIONS = {
     "model/sae/config.cc": (406, "reads and writes every key of cfg.json; a split is under way"),
-    "model/scheduler/scheduler.cc": (500, "admission, steps and drain share one lock; a split is under way"),
 }
 
 _BLANK = re.compile(
