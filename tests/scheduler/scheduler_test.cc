@@ -224,6 +224,23 @@ TEST_F(SchedulerTest, ChunksOfAReadoutStillRunToTheHook) {
   EXPECT_THAT(sink->finished()[0].readings, SizeIs(2));
 }
 
+// Chunks end at position 8: what is asked for on both sides is read, once.
+TEST_F(SchedulerTest, PositionsAtTheEdgesOfChunksAreReadOnce) {
+  std::vector<int32_t> prompt(12);
+  for (int i = 0; i < 12; ++i) prompt[i] = 20 + i;
+  auto sink = Submit(Read(prompt, 0, {0, 7, 8, 11}));
+  RunUntilIdle();
+  std::vector<int> positions;
+  std::vector<float> values;
+  const SequenceFinished finished = sink->finished()[0];
+  for (const ConceptReading& reading : finished.readings) {
+    positions.push_back(reading.position);
+    values.push_back(reading.values[0]);
+  }
+  EXPECT_THAT(positions, ElementsAre(0, 7, 8, 11));
+  EXPECT_THAT(values, ElementsAre(20, 27, 28, 31));
+}
+
 TEST_F(SchedulerTest, EveryPromptIsReadAtItsLastTokenAtEveryHookItPasses) {
   auto sink = Submit(Generate({5, 6, 7}, 3));
   RunUntilIdle();
@@ -243,13 +260,14 @@ TEST_F(SchedulerTest, AReadoutDoesNotRunOnToLaterHooks) {
 }
 
 TEST_F(SchedulerTest, TellsThePromptReadingOfTheChosenCheckpoint) {
-  SequenceSpec spec = Generate({5, 6, 7}, 1);
+  SequenceSpec spec = Generate({5, 6, 7}, 3);
   spec.reading_checkpoint = 1;
   auto sink = Submit(spec);
   RunUntilIdle();
   ASSERT_TRUE(sink->finished()[0].prompt_reading.has_value());
   EXPECT_EQ(sink->finished()[0].prompt_reading->checkpoint, 1);
   EXPECT_EQ(sink->finished()[0].prompt_reading->values[0], 7);
+  EXPECT_THAT(sink->traces(), IsEmpty());  // Nobody asked.
 }
 
 TEST_F(SchedulerTest, TracesEveryTokenThatIsFedBack) {
