@@ -42,10 +42,20 @@ class Builder:
         self.plain = {}  # Object of each source as it is, by path.
 
     def sources(self):
-        return sorted(str(p.relative_to(self.tree)) for folder in
-                      ("model/scheduler", "model/steering") for p in
-                      (self.tree / folder).glob("*.cc")) + \
-            ["model/base/status_payload.cc", *TEST]
+        """The simulation, the scheduler, and the sources of all headers that they include."""
+        found, seen = [], set()
+        todo = [*TEST, *(str(p.relative_to(self.tree)) for p in
+                         sorted((self.tree / "model/scheduler").glob("*.cc")))]
+        while todo:
+            path = todo.pop(0)
+            if path in seen or not (self.tree / path).exists():
+                continue
+            seen.add(path)
+            if path.endswith(".cc"):
+                found.append(path)
+            for header in re.findall(r'^#include "(.*)"', (self.tree / path).read_text(), re.M):
+                todo += [header, header.removesuffix(".h") + ".cc"]
+        return found
 
     def copy(self):
         shutil.rmtree(self.tree, ignore_errors=True)
