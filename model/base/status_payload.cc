@@ -28,7 +28,7 @@ const char* DefaultReason(absl::StatusCode code) {
     case absl::StatusCode::kUnavailable:
       return kReasonDraining;
     case absl::StatusCode::kResourceExhausted:
-      return kReasonQueueFull;
+      return kReasonLimit;
     default:
       return kReasonInternal;
   }

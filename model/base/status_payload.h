@@ -28,6 +28,9 @@ inline constexpr char kReasonUnknownName[] = "UNKNOWN_NAME";
 inline constexpr char kReasonNotLoaded[] = "NOT_LOADED";
 inline constexpr char kReasonQueueFull[] = "QUEUE_FULL";
 inline constexpr char kReasonTokenBudget[] = "TOKEN_BUDGET";
+// A limit that none of the others names.
+inline constexpr char kReasonLimit[] = "LIMIT";
+inline constexpr char kReasonMemory[] = "MEMORY";
 inline constexpr char kReasonDeadline[] = "DEADLINE";
 inline constexpr char kReasonSlowReader[] = "SLOW_READER";
 inline constexpr char kReasonStarting[] = "STARTING";

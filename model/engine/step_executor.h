@@ -30,7 +30,8 @@ class StepExecutor {
   virtual std::vector<RowResult> Step(absl::Span<const StepRow> rows) = 0;
 
   // Whether the loaded checkpoint can run `intervention` (see CheckApplicable).
-  // Thread-safe: reads immutable data only, called from RPC threads.
+  // Thread-safe: reads immutable data only and computes nothing, called from
+  // RPC threads.
   virtual absl::Status CheckIntervention(
       const Intervention& intervention) const = 0;
 

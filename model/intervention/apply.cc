@@ -74,11 +74,7 @@ absl::Status CheckSource(const Sae& sae, const Intervention& intervention) {
 }
 
 absl::Status CheckDirection(const Sae& sae, int slot) {
-  // A concept's direction was checked when it was loaded.
-  if (IsConcept(sae, slot)) return absl::OkStatus();
-  const at::Tensor norm = at::linalg_vector_norm(
-      sae.weights().w_dec.select(0, slot), 2, {0}, false, at::kDouble);
-  if (norm.item<double>() > 0) return absl::OkStatus();
+  if (sae.HasDirection(slot)) return absl::OkStatus();
   return InvalidField("target_slot",
                       "have a direction of non-zero norm for ADD_NORM_MATCHED",
                       absl::StrCat("slot ", slot, ", whose norm is 0"));

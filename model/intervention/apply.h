@@ -53,7 +53,8 @@ struct ResidualEdit {
   InterventionReceipt* receipt = nullptr;  // Appended to; may be null.
 };
 
-// Whether `sae` can run `intervention`. Call before ApplyEdits.
+// Whether `sae` can run `intervention`. Call before ApplyEdits. Runs no
+// operation of LibTorch: RPC threads call it, outside the fence.
 //   NOT_FOUND            a slot that the checkpoint does not have
 //   FAILED_PRECONDITION  needs the whole SAE (free slot, REPLACE) where only
 //                        concepts are loaded; needs a calibrated mean that the

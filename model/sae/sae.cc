@@ -1,5 +1,6 @@
 #include "model/sae/sae.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -88,6 +89,16 @@ at::Tensor OwnCopy(const at::Tensor& values) {
                           : values;
 }
 
+// Slots whose rows are all zero, ascending.
+std::vector<int> ZeroRows(const at::Tensor& w_dec /* [F, D] */) {
+  // The extremes of each row, without a temporary of the matrix's size.
+  const auto [low, high] = at::aminmax(w_dec, 1);
+  const at::Tensor zero =
+      at::nonzero(low.eq(0).logical_and(high.eq(0))).cpu();  // [n, 1]
+  const int64_t* slots = zero.data_ptr<int64_t>();
+  return std::vector<int>(slots, slots + zero.size(0));
+}
+
 at::Tensor SlotsOf(const SaeConfig& config) {
   at::Tensor slots =
       at::empty({static_cast<int64_t>(config.concepts.size())}, at::kLong);
@@ -137,6 +148,7 @@ absl::StatusOr<Sae> Sae::Build(Sae sae, absl::string_view source) {
     sae.concept_w_enc_ = w.w_enc.index_select(1, sae.concept_slots_);
     sae.concept_b_enc_ = w.b_enc.index_select(0, sae.concept_slots_);
     sae.concept_w_dec_ = w.w_dec.index_select(0, sae.concept_slots_);
+    sae.no_direction_ = ZeroRows(w.w_dec);
     sae.free_mask_ =
         at::ones({config.n_features}, w.b_enc.options().dtype(at::kBool))
             .index_fill_(0, sae.concept_slots_, false);
@@ -166,6 +178,10 @@ absl::StatusOr<Sae> Sae::FromWeights(const SaeConfig& config,
                     .threshold = OwnCopy(weights.threshold)};
     return Build(std::move(sae), "");
   });
+}
+
+bool Sae::HasDirection(int slot) const {
+  return !std::binary_search(no_direction_.begin(), no_direction_.end(), slot);
 }
 
 int Sae::ConceptOfSlot(int slot) const {

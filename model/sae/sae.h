@@ -11,7 +11,8 @@
 // with ReLU (identity when the activation is identity).
 //
 // Letters: N rows, D d_model, F features, R concepts.
-// Thread-safety: const after load.
+// Thread-safety: const after load. What gives no tensor runs no operation of
+// LibTorch, so that threads without a fence may ask.
 // Errors: as model/io/tensor_file.h; INVALID_ARGUMENT names the tensor (shape,
 // non-finite value, a concept's decoder row of zero norm). What needs the whole
 // SAE may only be called when whole() is true.
@@ -62,6 +63,9 @@ class Sae {
     return static_cast<int>(config_.concepts.size());
   }
   bool whole() const { return weights_.w_enc.defined(); }
+  // Whether W_dec's row of `slot`, in [0, F), has a norm above 0; true where
+  // the row is not loaded.
+  bool HasDirection(int slot) const;
   // Index into config().concepts of feature `slot`, or -1.
   int ConceptOfSlot(int slot) const;
 
@@ -100,6 +104,7 @@ class Sae {
   at::Tensor concept_w_dec_;  // [R, D]
   at::Tensor concept_slots_;  // [R] int64
   at::Tensor free_mask_;      // [F] bool, true on free features (whole only).
+  std::vector<int> no_direction_;  // Slots, ascending (whole only).
 };
 
 // INVALID_ARGUMENT 'tensor "W_enc": must have shape ..., got ...' unless

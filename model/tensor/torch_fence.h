@@ -3,8 +3,9 @@
 // may cross a module boundary, least of all the step thread's.
 //
 // Thread-safety: free functions.
-// Errors: RESOURCE_EXHAUSTED when memory ran out, INTERNAL "LibTorch: <first
-// line of what()>" for everything else.
+// Errors: RESOURCE_EXHAUSTED with reason MEMORY when memory ran out, INTERNAL
+// for everything else, both "LibTorch: <first line of what()>". Neither sentence
+// is for a client: server/grpc/status.h puts another in its place.
 //
 // Example:
 //   absl::StatusOr<at::Tensor> z =
@@ -25,6 +26,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "model/base/status_payload.h"
 
 namespace alignsae {
 namespace torch_fence_internal {
@@ -47,13 +49,19 @@ struct Fenced<absl::StatusOr<T>> {
   using type = absl::StatusOr<T>;
 };
 
+inline absl::Status OutOfMemory(absl::string_view line) {
+  return WithReason(
+      absl::ResourceExhaustedError(absl::StrCat("LibTorch: ", line)),
+      kReasonMemory);
+}
+
 inline absl::Status StatusOfWhat(absl::string_view what) {
   // The lines below the first are a C++ stack trace and schema listings.
   const absl::string_view line = what.substr(0, what.find('\n'));
   // The CPU allocator's and CUDA's words; LibTorch 1.13 has no type for it.
   if (absl::StrContains(what, "allocate memory") ||
       absl::StrContains(what, "out of memory")) {
-    return absl::ResourceExhaustedError(absl::StrCat("LibTorch: ", line));
+    return OutOfMemory(line);
   }
   return absl::InternalError(absl::StrCat("LibTorch: ", line));
 }
@@ -75,7 +83,7 @@ WithTorchFence(Fn&& fn) {
   } catch (const c10::Error& error) {
     return torch_fence_internal::StatusOfWhat(error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError("out of memory");
+    return torch_fence_internal::OutOfMemory("out of memory");
   } catch (const std::exception& error) {
     return torch_fence_internal::StatusOfWhat(error.what());
   }

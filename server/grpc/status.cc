@@ -52,7 +52,17 @@ WireStatus ToWireStatus(const absl::Status& status,
   info.set_domain(kErrorDomain);
   (*info.mutable_metadata())["request_id"] = std::string(request_id);
   google::rpc::Status details;
-  if (IsForClients(status.code())) {
+  if (ReasonOf(status) == kReasonMemory) {
+    wire.internal_id = RandomId();
+    details.set_code(static_cast<int>(grpc::StatusCode::RESOURCE_EXHAUSTED));
+    details.set_message(absl::StrCat(
+        "server: is out of memory for this request; ask for fewer prompts, "
+        "arms, cells or top_k, or shorter prompts; the server's log tells more "
+        "under ",
+        wire.internal_id));
+    info.set_reason(kReasonMemory);
+    (*info.mutable_metadata())["error_id"] = wire.internal_id;
+  } else if (IsForClients(status.code())) {
     details.set_code(static_cast<int>(status.code()));
     details.set_message(Shortened(status.message()));
     info.set_reason(ReasonOf(status));

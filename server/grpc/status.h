@@ -4,6 +4,9 @@
 // "alignsae.v1", the request id) in `grpc-status-details-bin`; one that may be
 // tried again also RetryInfo and the trailer `grpc-retry-pushback-ms`. Of a bug
 // of ours the client learns an opaque id only; the rest is in the log under it.
+// Of memory that ran out it learns the reason MEMORY, what to ask for less of,
+// and the id; there is no time after which the same request would do better, so
+// it is told not to try again.
 //
 // Thread-safety: free functions.
 
@@ -27,7 +30,8 @@ struct WireStatus {
   // Value of the trailer grpc-retry-pushback-ms; empty: do not send it. "-1":
   // clients must not try again.
   std::string retry_pushback;
-  // Id under which the log tells of a bug of ours; empty for other codes.
+  // Id under which the log has what the client is not told: of a bug of ours,
+  // and of memory that ran out. Empty for everything else.
   std::string internal_id;
 };
 

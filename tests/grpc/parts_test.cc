@@ -75,6 +75,39 @@ TEST(StatusTest, ABugOfOursTellsAnIdOnly) {
   }
 }
 
+TEST(StatusTest, OfMemoryThatRanOutAClientLearnsWhatToAskLessOf) {
+  const WireStatus wire =
+      ToWireStatus(WithReason(absl::ResourceExhaustedError(
+                                  "LibTorch: DefaultCPUAllocator: can't "
+                                  "allocate memory"),
+                              kReasonMemory),
+                   "id");
+  EXPECT_EQ(wire.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(wire.status.error_message(), HasSubstr("out of memory"));
+  EXPECT_THAT(wire.status.error_message(), HasSubstr("top_k"));
+  EXPECT_THAT(wire.status.error_message(), HasSubstr(wire.internal_id));
+  EXPECT_THAT(wire.status.error_details(), Not(HasSubstr("LibTorch")));
+  EXPECT_THAT(wire.internal_id, SizeIs(16));
+  EXPECT_EQ(wire.retry_pushback, "-1");
+  google::rpc::Status details;
+  google::rpc::ErrorInfo info;
+  ASSERT_TRUE(details.ParseFromString(wire.status.error_details()));
+  ASSERT_EQ(details.details_size(), 1);  // No RetryInfo.
+  ASSERT_TRUE(details.details(0).UnpackTo(&info));
+  EXPECT_EQ(info.reason(), "MEMORY");
+}
+
+TEST(StatusTest, ALimitWithoutAReasonIsNotAFullQueue) {
+  const WireStatus wire =
+      ToWireStatus(absl::ResourceExhaustedError("file: is too large"), "id");
+  google::rpc::Status details;
+  google::rpc::ErrorInfo info;
+  ASSERT_TRUE(details.ParseFromString(wire.status.error_details()));
+  ASSERT_TRUE(details.details(0).UnpackTo(&info));
+  EXPECT_EQ(info.reason(), "LIMIT");
+  EXPECT_EQ(wire.retry_pushback, "-1");
+}
+
 TEST(StatusTest, ALongSentenceIsCutBetweenCharacters) {
   std::string message(1023, 'x');
   message += "\xc3\xa9 and more";

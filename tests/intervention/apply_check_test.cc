@@ -2,10 +2,12 @@
 // than it says.
 
 #include <ATen/ATen.h>
+#include <ATen/record_function.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -148,6 +150,36 @@ TEST(CheckApplicableWithoutConceptsTest, DefaultSourceIsRefused) {
                "concepts to take the top one of"));
   EXPECT_OK(CheckApplicable(
       sae, MakeIntervention(Mode::kSwap, 3, 4, 1, AlphaUnit::kRaw)));
+}
+
+// RPC threads ask, where no fence catches what LibTorch throws.
+TEST(CheckApplicableTest, RunsNoOperationOfLibTorch) {
+  static int operations = 0;
+  const auto count = [](const at::RecordFunction&)
+      -> std::unique_ptr<at::ObserverContext> {
+    ++operations;
+    return nullptr;
+  };
+  const ReferenceSae reference = Reference();
+  const Sae whole = SaeOf(reference);
+  ASSERT_OK_AND_ASSIGN(const Sae concepts, ConceptsOf(reference));
+  const at::CallbackHandle handle =
+      at::addThreadLocalCallback(at::RecordFunctionCallback(count).scopes(
+          {at::RecordScope::FUNCTION}));
+  for (const Sae* sae : {&whole, &concepts}) {
+    for (Mode mode : {Mode::kAdd, Mode::kAddNormMatched, Mode::kSet,
+                      Mode::kMultiply, Mode::kAblate, Mode::kSwap,
+                      Mode::kReplace}) {
+      for (int slot = -1; slot <= 20; ++slot) {
+        CheckApplicable(*sae, MakeIntervention(mode, slot)).IgnoreError();
+        CheckApplicable(*sae, MakeIntervention(mode, slot, 3)).IgnoreError();
+      }
+    }
+  }
+  EXPECT_EQ(operations, 0);
+  at::zeros({1});
+  EXPECT_GT(operations, 0);  // It does count.
+  at::removeCallback(handle);
 }
 
 TEST(ConceptOnlyEditTest, EqualsTheEditWithTheWholeSae) {

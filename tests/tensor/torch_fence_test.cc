@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -44,12 +45,19 @@ TEST(TorchFenceTest, TurnsAFailedCheckIntoOneLine) {
 }
 
 TEST(TorchFenceTest, TellsLackOfMemoryFromOtherErrors) {
-  EXPECT_THAT(
-      WithTorchFence([] { return at::empty({int64_t{1} << 55}, at::kFloat); }),
-      StatusIs(absl::StatusCode::kResourceExhausted,
-               HasSubstr("allocate memory")));
-  EXPECT_THAT(WithTorchFence([]() -> int { throw std::bad_alloc(); }),
-              StatusIs(absl::StatusCode::kResourceExhausted, "out of memory"));
+  const absl::Status too_large =
+      WithTorchFence([] { return at::empty({int64_t{1} << 55}, at::kFloat); })
+          .status();
+  EXPECT_THAT(too_large, StatusIs(absl::StatusCode::kResourceExhausted,
+                                  HasSubstr("allocate memory")));
+  const absl::Status bad_alloc =
+      WithTorchFence([]() -> int { throw std::bad_alloc(); }).status();
+  EXPECT_THAT(bad_alloc, StatusIs(absl::StatusCode::kResourceExhausted,
+                                  "LibTorch: out of memory"));
+  for (const absl::Status& status : {too_large, bad_alloc}) {
+    EXPECT_EQ(ReasonOf(status), kReasonMemory);
+    EXPECT_EQ(RetryAfterOf(status), std::nullopt);
+  }
 }
 
 TEST(TorchFenceTest, TurnsOtherExceptionsIntoInternalErrors) {
