@@ -15,6 +15,7 @@
 #include "absl/strings/strip.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
+#include "server/config/setting_relations.h"
 #include "server/config/version.h"
 
 namespace alignsae {
@@ -157,15 +158,14 @@ void AddLimitFlags(CLI::App& app, ServerConfig& config) {
                  "Bytes of a prompt's text")
       ->check(IntIn(1, 16 << 20));
   app.add_option("--max-prompts-per-batch", limits.max_prompts_per_batch,
-                 "Prompts of one ReadConcepts")
+                 "Prompts of one ReadConcepts; less where fewer may wait")
       ->check(IntIn(1, 4096));
   app.add_option("--max-new-tokens", limits.max_new_tokens,
                  "Tokens that a request may generate")
       ->check(IntIn(1, 1 << 20));
   app.add_option(
          "--max-sweep-cells", limits.max_sweep_cells,
-         "Targets times alphas of one SweepAlpha; one less than may wait "
-         "at most")
+         "Targets times alphas of one SweepAlpha; less where fewer may wait")
       ->check(IntIn(1, 4096));
   app.add_option("--max-receive-bytes", limits.max_receive_message_bytes,
                  "Bytes of a request message")
@@ -228,29 +228,6 @@ std::vector<std::string> ArgumentsFromEnv(const CLI::App& app,
     if (!given) added.push_back(absl::StrCat(flag, "=", *value));
   }
   return added;
-}
-
-absl::Status CheckTogether(const ServerConfig& config) {
-  const auto invalid = [](absl::string_view sentence) {
-    return absl::InvalidArgumentError(sentence);
-  };
-  if (config.model.empty()) {
-    return invalid("--model: must be set; give a bundle or a GPT-2 directory");
-  }
-  const TlsFiles& tls = config.tls;
-  if (tls.certificate.empty() != tls.key.empty()) {
-    return invalid("--tls-cert and --tls-key: must be set together");
-  }
-  if (!tls.client_ca.empty() && tls.certificate.empty()) {
-    return invalid("--tls-client-ca: must not be set without --tls-cert");
-  }
-  if (config.max_queued_sequences < config.limits.max_prompts_per_batch) {
-    return invalid(absl::StrCat(
-        "--max-queued-sequences: must be at least --max-prompts-per-batch (",
-        config.limits.max_prompts_per_batch, "), got ",
-        config.max_queued_sequences));
-  }
-  return absl::OkStatus();
 }
 
 std::string HelpText(CLI::App& app) {
@@ -339,11 +316,11 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
   }
   ALIGNSAE_ASSIGN_OR_RETURN(config.listen, ParseEndpoint(listen));
   ALIGNSAE_ASSIGN_OR_RETURN(config.admin_listen, ParseEndpoint(admin));
-  ALIGNSAE_RETURN_IF_ERROR(CheckTogether(config));
-  // A sweep and its baseline wait as a whole: a larger one could never be
-  // taken.
-  config.limits.max_sweep_cells = std::clamp(config.max_queued_sequences - 1, 1,
-                                             config.limits.max_sweep_cells);
+  ALIGNSAE_RETURN_IF_ERROR(RelateSettings(
+      [&app](absl::string_view name) {
+        return app.get_option(std::string(name))->count() > 0;
+      },
+      &config));
   return outcome;
 }
 

@@ -43,15 +43,19 @@ void InitLogging(absl::string_view level) {
   spdlog::set_default_logger(std::move(logger));
 }
 
-LogLine::LogLine(LogLevel level, absl::string_view event) : level_(level) {
+LogLine::LogLine(LogLevel level, absl::string_view event)
+    : level_(level),
+      enabled_(spdlog::default_logger_raw()->should_log(ToSpdlog(level))) {
   Add("event", event);
 }
 
 LogLine::~LogLine() {
+  if (!enabled_) return;
   spdlog::default_logger_raw()->log(ToSpdlog(level_), "{}", line_);
 }
 
 LogLine& LogLine::Add(absl::string_view key, absl::string_view value) {
+  if (!enabled_) return *this;
   absl::StrAppend(&line_, line_.empty() ? "" : " ", key, "=", LogValue(value));
   return *this;
 }

@@ -24,7 +24,8 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 // `level`: debug, info, warning or error; anything else is info.
 void InitLogging(absl::string_view level);
 
-// Written when the object goes.
+// Written when the object goes, which may wait for whoever reads stderr: not
+// while a lock is held. Makes no text when its level is off.
 class LogLine {
  public:
   LogLine(LogLevel level, absl::string_view event);
@@ -41,11 +42,15 @@ class LogLine {
   }
   template <typename Number>
   LogLine& Add(absl::string_view key, Number value) {
-    return Add(key, absl::string_view(absl::StrCat(value)));
+    return enabled_ ? Add(key, absl::string_view(absl::StrCat(value))) : *this;
   }
 
+  // What will be written.
+  const std::string& text() const { return line_; }
+
  private:
-  LogLevel level_;
+  const LogLevel level_;
+  const bool enabled_;
   std::string line_;
 };
 

@@ -123,6 +123,37 @@ TEST(ServerConfigTest, VersionIsPrinted) {
   EXPECT_EQ(outcome.text_to_print, "alignsae-server 0.1.0\n");
 }
 
+TEST(ServerConfigTest, WhatIsNotGivenFollowsWhatItDependsOn) {
+  ASSERT_OK_AND_ASSIGN(
+      const ConfigOutcome outcome,
+      Parse(With({"--max-queued-sequences=10", "--max-queued-tokens=100",
+                  "--max-receive-bytes=2048", "--max-deadline-seconds=90"})));
+  const Limits& limits = outcome.config.limits;
+  EXPECT_EQ(limits.max_prompts_per_batch, 10);
+  EXPECT_EQ(limits.max_sweep_cells, 9);
+  EXPECT_EQ(limits.max_new_tokens, 49);
+  EXPECT_EQ(limits.max_prompt_bytes, 1024);
+  EXPECT_EQ(outcome.config.connections.max_age_grace_seconds, 90);
+}
+
+TEST(ServerConfigTest, WhatIsGivenIsKeptAtItsLimit) {
+  ASSERT_OK_AND_ASSIGN(
+      const ConfigOutcome outcome,
+      Parse(With({"--max-queued-sequences=10", "--max-prompts-per-batch=10",
+                  "--max-sweep-cells=9", "--max-queued-tokens=1000",
+                  "--max-new-tokens=499", "--max-receive-bytes=2048",
+                  "--max-prompt-bytes=1024"})));
+  const Limits& limits = outcome.config.limits;
+  EXPECT_EQ(limits.max_prompts_per_batch, 10);
+  EXPECT_EQ(limits.max_sweep_cells, 9);
+  EXPECT_EQ(limits.max_new_tokens, 499);
+  EXPECT_EQ(limits.max_prompt_bytes, 1024);
+  // The smallest queue takes a Swap.
+  EXPECT_OK(Parse(With({"--max-queued-sequences=2", "--max-queued-tokens=4"})));
+  EXPECT_OK(
+      Parse(With({"--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"})));
+}
+
 struct BadCase {
   std::string name;
   std::vector<std::string> args;
@@ -140,6 +171,7 @@ TEST_P(BadConfigTest, IsRefusedWithOneSentence) {
 
 std::vector<BadCase> BadCases() {
   const std::string typo = WriteFile("typo.toml", "kv-slot = 3\n");
+  const std::string sweep = WriteFile("sweep.toml", "max-sweep-cells = 20\n");
   const std::string wrong = WriteFile("wrong.toml", "kv-slots = many\n");
   return {
       {"NoModel",
@@ -207,10 +239,54 @@ std::vector<BadCase> BadCases() {
        {},
        "--tls-key: must be an existing file, got \"/nowhere.pem\""},
       {"BatchLargerThanQueue",
-       With({"--max-queued-sequences", "10"}),
+       With({"--max-queued-sequences=10", "--max-prompts-per-batch=64"}),
        {},
-       "--max-queued-sequences: must be at least --max-prompts-per-batch "
-       "(64), got 10"},
+       "--max-prompts-per-batch: must be at most 10, as "
+       "--max-queued-sequences is 10, got 64"},
+      {"SweepLargerThanQueue",
+       With({"--max-queued-sequences=10", "--max-sweep-cells=10"}),
+       {},
+       "--max-sweep-cells: must be at most 9, one less than "
+       "--max-queued-sequences, which is 10, got 10"},
+      {"SweepOfTheFileLargerThanTheQueueOfTheEnvironment",
+       With({"--config", sweep}),
+       {{"ALIGNSAE_MAX_QUEUED_SEQUENCES", "16"}},
+       "--max-sweep-cells: must be at most 15, one less than "
+       "--max-queued-sequences, which is 16, got 20"},
+      {"QueueWithoutRoomForASwap",
+       With({"--max-queued-sequences", "1"}),
+       {},
+       "--max-queued-sequences: must be at least 2, the arms of a Swap, got 1"},
+      {"TokensWithoutRoomForASwap",
+       With({"--max-queued-tokens", "3"}),
+       {},
+       "--max-queued-tokens: must be at least 4, the arms of a Swap of one "
+       "token, got 3"},
+      {"AnswersLargerThanQueuedTokens",
+       With({"--max-queued-tokens=1000", "--max-new-tokens=500"}),
+       {},
+       "--max-new-tokens: must be at most 499, so that the arms of a Swap fit "
+       "into --max-queued-tokens, which is 1000, got 500"},
+      {"PromptLargerThanMessage",
+       With({"--max-prompt-bytes=1048576"}),
+       {},
+       "--max-prompt-bytes: must be at most 1047552, 1024 less than "
+       "--max-receive-bytes, which is 1048576, got 1048576"},
+      {"MessageLargerThanMemory",
+       With({"--grpc-memory-mib=16", "--max-receive-bytes=16777217"}),
+       {},
+       "--grpc-memory-mib: must hold a message of --max-receive-bytes "
+       "(16777217), got 16"},
+      {"GraceShorterThanCalls",
+       With({"--max-connection-age-grace-seconds=59.5"}),
+       {},
+       "--max-connection-age-grace-seconds: must be at least "
+       "--max-deadline-seconds (60), got 59.5"},
+      {"OnePortForBoth",
+       With({"--admin-listen", "127.0.0.1:50051"}),
+       {},
+       "--admin-listen: must differ from --listen, got 127.0.0.1:50051 for "
+       "both"},
       {"BadVariable",
        With({}),
        {{"ALIGNSAE_KV_SLOTS", "x"}},

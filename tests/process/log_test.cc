@@ -24,6 +24,16 @@ TEST(LogTest, CutsLongValues) {
   EXPECT_LT(LogValue(std::string(1 << 20, 'x')).size(), 1100u);
 }
 
+TEST(LogTest, MakesNoTextWhenItsLevelIsOff) {
+  InitLogging("warning");
+  LogLine off(LogLevel::kInfo, "rpc");
+  off.Add("code", "OK").Add("tokens", 3);
+  EXPECT_EQ(off.text(), "");
+  LogLine on(LogLevel::kWarning, "rpc");
+  on.Add("tokens", 3);
+  EXPECT_EQ(on.text(), "event=rpc tokens=3");
+}
+
 TEST(LogTest, WritesOneLineWithLevelEventAndFields) {
   InitLogging("info");
   testing::internal::CaptureStderr();
