@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/quote.h"
@@ -94,17 +95,21 @@ grpc::Status Call::End(const absl::Status& ended) {
   const std::string code = absl::StatusCodeToString(
       static_cast<absl::StatusCode>(wire.status.error_code()));
   env_->metrics->RpcFinished(method_, code, took);
-  LogLine line(wire.internal_id.empty() ? LogLevel::kInfo : LogLevel::kError,
-               "rpc");
-  line.Add("method", method_)
+  auto line = std::make_shared<LogLine>(
+      wire.internal_id.empty() ? LogLevel::kInfo : LogLevel::kError, "rpc");
+  line->Add("method", method_)
       .Add("request_id", request_id_)
       .Add("code", code)
       .Add("duration_ms", absl::ToDoubleMilliseconds(took))
       .Add("prompt_tokens", prompt_tokens_)
       .Add("generated_tokens", generated_tokens_);
-  if (!status.ok()) line.Add("reason", ReasonOf(status));
+  if (!status.ok()) line->Add("reason", ReasonOf(status));
   if (!wire.internal_id.empty()) {
-    line.Add("error_id", wire.internal_id).Add("error", status.ToString());
+    line->Add("error_id", wire.internal_id).Add("error", status.ToString());
+  }
+  // Written by the lane: the caller may hold a lock, or be a thread of gRPC's.
+  if (!line->text().empty()) {
+    env_->lanes->interactive.Schedule([line]() mutable { line.reset(); });
   }
   return wire.status;
 }

@@ -1,6 +1,9 @@
 // Call: the life of one RPC as operators see it: request id, deadline, metrics
 // and one log line. Never with prompt text.
 //
+// Threads: made on a gRPC thread; End on any, WhyStop on any at any time. None
+// of it blocks. The reactor of the RPC owns it, until gRPC is done with that.
+//
 // Thread-safety: thread-compatible; End() exactly once.
 
 #ifndef ALIGNSAE_SERVER_GRPC_CALL_H_
@@ -50,7 +53,8 @@ class Call {
     generated_tokens_ += generated;
   }
 
-  // Counts and logs the end, sets the trailers and gives what to Finish with.
+  // Counts the end, sets the trailers, hands the log line to the interactive
+  // lane and gives what to Finish with. Does not block; under a lock too.
   grpc::Status End(const absl::Status& status);
 
  private:
