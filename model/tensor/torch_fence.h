@@ -4,8 +4,8 @@
 //
 // Thread-safety: free functions.
 // Errors: RESOURCE_EXHAUSTED with reason MEMORY when memory ran out, INTERNAL
-// for everything else, both "LibTorch: <first line of what()>". Neither sentence
-// is for a client: server/grpc/status.h puts another in its place.
+// for everything else, both "LibTorch: <first line of what()>". Neither
+// sentence is for a client: server/grpc/status.h puts another in its place.
 //
 // Example:
 //   absl::StatusOr<at::Tensor> z =

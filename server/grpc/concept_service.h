@@ -1,5 +1,9 @@
 // alignsae.v1.ConceptService: reads concept slots.
 //
+// Threads: gRPC's threads call the methods, which make a call and return; the
+// lanes do the work (the background lane encodes whole SAEs). A method that
+// refuses does so through the reactor that it returns, never nullptr.
+//
 // Thread-safety: thread-safe. Must outlive the grpc::Server.
 
 #ifndef ALIGNSAE_SERVER_GRPC_CONCEPT_SERVICE_H_

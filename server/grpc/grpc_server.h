@@ -4,6 +4,12 @@
 // Compression is off (gRPC 1.51 inflates without a limit) and the port is never
 // shared with another process.
 //
+// Threads: the main thread starts and stops it. Start does not block; Shutdown
+// does, until every call has ended: the grace, and then as long as a cancelled
+// call needs to notice, which is the time of one step or of a few positions of
+// a whole encode. Calls run on threads of gRPC's own, and must not block those.
+// Ownership: borrows the services until it is gone.
+//
 // Thread-safety: Shutdown from one thread that is not gRPC's.
 // Errors of Start: INVALID_ARGUMENT names the flag (a file that is no PEM, a
 // key that is not the certificate's), UNAVAILABLE names the address that cannot

@@ -8,6 +8,11 @@
 //
 // At most max_watches Watch streams are open at once.
 //
+// Threads: answered on gRPC's own threads, so that a probe waits for no lane;
+// the lock is held for a look at a flag, and by SetReady for a walk over the
+// watchers. A Watcher owns itself until gRPC is done with it.
+// Not for: telling which model is loaded, or whether it is busy.
+//
 // Thread-safety: thread-safe. Must outlive the grpc::Server.
 
 #ifndef ALIGNSAE_SERVER_GRPC_HEALTH_SERVICE_H_

@@ -1,5 +1,9 @@
 // alignsae.v1.ModelService: what is loaded, and the tokenizer.
 //
+// Threads: gRPC's threads call the methods, which make a call and return; the
+// lanes do the work (no step runs). A method that refuses does
+// so through the reactor that it returns, never nullptr.
+//
 // Thread-safety: thread-safe. Must outlive the grpc::Server.
 
 #ifndef ALIGNSAE_SERVER_GRPC_MODEL_SERVICE_H_

@@ -1,7 +1,7 @@
 // ModelStream: the life of a call that answers with a stream while the model
-// runs. Parsed on a worker, run by the scheduler, rendered one message at a
-// time as the client takes them: `started`, what the request's events give, and
-// a `summary`, which only an OK status follows.
+// runs. Parsed in the interactive lane, run by the scheduler, rendered one
+// message at a time as the client takes them: `started`, what the request's
+// events give, and a `summary`, which only an OK status follows.
 //
 // A client that does not read is cancelled: by the scheduler while its request
 // runs (EventQueue), and here once the request has ended with messages unread.
@@ -9,9 +9,16 @@
 // A stream derives from it, says how to parse and render, and is started with
 // Begin().
 //
-// Thread-safety: made and called by gRPC and the workers; lives until gRPC is
-// done with it. Parse is called first, alone; the render functions with the
-// lock held.
+// Threads: gRPC's threads call the On... methods; the interactive lane parses,
+// submits and renders, one message a task; the step thread only puts events
+// into the queue and wakes the lane. Everything takes the stream's lock, for as
+// long as one message takes to render at most; nothing waits while it is held.
+// Ownership: the stream owns itself until gRPC is done with it, and holds its
+// model's lease as long.
+// Not for: calls with one answer (unary_call.h).
+//
+// Thread-safety: as above. Parse is called first, alone; the render functions
+// with the lock held.
 
 #ifndef ALIGNSAE_SERVER_GRPC_MODEL_STREAM_H_
 #define ALIGNSAE_SERVER_GRPC_MODEL_STREAM_H_

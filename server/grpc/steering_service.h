@@ -1,5 +1,9 @@
 // alignsae.v1.SteeringService: generates, with or without interventions.
 //
+// Threads: gRPC's threads call the methods, which make a call and return; the
+// lanes do the work (nothing here waits). A method that refuses does
+// so through the reactor that it returns, never nullptr.
+//
 // Thread-safety: thread-safe. Must outlive the grpc::Server.
 
 #ifndef ALIGNSAE_SERVER_GRPC_STEERING_SERVICE_H_

@@ -1,6 +1,9 @@
 // MetricsObserver: what the scheduler of one generation of a model tells, as
 // metrics. Made by ServedModel; lives as long as its scheduler.
 //
+// Threads: the step thread, and RPC threads for OnQueue and OnRejected; each
+// call takes a metric's lock for a moment.
+//
 // Thread-safety: as SchedulerObserver and Metrics ask.
 
 #ifndef ALIGNSAE_SERVER_REGISTRY_METRICS_OBSERVER_H_

@@ -76,12 +76,12 @@ TEST(StatusTest, ABugOfOursTellsAnIdOnly) {
 }
 
 TEST(StatusTest, OfMemoryThatRanOutAClientLearnsWhatToAskLessOf) {
-  const WireStatus wire =
-      ToWireStatus(WithReason(absl::ResourceExhaustedError(
-                                  "LibTorch: DefaultCPUAllocator: can't "
-                                  "allocate memory"),
-                              kReasonMemory),
-                   "id");
+  const WireStatus wire = ToWireStatus(
+      WithReason(
+          absl::ResourceExhaustedError("LibTorch: DefaultCPUAllocator: can't "
+                                       "allocate memory"),
+          kReasonMemory),
+      "id");
   EXPECT_EQ(wire.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_THAT(wire.status.error_message(), HasSubstr("out of memory"));
   EXPECT_THAT(wire.status.error_message(), HasSubstr("top_k"));

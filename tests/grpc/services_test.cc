@@ -313,31 +313,6 @@ TEST_F(ServicesTest, OurOwnFaultIsAnOpaqueId) {
   EXPECT_EQ(InfoOf(status).reason(), "INTERNAL");
 }
 
-TEST_F(ServicesTest, MemoryThatRanOutIsNeitherAFullQueueNorASlowReader) {
-  executor_.row_status = [](const StepRow& row) {
-    return row.start == 0 ? absl::OkStatus()
-                          : WithReason(absl::ResourceExhaustedError(
-                                           "LibTorch: can't allocate memory"),
-                                       kReasonMemory);
-  };
-  Load();
-  grpc::ClientContext context;
-  auto reader = steering_stub_->Generate(
-      &context, FromText<v1::GenerateRequest>(
-                    "prompt { token_ids { ids: 5 } } generation { "
-                    "max_new_tokens: 9 ignore_eos: true }"));
-  v1::GenerateResponse event;
-  int tokens = 0;
-  while (reader->Read(&event)) tokens += event.has_token() ? 1 : 0;
-  EXPECT_EQ(tokens, 1);  // What was made before is told.
-  const grpc::Status status = reader->Finish();
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_THAT(status.error_message(), HasSubstr("out of memory"));
-  EXPECT_THAT(status.error_message(), ::testing::Not(HasSubstr("LibTorch")));
-  EXPECT_EQ(InfoOf(status).reason(), "MEMORY");
-  EXPECT_EQ(Metric("alignsae_rejected_total{reason=\"queue_full\"}"), "0");
-}
-
 TEST_F(ServicesTest, TheEndOfTheDrainIsToldToAStream) {
   executor_.before_step = [] { absl::SleepFor(absl::Milliseconds(5)); };
   executor_.next_token = [](const std::vector<int32_t>&) { return 1; };

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "model/base/status_payload.h"
 #include "tests/grpc/services_fixture.h"
 
 namespace alignsae {
@@ -120,6 +121,32 @@ TEST_F(UnreadTest, WhatCameBeforeAFailureIsStillTold) {
   EXPECT_EQ(tokens, 60);
   EXPECT_EQ(reader->Finish().error_code(),
             grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(UnreadTest, MemoryThatRanOutIsNeitherAFullQueueNorASlowReader) {
+  executor_.row_status = [](const StepRow& row) {
+    return row.start == 0 ? absl::OkStatus()
+                          : WithReason(absl::ResourceExhaustedError(
+                                           "LibTorch: can't allocate memory"),
+                                       kReasonMemory);
+  };
+  Load();
+  grpc::ClientContext context;
+  auto reader = steering_stub_->Generate(
+      &context, FromText<v1::GenerateRequest>(
+                    "prompt { token_ids { ids: 5 } } generation { "
+                    "max_new_tokens: 9 ignore_eos: true }"));
+  v1::GenerateResponse event;
+  int tokens = 0;
+  while (reader->Read(&event)) tokens += event.has_token() ? 1 : 0;
+  EXPECT_EQ(tokens, 1);  // What was made before is told.
+  const grpc::Status status = reader->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), ::testing::HasSubstr("out of memory"));
+  EXPECT_THAT(status.error_message(),
+              ::testing::Not(::testing::HasSubstr("LibTorch")));
+  EXPECT_EQ(InfoOf(status).reason(), "MEMORY");
+  EXPECT_EQ(Metric("alignsae_rejected_total{reason=\"queue_full\"}"), "0");
 }
 
 }  // namespace

@@ -155,21 +155,20 @@ TEST(CheckApplicableWithoutConceptsTest, DefaultSourceIsRefused) {
 // RPC threads ask, where no fence catches what LibTorch throws.
 TEST(CheckApplicableTest, RunsNoOperationOfLibTorch) {
   static int operations = 0;
-  const auto count = [](const at::RecordFunction&)
-      -> std::unique_ptr<at::ObserverContext> {
+  const auto count =
+      [](const at::RecordFunction&) -> std::unique_ptr<at::ObserverContext> {
     ++operations;
     return nullptr;
   };
   const ReferenceSae reference = Reference();
   const Sae whole = SaeOf(reference);
   ASSERT_OK_AND_ASSIGN(const Sae concepts, ConceptsOf(reference));
-  const at::CallbackHandle handle =
-      at::addThreadLocalCallback(at::RecordFunctionCallback(count).scopes(
-          {at::RecordScope::FUNCTION}));
+  const at::CallbackHandle handle = at::addThreadLocalCallback(
+      at::RecordFunctionCallback(count).scopes({at::RecordScope::FUNCTION}));
   for (const Sae* sae : {&whole, &concepts}) {
-    for (Mode mode : {Mode::kAdd, Mode::kAddNormMatched, Mode::kSet,
-                      Mode::kMultiply, Mode::kAblate, Mode::kSwap,
-                      Mode::kReplace}) {
+    for (Mode mode :
+         {Mode::kAdd, Mode::kAddNormMatched, Mode::kSet, Mode::kMultiply,
+          Mode::kAblate, Mode::kSwap, Mode::kReplace}) {
       for (int slot = -1; slot <= 20; ++slot) {
         CheckApplicable(*sae, MakeIntervention(mode, slot)).IgnoreError();
         CheckApplicable(*sae, MakeIntervention(mode, slot, 3)).IgnoreError();

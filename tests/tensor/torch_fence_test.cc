@@ -46,8 +46,9 @@ TEST(TorchFenceTest, TurnsAFailedCheckIntoOneLine) {
 
 TEST(TorchFenceTest, TellsLackOfMemoryFromOtherErrors) {
   const absl::Status too_large =
-      WithTorchFence([] { return at::empty({int64_t{1} << 55}, at::kFloat); })
-          .status();
+      WithTorchFence([] {
+        return at::empty({int64_t{1} << 55}, at::kFloat);
+      }).status();
   EXPECT_THAT(too_large, StatusIs(absl::StatusCode::kResourceExhausted,
                                   HasSubstr("allocate memory")));
   const absl::Status bad_alloc =
