@@ -1,13 +1,12 @@
 #include "model/engine/feature_reader.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
-#include <omp.h>
 
 #include <algorithm>
 
 #include "model/base/status_macros.h"
+#include "model/tensor/threads.h"
 
 namespace alignsae {
 namespace {
@@ -58,9 +57,7 @@ void ReadChunk(const Sae& sae, absl::Span<ConceptReading> readings, int top_k) {
 absl::Status ReadFeaturesOf(const Sae& sae, absl::Span<ConceptReading> readings,
                             int top_k, const WhyStop& why_stop) {
   at::NoGradGuard no_grad;
-  // This thread only: the step thread keeps the others.
-  at::init_num_threads();
-  omp_set_num_threads(1);
+  ComputeAlone();  // The step thread keeps the others.
   for (size_t begin = 0; begin < readings.size(); begin += kChunk) {
     ALIGNSAE_RETURN_IF_ERROR(why_stop());
     ReadChunk(sae, readings.subspan(begin, kChunk), top_k);

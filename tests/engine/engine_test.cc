@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -278,6 +279,23 @@ TEST_F(EngineTest, AnEncodeThatNobodyWaitsForStopsBetweenChunks) {
   EXPECT_EQ(asked, 2);
   EXPECT_THAT(readings.front().top_features, SizeIs(3));
   EXPECT_THAT(readings.back().top_features, IsEmpty());
+}
+
+TEST_F(EngineTest, AnEncodeComputesOnItsOwnThreadAlone) {
+  const int before = at::get_num_threads();
+  at::set_num_threads(3);
+  StepRow row = PromptRow(0, Prompt(9, 5));
+  row.observations = {{.checkpoint = 0, .positions = {8}, .whole = true}};
+  std::vector<ConceptReading> readings = RunAlone(row).readings;
+  std::thread([&] {
+    ASSERT_TRUE(engine_->ReadFeatures(absl::MakeSpan(readings), 3, GoOn).ok());
+    EXPECT_EQ(at::get_num_threads(), 1);
+    at::parallel_for(0, 4, 1, [](int64_t, int64_t) {
+      EXPECT_FALSE(at::in_parallel_region());
+    });
+  }).join();
+  EXPECT_EQ(at::get_num_threads(), 3);
+  at::set_num_threads(before);
 }
 
 TEST_F(EngineTest, ReadingsWithoutTheirResidualHaveNoFeatures) {
