@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/quote.h"
@@ -109,7 +110,9 @@ grpc::Status Call::End(const absl::Status& ended) {
   }
   // Written by the lane: the caller may hold a lock, or be a thread of gRPC's.
   if (!line->text().empty()) {
-    env_->lanes->interactive.Schedule([line]() mutable { line.reset(); });
+    // Moved: the lane's is the last hold on it.
+    env_->lanes->interactive.Schedule(
+        [line = std::move(line)]() mutable { line.reset(); });
   }
   return wire.status;
 }
