@@ -1,7 +1,11 @@
 // AnswerCollector: gathers what the scheduler tells of a request, for RPCs that
 // answer with one message.
 //
-// Thread-safety: see RequestSink.
+// Threads: the step thread delivers and runs `on_done`, which hands the rest to
+// a lane; nothing here blocks or renders.
+// Ownership: the scheduler's request holds it until RequestDone; what `on_done`
+// holds is let go then.
+// Not for: streams, whose reader may fall behind (EventQueue).
 
 #ifndef ALIGNSAE_SERVER_API_ANSWER_COLLECTOR_H_
 #define ALIGNSAE_SERVER_API_ANSWER_COLLECTOR_H_

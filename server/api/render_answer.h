@@ -1,6 +1,9 @@
 // What the scheduler tells, as wire messages.
 //
-// Thread-safety: free functions.
+// Threads: in the interactive lane, a token, an arm or a reading at a time;
+// nothing blocks. What is rendered was checked when it was asked for, so
+// nothing here fails.
+// Not for: the sizes of answers, which reply_size.h knows before the work.
 
 #ifndef ALIGNSAE_SERVER_API_RENDER_ANSWER_H_
 #define ALIGNSAE_SERVER_API_RENDER_ANSWER_H_

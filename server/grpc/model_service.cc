@@ -1,137 +1,51 @@
 #include "server/grpc/model_service.h"
 
-#include <optional>
-#include <string>
+#include <memory>
 #include <utility>
-#include <vector>
 
-#include "absl/status/status.h"
-#include "model/base/field_error.h"
-#include "model/base/status_macros.h"
 #include "server/api/methods.h"
-#include "server/api/parse_model.h"
-#include "server/api/render_catalog.h"
-#include "server/api/reply_size.h"
-#include "server/api/utf8_stream.h"
-#include "server/config/version.h"
-#include "server/grpc/unary_call.h"
-#include "server/registry/token_text.h"
+#include "server/api/model_rpcs.h"
+#include "server/grpc/reactors.h"
 
 namespace alignsae {
-namespace {
-
-// These answers name the default checkpoint.
-v1::AnswerInfo InfoOf(const CallScope& scope) {
-  const Catalog& catalog = scope.model->catalog();
-  return RenderInfo(
-      catalog, scope.call->request_id(),
-      catalog.checkpoints.empty() ? std::nullopt : std::optional<int>(0));
-}
-
-absl::Status DoGetModel(const CallScope& scope,
-                        v1::GetModelResponse* response) {
-  const Catalog& catalog = scope.model->catalog();
-  *response->mutable_info() = InfoOf(scope);
-  *response->mutable_model() = RenderModel(catalog.model);
-  for (const CheckpointInfo& checkpoint : catalog.checkpoints) {
-    *response->add_checkpoints() = RenderCheckpoint(checkpoint);
-  }
-  *response->mutable_limits() = RenderLimits(scope.call->env().config);
-  response->set_server_version(kServerVersion);
-  response->set_bundle(catalog.bundle_name);
-  return absl::OkStatus();
-}
-
-absl::Status DoListConcepts(const CallScope& scope,
-                            const v1::ListConceptsRequest& request,
-                            v1::ListConceptsResponse* response) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<int> checkpoints,
-                            ParseListConcepts(request, scope.parse_env()));
-  *response->mutable_info() = InfoOf(scope);
-  for (int checkpoint : checkpoints) {
-    *response->add_checkpoints() =
-        RenderConcepts(scope.model->catalog().checkpoints[checkpoint]);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status DoTokenize(const CallScope& scope,
-                        const v1::TokenizeRequest& request,
-                        v1::TokenizeResponse* response) {
-  ALIGNSAE_ASSIGN_OR_RETURN(ParsedText parsed,
-                            ParseTokenize(request, scope.parse_env()));
-  const Tokenizer& tokenizer = scope.model->tokenizer();
-  *response->mutable_info() = InfoOf(scope);
-  int offset = 0;
-  for (int32_t id :
-       tokenizer.Encode(parsed.text, {.parse_special = parsed.parse_special})) {
-    v1::TokenPiece* token = response->add_tokens();
-    token->set_id(id);
-    token->set_piece(std::string(PieceBytes(tokenizer, id)));
-    token->set_byte_offset(offset);
-    token->set_special(tokenizer.IsSpecial(id));
-    offset += static_cast<int>(token->piece().size());
-  }
-  response->set_text(std::move(parsed.text));
-  return InField("text",
-                 CheckReplyBytes(static_cast<int64_t>(response->ByteSizeLong()),
-                                 scope.parse_env()));
-}
-
-absl::Status DoDetokenize(const CallScope& scope,
-                          const v1::DetokenizeRequest& request,
-                          v1::DetokenizeResponse* response) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
-                            ParseDetokenize(request, scope.parse_env()));
-  std::string bytes;
-  for (int32_t id : ids) {
-    const absl::string_view piece = PieceBytes(scope.model->tokenizer(), id);
-    bytes.append(piece.data(), piece.size());
-  }
-  *response->mutable_info() = InfoOf(scope);
-  response->set_text(ToUtf8(bytes));
-  response->set_raw(std::move(bytes));
-  return InField("token_ids",
-                 CheckReplyBytes(static_cast<int64_t>(response->ByteSizeLong()),
-                                 scope.parse_env()));
-}
-
-}  // namespace
 
 grpc::ServerUnaryReactor* ModelServiceImpl::GetModel(
-    grpc::CallbackServerContext* context, const v1::GetModelRequest*,
+    grpc::CallbackServerContext* context, const v1::GetModelRequest* request,
     v1::GetModelResponse* response) {
-  return RunInteractive(
-      env_, kRpcGetModel, context,
-      [=](const CallScope& scope) { return DoGetModel(scope, response); });
+  return RunUnary(
+      env_, kRpcGetModel, context, [=](std::shared_ptr<Call> call, Done done) {
+        alignsae::GetModel(std::move(call), request, response, std::move(done));
+      });
 }
 
 grpc::ServerUnaryReactor* ModelServiceImpl::ListConcepts(
     grpc::CallbackServerContext* context,
     const v1::ListConceptsRequest* request,
     v1::ListConceptsResponse* response) {
-  return RunInteractive(env_, kRpcListConcepts, context,
-                        [=](const CallScope& scope) {
-                          return DoListConcepts(scope, *request, response);
-                        });
+  return RunUnary(env_, kRpcListConcepts, context,
+                  [=](std::shared_ptr<Call> call, Done done) {
+                    alignsae::ListConcepts(std::move(call), request, response,
+                                           std::move(done));
+                  });
 }
 
 grpc::ServerUnaryReactor* ModelServiceImpl::Tokenize(
     grpc::CallbackServerContext* context, const v1::TokenizeRequest* request,
     v1::TokenizeResponse* response) {
-  return RunInteractive(env_, kRpcTokenize, context,
-                        [=](const CallScope& scope) {
-                          return DoTokenize(scope, *request, response);
-                        });
+  return RunUnary(
+      env_, kRpcTokenize, context, [=](std::shared_ptr<Call> call, Done done) {
+        alignsae::Tokenize(std::move(call), request, response, std::move(done));
+      });
 }
 
 grpc::ServerUnaryReactor* ModelServiceImpl::Detokenize(
     grpc::CallbackServerContext* context, const v1::DetokenizeRequest* request,
     v1::DetokenizeResponse* response) {
-  return RunInteractive(env_, kRpcDetokenize, context,
-                        [=](const CallScope& scope) {
-                          return DoDetokenize(scope, *request, response);
-                        });
+  return RunUnary(env_, kRpcDetokenize, context,
+                  [=](std::shared_ptr<Call> call, Done done) {
+                    alignsae::Detokenize(std::move(call), request, response,
+                                         std::move(done));
+                  });
 }
 
 }  // namespace alignsae

@@ -10,7 +10,7 @@
 #define ALIGNSAE_SERVER_GRPC_MODEL_SERVICE_H_
 
 #include "alignsae/v1/model_service.grpc.pb.h"
-#include "server/grpc/rpc_env.h"
+#include "server/api/rpc_env.h"
 
 namespace alignsae {
 

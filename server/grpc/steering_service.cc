@@ -2,93 +2,50 @@
 
 #include <memory>
 #include <utility>
-#include <vector>
 
-#include "model/base/random_id.h"
-#include "model/base/status_macros.h"
 #include "server/api/methods.h"
-#include "server/api/parse_generation.h"
-#include "server/api/render_answer.h"
-#include "server/grpc/generate_stream.h"
-#include "server/grpc/sweep_stream.h"
-#include "server/grpc/unary_call.h"
+#include "server/api/steering_rpcs.h"
+#include "server/grpc/reactors.h"
 
 namespace alignsae {
-namespace {
-
-// Keeps what the answer needs in `asked`, fills the answer's head and gives the
-// request away.
-template <typename Response>
-RequestSpec TakeSpec(const CallScope& scope, ParsedGeneration parsed,
-                     AskedGeneration& asked, Response* response) {
-  asked = std::move(parsed.asked);
-  RenderHead(scope.model->catalog(), scope.call->request_id(), asked,
-             parsed.spec.sequences[0].prompt, response);
-  response->set_prompt_token_count(response->prompt_token_ids_size());
-  return std::move(parsed.spec);
-}
-
-v1::ArmResult RenderArmOf(const CallScope& scope, const AskedGeneration& asked,
-                          size_t index,
-                          const std::vector<SequenceAnswer>& answers) {
-  return RenderWholeArm(asked, index, answers[index], scope.model->catalog(),
-                        scope.model->tokenizer());
-}
-
-}  // namespace
 
 grpc::ServerUnaryReactor* SteeringServiceImpl::Swap(
     grpc::CallbackServerContext* context, const v1::SwapRequest* request,
     v1::SwapResponse* response) {
-  auto asked = std::make_shared<AskedGeneration>();
-  return RunOnModel(
-      env_, kRpcSwap, context,
-      {[=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
-         ALIGNSAE_ASSIGN_OR_RETURN(
-             ParsedGeneration parsed,
-             ParseSwap(*request, scope.parse_env(), RandomUint64()));
-         return TakeSpec(scope, std::move(parsed), *asked, response);
-       },
-       [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
-         *response->mutable_baseline() = RenderArmOf(scope, *asked, 0, answers);
-         *response->mutable_steered() = RenderArmOf(scope, *asked, 1, answers);
-         return absl::OkStatus();
-       }});
+  return RunUnary(
+      env_, kRpcSwap, context, [=](std::shared_ptr<Call> call, Done done) {
+        alignsae::Swap(std::move(call), request, response, std::move(done));
+      });
 }
 
 grpc::ServerUnaryReactor* SteeringServiceImpl::Complete(
     grpc::CallbackServerContext* context, const v1::CompleteRequest* request,
     v1::CompleteResponse* response) {
-  auto asked = std::make_shared<AskedGeneration>();
-  return RunOnModel(
-      env_, kRpcComplete, context,
-      {[=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
-         ALIGNSAE_ASSIGN_OR_RETURN(
-             ParsedGeneration parsed,
-             ParseComplete(*request, scope.parse_env(), RandomUint64()));
-         return TakeSpec(scope, std::move(parsed), *asked, response);
-       },
-       [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
-         for (size_t i = 0; i < answers.size(); ++i) {
-           *response->add_arms() = RenderArmOf(scope, *asked, i, answers);
-         }
-         return absl::OkStatus();
-       }});
+  return RunUnary(
+      env_, kRpcComplete, context, [=](std::shared_ptr<Call> call, Done done) {
+        alignsae::Complete(std::move(call), request, response, std::move(done));
+      });
 }
 
 grpc::ServerWriteReactor<v1::GenerateResponse>* SteeringServiceImpl::Generate(
     grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
-  const auto stream = std::make_shared<GenerateStream>(env_, context, request);
-  stream->Begin();
-  return stream.get();
+  return RunStream<v1::GenerateResponse>(
+      env_, kRpcGenerate, context,
+      [=](std::shared_ptr<Call> call,
+          std::shared_ptr<StreamSink<v1::GenerateResponse>> sink) {
+        return alignsae::Generate(std::move(call), request, std::move(sink));
+      });
 }
 
 grpc::ServerWriteReactor<v1::SweepAlphaResponse>*
 SteeringServiceImpl::SweepAlpha(grpc::CallbackServerContext* context,
                                 const v1::SweepAlphaRequest* request) {
-  const auto stream = std::make_shared<SweepStream>(env_, context, request);
-  stream->Begin();
-  return stream.get();
+  return RunStream<v1::SweepAlphaResponse>(
+      env_, kRpcSweepAlpha, context,
+      [=](std::shared_ptr<Call> call,
+          std::shared_ptr<StreamSink<v1::SweepAlphaResponse>> sink) {
+        return alignsae::SweepAlpha(std::move(call), request, std::move(sink));
+      });
 }
 
 }  // namespace alignsae

@@ -58,6 +58,9 @@ class FakeStepExecutor : public StepExecutor {
     return absl::OkStatus();
   };
 
+  // What CheckIntervention says, which a parser asks.
+  std::function<absl::Status(const Intervention&)> check_intervention =
+      [](const Intervention&) { return absl::OkStatus(); };
   absl::Status read_features;  // What ReadFeatures says.
   // Called before every position that ReadFeatures encodes.
   std::function<void()> before_features = [] {};
@@ -85,7 +88,7 @@ class FakeStepExecutor : public StepExecutor {
 
   absl::Status CheckIntervention(
       const Intervention& intervention) const override {
-    return absl::OkStatus();
+    return check_intervention(intervention);
   }
   absl::Status ReadFeatures(absl::Span<ConceptReading> readings, int top_k,
                             const WhyStop& why_stop) const override {

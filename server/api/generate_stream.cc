@@ -1,21 +1,15 @@
-#include "server/grpc/generate_stream.h"
+#include "server/api/generate_stream.h"
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/random_id.h"
 #include "model/base/status_macros.h"
-#include "server/api/methods.h"
 #include "server/api/parse_generation.h"
 #include "server/api/render_answer.h"
 #include "server/api/render_catalog.h"
 
 namespace alignsae {
-
-GenerateStream::GenerateStream(const RpcEnv* env,
-                               grpc::CallbackServerContext* context,
-                               const v1::GenerateRequest* request)
-    : ModelStream(env, kRpcGenerate, context), request_(request) {}
 
 absl::StatusOr<RequestSpec> GenerateStream::Parse(
     const CallScope& scope, v1::GenerateResponse* started) {

@@ -4,8 +4,8 @@
 //
 // Thread-safety: immutable; what it points to is thread-safe.
 
-#ifndef ALIGNSAE_SERVER_GRPC_RPC_ENV_H_
-#define ALIGNSAE_SERVER_GRPC_RPC_ENV_H_
+#ifndef ALIGNSAE_SERVER_API_RPC_ENV_H_
+#define ALIGNSAE_SERVER_API_RPC_ENV_H_
 
 #include <atomic>
 
@@ -23,11 +23,11 @@ struct RpcEnv {
   Lanes* lanes = nullptr;
   Metrics* metrics = nullptr;
   const Clock* clock = nullptr;
-  std::atomic<int>* open_calls = nullptr;  // Not yet out of gRPC's hands.
+  std::atomic<int>* open_calls = nullptr;  // Calls that are not yet gone.
   ServerConfig config;                     // Limits, and what GetModel tells.
   EventQueue::Options unread = {};  // What a stream's reader may leave unread.
 };
 
 }  // namespace alignsae
 
-#endif  // ALIGNSAE_SERVER_GRPC_RPC_ENV_H_
+#endif  // ALIGNSAE_SERVER_API_RPC_ENV_H_

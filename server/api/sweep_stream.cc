@@ -1,10 +1,9 @@
-#include "server/grpc/sweep_stream.h"
+#include "server/api/sweep_stream.h"
 
 #include <utility>
 
 #include "model/base/random_id.h"
 #include "model/base/status_macros.h"
-#include "server/api/methods.h"
 #include "server/api/render_answer.h"
 #include "server/api/render_catalog.h"
 
@@ -31,11 +30,6 @@ SequenceAnswer CellCollector::Take(int cell) {
   MutexLock lock(&mutex_);
   return std::move(answers_[cell]);
 }
-
-SweepStream::SweepStream(const RpcEnv* env,
-                         grpc::CallbackServerContext* context,
-                         const v1::SweepAlphaRequest* request)
-    : ModelStream(env, kRpcSweepAlpha, context), request_(request) {}
 
 absl::StatusOr<RequestSpec> SweepStream::Parse(
     const CallScope& scope, v1::SweepAlphaResponse* started) {

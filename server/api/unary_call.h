@@ -1,22 +1,22 @@
-// The way of a unary RPC: off gRPC's thread, and back with one Finish.
+// The way of a unary RPC: off the transport's thread, and back with one Done.
 //
-//   gRPC thread        the handler makes the call and returns
+//   transport          makes the call and starts its function
 //   interactive lane   parses; a request for the model goes to the scheduler
 //   step thread        runs it
 //   background lane    what takes seconds, if the RPC has such work
-//   interactive lane   renders the answer and finishes the call
+//   interactive lane   renders the answer and is done
 //
 // A call waits in the lanes' and the scheduler's queues only, on no thread.
-// `request` and `response` of a handler live until its call is finished, so the
-// functions given here may use them. The call owns itself until gRPC is done
-// with it, and holds its model's lease as long.
 //
-// Thread-safety: free functions, called from gRPC's threads; they do not block.
+// Threads: the functions here are called from the transport's threads and do
+// not block. Done runs in a lane, or at once on the caller's thread when the
+// lane is full.
+// Ownership: what the work refers to (request and response) belongs to the
+// transport and lives until Done. The call and its model's lease are held until
+// then.
 
-#ifndef ALIGNSAE_SERVER_GRPC_UNARY_CALL_H_
-#define ALIGNSAE_SERVER_GRPC_UNARY_CALL_H_
-
-#include <grpcpp/grpcpp.h>
+#ifndef ALIGNSAE_SERVER_API_UNARY_CALL_H_
+#define ALIGNSAE_SERVER_API_UNARY_CALL_H_
 
 #include <functional>
 #include <memory>
@@ -26,35 +26,34 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "server/api/answer_collector.h"
+#include "server/api/call.h"
 #include "server/api/parse_env.h"
-#include "server/grpc/call.h"
-#include "server/grpc/rpc_env.h"
 
 namespace alignsae {
 
+// Takes the end of a call. Exactly once.
+using Done = std::function<void(const absl::Status&)>;
+
 // What a call works with while it runs.
 struct CallScope {
-  Call* call = nullptr;
+  std::shared_ptr<Call> call;
   ModelLease model;
 
   ParseEnv parse_env() const;
 };
 
-// What every call must pass before it is parsed: its metadata keep the rules,
+// What every call must pass before it is parsed: its ids keep the rules,
 // somebody still waits for it, and a model is loaded. UNAVAILABLE while
 // starting and draining.
-absl::StatusOr<CallScope> EnterCall(Call* call);
+absl::StatusOr<CallScope> EnterCall(std::shared_ptr<Call> call);
 
 // Why a call that finds the interactive or the background lane full is refused.
-absl::Status InteractiveBusy(Call& call);
-absl::Status BackgroundBusy(Call& call);
+absl::Status InteractiveBusy(const Call& call);
+absl::Status BackgroundBusy(const Call& call);
 
 // An RPC that needs no step: `work` fills the response, in a few milliseconds.
 using Work = std::function<absl::Status(const CallScope&)>;
-grpc::ServerUnaryReactor* RunInteractive(const RpcEnv* env,
-                                         absl::string_view method,
-                                         grpc::CallbackServerContext* context,
-                                         Work work);
+void RunInteractive(std::shared_ptr<Call> call, Work work, Done done);
 
 // An RPC that runs the model.
 using AnswerWork =
@@ -70,11 +69,8 @@ struct ModelWork {
   // Asked once the request is parsed: whether there is such work to do.
   std::function<bool()> has_background = nullptr;
 };
-grpc::ServerUnaryReactor* RunOnModel(const RpcEnv* env,
-                                     absl::string_view method,
-                                     grpc::CallbackServerContext* context,
-                                     ModelWork work);
+void RunOnModel(std::shared_ptr<Call> call, ModelWork work, Done done);
 
 }  // namespace alignsae
 
-#endif  // ALIGNSAE_SERVER_GRPC_UNARY_CALL_H_
+#endif  // ALIGNSAE_SERVER_API_UNARY_CALL_H_

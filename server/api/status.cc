@@ -1,4 +1,4 @@
-#include "server/grpc/status.h"
+#include "server/api/status.h"
 
 #include <optional>
 #include <utility>
@@ -54,7 +54,7 @@ WireStatus ToWireStatus(const absl::Status& status,
   google::rpc::Status details;
   if (ReasonOf(status) == kReasonMemory) {
     wire.internal_id = RandomId();
-    details.set_code(static_cast<int>(grpc::StatusCode::RESOURCE_EXHAUSTED));
+    details.set_code(static_cast<int>(absl::StatusCode::kResourceExhausted));
     details.set_message(absl::StrCat(
         "server: is out of memory for this request; ask for fewer prompts, "
         "arms, cells or top_k, or shorter prompts; the server's log tells more "
@@ -68,7 +68,7 @@ WireStatus ToWireStatus(const absl::Status& status,
     info.set_reason(ReasonOf(status));
   } else {
     wire.internal_id = RandomId();
-    details.set_code(static_cast<int>(grpc::StatusCode::INTERNAL));
+    details.set_code(static_cast<int>(absl::StatusCode::kInternal));
     details.set_message(
         absl::StrCat("internal error ", wire.internal_id,
                      "; the server's log tells more under this id"));
@@ -85,11 +85,12 @@ WireStatus ToWireStatus(const absl::Status& status,
         static_cast<int32_t>(milliseconds % 1000) * 1000000);
     details.add_details()->PackFrom(retry);
   } else if (absl::IsResourceExhausted(status)) {
-    // A negative pushback tells gRPC's clients not to try again (gRFC A6).
+    // A negative pushback tells clients not to try again (gRFC A6).
     wire.retry_pushback = "-1";
   }
-  wire.status = grpc::Status(static_cast<grpc::StatusCode>(details.code()),
-                             details.message(), details.SerializeAsString());
+  wire.code = static_cast<absl::StatusCode>(details.code());
+  wire.message = details.message();
+  wire.details = details.SerializeAsString();
   return wire;
 }
 

@@ -1,11 +1,13 @@
-// SweepStream: one SweepAlpha call, cell by cell (see ModelStream).
+// SweepStream: one SweepAlpha call, cell by cell, in the order in which they
+// end. A cell that was cut short is not told.
 //
-// Thread-safety: see ModelStream.
+// Threads, ownership: see ModelStream. `request` is the transport's.
 
-#ifndef ALIGNSAE_SERVER_GRPC_SWEEP_STREAM_H_
-#define ALIGNSAE_SERVER_GRPC_SWEEP_STREAM_H_
+#ifndef ALIGNSAE_SERVER_API_SWEEP_STREAM_H_
+#define ALIGNSAE_SERVER_API_SWEEP_STREAM_H_
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -13,8 +15,8 @@
 #include "model/base/mutex.h"
 #include "server/api/answer_collector.h"
 #include "server/api/asked.h"
+#include "server/api/model_stream.h"
 #include "server/api/parse_sweep.h"
-#include "server/grpc/model_stream.h"
 
 namespace alignsae {
 
@@ -41,8 +43,9 @@ class CellCollector final : public RequestSink {
 class SweepStream final : public ModelStream<v1::SweepAlphaResponse> {
  public:
   // `request` lives until the call is finished.
-  SweepStream(const RpcEnv* env, grpc::CallbackServerContext* context,
-              const v1::SweepAlphaRequest* request);
+  SweepStream(std::shared_ptr<Call> call, const v1::SweepAlphaRequest* request,
+              std::shared_ptr<StreamSink<v1::SweepAlphaResponse>> sink)
+      : ModelStream(std::move(call), std::move(sink)), request_(request) {}
 
  private:
   absl::StatusOr<RequestSpec> Parse(const CallScope& scope,
@@ -64,4 +67,4 @@ class SweepStream final : public ModelStream<v1::SweepAlphaResponse> {
 
 }  // namespace alignsae
 
-#endif  // ALIGNSAE_SERVER_GRPC_SWEEP_STREAM_H_
+#endif  // ALIGNSAE_SERVER_API_SWEEP_STREAM_H_

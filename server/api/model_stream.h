@@ -1,90 +1,84 @@
 // ModelStream: the life of a call that answers with a stream while the model
 // runs. Parsed in the interactive lane, run by the scheduler, rendered one
-// message at a time as the client takes them: `started`, what the request's
+// message at a time as the transport takes them: `started`, what the request's
 // events give, and a `summary`, which only an OK status follows.
 //
-// A client that does not read is cancelled: by the scheduler while its request
-// runs (EventQueue), and here once the request has ended with messages unread.
+// A client that does not read is ended: by the scheduler while its request runs
+// (EventQueue), and here once the request has ended with messages unread.
 //
-// A stream derives from it, says how to parse and render, and is started with
-// Begin().
+// A stream derives from it and says how to parse and render; a transport
+// derives from StreamSink and says how to write.
 //
-// Threads: gRPC's threads call the On... methods; the interactive lane parses,
-// submits and renders, one message a task; the step thread only puts events
-// into the queue and wakes the lane. Everything takes the stream's lock, for as
-// long as one message takes to render at most; nothing waits while it is held.
-// Ownership: the stream owns itself until gRPC is done with it, and holds its
-// model's lease as long.
-// Not for: calls with one answer (unary_call.h).
-//
-// Thread-safety: as above. Parse is called first, alone; the render functions
-// with the lock held.
+// Threads: Begin and OnWritten from the transport's; they do not block, but
+// for the lock, which is held while one message is rendered (well below a
+// millisecond). Parse is called first, alone, in the interactive lane; the
+// render functions there or on the transport's thread, with the lock held.
+// Ownership: the transport has the stream until the call is out of its hands;
+// the stream has the sink, so the transport drops the stream to end both.
 
-#ifndef ALIGNSAE_SERVER_GRPC_MODEL_STREAM_H_
-#define ALIGNSAE_SERVER_GRPC_MODEL_STREAM_H_
-
-#include <grpcpp/alarm.h>
-#include <grpcpp/grpcpp.h>
+#ifndef ALIGNSAE_SERVER_API_MODEL_STREAM_H_
+#define ALIGNSAE_SERVER_API_MODEL_STREAM_H_
 
 #include <memory>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "model/base/mutex.h"
 #include "model/base/status_macros.h"
 #include "model/base/status_payload.h"
 #include "model/scheduler/event_queue.h"
-#include "server/grpc/unary_call.h"
+#include "server/api/call.h"
+#include "server/api/unary_call.h"
 
 namespace alignsae {
 
+// Where a stream's messages go. Called with the stream's lock held: must not
+// block, and not call the stream.
 template <typename Response>
-class ModelStream : public grpc::ServerWriteReactor<Response>,
-                    public std::enable_shared_from_this<ModelStream<Response>> {
+class StreamSink {
  public:
-  // `method` must outlive the stream.
-  ModelStream(const RpcEnv* env, absl::string_view method,
-              grpc::CallbackServerContext* context)
-      : call_(env, method, context) {}
+  virtual ~StreamSink() = default;
+  // `message` stays as it is until OnWritten, which allows the next Write.
+  virtual void Write(const Response& message) = 0;
+  // The last call: `summary` (nullptr: none) and the end. No write is under
+  // way, or it is followed. `summary` lives as long as the stream.
+  virtual void Finish(const Response* summary, const WireStatus& status) = 0;
+  // A client that has not taken everything by then is given up. Once.
+  virtual void GiveUpAfter(absl::Duration patience) = 0;
+};
 
-  void Begin() {
-    self_ = this->shared_from_this();
-    if (!call_.env().lanes->interactive.TrySchedule(
-            [stream = self_] { stream->Run(); })) {
+template <typename Response>
+class ModelStream : public std::enable_shared_from_this<ModelStream<Response>> {
+ public:
+  ModelStream(std::shared_ptr<Call> call,
+              std::shared_ptr<StreamSink<Response>> sink)
+      : call_(std::move(call)), sink_(std::move(sink)) {}
+  virtual ~ModelStream() = default;
+
+  // Once, by the transport.
+  void Begin() ABSL_LOCKS_EXCLUDED(mutex_) {
+    if (!call_->env().lanes->interactive.TrySchedule(
+            [stream = this->shared_from_this()] { stream->Run(); })) {
       MutexLock lock(&mutex_);
-      End(InteractiveBusy(call_));
+      End(InteractiveBusy(*call_));
     }
   }
 
-  void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_) {
+  // The message is written. False: the client is gone.
+  void OnWritten(bool ok) ABSL_LOCKS_EXCLUDED(mutex_) {
     MutexLock lock(&mutex_);
     writing_ = false;
-    if (events_ != nullptr) events_->EndWrite();
+    events_->EndWrite();
     if (!ok) {
       broken_ = true;
       if (handle_.has_value()) handle_->Cancel();
     }
     PumpLocked();
-  }
-
-  void OnCancel() override ABSL_LOCKS_EXCLUDED(mutex_) {
-    MutexLock lock(&mutex_);
-    cancelled_ = true;
-    if (handle_.has_value()) handle_->Cancel();
-  }
-
-  void OnDone() override ABSL_LOCKS_EXCLUDED(mutex_) {
-    unread_alarm_.Cancel();
-    {
-      MutexLock lock(&mutex_);
-      done_ = true;
-    }
-    self_.reset();
   }
 
  protected:
@@ -100,7 +94,7 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
   virtual bool RenderEvent(RequestEvent& event, Response* message) = 0;
   virtual void RenderSummary(Response* message) = 0;
 
-  Call& call() { return call_; }
+  Call& call() { return *call_; }
   const ServedModel& model() const { return *scope_.model; }
 
  private:
@@ -116,14 +110,15 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
   }
 
   absl::Status Submit() ABSL_LOCKS_EXCLUDED(mutex_) {
-    ALIGNSAE_ASSIGN_OR_RETURN(scope_, EnterCall(&call_));
+    ALIGNSAE_ASSIGN_OR_RETURN(scope_, EnterCall(call_));
     Response started;
     ALIGNSAE_ASSIGN_OR_RETURN(RequestSpec spec, Parse(scope_, &started));
-    spec.deadline = call_.deadline();
-    spec.client = call_.client();
+    ALIGNSAE_RETURN_IF_ERROR(call_->WhyStop());
+    spec.deadline = call_->deadline();
+    spec.client = call_->client();
     auto events = std::make_shared<EventQueue>(
-        call_.env().unread, call_.env().clock,
-        [weak = this->weak_from_this(), lanes = call_.env().lanes] {
+        call_->env().unread, call_->env().clock,
+        [weak = this->weak_from_this(), lanes = call_->env().lanes] {
           lanes->interactive.Schedule([weak] {
             if (const auto stream = weak.lock()) stream->Pump();
           });
@@ -131,10 +126,10 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
     // Held over Submit, so that `started` goes out before the first event.
     MutexLock lock(&mutex_);
     ALIGNSAE_ASSIGN_OR_RETURN(
-        RequestHandle handle,
+        const RequestHandle handle,
         scope_.model->scheduler().Submit(std::move(spec), SinkBefore(events)));
-    if (cancelled_) handle.Cancel();
-    handle_ = std::move(handle);
+    call_->OnCancel([handle] { handle.Cancel(); });
+    handle_ = handle;
     events_ = std::move(events);
     message_ = std::move(started);
     Write();
@@ -153,7 +148,7 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
     const bool slow = end.has_value() && ReasonOf(*end) == kReasonSlowReader;
     if (writing_) {
       if (end.has_value()) {
-        GuardUnread(slow ? kLastChance : call_.env().unread.max_age);
+        GuardUnread(slow ? kLastChance : call_->env().unread.max_age);
       }
       return;
     }
@@ -177,23 +172,22 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
   void Write() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     writing_ = true;
     events_->BeginWrite();
-    this->StartWrite(&message_);
+    sink_->Write(message_);
   }
 
   void End(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     finished_ = true;
-    GuardUnread(call_.env().unread.max_age);
+    GuardUnread(call_->env().unread.max_age);
     // A client that went away while its request came to its end has no answer.
     const absl::Status told = status.ok() && broken_
                                   ? absl::CancelledError("the client went away")
                                   : status;
-    if (!told.ok()) {
-      this->Finish(call_.End(told));
-      return;
+    const bool whole = told.ok();
+    if (whole) {
+      message_.Clear();
+      RenderSummary(&message_);
     }
-    message_.Clear();
-    RenderSummary(&message_);
-    this->StartWriteAndFinish(&message_, grpc::WriteOptions(), call_.End(told));
+    sink_->Finish(whole ? &message_ : nullptr, call_->End(told));
   }
 
   // The request has ended: what is unread by `patience` from now is given up.
@@ -201,22 +195,12 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (guarded_) return;
     guarded_ = true;
-    unread_alarm_.Set(absl::ToChronoTime(absl::Now() + patience),
-                      [weak = this->weak_from_this()](bool expired) {
-                        const auto stream = weak.lock();
-                        if (expired && stream) stream->GiveUp();
-                      });
+    sink_->GiveUpAfter(patience);
   }
 
-  void GiveUp() ABSL_LOCKS_EXCLUDED(mutex_) {
-    MutexLock lock(&mutex_);
-    if (!done_) call_.context()->TryCancel();
-  }
-
-  Call call_;
+  const std::shared_ptr<Call> call_;
+  const std::shared_ptr<StreamSink<Response>> sink_;
   CallScope scope_;
-  std::shared_ptr<ModelStream> self_;  // Until gRPC is done with it.
-  grpc::Alarm unread_alarm_;
 
   Mutex mutex_;
   std::shared_ptr<EventQueue> events_ ABSL_GUARDED_BY(mutex_);
@@ -224,12 +208,10 @@ class ModelStream : public grpc::ServerWriteReactor<Response>,
   Response message_ ABSL_GUARDED_BY(mutex_);  // Being written.
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;  // The client is gone.
-  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   bool guarded_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
-  bool done_ ABSL_GUARDED_BY(mutex_) = false;  // The context is gone.
 };
 
 }  // namespace alignsae
 
-#endif  // ALIGNSAE_SERVER_GRPC_MODEL_STREAM_H_
+#endif  // ALIGNSAE_SERVER_API_MODEL_STREAM_H_

@@ -1,25 +1,30 @@
-// GenerateStream: one Generate call, token by token (see ModelStream).
+// GenerateStream: one Generate call, token by token: `started`, a message for
+// each token and reading, the end of each arm, and the summary with the whole
+// texts and receipts. Texts of the messages are whole characters.
 //
-// Thread-safety: see ModelStream.
+// Threads, ownership: see ModelStream. `request` is the transport's.
 
-#ifndef ALIGNSAE_SERVER_GRPC_GENERATE_STREAM_H_
-#define ALIGNSAE_SERVER_GRPC_GENERATE_STREAM_H_
+#ifndef ALIGNSAE_SERVER_API_GENERATE_STREAM_H_
+#define ALIGNSAE_SERVER_API_GENERATE_STREAM_H_
 
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "alignsae/v1/steering_service.pb.h"
 #include "server/api/asked.h"
+#include "server/api/model_stream.h"
 #include "server/api/utf8_stream.h"
-#include "server/grpc/model_stream.h"
 
 namespace alignsae {
 
 class GenerateStream final : public ModelStream<v1::GenerateResponse> {
  public:
   // `request` lives until the call is finished.
-  GenerateStream(const RpcEnv* env, grpc::CallbackServerContext* context,
-                 const v1::GenerateRequest* request);
+  GenerateStream(std::shared_ptr<Call> call, const v1::GenerateRequest* request,
+                 std::shared_ptr<StreamSink<v1::GenerateResponse>> sink)
+      : ModelStream(std::move(call), std::move(sink)), request_(request) {}
 
  private:
   // What an arm has said so far.
@@ -41,4 +46,4 @@ class GenerateStream final : public ModelStream<v1::GenerateResponse> {
 
 }  // namespace alignsae
 
-#endif  // ALIGNSAE_SERVER_GRPC_GENERATE_STREAM_H_
+#endif  // ALIGNSAE_SERVER_API_GENERATE_STREAM_H_

@@ -1,0 +1,123 @@
+#include "server/api/call.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/field_error.h"
+#include "model/base/quote.h"
+#include "model/base/random_id.h"
+#include "model/base/status_payload.h"
+#include "server/api/reply_size.h"
+#include "server/process/log.h"
+
+namespace alignsae {
+namespace {
+
+constexpr absl::Duration kDeadlineSlack = absl::Milliseconds(50);
+
+}  // namespace
+
+Call::Call(const RpcEnv* env, absl::string_view method, const Caller& caller)
+    : env_(env),
+      method_(method),
+      start_(env->clock->Now()),
+      request_id_(CheckedId(kRequestIdKey, caller.request_id)),
+      client_(CheckedId(kClientIdKey, caller.client)),
+      deadline_(std::min(
+          caller.deadline,
+          start_ + absl::Seconds(env->config.limits.max_deadline_seconds))) {
+  ++*env_->open_calls;
+  env_->metrics->RpcStarted(method_);
+  if (client_.empty()) client_ = caller.host;
+  if (request_id_.empty()) request_id_ = RandomId();
+}
+
+std::string Call::CheckedId(absl::string_view key, const std::string& value) {
+  if (value.size() > kMaxRequestIdBytes) {
+    status_ = InvalidField(
+        key, absl::StrCat("have at most ", kMaxRequestIdBytes, " bytes"),
+        value.size());
+    return "";
+  }
+  // They are sent back as metadata, which other bytes cannot be.
+  if (!std::all_of(value.begin(), value.end(),
+                   [](char c) { return c >= 0x20 && c <= 0x7e; })) {
+    status_ = InvalidField(key, "be printable ASCII", Quoted(value));
+    return "";
+  }
+  return value;
+}
+
+void Call::Cancel() {
+  std::function<void()> stop;
+  {
+    MutexLock lock(&mutex_);
+    cancelled_ = true;
+    stop = std::exchange(stop_, nullptr);
+  }
+  if (stop != nullptr) stop();
+}
+
+bool Call::cancelled() const {
+  MutexLock lock(&mutex_);
+  return cancelled_;
+}
+
+void Call::OnCancel(std::function<void()> stop) {
+  {
+    MutexLock lock(&mutex_);
+    if (!cancelled_) {
+      stop_ = std::move(stop);
+      return;
+    }
+  }
+  stop();
+}
+
+absl::Status Call::WhyStop() const {
+  if (env_->clock->Now() >= deadline_) {
+    return absl::DeadlineExceededError("deadline: has passed");
+  }
+  if (cancelled()) return absl::CancelledError("the client cancelled the call");
+  return absl::OkStatus();
+}
+
+WireStatus Call::End(const absl::Status& ended) {
+  {
+    MutexLock lock(&mutex_);
+    stop_ = nullptr;
+  }
+  // A transport cancels a call at its deadline, as the client's clock has it.
+  const absl::Status status =
+      absl::IsCancelled(ended) &&
+              env_->clock->Now() >= deadline_ - kDeadlineSlack
+          ? absl::DeadlineExceededError("deadline: has passed")
+          : ended;
+  WireStatus wire = ToWireStatus(status, request_id_);
+  const absl::Duration took = env_->clock->Now() - start_;
+  const std::string code = absl::StatusCodeToString(wire.code);
+  env_->metrics->RpcFinished(method_, code, took);
+  auto line = std::make_shared<LogLine>(
+      wire.internal_id.empty() ? LogLevel::kInfo : LogLevel::kError, "rpc");
+  line->Add("method", method_)
+      .Add("request_id", request_id_)
+      .Add("code", code)
+      .Add("duration_ms", absl::ToDoubleMilliseconds(took))
+      .Add("prompt_tokens", prompt_tokens_)
+      .Add("generated_tokens", generated_tokens_);
+  if (!status.ok()) line->Add("reason", ReasonOf(status));
+  if (!wire.internal_id.empty()) {
+    line->Add("error_id", wire.internal_id).Add("error", status.ToString());
+  }
+  // Written by the lane: the caller may hold a lock, or be a transport's
+  // thread.
+  if (!line->text().empty()) {
+    env_->lanes->interactive.Schedule(
+        [line = std::move(line)]() mutable { line.reset(); });
+  }
+  return wire;
+}
+
+}  // namespace alignsae

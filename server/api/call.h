@@ -1,0 +1,100 @@
+// Call: the life of one RPC, whatever the transport: who calls, until when,
+// whether anybody still waits, metrics and one log line. Never with prompt
+// text.
+//
+// The transport makes it when the RPC arrives, tells it of a cancel, and sends
+// what End gives. Shared by the transport and the work that is under way: it is
+// gone with the last of them, and counts in RpcEnv::open_calls until then.
+//
+// Threads: Cancel, cancelled, OnCancel and WhyStop from any; the rest by
+// whoever works on the call, one at a time. Nothing blocks.
+// Not for: the request and the answer, which are the RPC's function's.
+
+#ifndef ALIGNSAE_SERVER_API_CALL_H_
+#define ALIGNSAE_SERVER_API_CALL_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "model/base/mutex.h"
+#include "server/api/rpc_env.h"
+#include "server/api/status.h"
+
+namespace alignsae {
+
+// The metadata, or headers, that every call may have.
+inline constexpr char kRequestIdKey[] = "x-request-id";
+inline constexpr char kClientIdKey[] = "x-client-id";
+
+// What a transport knows of a call.
+struct Caller {
+  std::string request_id;  // Of x-request-id; empty: one is made.
+  std::string client;      // Of x-client-id; empty: the host counts as client.
+  std::string host;        // Without its port.
+  absl::Time deadline = absl::InfiniteFuture();
+};
+
+class Call {
+ public:
+  // `method` ("Service/Method") and `env` must outlive the call.
+  Call(const RpcEnv* env, absl::string_view method, const Caller& caller);
+  ~Call() { --*env_->open_calls; }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  // Not OK when an id of the caller breaks its rule: at most
+  // kMaxRequestIdBytes bytes of printable ASCII.
+  const absl::Status& status() const { return status_; }
+  const std::string& request_id() const { return request_id_; }
+  // Who calls, for taking turns.
+  const std::string& client() const { return client_; }
+  // The client's deadline, at most max_deadline_seconds from the start.
+  absl::Time deadline() const { return deadline_; }
+  const RpcEnv& env() const { return *env_; }
+
+  // Nobody waits for the answer any more.
+  void Cancel() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool cancelled() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // `stop` runs at the cancel, on its thread; here and now when it has been, so
+  // that a cancel is not lost that came before there was something to stop. It
+  // must not block, and is the only one.
+  void OnCancel(std::function<void()> stop) ABSL_LOCKS_EXCLUDED(mutex_);
+  // OK while somebody waits for the answer: DEADLINE_EXCEEDED, CANCELLED.
+  absl::Status WhyStop() const;
+
+  // For the log line.
+  void AddTokens(int prompt, int generated) {
+    prompt_tokens_ += prompt;
+    generated_tokens_ += generated;
+  }
+
+  // Counts the end, hands the log line to the interactive lane and gives what
+  // to tell the client. Once; under a lock too.
+  WireStatus End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  // `value`, if it keeps the rule of ids; else empty, and status_ tells.
+  std::string CheckedId(absl::string_view key, const std::string& value);
+
+  const RpcEnv* const env_;
+  const absl::string_view method_;
+  const absl::Time start_;
+  absl::Status status_;  // Before the ids: their check writes it.
+  std::string request_id_;
+  std::string client_;
+  absl::Time deadline_;
+  int prompt_tokens_ = 0;
+  int generated_tokens_ = 0;
+
+  mutable Mutex mutex_;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  std::function<void()> stop_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_SERVER_API_CALL_H_

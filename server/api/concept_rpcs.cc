@@ -1,0 +1,106 @@
+#include "server/api/concept_rpcs.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/base/status_macros.h"
+#include "server/api/parse_readout.h"
+#include "server/api/render_answer.h"
+#include "server/registry/token_text.h"
+
+namespace alignsae {
+namespace {
+
+// What is known of the answer before the model runs.
+void RenderAskedRead(const CallScope& scope, const ParsedReadout& parsed,
+                     v1::ReadConceptsResponse* response) {
+  RenderReadoutHead(scope.model->catalog(), scope.call->request_id(),
+                    parsed.checkpoint, response);
+  int tokens = 0;
+  for (const SequenceSpec& sequence : parsed.spec.sequences) {
+    response->add_readings()->mutable_prompt_token_ids()->Assign(
+        sequence.prompt.begin(), sequence.prompt.end());
+    tokens += static_cast<int>(sequence.prompt.size());
+  }
+  response->set_prompt_token_count(tokens);
+}
+
+void RenderAskedInspection(const CallScope& scope, const ParsedReadout& parsed,
+                           v1::InspectSlotsResponse* response) {
+  RenderReadoutHead(scope.model->catalog(), scope.call->request_id(),
+                    parsed.checkpoint, response);
+  const std::vector<int32_t>& prompt = parsed.spec.sequences[0].prompt;
+  response->mutable_prompt_token_ids()->Assign(prompt.begin(), prompt.end());
+  response->set_top_k(parsed.top_k);
+}
+
+void RenderInspection(const CallScope& scope,
+                      const std::vector<SequenceAnswer>& answers,
+                      v1::InspectSlotsResponse* response) {
+  const ServedModel& model = *scope.model;
+  for (const ConceptReading& reading : answers[0].finished.readings) {
+    v1::TokenSlots* row = response->add_tokens();
+    const int32_t id = response->prompt_token_ids(reading.position);
+    row->set_token_id(id);
+    row->set_piece(std::string(PieceBytes(model.tokenizer(), id)));
+    *row->mutable_reading() = RenderReading(reading, model.catalog());
+    if (response->top_k() > 0) {
+      *row->mutable_features() = RenderFeatures(reading);
+    }
+  }
+}
+
+}  // namespace
+
+void ReadConcepts(std::shared_ptr<Call> call,
+                  const v1::ReadConceptsRequest* request,
+                  v1::ReadConceptsResponse* response, Done done) {
+  RunOnModel(
+      std::move(call),
+      {[=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
+         ALIGNSAE_ASSIGN_OR_RETURN(
+             ParsedReadout parsed,
+             ParseReadConcepts(*request, scope.parse_env()));
+         RenderAskedRead(scope, parsed, response);
+         return std::move(parsed.spec);
+       },
+       [=](const CallScope& scope,
+           std::vector<SequenceAnswer>& answers) -> absl::Status {
+         for (size_t i = 0; i < answers.size(); ++i) {
+           *response->mutable_readings(static_cast<int>(i))->mutable_reading() =
+               RenderReading(answers[i].finished.readings.front(),
+                             scope.model->catalog());
+         }
+         return absl::OkStatus();
+       }},
+      std::move(done));
+}
+
+void InspectSlots(std::shared_ptr<Call> call,
+                  const v1::InspectSlotsRequest* request,
+                  v1::InspectSlotsResponse* response, Done done) {
+  RunOnModel(
+      std::move(call),
+      {[=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
+         ALIGNSAE_ASSIGN_OR_RETURN(
+             ParsedReadout parsed,
+             ParseInspectSlots(*request, scope.parse_env()));
+         RenderAskedInspection(scope, parsed, response);
+         return std::move(parsed.spec);
+       },
+       [=](const CallScope& scope,
+           std::vector<SequenceAnswer>& answers) -> absl::Status {
+         RenderInspection(scope, answers, response);
+         return absl::OkStatus();
+       },
+       [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
+         return scope.model->executor().ReadFeatures(
+             absl::MakeSpan(answers[0].finished.readings), response->top_k(),
+             [call = scope.call] { return call->WhyStop(); });
+       },
+       [=] { return response->top_k() > 0; }},
+      std::move(done));
+}
+
+}  // namespace alignsae

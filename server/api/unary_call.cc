@@ -1,0 +1,157 @@
+#include "server/api/unary_call.h"
+
+#include <memory>
+#include <utility>
+
+#include "model/base/status_macros.h"
+#include "model/base/status_payload.h"
+
+namespace alignsae {
+namespace {
+
+constexpr absl::Duration kRetryInteractive = absl::Milliseconds(200);
+constexpr absl::Duration kRetryBackground = absl::Seconds(5);
+
+absl::Status LaneFull(const Call& call, absl::string_view sentence,
+                      absl::Duration retry) {
+  call.env().metrics->CountRejected(Rejection::kQueueFull);
+  return WithRetryAfter(
+      WithReason(absl::ResourceExhaustedError(sentence), kReasonQueueFull),
+      retry);
+}
+
+// One call on its way. Alive as long as somebody has it: the lane or the
+// scheduler that it waits in.
+class ModelCall final : public std::enable_shared_from_this<ModelCall> {
+ public:
+  ModelCall(std::shared_ptr<Call> call, ModelWork work, Done done)
+      : call_(std::move(call)),
+        work_(std::move(work)),
+        done_(std::move(done)) {}
+
+  void Begin() {
+    if (!call_->env().lanes->interactive.TrySchedule(
+            [self = shared_from_this()] { self->Run(); })) {
+      done_(InteractiveBusy(*call_));
+    }
+  }
+
+ private:
+  // In the interactive lane.
+  void Run() {
+    const absl::Status status = Submit();
+    if (!status.ok()) done_(status);
+  }
+
+  absl::Status Submit() {
+    ALIGNSAE_ASSIGN_OR_RETURN(scope_, EnterCall(call_));
+    ALIGNSAE_ASSIGN_OR_RETURN(RequestSpec spec, work_.parse(scope_));
+    ALIGNSAE_RETURN_IF_ERROR(call_->WhyStop());
+    spec.deadline = call_->deadline();
+    spec.client = call_->client();
+    auto collector = std::make_shared<AnswerCollector>(
+        spec.sequences.size(),
+        [self = shared_from_this()](absl::Status status,
+                                    std::vector<SequenceAnswer> answers) {
+          self->Continue(std::move(status), std::move(answers));
+        });
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const RequestHandle handle,
+        scope_.model->scheduler().Submit(std::move(spec), collector));
+    call_->OnCancel([handle] { handle.Cancel(); });
+    return absl::OkStatus();
+  }
+
+  // On the step thread: what is left to do goes to its lane.
+  void Continue(absl::Status status, std::vector<SequenceAnswer> answers) {
+    const auto shared =
+        std::make_shared<std::vector<SequenceAnswer>>(std::move(answers));
+    if (!status.ok() || work_.background == nullptr ||
+        !work_.has_background()) {
+      Answer(status, shared);
+      return;
+    }
+    if (!call_->env().lanes->background.TrySchedule(
+            [self = shared_from_this(), shared] {
+              absl::Status worked = self->call_->WhyStop();
+              if (worked.ok()) {
+                worked = self->work_.background(self->scope_, *shared);
+              }
+              self->Answer(worked, shared);
+            })) {
+      Answer(BackgroundBusy(*call_), shared);
+    }
+  }
+
+  void Answer(const absl::Status& status,
+              std::shared_ptr<std::vector<SequenceAnswer>> answers) {
+    call_->env().lanes->interactive.Schedule(
+        [self = shared_from_this(), status, answers = std::move(answers)] {
+          self->Render(status, *answers);
+        });
+  }
+
+  void Render(absl::Status status, std::vector<SequenceAnswer>& answers) {
+    for (const SequenceAnswer& answer : answers) {
+      call_->AddTokens(answer.finished.prompt_tokens,
+                       answer.finished.generated_tokens);
+    }
+    if (status.ok()) status = work_.render(scope_, answers);
+    done_(status);
+  }
+
+  const std::shared_ptr<Call> call_;
+  const ModelWork work_;
+  const Done done_;
+  CallScope scope_;  // Written before Submit, read after RequestDone.
+};
+
+}  // namespace
+
+ParseEnv CallScope::parse_env() const {
+  return {&model->catalog(), &model->tokenizer(), &call->env().config.limits,
+          [model = model](const Intervention& intervention) {
+            return model->executor().CheckIntervention(intervention);
+          }};
+}
+
+absl::StatusOr<CallScope> EnterCall(std::shared_ptr<Call> call) {
+  ALIGNSAE_RETURN_IF_ERROR(call->status());
+  ALIGNSAE_RETURN_IF_ERROR(call->WhyStop());
+  absl::StatusOr<ModelLease> model = call->env().models->Acquire(kDefaultModel);
+  if (absl::IsUnavailable(model.status())) {
+    call->env().metrics->CountRejected(
+        ReasonOf(model.status()) == kReasonStarting ? Rejection::kStarting
+                                                    : Rejection::kDraining);
+  }
+  ALIGNSAE_RETURN_IF_ERROR(model.status());
+  return CallScope{std::move(call), *std::move(model)};
+}
+
+absl::Status InteractiveBusy(const Call& call) {
+  return LaneFull(call, "server: has too many requests waiting to be parsed",
+                  kRetryInteractive);
+}
+
+absl::Status BackgroundBusy(const Call& call) {
+  return LaneFull(call,
+                  "server: has too many encodes of whole SAEs waiting; ask "
+                  "without top_k, or later",
+                  kRetryBackground);
+}
+
+void RunInteractive(std::shared_ptr<Call> call, Work work, Done done) {
+  WorkerPool& lane = call->env().lanes->interactive;
+  const bool taken = lane.TrySchedule([call, work = std::move(work), done] {
+    const absl::StatusOr<CallScope> scope = EnterCall(call);
+    done(scope.ok() ? work(*scope) : scope.status());
+  });
+  if (!taken) done(InteractiveBusy(*call));
+}
+
+void RunOnModel(std::shared_ptr<Call> call, ModelWork work, Done done) {
+  std::make_shared<ModelCall>(std::move(call), std::move(work), std::move(done))
+      ->Begin();
+}
+
+}  // namespace alignsae

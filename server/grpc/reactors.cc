@@ -1,0 +1,87 @@
+#include "server/grpc/reactors.h"
+
+#include <chrono>
+#include <string>
+
+namespace alignsae {
+namespace {
+
+std::string MetadataOf(const grpc::CallbackServerContext& context,
+                       const char* key) {
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find(key);
+  if (found == metadata.end()) return "";
+  return std::string(found->second.data(), found->second.size());
+}
+
+// "ipv4:10.0.0.7:51234" -> "ipv4:10.0.0.7": the connections of one host count
+// as one client.
+std::string HostOf(const std::string& peer) {
+  const size_t colon = peer.rfind(':');
+  const bool has_port =
+      colon != std::string::npos && peer.rfind("unix", 0) != 0;
+  return has_port ? peer.substr(0, colon) : peer;
+}
+
+class UnaryReactor final : public grpc::ServerUnaryReactor,
+                           public std::enable_shared_from_this<UnaryReactor> {
+ public:
+  UnaryReactor(const RpcEnv* env, absl::string_view method,
+               grpc::CallbackServerContext* context)
+      : context_(context), call_(StartCall(env, method, context)) {}
+
+  void Start(const StartUnary& start) {
+    self_ = shared_from_this();
+    start(call_, [self = self_](const absl::Status& status) {
+      self->Finish(ToGrpc(self->call_->End(status), self->context_));
+    });
+  }
+
+  void OnCancel() override { call_->Cancel(); }
+  void OnDone() override { self_.reset(); }
+
+ private:
+  grpc::CallbackServerContext* const context_;
+  const std::shared_ptr<Call> call_;
+  std::shared_ptr<UnaryReactor> self_;  // Until OnDone.
+};
+
+}  // namespace
+
+Caller CallerOf(const grpc::CallbackServerContext& context) {
+  Caller caller;
+  caller.request_id = MetadataOf(context, kRequestIdKey);
+  caller.client = MetadataOf(context, kClientIdKey);
+  caller.host = HostOf(context.peer());
+  const auto deadline = context.deadline();
+  if (deadline != std::chrono::system_clock::time_point::max()) {
+    caller.deadline = absl::FromChrono(deadline);
+  }
+  return caller;
+}
+
+grpc::Status ToGrpc(const WireStatus& wire,
+                    grpc::CallbackServerContext* context) {
+  if (!wire.retry_pushback.empty()) {
+    context->AddTrailingMetadata(kRetryPushbackKey, wire.retry_pushback);
+  }
+  return grpc::Status(static_cast<grpc::StatusCode>(wire.code), wire.message,
+                      wire.details);
+}
+
+std::shared_ptr<Call> StartCall(const RpcEnv* env, absl::string_view method,
+                                grpc::CallbackServerContext* context) {
+  auto call = std::make_shared<Call>(env, method, CallerOf(*context));
+  context->AddInitialMetadata(kRequestIdKey, call->request_id());
+  return call;
+}
+
+grpc::ServerUnaryReactor* RunUnary(const RpcEnv* env, absl::string_view method,
+                                   grpc::CallbackServerContext* context,
+                                   const StartUnary& start) {
+  const auto reactor = std::make_shared<UnaryReactor>(env, method, context);
+  reactor->Start(start);
+  return reactor.get();
+}
+
+}  // namespace alignsae
