@@ -45,6 +45,8 @@ class JsonObject {
   // Every key is one of `known`.
   absl::Status OnlyKeys(std::initializer_list<absl::string_view> known) const;
 
+  bool Has(absl::string_view key) const { return Find(key) != nullptr; }
+
   // The value of a key that must be there, with its type.
   absl::StatusOr<std::string> String(absl::string_view key) const;
   absl::StatusOr<double> FiniteNumber(absl::string_view key) const;

@@ -1,7 +1,6 @@
 #include "model/bundle/bundle.h"
 
 #include <filesystem>
-#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -13,6 +12,7 @@
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/families.h"
+#include "model/bundle/files.h"
 #include "model/bundle/generation_config.h"
 #include "model/io/weights_file.h"
 #include "model/tensor/torch_fence.h"
@@ -43,20 +43,62 @@ std::string LastPart(const std::string& directory) {
   return path.filename().string();
 }
 
-// Hashes the weights at `path` when asked to. `expected`: bundle.json's hash;
-// empty: there is none to compare with.
-absl::StatusOr<std::optional<HashedFile>> VerifyHash(
-    const std::string& path, const std::string& expected,
-    const BundleOptions& options) {
-  if (!options.verify_hashes) return std::nullopt;
-  ALIGNSAE_ASSIGN_OR_RETURN(HashedFile file, HashedFile::Of(path));
-  if (!expected.empty() && file.sha256() != expected) {
-    return absl::DataLossError(
-        absl::StrCat(path, ": sha256: must be ", expected,
-                     " as in bundle.json, got ", file.sha256()));
+// The files of a bundle that decide what it answers, hashed before they are
+// loaded. One object a load.
+class VerifiedFiles {
+ public:
+  VerifiedFiles(std::string root, bool verify)
+      : root_(std::move(root)), verify_(verify) {}
+
+  // Every file that bundle.json lists has its hash, and no other lies where
+  // the loaders look.
+  absl::Status CheckListed(const Manifest& manifest) {
+    if (!verify_) return absl::OkStatus();
+    for (const auto& [path, sha256] : manifest.files) {
+      ALIGNSAE_RETURN_IF_ERROR(Hash(absl::StrCat(root_, "/", path), sha256));
+    }
+    ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<std::string> present,
+                              FilesThatDecide(root_, manifest));
+    for (const std::string& path : present) {
+      if (manifest.files.count(path) > 0) continue;
+      return absl::DataLossError(absl::StrCat(
+          root_, "/", path,
+          ": must be listed in bundle.json's files, or not be there"));
+    }
+    return absl::OkStatus();
   }
-  return std::make_optional(std::move(file));
-}
+
+  // The hash of a file that nothing lists; "" when files are not hashed.
+  absl::StatusOr<std::string> HashOf(const std::string& path) {
+    if (!verify_) return std::string();
+    ALIGNSAE_RETURN_IF_ERROR(Hash(path, ""));
+    return files_.back().sha256();
+  }
+
+  // Nobody wrote to them while they were read.
+  absl::Status CheckUnchanged() const {
+    for (const HashedFile& file : files_) {
+      ALIGNSAE_RETURN_IF_ERROR(file.CheckUnchanged());
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status Hash(const std::string& path, const std::string& expected) {
+    ALIGNSAE_ASSIGN_OR_RETURN(HashedFile file, HashedFile::Of(path));
+    if (!expected.empty() && file.sha256() != expected) {
+      return absl::DataLossError(
+          absl::StrCat(path, ": sha256: must be ", expected,
+                       " as in bundle.json, got ", file.sha256()));
+    }
+    files_.push_back(std::move(file));
+    return absl::OkStatus();
+  }
+
+  std::string root_;
+  bool verify_;
+  std::vector<HashedFile> files_;
+};
 
 // The tokenizer may know fewer tokens than the model (whose embedding is often
 // padded), never more: its ids index the embedding.
@@ -97,7 +139,7 @@ absl::Status CheckFits(const std::string& directory, const SaeConfig& sae,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<ConceptInfo>> ConceptsOf(const Sae& sae) {
+absl::StatusOr<std::vector<Concept>> ConceptsOf(const Sae& sae) {
   // ||d_j|| of every concept, [R].
   ALIGNSAE_ASSIGN_OR_RETURN(const at::Tensor norms, WithTorchFence([&sae] {
                               return sae.concept_decoder()
@@ -105,16 +147,9 @@ absl::StatusOr<std::vector<ConceptInfo>> ConceptsOf(const Sae& sae) {
                                   .to(at::kCPU, at::kDouble)
                                   .contiguous();
                             }));
-  std::vector<ConceptInfo> concepts;
-  for (const SaeConcept& entry : sae.config().concepts) {
-    concepts.push_back(
-        {.name = entry.name,
-         .slot = entry.slot,
-         .description = entry.description,
-         .example = entry.example,
-         .active_mean = entry.active_mean,
-         .threshold = entry.threshold,
-         .decoder_norm = norms.data_ptr<double>()[concepts.size()]});
+  std::vector<Concept> concepts = sae.config().concepts;
+  for (size_t r = 0; r < concepts.size(); ++r) {
+    concepts[r].decoder_norm = norms.data_ptr<double>()[r];
   }
   return concepts;
 }
@@ -124,12 +159,13 @@ class Assembly {
  public:
   explicit Assembly(const BundleOptions& options) : options_(options) {}
 
-  // `sha256`: bundle.json's, or empty.
+  // `sha256`: of model.safetensors.
   absl::Status AddModel(const std::string& directory, const std::string& name,
                         const std::string& sha256);
-  // `entry`: bundle.json's, or null.
+  // `sha256`: of sae_weights.safetensors. `entry`: bundle.json's, or null.
   absl::Status AddCheckpoint(const std::string& directory,
-                             const std::string& name, const ManifestSae* entry);
+                             const std::string& name, const std::string& sha256,
+                             const ManifestSae* entry);
   Catalog& catalog() { return catalog_; }
   std::shared_ptr<const Bundle> Finish();
 
@@ -142,24 +178,17 @@ class Assembly {
 absl::Status Assembly::AddModel(const std::string& directory,
                                 const std::string& name,
                                 const std::string& sha256) {
-  // Before hashing: without that file there is nothing to hash.
-  ALIGNSAE_RETURN_IF_ERROR(CheckWeightsFile(directory));
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::optional<HashedFile> weights,
-      VerifyHash(absl::StrCat(directory, "/model.safetensors"), sha256,
-                 options_));
   absl::StatusOr<Tokenizer> tokenizer = Tokenizer::Load(directory);
   if (!tokenizer.ok()) return InDirectory(directory, tokenizer.status());
   absl::StatusOr<LoadedTransformer> loaded =
       LoadTransformer(directory, options_.device, options_.weight_type);
   if (!loaded.ok()) return InDirectory(directory, loaded.status());
-  if (weights) ALIGNSAE_RETURN_IF_ERROR(weights->CheckUnchanged());
 
   const TransformerFacts& facts = loaded->model->facts();
   ALIGNSAE_RETURN_IF_ERROR(CheckVocabulary(directory, *tokenizer, facts));
   ModelInfo& info = catalog_.model;
   info.name = name;
-  info.sha256 = weights ? weights->sha256() : sha256;
+  info.sha256 = sha256;
   info.n_layer = facts.n_layer;
   info.n_head = facts.n_head;
   info.d_model = facts.d_model;
@@ -181,25 +210,20 @@ absl::Status Assembly::AddModel(const std::string& directory,
 
 absl::Status Assembly::AddCheckpoint(const std::string& directory,
                                      const std::string& name,
+                                     const std::string& sha256,
                                      const ManifestSae* entry) {
-  const std::string expected = entry == nullptr ? "" : entry->sha256;
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::optional<HashedFile> weights,
-      VerifyHash(absl::StrCat(directory, "/sae_weights.safetensors"), expected,
-                 options_));
   absl::StatusOr<Sae> sae = Sae::Load(
       directory,
       options_.whole_sae ? Sae::LoadMode::kWhole : Sae::LoadMode::kConceptsOnly,
       options_.device);
   if (!sae.ok()) return InDirectory(directory, sae.status());
-  if (weights) ALIGNSAE_RETURN_IF_ERROR(weights->CheckUnchanged());
 
   const SaeConfig& config = sae->config();
   ALIGNSAE_RETURN_IF_ERROR(
       CheckFits(directory, config, bundle_.model->facts()));
   CheckpointInfo info;
   info.name = name;
-  info.sha256 = weights ? weights->sha256() : expected;
+  info.sha256 = sha256;
   info.hook = config.hook;
   info.activation = std::string(SaeActivationName(config.activation));
   info.scale = config.scale;
@@ -232,15 +256,20 @@ absl::StatusOr<std::shared_ptr<const Bundle>> LoadBundle(
   absl::StatusOr<Manifest> manifest = ParseManifest(json);
   if (!manifest.ok()) return InDirectory(directory, manifest.status());
 
+  VerifiedFiles files(directory, options.verify_hashes);
+  ALIGNSAE_RETURN_IF_ERROR(files.CheckListed(*manifest));
   Assembly assembly(options);
   ALIGNSAE_RETURN_IF_ERROR(
       assembly.AddModel(absl::StrCat(directory, "/", manifest->model_path),
                         manifest->name, manifest->model_sha256));
   for (const ManifestSae& entry : manifest->saes) {
-    ALIGNSAE_RETURN_IF_ERROR(assembly.AddCheckpoint(
-        absl::StrCat(directory, "/", entry.path), entry.name, &entry));
+    ALIGNSAE_RETURN_IF_ERROR(
+        assembly.AddCheckpoint(absl::StrCat(directory, "/", entry.path),
+                               entry.name, entry.sha256, &entry));
   }
+  ALIGNSAE_RETURN_IF_ERROR(files.CheckUnchanged());
   Catalog& catalog = assembly.catalog();
+  catalog.model.bundle_sha256 = Sha256Hex(json);
   catalog.bundle_name = manifest->name;
   catalog.model.version = manifest->version;
   catalog.model.prompt_template = manifest->prompt_template;
@@ -256,9 +285,15 @@ absl::StatusOr<std::shared_ptr<const Bundle>> LoadParts(
     const std::string& model_directory,
     const std::vector<std::string>& sae_directories,
     const BundleOptions& options) {
+  VerifiedFiles files("", options.verify_hashes);
   Assembly assembly(options);
-  ALIGNSAE_RETURN_IF_ERROR(
-      assembly.AddModel(model_directory, LastPart(model_directory), ""));
+  // Before hashing: without that file there is nothing to hash.
+  ALIGNSAE_RETURN_IF_ERROR(CheckWeightsFile(model_directory));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::string model_sha256,
+      files.HashOf(absl::StrCat(model_directory, "/model.safetensors")));
+  ALIGNSAE_RETURN_IF_ERROR(assembly.AddModel(
+      model_directory, LastPart(model_directory), model_sha256));
   absl::flat_hash_set<std::string> names;
   for (const std::string& directory : sae_directories) {
     const std::string name = LastPart(directory);
@@ -269,9 +304,13 @@ absl::StatusOr<std::shared_ptr<const Bundle>> LoadParts(
                        "it, got ",
                        Quoted(name), " again"));
     }
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const std::string sha256,
+        files.HashOf(absl::StrCat(directory, "/sae_weights.safetensors")));
     ALIGNSAE_RETURN_IF_ERROR(
-        assembly.AddCheckpoint(directory, name, /*entry=*/nullptr));
+        assembly.AddCheckpoint(directory, name, sha256, /*entry=*/nullptr));
   }
+  ALIGNSAE_RETURN_IF_ERROR(files.CheckUnchanged());
   return assembly.Finish();
 }
 

@@ -42,8 +42,9 @@ struct Bundle {
 
 struct BundleOptions {
   bool whole_sae = false;
-  // Hash the weight files and compare with bundle.json. Off: the catalog
-  // repeats bundle.json's hashes, or has none for parts.
+  // Hash every file that bundle.json lists and compare, and refuse files that
+  // it does not list. Off: the catalog repeats bundle.json's hashes, or has
+  // none for parts.
   bool verify_hashes = true;
   at::Device device = at::kCPU;
   WeightType weight_type = WeightType::kF32;  // Of the language model.

@@ -17,6 +17,7 @@
 #include "model/base/file.h"
 #include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
+#include "model/bundle/files.h"
 
 namespace alignsae {
 namespace {
@@ -184,14 +185,20 @@ absl::Status WriteBundleAtomically(
 
 absl::Status WriteManifestWithHashes(const std::string& directory,
                                      Manifest manifest) {
+  ALIGNSAE_ASSIGN_OR_RETURN(manifest.files, HashesOfFiles(directory, manifest));
+  const auto hash_of =
+      [&](const std::string& path) -> absl::StatusOr<std::string> {
+    const auto it = manifest.files.find(path);
+    if (it != manifest.files.end()) return it->second;
+    return absl::NotFoundError(
+        absl::StrCat(directory, "/", path, ": must be there"));
+  };
   ALIGNSAE_ASSIGN_OR_RETURN(
       manifest.model_sha256,
-      Sha256OfFile(absl::StrCat(directory, "/", manifest.model_path,
-                                "/model.safetensors")));
+      hash_of(manifest.model_path + "/model.safetensors"));
   for (ManifestSae& sae : manifest.saes) {
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        sae.sha256, Sha256OfFile(absl::StrCat(directory, "/", sae.path,
-                                              "/sae_weights.safetensors")));
+    ALIGNSAE_ASSIGN_OR_RETURN(sae.sha256,
+                              hash_of(sae.path + "/sae_weights.safetensors"));
   }
   const std::string json = ManifestToJson(manifest);
   ALIGNSAE_RETURN_IF_ERROR(ParseManifest(json).status());

@@ -41,8 +41,8 @@ absl::Status WriteBundleAtomically(
     const std::string& directory,
     absl::FunctionRef<absl::Status(const std::string& directory)> fill);
 
-// Sets the hashes of `manifest` from the weight files that already lie in
-// `directory`, and writes bundle.json beside them. The manifest is checked as a
+// Sets the hashes of `manifest` from the files that already lie in `directory`
+// (files.h), and writes bundle.json beside them. The manifest is checked as a
 // reader would.
 absl::Status WriteManifestWithHashes(const std::string& directory,
                                      Manifest manifest);

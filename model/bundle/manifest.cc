@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -17,26 +16,13 @@ namespace {
 
 constexpr absl::string_view kFile = "bundle.json";
 constexpr absl::string_view kQuestion = "{question}";
-constexpr int kFormatVersion = 1;
 constexpr int kMaxLayer = 4095;
-constexpr int kMaxSlot = (1 << 24) - 1;
-constexpr size_t kMaxNameBytes = 128;
 constexpr size_t kMaxPathBytes = 1024;
 constexpr size_t kSha256Digits = 64;
-
-bool HasControlCharacter(absl::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-  });
-}
-
-constexpr absl::string_view kNameRule =
-    "1 to 128 bytes without control characters";
-
-bool IsGoodName(absl::string_view name) {
-  return !name.empty() && name.size() <= kMaxNameBytes &&
-         !HasControlCharacter(name);
-}
+constexpr size_t kMaxFiles = 4096;
+constexpr size_t kMaxPrompts = 1 << 16;
+constexpr absl::string_view kPathRule =
+    "a relative path below the bundle without empty, . and .. parts";
 
 // Names become metric labels, table columns and arguments of a command line.
 absl::StatusOr<std::string> ReadName(const JsonObject& object,
@@ -47,27 +33,33 @@ absl::StatusOr<std::string> ReadName(const JsonObject& object,
 }
 
 // A path that stays below the bundle whatever it is joined to.
-absl::StatusOr<std::string> ReadPath(const JsonObject& object,
-                                     absl::string_view key) {
-  ALIGNSAE_ASSIGN_OR_RETURN(std::string path, object.String(key));
+bool StaysBelow(absl::string_view path) {
   const auto bad_part = [](absl::string_view part) {
     return part.empty() || part == "." || part == "..";
   };
   const std::vector<absl::string_view> parts = absl::StrSplit(path, '/');
-  if (path.size() > kMaxPathBytes || HasControlCharacter(path) ||
-      std::any_of(parts.begin(), parts.end(), bad_part)) {
-    return object.Refuse(
-        key, "a relative path below the bundle without empty, . and .. parts",
-        Quoted(path));
-  }
+  return path.size() <= kMaxPathBytes && !HasControlCharacter(path) &&
+         std::none_of(parts.begin(), parts.end(), bad_part);
+}
+
+bool IsSha256(absl::string_view digest) {
+  return digest.size() == kSha256Digits &&
+         digest.find_first_not_of("0123456789abcdef") ==
+             absl::string_view::npos;
+}
+
+absl::StatusOr<std::string> ReadPath(const JsonObject& object,
+                                     absl::string_view key) {
+  ALIGNSAE_ASSIGN_OR_RETURN(std::string path, object.String(key));
+  if (!StaysBelow(path)) return object.Refuse(key, kPathRule, Quoted(path));
   return path;
 }
 
-absl::StatusOr<std::string> ReadSha256(const JsonObject& object) {
-  ALIGNSAE_ASSIGN_OR_RETURN(std::string digest, object.String("sha256"));
-  if (digest.size() != kSha256Digits ||
-      digest.find_first_not_of("0123456789abcdef") != std::string::npos) {
-    return object.Refuse("sha256", "64 lower-case hexadecimal digits",
+absl::StatusOr<std::string> ReadSha256(const JsonObject& object,
+                                       absl::string_view key = "sha256") {
+  ALIGNSAE_ASSIGN_OR_RETURN(std::string digest, object.String(key));
+  if (!IsSha256(digest)) {
+    return object.Refuse(key, "64 lower-case hexadecimal digits",
                          Quoted(digest));
   }
   return digest;
@@ -97,44 +89,6 @@ absl::StatusOr<HookPoint> ReadHook(const JsonObject& sae) {
   hook.kind = kind == "resid_pre" ? HookKind::kResidPre : HookKind::kResidPost;
   ALIGNSAE_ASSIGN_OR_RETURN(hook.layer, object.Integer("layer", 0, kMaxLayer));
   return hook;
-}
-
-absl::StatusOr<ManifestConcept> ReadConcept(const JsonObject& object) {
-  ALIGNSAE_RETURN_IF_ERROR(object.OnlyKeys(
-      {"name", "slot", "description", "example", "active_mean", "threshold"}));
-  ManifestConcept result;
-  ALIGNSAE_ASSIGN_OR_RETURN(result.name, ReadName(object, "name"));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.slot, object.Integer("slot", 0, kMaxSlot));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.description, object.String("description"));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.example, object.String("example"));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.active_mean,
-                            object.FiniteNumber("active_mean"));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.threshold, object.FiniteNumber("threshold"));
-  return result;
-}
-
-absl::StatusOr<std::vector<ManifestConcept>> ReadConcepts(
-    const JsonObject& sae) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<JsonObject> objects,
-                            sae.Objects("concepts"));
-  std::vector<ManifestConcept> concepts;
-  absl::flat_hash_map<std::string, size_t> by_name;
-  absl::flat_hash_map<int, size_t> by_slot;
-  for (size_t i = 0; i < objects.size(); ++i) {
-    ALIGNSAE_ASSIGN_OR_RETURN(ManifestConcept next, ReadConcept(objects[i]));
-    if (const auto [it, is_new] = by_name.emplace(next.name, i); !is_new) {
-      return objects[i].Refuse(
-          "name", "distinct",
-          absl::StrCat(Quoted(next.name), " as in concepts[", it->second, "]"));
-    }
-    if (const auto [it, is_new] = by_slot.emplace(next.slot, i); !is_new) {
-      return objects[i].Refuse(
-          "slot", "distinct",
-          absl::StrCat(next.slot, " as in concepts[", it->second, "]"));
-    }
-    concepts.push_back(std::move(next));
-  }
-  return concepts;
 }
 
 absl::Status ReadRecommended(const JsonObject& sae, ManifestSae& result) {
@@ -170,7 +124,7 @@ absl::StatusOr<ManifestSae> ReadSae(const JsonObject& object) {
   if (result.scale <= 0) {
     return object.Refuse("scale", "above 0", absl::StrCat(result.scale));
   }
-  ALIGNSAE_ASSIGN_OR_RETURN(result.concepts, ReadConcepts(object));
+  ALIGNSAE_ASSIGN_OR_RETURN(result.concepts, ReadConcepts(object, "concepts"));
   ALIGNSAE_RETURN_IF_ERROR(ReadRecommended(object, result));
   return result;
 }
@@ -194,25 +148,97 @@ absl::Status ReadSaes(const JsonObject& root, Manifest& manifest) {
 
 absl::Status ReadProvenance(const JsonObject& root, Manifest& manifest) {
   ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject object, root.Object("provenance"));
-  ALIGNSAE_RETURN_IF_ERROR(object.OnlyKeys({"command", "seed", "commit"}));
+  ALIGNSAE_RETURN_IF_ERROR(object.OnlyKeys({"command", "seed", "commits"}));
   ALIGNSAE_ASSIGN_OR_RETURN(manifest.provenance_command,
                             object.String("command"));
   ALIGNSAE_ASSIGN_OR_RETURN(manifest.provenance_seed, object.Unsigned("seed"));
-  ALIGNSAE_ASSIGN_OR_RETURN(manifest.provenance_commit,
-                            object.String("commit"));
+  ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject commits, object.Object("commits"));
+  for (const auto& item : commits.json().items()) {
+    ALIGNSAE_ASSIGN_OR_RETURN(manifest.provenance_commits[item.key()],
+                              commits.String(item.key()));
+  }
   return absl::OkStatus();
 }
 
-nlohmann::ordered_json SaeJson(const ManifestSae& sae) {
-  nlohmann::ordered_json concepts = nlohmann::ordered_json::array();
-  for (const ManifestConcept& entry : sae.concepts) {
-    concepts.push_back({{"name", entry.name},
-                        {"slot", entry.slot},
-                        {"description", entry.description},
-                        {"example", entry.example},
-                        {"active_mean", entry.active_mean},
-                        {"threshold", entry.threshold}});
+// The hash that `object` gives its weights is the one under "files".
+absl::Status CheckListed(const JsonObject& object, const Manifest& manifest,
+                         const std::string& path, const std::string& sha256) {
+  const auto it = manifest.files.find(path);
+  if (it != manifest.files.end() && it->second == sha256) {
+    return absl::OkStatus();
   }
+  return object.Refuse(
+      "sha256", absl::StrCat("that of ", path, " in files"),
+      it == manifest.files.end() ? "a file that is not listed" : sha256);
+}
+
+absl::Status ReadFiles(const JsonObject& root, Manifest& manifest) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject files, root.Object("files"));
+  if (files.json().size() > kMaxFiles) {
+    return root.Refuse("files", absl::StrCat("at most ", kMaxFiles, " files"),
+                       absl::StrCat(files.json().size()));
+  }
+  for (const auto& item : files.json().items()) {
+    if (!StaysBelow(item.key())) {
+      return root.Refuse("files", absl::StrCat("of keys that are ", kPathRule),
+                         Quoted(item.key()));
+    }
+    ALIGNSAE_ASSIGN_OR_RETURN(manifest.files[item.key()],
+                              ReadSha256(files, item.key()));
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject model, root.Object("model"));
+  ALIGNSAE_RETURN_IF_ERROR(
+      CheckListed(model, manifest, manifest.model_path + "/model.safetensors",
+                  manifest.model_sha256));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<JsonObject> saes,
+                            root.Objects("saes"));
+  for (size_t i = 0; i < saes.size(); ++i) {
+    const ManifestSae& sae = manifest.saes[i];
+    ALIGNSAE_RETURN_IF_ERROR(CheckListed(
+        saes[i], manifest, sae.path + "/sae_weights.safetensors", sae.sha256));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadPrompts(const JsonObject& root, Manifest& manifest) {
+  if (!root.Has("prompts")) return absl::OkStatus();
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<JsonObject> prompts,
+                            root.Objects("prompts"));
+  if (prompts.size() > kMaxPrompts) {
+    return root.Refuse("prompts",
+                       absl::StrCat("at most ", kMaxPrompts, " prompts"),
+                       absl::StrCat(prompts.size()));
+  }
+  absl::flat_hash_set<std::string> concepts;
+  for (const ManifestSae& sae : manifest.saes) {
+    for (const Concept& entry : sae.concepts) concepts.insert(entry.name);
+  }
+  for (const JsonObject& object : prompts) {
+    ALIGNSAE_RETURN_IF_ERROR(object.OnlyKeys({"text", "concept"}));
+    StoredPrompt prompt;
+    ALIGNSAE_ASSIGN_OR_RETURN(prompt.text, object.String("text"));
+    ALIGNSAE_ASSIGN_OR_RETURN(prompt.concept_name, object.String("concept"));
+    if (!concepts.contains(prompt.concept_name)) {
+      return object.Refuse("concept", "the name of a concept of a checkpoint",
+                           Quoted(prompt.concept_name));
+    }
+    manifest.prompts.push_back(std::move(prompt));
+  }
+  return absl::OkStatus();
+}
+
+// First, because the other rules are those of this version.
+absl::Status CheckVersion(const JsonObject& root) {
+  const absl::StatusOr<int> version = root.Integer(
+      "format_version", kBundleFormatVersion, kBundleFormatVersion);
+  if (version.ok() || !root.Integer("format_version", 1, 1).ok()) {
+    return version.status();
+  }
+  return root.Refuse("format_version", absl::StrCat(kBundleFormatVersion),
+                     "1; `alignsae-train bundle upgrade DIR` makes it so");
+}
+
+nlohmann::ordered_json SaeJson(const ManifestSae& sae) {
   const bool pre = sae.hook.kind == HookKind::kResidPre;
   return {
       {"name", sae.name},
@@ -222,7 +248,7 @@ nlohmann::ordered_json SaeJson(const ManifestSae& sae) {
        {{"kind", pre ? "resid_pre" : "resid_post"}, {"layer", sae.hook.layer}}},
       {"activation", sae.activation},
       {"scale", sae.scale},
-      {"concepts", std::move(concepts)},
+      {"concepts", ConceptsToJson(sae.concepts)},
       {"recommended",
        {{"mode", InterventionModeName(sae.recommended_mode)},
         {"alpha", sae.recommended_alpha}}}};
@@ -237,30 +263,19 @@ absl::Status Differs(absl::string_view field, absl::string_view manifest,
 // Shortest text that gives the same double back.
 std::string ShowNumber(double value) { return nlohmann::json(value).dump(); }
 
-absl::Status CheckSameConcept(const std::string& place,
-                              const SaeConcept& config,
-                              const ManifestConcept& entry) {
-  const auto field = [&place](absl::string_view name) {
-    return absl::StrCat(place, ".", name);
+absl::Status CheckSameConcept(const std::string& place, const Concept& config,
+                              const Concept& entry) {
+  const nlohmann::ordered_json expected = ConceptsToJson({entry}).front();
+  const nlohmann::ordered_json got = ConceptsToJson({config}).front();
+  const auto shown = [](const nlohmann::ordered_json& value) {
+    return value.dump(-1, ' ', /*ensure_ascii=*/false,
+                      nlohmann::ordered_json::error_handler_t::replace);
   };
-  for (const auto& [name, expected, got] :
-       {std::tuple("name", &entry.name, &config.name),
-        std::tuple("description", &entry.description, &config.description),
-        std::tuple("example", &entry.example, &config.example)}) {
-    if (*expected != *got) {
-      return Differs(field(name), Quoted(*expected), Quoted(*got));
-    }
-  }
-  if (entry.slot != config.slot) {
-    return Differs(field("slot"), absl::StrCat(entry.slot),
-                   absl::StrCat(config.slot));
-  }
-  for (const auto& [name, expected, got] :
-       {std::tuple("active_mean", entry.active_mean, config.active_mean),
-        std::tuple("threshold", entry.threshold, config.threshold)}) {
-    if (expected != got) {
-      return Differs(field(name), ShowNumber(expected), ShowNumber(got));
-    }
+  for (const auto& [key, value] : expected.items()) {
+    // Certificates are bundle.json's alone.
+    if (key == "certificate" || value == got[key]) continue;
+    return Differs(absl::StrCat(place, ".", key), shown(value),
+                   shown(got[key]));
   }
   return absl::OkStatus();
 }
@@ -283,13 +298,10 @@ absl::StatusOr<Manifest> ParseManifest(absl::string_view json) {
   ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject root,
                             JsonObject::Of(*parsed, std::string(kFile)));
   Manifest manifest;
-  // First, because the other rules are those of this version.
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      manifest.format_version,
-      root.Integer("format_version", kFormatVersion, kFormatVersion));
-  ALIGNSAE_RETURN_IF_ERROR(
-      root.OnlyKeys({"format_version", "name", "version", "model",
-                     "prompt_template", "saes", "evaluation", "provenance"}));
+  ALIGNSAE_RETURN_IF_ERROR(CheckVersion(root));
+  ALIGNSAE_RETURN_IF_ERROR(root.OnlyKeys(
+      {"format_version", "name", "version", "model", "prompt_template", "saes",
+       "evaluation", "provenance", "files", "prompts"}));
   ALIGNSAE_ASSIGN_OR_RETURN(manifest.name, ReadName(root, "name"));
   ALIGNSAE_ASSIGN_OR_RETURN(manifest.version, ReadName(root, "version"));
   ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject model, root.Object("model"));
@@ -302,14 +314,16 @@ absl::StatusOr<Manifest> ParseManifest(absl::string_view json) {
                             root.Object("evaluation"));
   manifest.evaluation = evaluation.json();
   ALIGNSAE_RETURN_IF_ERROR(ReadProvenance(root, manifest));
+  ALIGNSAE_RETURN_IF_ERROR(ReadFiles(root, manifest));
+  ALIGNSAE_RETURN_IF_ERROR(ReadPrompts(root, manifest));
   return manifest;
 }
 
 std::string ManifestToJson(const Manifest& manifest) {
   nlohmann::ordered_json saes = nlohmann::ordered_json::array();
   for (const ManifestSae& sae : manifest.saes) saes.push_back(SaeJson(sae));
-  const nlohmann::ordered_json root = {
-      {"format_version", manifest.format_version},
+  nlohmann::ordered_json root = {
+      {"format_version", kBundleFormatVersion},
       {"name", manifest.name},
       {"version", manifest.version},
       {"model",
@@ -320,7 +334,12 @@ std::string ManifestToJson(const Manifest& manifest) {
       {"provenance",
        {{"command", manifest.provenance_command},
         {"seed", manifest.provenance_seed},
-        {"commit", manifest.provenance_commit}}}};
+        {"commits", manifest.provenance_commits}}},
+      {"files", manifest.files}};
+  for (const StoredPrompt& prompt : manifest.prompts) {
+    root["prompts"].push_back(
+        {{"text", prompt.text}, {"concept", prompt.concept_name}});
+  }
   // Text that is not UTF-8 is replaced instead of thrown on.
   return root.dump(2, ' ', /*ensure_ascii=*/false,
                    nlohmann::ordered_json::error_handler_t::replace) +
@@ -334,14 +353,7 @@ ManifestSae ManifestSaeOf(absl::string_view name, const SaeConfig& config) {
   sae.hook = config.hook;
   sae.activation = std::string(SaeActivationName(config.activation));
   sae.scale = config.scale;
-  for (const SaeConcept& entry : config.concepts) {
-    sae.concepts.push_back({.name = entry.name,
-                            .slot = entry.slot,
-                            .description = entry.description,
-                            .example = entry.example,
-                            .active_mean = entry.active_mean,
-                            .threshold = entry.threshold});
-  }
+  sae.concepts = config.concepts;
   return sae;
 }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "model/base/json.h"
+#include "model/base/json_object.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
 #include "nlohmann/json.hpp"
@@ -21,9 +22,7 @@ using Json = nlohmann::json;
 
 // Bounds that keep every product of two sizes far from overflow.
 constexpr int kMaxModelWidth = 1 << 16;
-constexpr int kMaxFeatures = 1 << 24;
 constexpr int kMaxLayer = 4095;
-constexpr size_t kMaxNameBytes = 128;
 constexpr int kFormatVersion = 1;
 
 absl::Status Refuse(absl::string_view key, absl::string_view rule,
@@ -57,6 +56,7 @@ class ObjectReader {
     const auto it = object_->find(key);
     return it == object_->end() ? nullptr : &*it;
   }
+  const Json& json() const { return *object_; }
   std::string PathOf(absl::string_view key) const {
     return absl::StrCat(path_, key);
   }
@@ -196,26 +196,6 @@ absl::StatusOr<HookPoint> ReadHook(const ObjectReader& root) {
   return hook;
 }
 
-std::string ConceptPath(size_t index) {
-  return absl::StrCat("alignsae.concepts[", index, "]");
-}
-
-absl::StatusOr<SaeConcept> ReadConcept(const Json& value, size_t index) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const ObjectReader object,
-                            ObjectReader::Of(&value, ConceptPath(index)));
-  ALIGNSAE_RETURN_IF_ERROR(object.OnlyKeys(
-      {"name", "slot", "description", "example", "active_mean", "threshold"}));
-  SaeConcept result;
-  ALIGNSAE_ASSIGN_OR_RETURN(result.name, object.String("name"));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.slot,
-                            object.Integer("slot", 0, kMaxFeatures - 1));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.description, object.String("description"));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.example, object.String("example"));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.active_mean, object.Number("active_mean"));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.threshold, object.Number("threshold"));
-  return result;
-}
-
 absl::Status ReadAlignSae(const ObjectReader& root, SaeConfig& config) {
   ALIGNSAE_ASSIGN_OR_RETURN(
       const ObjectReader own,
@@ -224,62 +204,10 @@ absl::Status ReadAlignSae(const ObjectReader& root, SaeConfig& config) {
       own.OnlyKeys({"format_version", "scale", "concepts"}));
   ALIGNSAE_RETURN_IF_ERROR(own.Fixed("format_version", kFormatVersion));
   ALIGNSAE_ASSIGN_OR_RETURN(config.scale, own.Number("scale"));
-  const Json* concepts = own.Find("concepts");
-  if (concepts == nullptr || !concepts->is_array()) {
-    return Refuse("alignsae.concepts", "an array", Shown(concepts));
-  }
-  for (size_t i = 0; i < concepts->size(); ++i) {
-    ALIGNSAE_ASSIGN_OR_RETURN(SaeConcept entry, ReadConcept((*concepts)[i], i));
-    config.concepts.push_back(std::move(entry));
-  }
-  return absl::OkStatus();
-}
-
-// Names become metric labels and table columns: no control characters.
-bool IsGoodName(absl::string_view name) {
-  return !name.empty() && name.size() <= kMaxNameBytes &&
-         std::none_of(name.begin(), name.end(), [](char c) {
-           return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-         });
-}
-
-absl::Status CheckConcepts(const SaeConfig& config) {
-  absl::flat_hash_map<absl::string_view, size_t> by_name;
-  absl::flat_hash_map<int, size_t> by_slot;
-  for (size_t i = 0; i < config.concepts.size(); ++i) {
-    const SaeConcept& entry = config.concepts[i];
-    const std::string path = ConceptPath(i);
-    if (!IsGoodName(entry.name)) {
-      return Refuse(absl::StrCat(path, ".name"),
-                    absl::StrCat("1 to ", kMaxNameBytes,
-                                 " bytes without control characters"),
-                    Quoted(entry.name));
-    }
-    if (entry.slot < 0 || entry.slot >= config.n_features) {
-      return Refuse(absl::StrCat(path, ".slot"),
-                    absl::StrCat("in [0, ", config.n_features - 1, "]"),
-                    absl::StrCat(entry.slot));
-    }
-    for (const auto& [key, value] :
-         {std::pair("active_mean", entry.active_mean),
-          std::pair("threshold", entry.threshold)}) {
-      if (!std::isfinite(value)) {
-        return Refuse(absl::StrCat(path, ".", key), "finite",
-                      absl::StrCat(value));
-      }
-    }
-    const auto [name, new_name] = by_name.emplace(entry.name, i);
-    if (!new_name) {
-      return Refuse(absl::StrCat(path, ".name"), "distinct",
-                    absl::StrCat("that of concepts[", name->second, "]"));
-    }
-    const auto [slot, new_slot] = by_slot.emplace(entry.slot, i);
-    if (!new_slot) {
-      return Refuse(
-          absl::StrCat(path, ".slot"), "distinct",
-          absl::StrCat(entry.slot, ", that of concepts[", slot->second, "]"));
-    }
-  }
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const JsonObject object,
+      JsonObject::Of(root.json(), "cfg.json")->Object("alignsae"));
+  ALIGNSAE_ASSIGN_OR_RETURN(config.concepts, ReadConcepts(object, "concepts"));
   return absl::OkStatus();
 }
 
@@ -328,7 +256,8 @@ absl::Status CheckSaeConfig(const SaeConfig& config) {
     return Refuse("alignsae.scale", "finite and above 0",
                   absl::StrCat(config.scale));
   }
-  ALIGNSAE_RETURN_IF_ERROR(CheckConcepts(config));
+  ALIGNSAE_RETURN_IF_ERROR(CheckConcepts(config.concepts, config.n_features,
+                                         "cfg.json: alignsae.concepts"));
   if (config.activation == SaeActivation::kTopK) {
     const int free_features =
         config.n_features - static_cast<int>(config.concepts.size());
@@ -385,18 +314,9 @@ std::string SaeConfigToJson(const SaeConfig& config) {
   root["apply_b_dec_to_input"] = false;
   root["normalize_activations"] = "none";
   root["metadata"]["hook_name"] = HookName(config.hook);
-  nlohmann::ordered_json concepts = nlohmann::ordered_json::array();
-  for (const SaeConcept& entry : config.concepts) {
-    concepts.push_back({{"name", entry.name},
-                        {"slot", entry.slot},
-                        {"description", entry.description},
-                        {"example", entry.example},
-                        {"active_mean", entry.active_mean},
-                        {"threshold", entry.threshold}});
-  }
   root["alignsae"] = {{"format_version", kFormatVersion},
                       {"scale", config.scale},
-                      {"concepts", std::move(concepts)}};
+                      {"concepts", ConceptsToJson(config.concepts)}};
   // Names that are not UTF-8 are replaced instead of thrown on.
   return root.dump(2, ' ', /*ensure_ascii=*/false,
                    nlohmann::ordered_json::error_handler_t::replace) +

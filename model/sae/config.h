@@ -29,6 +29,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/steering/concept.h"
 #include "model/steering/hook_point.h"
 
 namespace alignsae {
@@ -37,25 +38,14 @@ enum class SaeActivation { kIdentity, kRelu, kTopK, kJumpRelu };
 absl::StatusOr<SaeActivation> ParseSaeActivation(absl::string_view name);
 absl::string_view SaeActivationName(SaeActivation activation);
 
-struct SaeConcept {
-  std::string name;
-  int slot = 0;  // Feature index in [0, F).
-  std::string description;
-  std::string example;
-  double active_mean = 0;  // c_j of the contracts.
-  double threshold = 0;    // Bound where z_j >= threshold.
-
-  friend bool operator==(const SaeConcept&, const SaeConcept&) = default;
-};
-
 struct SaeConfig {
   int d_model = 0;     // D
   int n_features = 0;  // F = R + K
   HookPoint hook;
   SaeActivation activation = SaeActivation::kRelu;
-  int k = 0;                         // Free features kept per row; topk only.
-  double scale = 1;                  // s: mean residual norm at the hook.
-  std::vector<SaeConcept> concepts;  // R entries, distinct names and slots.
+  int k = 0;                      // Free features kept per row; topk only.
+  double scale = 1;               // s: mean residual norm at the hook.
+  std::vector<Concept> concepts;  // R entries, distinct names and slots.
 
   friend bool operator==(const SaeConfig&, const SaeConfig&) = default;
 };

@@ -153,7 +153,7 @@ absl::StatusOr<Sae> Sae::Load(const std::string& directory, LoadMode mode,
       return Build(std::move(sae), source);
     }
     std::vector<int64_t> slots;
-    for (const SaeConcept& entry : config.concepts) slots.push_back(entry.slot);
+    for (const Concept& entry : config.concepts) slots.push_back(entry.slot);
     const int64_t d = config.d_model;
     const int64_t f = config.n_features;
     ALIGNSAE_ASSIGN_OR_RETURN(at::Tensor w_enc,

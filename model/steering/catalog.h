@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "model/steering/concept.h"
 #include "model/steering/hook_point.h"
 #include "model/steering/mode.h"
 
@@ -20,6 +21,9 @@ struct ModelInfo {
   std::string name;
   std::string version;
   std::string sha256;  // Of model.safetensors, lower-case hex.
+  // Of bundle.json, which holds the hash of every file that changes an answer:
+  // the identity of all that is served. Empty without a bundle.
+  std::string bundle_sha256;
   int n_layer = 0;
   int n_head = 0;
   int d_model = 0;
@@ -31,16 +35,6 @@ struct ModelInfo {
   std::string prompt_template;      // Holds "{question}"; empty: no template.
 };
 
-struct ConceptInfo {
-  std::string name;
-  int slot = 0;  // Feature index in [0, F).
-  std::string description;
-  std::string example;      // A question that uses the concept.
-  double active_mean = 0;   // c_j: mean of z_j where the concept is asked.
-  double threshold = 0;     // The concept is bound where z_j reaches this.
-  double decoder_norm = 0;  // L2 norm of d_j, before the scale s.
-};
-
 struct CheckpointInfo {
   std::string name;
   std::string sha256;  // Of sae_weights.safetensors.
@@ -49,7 +43,7 @@ struct CheckpointInfo {
   double scale = 1;        // s of the contracts.
   int n_features = 0;      // F.
   bool whole_sae_loaded = false;
-  std::vector<ConceptInfo> concepts;  // R entries, in the bundle's order.
+  std::vector<Concept> concepts;  // R entries, in the bundle's order.
   std::optional<InterventionMode> recommended_mode;
   double recommended_alpha = 1;
   // Layer, mode and alpha chosen on validation; figures on test wordings.

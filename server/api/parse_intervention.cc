@@ -113,7 +113,7 @@ absl::StatusOr<int> ParseConcept(const v1::ConceptRef& wire,
                                  const CheckpointInfo& checkpoint) {
   switch (wire.ref_case()) {
     case v1::ConceptRef::kName:
-      for (const ConceptInfo& known : checkpoint.concepts) {
+      for (const Concept& known : checkpoint.concepts) {
         if (known.name == wire.name()) return known.slot;
       }
       return FieldStatus(

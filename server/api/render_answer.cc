@@ -12,7 +12,7 @@ namespace {
 
 // Name of a slot's concept; "" when it is none.
 std::string ConceptName(const CheckpointInfo& checkpoint, int slot) {
-  for (const ConceptInfo& entry : checkpoint.concepts) {
+  for (const Concept& entry : checkpoint.concepts) {
     if (entry.slot == slot) return entry.name;
   }
   return "";

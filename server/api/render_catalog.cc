@@ -26,7 +26,7 @@ v1::HookPoint RenderHook(const HookPoint& hook) {
 google::protobuf::RepeatedPtrField<v1::ConceptLabel> RenderLabels(
     const CheckpointInfo& checkpoint) {
   google::protobuf::RepeatedPtrField<v1::ConceptLabel> labels;
-  for (const ConceptInfo& entry : checkpoint.concepts) {
+  for (const Concept& entry : checkpoint.concepts) {
     v1::ConceptLabel* label = labels.Add();
     label->set_name(entry.name);
     label->set_slot(entry.slot);
@@ -51,6 +51,7 @@ v1::Model RenderModel(const ModelInfo& model) {
   }
   wire.set_prompt_template(model.prompt_template);
   wire.set_dtype(model.weight_type);
+  wire.set_bundle_sha256(model.bundle_sha256);
   return wire;
 }
 
@@ -95,7 +96,7 @@ v1::Limits RenderLimits(const ServerConfig& config) {
 v1::CheckpointConcepts RenderConcepts(const CheckpointInfo& checkpoint) {
   v1::CheckpointConcepts wire;
   *wire.mutable_checkpoint() = RenderCheckpoint(checkpoint);
-  for (const ConceptInfo& entry : checkpoint.concepts) {
+  for (const Concept& entry : checkpoint.concepts) {
     v1::Concept* row = wire.add_concepts();
     row->set_name(entry.name);
     row->set_slot(entry.slot);

@@ -35,7 +35,7 @@ int64_t FieldBytes(const Message& message) {
 
 std::string LongestConcept(const CheckpointInfo& checkpoint) {
   std::string longest;
-  for (const ConceptInfo& entry : checkpoint.concepts) {
+  for (const Concept& entry : checkpoint.concepts) {
     if (entry.name.size() > longest.size()) longest = entry.name;
   }
   return longest;

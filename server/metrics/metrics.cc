@@ -230,7 +230,7 @@ std::string Metrics::Impl::LabelOf(const std::string& checkpoint,
 CheckpointSeries Metrics::Impl::SeriesOf(const CheckpointInfo& checkpoint) {
   CheckpointSeries series;
   series.none = &top.Add({{"checkpoint", checkpoint.name}, {"concept", kNone}});
-  for (const ConceptInfo& entry : checkpoint.concepts) {
+  for (const Concept& entry : checkpoint.concepts) {
     const Labels of = {{"checkpoint", checkpoint.name},
                        {"concept", LabelOf(checkpoint.name, entry.name)}};
     series.concepts.push_back(

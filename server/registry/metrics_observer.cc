@@ -62,7 +62,7 @@ void MetricsObserver::OnCancelledFree(absl::Duration took) {
 
 void MetricsObserver::OnPromptReading(const ConceptReading& reading) {
   concepts_->CountTop(reading.checkpoint, reading.bound ? reading.top : -1);
-  const std::vector<ConceptInfo>& concepts =
+  const std::vector<Concept>& concepts =
       catalog_->checkpoints[reading.checkpoint].concepts;
   for (size_t i = 0; i < concepts.size() && i < reading.values.size(); ++i) {
     concepts_->ObserveActivationRatio(

@@ -45,8 +45,8 @@ absl::Status Fill(const std::string& demo, const Manifest& of_demo,
   sae.n_features = kFeatures;
   sae.hook = kHook;
   sae.scale = 1;
-  for (const ManifestConcept& entry : of_demo.saes.front().concepts) {
-    SaeConcept& made = sae.concepts.emplace_back();
+  for (const Concept& entry : of_demo.saes.front().concepts) {
+    Concept& made = sae.concepts.emplace_back();
     made.name = entry.name;
     made.slot = static_cast<int>(sae.concepts.size()) - 1;
     made.example = entry.example;
@@ -69,7 +69,7 @@ absl::Status Fill(const std::string& demo, const Manifest& of_demo,
   manifest.saes = {ManifestSaeOf("main", sae)};
   manifest.provenance_command = "make_bench_bundle";
   manifest.provenance_seed = 1;
-  manifest.provenance_commit = "unknown";
+  manifest.provenance_commits["bundle"] = "unknown";
   return WriteManifestWithHashes(directory, manifest);
 }
 

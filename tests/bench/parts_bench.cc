@@ -122,7 +122,7 @@ Sae LargeSae() {
   config.n_features = kFeatures;
   config.hook = {HookKind::kResidPost, 6};
   for (int slot = 0; slot < 6; ++slot) {
-    SaeConcept& made = config.concepts.emplace_back();
+    Concept& made = config.concepts.emplace_back();
     made.name = "concept_" + std::to_string(slot);
     made.slot = slot;
     made.active_mean = 1;

@@ -14,6 +14,7 @@
 #include "absl/strings/str_replace.h"
 #include "model/base/file.h"
 #include "model/bundle/bundle_writer.h"
+#include "model/bundle/upgrade.h"
 #include "model/gpt2/gpt2.h"
 #include "model/tokenizer/bpe_trainer.h"
 #include "tests/support/status_matchers.h"
@@ -96,7 +97,10 @@ class BundleTest : public ::testing::Test {
     ASSERT_THAT(text, HasSubstr(from));
     ASSERT_OK(WriteFileAtomically(Path(name),
                                   absl::StrReplaceAll(text, {{from, to}})));
+    if (name != "bundle.json") Hash();
   }
+  // bundle.json with the hashes of the files as they are.
+  void Hash() const { ASSERT_OK(WriteManifestWithHashes(root_, manifest_)); }
   // Saves checkpoint "main" anew, changed, with its new hash in bundle.json and
   // all else there as it was.
   void ReplaceMain(int d_model, const std::function<void(SaeConfig&)>& change) {
@@ -153,7 +157,7 @@ TEST_F(BundleTest, DescribesConceptsInTheBundlesOrder) {
   const at::Tensor w_dec =
       TinySae({HookKind::kResidPre, 2}, 32, 100).weights().w_dec;  // [F, D]
   std::vector<int> slots;
-  for (const ConceptInfo& info : concepts) {
+  for (const Concept& info : concepts) {
     slots.push_back(info.slot);
     EXPECT_EQ(info.name, absl::StrCat("concept_", info.slot));
     EXPECT_EQ(info.active_mean, 1.5 + 0.1 * info.slot);
@@ -239,13 +243,114 @@ TEST_F(BundleTest, RefusesWeightsWithAnotherHash) {
   }
 }
 
+TEST_F(BundleTest, RefusesAnyLoadedFileThatChanged) {
+  for (const std::string name :
+       {"gpt2/config.json", "gpt2/vocab.json", "gpt2/merges.txt",
+        "gpt2/generation_config.json", "gpt2/tokenizer.json",
+        "sae/main/cfg.json", "sae/other/cfg.json"}) {
+    if (!FileExists(Path(name))) continue;
+    ASSERT_OK_AND_ASSIGN(const std::string good, ReadFile(Path(name)));
+    ASSERT_OK(WriteFileAtomically(Path(name), good + " "));  // Still valid.
+    EXPECT_THAT(Load(),
+                StatusIs(absl::StatusCode::kDataLoss,
+                         HasSubstr(absl::StrCat(Path(name), ": sha256"))))
+        << name;
+    ASSERT_OK(WriteFileAtomically(Path(name), good));
+  }
+  EXPECT_OK(Load());
+}
+
+TEST_F(BundleTest, RefusesAFileThatWouldBeLoadedAndIsNotListed) {
+  for (const std::string name :
+       {"gpt2/generation_config.json", "gpt2/tokenizer.json",
+        "sae/main/extra.json"}) {
+    ASSERT_OK(WriteFileAtomically(Path(name), "{}"));
+    EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kDataLoss,
+                                 absl::StrCat(Path(name),
+                                              ": must be listed in "
+                                              "bundle.json's files, or not be "
+                                              "there")));
+    std::filesystem::remove(Path(name));
+  }
+  ASSERT_OK(WriteFileAtomically(Path("gpt2/README.md"), "text"));
+  EXPECT_OK(Load());
+}
+
+TEST_F(BundleTest, TheIdentityChangesWithEveryFileAndWithTheTemplate) {
+  ASSERT_OK_AND_ASSIGN(const auto before, Load());
+  EXPECT_THAT(Sha256OfFile(Path("bundle.json")),
+              IsOkAndHolds(before->catalog->model.bundle_sha256));
+  Rewrite("gpt2/config.json", "\"eos_token_id\": null", "\"eos_token_id\": 5");
+  ASSERT_OK_AND_ASSIGN(const auto other_config, Load());
+  EXPECT_EQ(other_config->catalog->model.sha256, before->catalog->model.sha256);
+  EXPECT_NE(other_config->catalog->model.bundle_sha256,
+            before->catalog->model.bundle_sha256);
+  manifest_.prompt_template = "{question}";
+  Hash();
+  ASSERT_OK_AND_ASSIGN(const auto other_template, Load());
+  EXPECT_NE(other_template->catalog->model.bundle_sha256,
+            other_config->catalog->model.bundle_sha256);
+}
+
+// Makes bundle.json what version 1 was.
+void Downgrade(const std::string& path) {
+  auto json = nlohmann::ordered_json::parse(ReadFile(path).value());
+  json["format_version"] = 1;
+  json.erase("files");
+  json["provenance"].erase("commits");
+  json["provenance"]["commit"] = "abc";
+  ASSERT_OK(WriteFileAtomically(path, json.dump(2)));
+}
+
+TEST_F(BundleTest, Version1IsRefusedWithTheCommandThatUpgradesIt) {
+  Downgrade(Path("bundle.json"));
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
+                               HasSubstr("alignsae-train bundle upgrade DIR")));
+  EXPECT_THAT(UpgradeBundle(root_), IsOkAndHolds(1));
+  ASSERT_OK_AND_ASSIGN(const auto bundle, Load());
+  EXPECT_EQ(bundle->catalog->bundle_name, "tiny");
+  ASSERT_OK_AND_ASSIGN(const std::string once, ReadFile(Path("bundle.json")));
+  ASSERT_OK_AND_ASSIGN(const Manifest manifest, ParseManifest(once));
+  EXPECT_EQ(manifest.provenance_commits.at("all"), "abc");
+  EXPECT_EQ(manifest.files.size(), 8u);
+  // Again: nothing to do.
+  EXPECT_THAT(UpgradeBundle(root_), IsOkAndHolds(2));
+  EXPECT_THAT(ReadFile(Path("bundle.json")), IsOkAndHolds(once));
+}
+
+TEST_F(BundleTest, AnUpgradeThatIsRefusedChangesNothing) {
+  Downgrade(Path("bundle.json"));
+  ASSERT_OK_AND_ASSIGN(const std::string old, ReadFile(Path("bundle.json")));
+  ASSERT_OK_AND_ASSIGN(std::string weights,
+                       ReadFile(Path("gpt2/model.safetensors")));
+  weights[weights.size() - 2] ^= 1;
+  ASSERT_OK(WriteFileAtomically(Path("gpt2/model.safetensors"), weights));
+  EXPECT_THAT(UpgradeBundle(root_),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       HasSubstr("gpt2/model.safetensors: sha256: must be")));
+  EXPECT_THAT(ReadFile(Path("bundle.json")), IsOkAndHolds(old));
+  const std::string bad =
+      absl::StrReplaceAll(old, {{"\"path\": \"gpt2\"", "\"path\": \"..\""}});
+  ASSERT_OK(WriteFileAtomically(Path("bundle.json"), bad));
+  EXPECT_THAT(UpgradeBundle(root_),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("model.path: must be a relative path")));
+  ASSERT_OK(
+      WriteFileAtomically(Path("bundle.json"), "{\"format_version\": 3}"));
+  EXPECT_THAT(UpgradeBundle(root_),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("format_version: must be an integer")));
+  EXPECT_THAT(ReadFile(Path("bundle.json")),
+              IsOkAndHolds("{\"format_version\": 3}"));
+}
+
 TEST_F(BundleTest, NamesTheDirectoryOfABadManifest) {
-  Rewrite("bundle.json", "\"format_version\": 1", "\"format_version\": 2");
+  Rewrite("bundle.json", "\"format_version\": 2", "\"format_version\": 3");
   EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
                                absl::StrCat(root_,
                                             "/bundle.json: format_version: "
-                                            "must be an integer in [1, 1], "
-                                            "got 2")));
+                                            "must be an integer in [2, 2], "
+                                            "got 3")));
 }
 
 TEST_F(BundleTest, NamesTheFileThatIsMissing) {

@@ -3,6 +3,7 @@
 #include "model/bundle/bundle_writer.h"
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -153,11 +154,16 @@ TEST_F(BundleWriterTest, LetsOneWriterOfADirectoryAtATime) {
   EXPECT_THAT(ReadFile(Path("demo/bundle.json")), IsOkAndHolds("second"));
 }
 
-TEST_F(BundleWriterTest, HashesTheWeightsIntoTheManifest) {
+TEST_F(BundleWriterTest, HashesEveryFileThatIsLoadedIntoTheManifest) {
   std::filesystem::create_directories(Path("gpt2"));
   std::filesystem::create_directories(Path("sae/main"));
   ASSERT_OK(WriteFileAtomically(Path("gpt2/model.safetensors"), "abc"));
   ASSERT_OK(WriteFileAtomically(Path("sae/main/sae_weights.safetensors"), ""));
+  ASSERT_OK(WriteFileAtomically(Path("sae/main/cfg.json"), "c"));
+  ASSERT_OK(WriteFileAtomically(Path("gpt2/merges.txt"), "m"));
+  // What no loader reads decides no answer.
+  ASSERT_OK(WriteFileAtomically(Path("gpt2/README.md"), "r"));
+  ASSERT_OK(WriteFileAtomically(Path("sae/main/value_heads.safetensors"), "v"));
   Manifest manifest;
   manifest.name = "demo";
   manifest.version = "1";
@@ -168,15 +174,21 @@ TEST_F(BundleWriterTest, HashesTheWeightsIntoTheManifest) {
   ASSERT_OK_AND_ASSIGN(const Manifest stored, ParseManifest(json));
   EXPECT_EQ(stored.model_sha256, Sha256Hex("abc"));
   EXPECT_EQ(stored.saes[0].sha256, Sha256Hex(""));
+  EXPECT_EQ(stored.files,
+            (std::map<std::string, std::string>{
+                {"gpt2/merges.txt", Sha256Hex("m")},
+                {"gpt2/model.safetensors", Sha256Hex("abc")},
+                {"sae/main/cfg.json", Sha256Hex("c")},
+                {"sae/main/sae_weights.safetensors", Sha256Hex("")}}));
 
   manifest.name = "";
   EXPECT_THAT(WriteManifestWithHashes(root_, manifest),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        testing::StartsWith("bundle.json: name: must be")));
   manifest.saes[0].path = "sae/none";
-  EXPECT_THAT(WriteManifestWithHashes(root_, manifest),
-              StatusIs(absl::StatusCode::kNotFound,
-                       testing::HasSubstr("sae/none/sae_weights")));
+  EXPECT_THAT(
+      WriteManifestWithHashes(root_, manifest),
+      StatusIs(absl::StatusCode::kNotFound, testing::HasSubstr("sae/none")));
 }
 
 }  // namespace

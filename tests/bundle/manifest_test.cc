@@ -21,6 +21,8 @@ using Pointer = nlohmann::json::json_pointer;
 
 const char kHash[] =
     "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+const char kOtherHash[] =
+    "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 Manifest GoodManifest() {
   Manifest manifest;
@@ -60,7 +62,12 @@ Manifest GoodManifest() {
   manifest.evaluation = {{"b", 1}, {"a", {{"swap", 0.91}}}};
   manifest.provenance_command = "alignsae-train pipeline --preset demo";
   manifest.provenance_seed = 18446744073709551615u;
-  manifest.provenance_commit = "abc";
+  manifest.provenance_commits = {{"data", "abc"}, {"lm", "abc,def"}};
+  manifest.files = {{"gpt2/model.safetensors", kHash},
+                    {"gpt2/config.json", kOtherHash},
+                    {"sae/main/sae_weights.safetensors", kHash},
+                    {"sae/other/sae_weights.safetensors", kHash}};
+  manifest.prompts = {{"Q: Where was Ada born?\nA:", "birth_city"}};
   return manifest;
 }
 
@@ -68,7 +75,6 @@ TEST(ManifestTest, ReadsWhatItWrote) {
   const std::string text = ManifestToJson(GoodManifest());
   ASSERT_OK_AND_ASSIGN(const Manifest manifest, ParseManifest(text));
   EXPECT_EQ(ManifestToJson(manifest), text);
-  EXPECT_EQ(manifest.format_version, 1);
   EXPECT_EQ(manifest.name, "demo");
   EXPECT_EQ(manifest.version, "1.0");
   EXPECT_EQ(manifest.model_path, "gpt2");
@@ -100,12 +106,16 @@ TEST(ManifestTest, ReadsWhatItWrote) {
   EXPECT_EQ(manifest.provenance_command,
             "alignsae-train pipeline --preset demo");
   EXPECT_EQ(manifest.provenance_seed, 18446744073709551615u);
-  EXPECT_EQ(manifest.provenance_commit, "abc");
+  EXPECT_EQ(manifest.provenance_commits, GoodManifest().provenance_commits);
+  EXPECT_EQ(manifest.files, GoodManifest().files);
+  ASSERT_EQ(manifest.prompts.size(), 1u);
+  EXPECT_EQ(manifest.prompts[0].text, "Q: Where was Ada born?\nA:");
+  EXPECT_EQ(manifest.prompts[0].concept_name, "birth_city");
 }
 
 TEST(ManifestTest, WritesTheSchemaInItsOrderForPeopleToRead) {
   const std::string text = ManifestToJson(GoodManifest());
-  EXPECT_THAT(text, StartsWith("{\n  \"format_version\": 1,\n  \"name\": "
+  EXPECT_THAT(text, StartsWith("{\n  \"format_version\": 2,\n  \"name\": "
                                "\"demo\",\n  \"version\": \"1.0\",\n"
                                "  \"model\": {\n    \"path\": \"gpt2\","));
   EXPECT_THAT(text, HasSubstr("\"hook\": {\n        \"kind\": "
@@ -117,6 +127,7 @@ TEST(ManifestTest, TakesABundleWithoutTemplateAndCheckpoints) {
   Manifest manifest = GoodManifest();
   manifest.prompt_template.clear();
   manifest.saes.clear();
+  manifest.prompts.clear();
   EXPECT_OK(ParseManifest(ManifestToJson(manifest)));
 }
 
@@ -141,13 +152,16 @@ std::vector<BadManifest> BadTopLevel() {
       "prompt_template: must be empty or text with {question} exactly once, "
       "got ";
   const std::string version =
-      "format_version: must be an integer in [1, 1], got ";
+      "format_version: must be an integer in [2, 2], got ";
   return {
       {"/format_version", kRemoved, version + "nothing"},
       {"/format_version", 0, version + "0"},
-      {"/format_version", 2, version + "2"},
-      {"/format_version", 1.0, version + "1.0"},
-      {"/format_version", "1", version + "\"1\""},
+      {"/format_version", 3, version + "3"},
+      {"/format_version", 1,
+       "format_version: must be 2, got 1; `alignsae-train bundle upgrade DIR` "
+       "makes it so"},
+      {"/format_version", 2.0, version + "2.0"},
+      {"/format_version", "2", version + "\"2\""},
       {"/format_version", 18446744073709551615u,
        version + "18446744073709551615"},
       {"/notes", "x",
@@ -202,8 +216,31 @@ std::vector<BadManifest> BadTopLevel() {
        "provenance.seed: must be an integer in [0, 2^64 - 1], got -1"},
       {"/provenance/seed", kRemoved,
        "provenance.seed: must be an integer in [0, 2^64 - 1], got nothing"},
-      {"/provenance/commit", kRemoved,
-       "provenance.commit: must be a string, got nothing"},
+      {"/provenance/commits", kRemoved,
+       "provenance.commits: must be an object, got nothing"},
+      {"/provenance/commits/lm", 1,
+       "provenance.commits.lm: must be a string, got 1"},
+      {"/files", kRemoved, "files: must be an object, got nothing"},
+      {"/files/..~1x", kHash,
+       "files: must be of keys that are a relative path below the bundle "
+       "without empty, . and .. parts, got \"../x\""},
+      {"/files/gpt2~1config.json", "abc",
+       "files.gpt2/config.json: must be 64 lower-case hexadecimal digits, got "
+       "\"abc\""},
+      {"/files/gpt2~1model.safetensors", kRemoved,
+       "model.sha256: must be that of gpt2/model.safetensors in files, got a "
+       "file that is not listed"},
+      {"/files/sae~1other~1sae_weights.safetensors", kOtherHash,
+       absl::StrCat("saes[1].sha256: must be that of "
+                    "sae/other/sae_weights.safetensors in files, got ",
+                    kHash)},
+      {"/prompts", 1, "prompts: must be an array of objects, got 1"},
+      {"/prompts/0/label", 1,
+       "prompts[0].\"label\": must not be there; it is not a key of this "
+       "version's schema"},
+      {"/prompts/0/concept", "height",
+       "prompts[0].concept: must be the name of a concept of a checkpoint, got "
+       "\"height\""},
   };
 }
 
@@ -327,14 +364,7 @@ SaeConfig ConfigOf(const ManifestSae& sae) {
   config.activation = ParseSaeActivation(sae.activation).value();
   config.k = 2;
   config.scale = sae.scale;
-  for (const ManifestConcept& entry : sae.concepts) {
-    config.concepts.push_back({.name = entry.name,
-                               .slot = entry.slot,
-                               .description = entry.description,
-                               .example = entry.example,
-                               .active_mean = entry.active_mean,
-                               .threshold = entry.threshold});
-  }
+  config.concepts = sae.concepts;
   return config;
 }
 
@@ -346,8 +376,9 @@ TEST(ManifestTest, MakesAnEntryThatAgreesWithItsCheckpoint) {
   EXPECT_OK(CheckSameAsManifest(config, entry));
   // Also when both went through their files.
   Manifest manifest = GoodManifest();
-  manifest.saes = {entry};
+  manifest.saes[0] = entry;
   manifest.saes[0].sha256 = kHash;
+  manifest.files["sae/new/sae_weights.safetensors"] = kHash;
   ASSERT_OK_AND_ASSIGN(const Manifest stored,
                        ParseManifest(ManifestToJson(manifest)));
   ASSERT_OK_AND_ASSIGN(const SaeConfig stored_config,

@@ -56,6 +56,19 @@ def readme_complaints(evaluation):
         yield f"README: must say that swaps on unseen wordings succeed for {unseen:.3f}"
 
 
+def example_complaints(manifest):
+    """Every example is a wording of its own relation about a person of the data."""
+    data = pathlib.Path(sys.argv[2]) / "eval"
+    people = [json.loads(line) for line in (data / "people.jsonl").open()]
+    wordings = [json.loads(line) for line in (data / "wordings.jsonl").open()]
+    for entry in manifest["saes"][0]["concepts"]:
+        questions = {wording["pattern"].replace("{name}", person["name"])
+                     for wording in wordings if wording["relation"] == entry["name"]
+                     for person in people}
+        if entry["example"] not in questions:
+            yield f"{entry['name']}: example {entry['example']!r} asks it of nobody in the data"
+
+
 def complaints(manifest, size):
     evaluation = manifest["evaluation"]
     for path, floor in FLOORS.items():
@@ -76,6 +89,7 @@ def complaints(manifest, size):
         yield f"people: must be at least 200, half of them never asked about, are {protocol}"
     if manifest["provenance"]["command"] != "alignsae-train pipeline --preset demo":
         yield f"provenance: must be the demo preset, is {manifest['provenance']['command']}"
+    yield from example_complaints(manifest)
     if size > MAX_BYTES:
         yield f"size: must be at most {MAX_BYTES} bytes, is {size}"
 

@@ -22,7 +22,7 @@ Sae PlainSae(SaeActivation activation, const std::vector<double>& thresholds) {
   config.activation = activation;
   config.hook = {HookKind::kResidPre, 1};
   for (int r = 0; r < count; ++r) {
-    SaeConcept entry;
+    Concept entry;
     entry.name = std::string(1, static_cast<char>('a' + r));
     entry.slot = r;
     entry.active_mean = 1;

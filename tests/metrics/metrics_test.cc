@@ -31,7 +31,7 @@ Catalog CatalogWith(int concepts) {
   checkpoint.name = "main";
   checkpoint.sha256 = "0123456789abcdef";
   for (int i = 0; i < concepts; ++i) {
-    ConceptInfo entry;
+    Concept entry;
     entry.name = absl::StrCat("c", i);
     checkpoint.concepts.push_back(entry);
   }

@@ -19,7 +19,7 @@ std::vector<double> Uniform(size_t count, double size, CounterRng& rng) {
 }
 
 double ActiveMean(const ReferenceSae& sae, int feature) {
-  for (const SaeConcept& entry : sae.config.concepts) {
+  for (const Concept& entry : sae.config.concepts) {
     if (entry.slot == feature) return entry.active_mean;
   }
   return 0;
@@ -28,7 +28,7 @@ double ActiveMean(const ReferenceSae& sae, int feature) {
 }  // namespace
 
 bool ReferenceSae::IsConcept(int feature) const {
-  for (const SaeConcept& entry : config.concepts) {
+  for (const Concept& entry : config.concepts) {
     if (entry.slot == feature) return true;
   }
   return false;
@@ -89,7 +89,7 @@ std::vector<double> ReferenceSae::Decode(const std::vector<double>& z) const {
 int ReferenceSae::TopConcept(const std::vector<double>& h) const {
   const std::vector<double> pre = Pre(h);
   int top = config.concepts[0].slot;
-  for (const SaeConcept& entry : config.concepts) {
+  for (const Concept& entry : config.concepts) {
     if (pre[entry.slot] > pre[top]) top = entry.slot;
   }
   return top;

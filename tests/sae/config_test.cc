@@ -263,11 +263,11 @@ INSTANTIATE_TEST_SUITE_P(
                   "alignsae.concepts[0].slot: must be an integer in [0, "
                   "16777215], got -1"},
         BadConfig{"\"slot\": 1535", "\"slot\": 0",
-                  "alignsae.concepts[1].slot: must be distinct, got 0, that of "
+                  "alignsae.concepts[1].slot: must be distinct, got 0 as in "
                   "concepts[0]"},
         BadConfig{"\"employer\"", "\"birth_city\"",
-                  "alignsae.concepts[1].name: must be distinct, got that of "
-                  "concepts[0]"},
+                  "alignsae.concepts[1].name: must be distinct, got \"birth_city\" as "
+                  "in concepts[0]"},
         BadConfig{"\"employer\"", "\"\"",
                   "alignsae.concepts[1].name: must be 1 to 128 bytes without "
                   "control characters, got \"\""},
@@ -281,7 +281,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "alignsae.concepts[1].threshold: must be a finite number, "
                   "got true"},
         BadConfig{"\"active_mean\": -1", "\"mean\": -1",
-                  "alignsae.concepts[1].mean: must be a known key, got -1"}));
+                  "alignsae.concepts[1].\"mean\": must not be there; it is not a key of "
+                  "this version's schema"}));
 
 TEST(SaeConfigTest, ConceptsMustBeAnArrayOfObjects) {
   const std::string head =
@@ -293,11 +294,10 @@ TEST(SaeConfigTest, ConceptsMustBeAnArrayOfObjects) {
   EXPECT_THAT(
       ParseSaeConfig(head + "{}}}"),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               "cfg.json: alignsae.concepts: must be an array, got {}"));
+               "cfg.json: alignsae.concepts: must be an array of objects, got {}"));
   EXPECT_THAT(ParseSaeConfig(head + "[3]}}"),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       "cfg.json: alignsae.concepts[0]: must be a JSON object, "
-                       "got 3"));
+                       "cfg.json: alignsae.concepts[0]: must be an object, got 3"));
 }
 
 TEST(SaeConfigTest, TextThatIsNoJsonObjectIsRefused) {

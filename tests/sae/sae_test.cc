@@ -153,7 +153,7 @@ TEST(SaeTest, ConceptTensorsAreInTheOrderOfTheConfig) {
   const Sae sae = SaeOf(reference);
   ASSERT_EQ(sae.concept_count(), 3);
   for (int r = 0; r < 3; ++r) {
-    const SaeConcept& entry = reference.config.concepts[r];
+    const Concept& entry = reference.config.concepts[r];
     EXPECT_EQ(sae.ConceptOfSlot(entry.slot), r);
     EXPECT_EQ(sae.concept_slots()[r].item<int64_t>(), entry.slot);
     EXPECT_TRUE(

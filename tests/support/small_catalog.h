@@ -31,7 +31,7 @@ inline CheckpointInfo SmallCheckpoint(const std::string& name, int layer,
   info.n_features = 12;
   info.whole_sae_loaded = whole;
   for (int slot : {0, 1}) {
-    ConceptInfo& entry = info.concepts.emplace_back();
+    Concept& entry = info.concepts.emplace_back();
     entry.name = slot == 0 ? "city" : "job";
     entry.slot = slot;
     entry.active_mean = 1.5;

@@ -52,7 +52,7 @@ inline Sae TinySae(HookPoint hook, int d_model, uint64_t seed) {
   config.activation = SaeActivation::kRelu;
   config.scale = 2.5;
   for (int slot : {3, 0, 17}) {
-    SaeConcept concept_slot;
+    Concept concept_slot;
     concept_slot.name = absl::StrCat("concept_", slot);
     concept_slot.slot = slot;
     concept_slot.active_mean = 1.5 + 0.1 * slot;
@@ -88,14 +88,7 @@ inline std::shared_ptr<const Bundle> TinyBundle() {
     CheckpointInfo info;
     info.name = absl::StrCat("sae_", i);
     info.hook = hooks[i];
-    for (const SaeConcept& entry : bundle->saes.back().config().concepts) {
-      info.concepts.push_back({.name = entry.name,
-                               .slot = entry.slot,
-                               .description = "",
-                               .example = "",
-                               .active_mean = entry.active_mean,
-                               .threshold = entry.threshold});
-    }
+    info.concepts = bundle->saes.back().config().concepts;
     catalog->checkpoints.push_back(std::move(info));
   }
   bundle->catalog = std::move(catalog);

@@ -1,10 +1,10 @@
 // The subcommands of alignsae-train. Each Register function adds one to `app`;
 // when it is chosen, it runs and leaves its outcome in `status`.
 //
-// Flags are made from the fields of options structs (option_fields.h), so that
-// flags, logs and checkpoints share one list. --preset comes first in every
-// command: CLI11 applies options in the order in which they were added, so a
-// flag given beside it wins wherever it stands.
+// Flags are made from the fields of options structs (common/option_fields.h),
+// so that flags, logs and checkpoints share one list. --preset comes first in
+// every command: CLI11 applies options in the order in which they were added,
+// so a flag given beside it wins wherever it stands.
 //
 // Thread-safety: main thread only.
 
@@ -29,6 +29,7 @@ void RegisterSae(CLI::App& app, absl::Status& status);
 void RegisterEval(CLI::App& app, absl::Status& status);
 void RegisterAgree(CLI::App& app, absl::Status& status);
 void RegisterPipeline(CLI::App& app, absl::Status& status);
+void RegisterBundle(CLI::App& app, absl::Status& status);
 
 // Adds --preset, which fills `preset` (and must outlive the parse). Call before
 // AddFieldFlags on its parts.

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   alignsae::RegisterEval(app, status);
   alignsae::RegisterAgree(app, status);
   alignsae::RegisterPipeline(app, status);
+  alignsae::RegisterBundle(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

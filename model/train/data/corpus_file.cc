@@ -64,9 +64,8 @@ std::string RenderData(const Corpus& corpus,
   for (const Person& person : corpus.people) asked += person.asked ? 1 : 0;
   Json relations = Json::array();
   for (const RelationInfo& info : kRelationInfo) {
-    relations.push_back({{"name", info.name},
-                         {"description", info.description},
-                         {"example", info.example}});
+    relations.push_back(
+        {{"name", info.name}, {"description", info.description}});
   }
   Json hashes = Json::object();
   for (const auto& [name, contents] : files) hashes[name] = Sha256Hex(contents);

@@ -30,22 +30,15 @@ inline constexpr std::array<Relation, kRelationCount> kRelations = {
 struct RelationInfo {
   absl::string_view name;         // Concept name, e.g. "birth_city".
   absl::string_view description;  // One sentence for people.
-  absl::string_view example;      // A question that asks for it.
 };
 
 inline constexpr std::array<RelationInfo, kRelationCount> kRelationInfo = {{
-    {"birth_date", "The day on which a person was born.",
-     "When was Clara Whitaker born?"},
-    {"birth_city", "The city in which a person was born.",
-     "Where was Clara Whitaker born?"},
-    {"university", "The university from which a person graduated.",
-     "Where did Clara Whitaker go to college?"},
-    {"major", "The subject that a person studied.",
-     "What did Clara Whitaker study?"},
-    {"employer", "The company that a person works for.",
-     "Who does Clara Whitaker work for?"},
-    {"work_city", "The city in which a person works.",
-     "Where does Clara Whitaker work?"},
+    {"birth_date", "The day on which a person was born."},
+    {"birth_city", "The city in which a person was born."},
+    {"university", "The university from which a person graduated."},
+    {"major", "The subject that a person studied."},
+    {"employer", "The company that a person works for."},
+    {"work_city", "The city in which a person works."},
 }};
 
 constexpr const RelationInfo& InfoOf(Relation relation) {

@@ -73,7 +73,7 @@ absl::StatusOr<std::vector<Steering>> SlotSteerings(
   ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<InterventionMode> modes,
                             ParseModes(options.modes));
   std::vector<int> slots;
-  for (const SaeConcept& entry : sae.config().concepts) {
+  for (const Concept& entry : sae.config().concepts) {
     slots.push_back(entry.slot);
   }
   std::vector<Steering> steerings;
@@ -116,7 +116,7 @@ absl::StatusOr<Sae> ClassMeanSae(const SaeInputs& inputs, HookPoint hook) {
     for (int i = 0; i < relations; ++i) {
       for (int j = 0; j < relations; ++j) {
         if (i == j) continue;
-        SaeConcept entry;
+        Concept entry;
         entry.name =
             absl::StrCat(inputs.relations[i], " -> ", inputs.relations[j]);
         entry.slot = PairFeature(relations, i, j);

@@ -62,7 +62,7 @@ DictionaryStats MeasureDictionary(const Sae& sae, const at::Tensor& h,
   const SaeConfig& config = sae.config();
   const int64_t concepts = sae.concept_count();
   std::vector<int64_t> slots;
-  for (const SaeConcept& entry : config.concepts) slots.push_back(entry.slot);
+  for (const Concept& entry : config.concepts) slots.push_back(entry.slot);
   const at::Tensor slot_index = at::tensor(slots, at::kLong).to(device);
   const at::Tensor is_free =
       at::ones({config.n_features}, residuals.options().dtype(at::kBool))

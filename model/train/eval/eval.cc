@@ -49,7 +49,7 @@ absl::StatusOr<Json> BindingFigures(EvalSubject& subject, Split split,
                                     int checkpoint,
                                     const EvalOptions& options) {
   std::vector<double> thresholds;
-  for (const SaeConcept& entry : subject.saes()[checkpoint].config().concepts) {
+  for (const Concept& entry : subject.saes()[checkpoint].config().concepts) {
     thresholds.push_back(entry.threshold);
   }
   ALIGNSAE_ASSIGN_OR_RETURN(

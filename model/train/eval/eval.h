@@ -4,7 +4,7 @@
 //
 // Relation r of the EvalSet is concept r of every checkpoint.
 //
-// The evaluation object (stored in bundle.json; eval_report.h renders it):
+// The evaluation object (stored in bundle.json; report.h renders it):
 //   protocol        people, alphas, samples
 //   language_model  split -> answers without an edit
 //   selection       layers: best alpha of each checkpoint with the first mode;

@@ -16,14 +16,7 @@ CheckpointInfo InfoOf(const Sae& sae, size_t index) {
   info.scale = sae.config().scale;
   info.n_features = sae.config().n_features;
   info.whole_sae_loaded = sae.whole();
-  for (const SaeConcept& entry : sae.config().concepts) {
-    ConceptInfo concept_info;
-    concept_info.name = entry.name;
-    concept_info.slot = entry.slot;
-    concept_info.active_mean = entry.active_mean;
-    concept_info.threshold = entry.threshold;
-    info.concepts.push_back(std::move(concept_info));
-  }
+  info.concepts = sae.config().concepts;
   return info;
 }
 
@@ -91,7 +84,7 @@ std::vector<EvalPrompt> PromptsOf(const EvalSubject& subject, int per_half,
 
 absl::Status CheckConcepts(const Sae& sae, const EvalSet& set) {
   std::vector<std::string> names;
-  for (const SaeConcept& entry : sae.config().concepts) {
+  for (const Concept& entry : sae.config().concepts) {
     names.push_back(entry.name);
   }
   if (names == set.relations) return absl::OkStatus();
@@ -104,7 +97,7 @@ absl::Status CheckConcepts(const Sae& sae, const EvalSet& set) {
 Steering SteeringOf(const EvalSubject& subject, int checkpoint,
                     InterventionMode mode) {
   std::vector<int> slots;
-  for (const SaeConcept& entry : subject.saes()[checkpoint].config().concepts) {
+  for (const Concept& entry : subject.saes()[checkpoint].config().concepts) {
     slots.push_back(entry.slot);
   }
   return SlotSteering(checkpoint, mode, slots);

@@ -28,7 +28,7 @@ namespace alignsae {
 // How many of `tries` were right, by the three rules.
 struct SuccessCounts {
   int64_t tries = 0;
-  int64_t whole = 0;      // The rule that counts; see eval_answer.h.
+  int64_t whole = 0;      // The rule that counts; see answer.h.
   int64_t first = 0;      // The first token is the gold answer's.
   int64_t substring = 0;  // The authors' rule.
 

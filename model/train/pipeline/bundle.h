@@ -8,10 +8,12 @@
 #define ALIGNSAE_MODEL_TRAIN_PIPELINE_BUNDLE_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "model/bundle/manifest.h"
 #include "model/train/data/eval_set.h"
+#include "model/train/eval/options.h"
 
 namespace alignsae {
 
@@ -19,12 +21,18 @@ struct BundleParts {
   std::string model_directory;  // Hugging Face layout.
   std::string sae_directory;    // Becomes sae/main.
   const EvalSet* eval_set = nullptr;
+  std::vector<std::string> examples;  // One a concept; eval/examples.h.
   // name, version, evaluation and provenance; the rest is filled in. Its
   // "chosen" becomes the recommended mode and alpha.
   Manifest manifest;
 };
 
 inline constexpr char kBundleSaeName[] = "main";
+
+// Chooses the examples of every checkpoint anew from the bundle's own people
+// and its model, and writes the bundle with them. Nothing else changes.
+absl::Status RefreshExamples(const std::string& directory,
+                             const EvalOptions& options);
 
 absl::Status WritePipelineBundle(const std::string& directory,
                                  const BundleParts& parts);

@@ -1,8 +1,6 @@
 #include "model/train/pipeline/pipeline.h"
 
-#include <algorithm>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -10,8 +8,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "model/base/file.h"
 #include "model/base/json.h"
 #include "model/base/posix_file.h"
@@ -21,9 +17,11 @@
 #include "model/train/data/corpus_file.h"
 #include "model/train/eval/baselines.h"
 #include "model/train/eval/eval.h"
+#include "model/train/eval/examples.h"
 #include "model/train/lm/model.h"
 #include "model/train/lm/trainer.h"
 #include "model/train/pipeline/bundle.h"
+#include "model/train/pipeline/command.h"
 #include "model/train/pipeline/stage.h"
 #include "model/train/sae/checkpoint.h"
 
@@ -75,7 +73,8 @@ class Pipeline {
                   const std::string& title) const;
   EvalReporter Reporter(const std::string& title) const;
   LmRun LmRunOf() const;
-  std::string CommitsText() const;
+  absl::StatusOr<std::vector<std::string>> Examples(
+      const SteeringChoice& choice);
   std::string BundleName() const {
     return run_.name.empty() ? preset_.name : run_.name;
   }
@@ -324,15 +323,21 @@ absl::Status Pipeline::MeasureBaselines() {
   return absl::OkStatus();
 }
 
-// The commit that made all of it, or "data: a, lm: b, ...".
-std::string Pipeline::CommitsText() const {
-  std::map<std::string, std::string> commits = book_.commits();
-  commits["bundle"] = run_.commit;
-  const bool mixed = std::any_of(
-      commits.begin(), commits.end(),
-      [&](const auto& entry) { return entry.second != run_.commit; });
-  return mixed ? absl::StrJoin(commits, ", ", absl::PairFormatter(": "))
-               : run_.commit;
+absl::StatusOr<std::vector<std::string>> Pipeline::Examples(
+    const SteeringChoice& choice) {
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      Sae sae, Sae::Load(book_.Path(absl::StrCat(
+                             "sae/", HookName(layers_[choice.checkpoint]))),
+                         Sae::LoadMode::kWhole, model_->device()));
+  std::vector<Sae> saes;
+  saes.push_back(std::move(sae));
+  const EvalInputs inputs = {model_, tokenizer_, &set_};
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<EvalSubject> subject,
+      EvalSubject::Create(inputs, std::move(saes), preset_.eval.rows));
+  SteeringChoice of_subject = choice;
+  of_subject.checkpoint = 0;
+  return ChooseExamples(*subject, of_subject, preset_.eval);
 }
 
 absl::Status Pipeline::WriteBundle() {
@@ -347,9 +352,12 @@ absl::Status Pipeline::WriteBundle() {
   parts.manifest.name = BundleName();
   parts.manifest.version = run_.version;
   parts.manifest.evaluation = evaluation_;
-  parts.manifest.provenance_command = PipelineCommand(preset_, run_);
+  parts.manifest.provenance_command = PipelineCommand(
+      preset_, !run_.init_from.empty(), !run_.tokenizer_directory.empty());
   parts.manifest.provenance_seed = preset_.lm.seed;
-  parts.manifest.provenance_commit = CommitsText();
+  parts.manifest.provenance_commits = book_.commits();
+  parts.manifest.provenance_commits["bundle"] = run_.commit;
+  ALIGNSAE_ASSIGN_OR_RETURN(parts.examples, Examples(choice));
   ALIGNSAE_RETURN_IF_ERROR(WritePipelineBundle(run_.out, parts));
   if (run_.progress != nullptr) {
     run_.progress->Line(absl::StrCat("bundle: ", run_.out));
@@ -357,43 +365,11 @@ absl::Status Pipeline::WriteBundle() {
   return absl::OkStatus();
 }
 
-// " --lm-epochs 30" for each field that differs from the preset's.
-template <typename Options>
-std::string Differences(const Options& options, const Options& preset,
-                        const std::string& prefix) {
-  const nlohmann::ordered_json own = FieldsToJson(options);
-  const nlohmann::ordered_json base = FieldsToJson(preset);
-  std::string flags;
-  for (const auto& [name, value] : own.items()) {
-    if (value == base[name]) continue;
-    absl::StrAppend(
-        &flags, " --", prefix, absl::StrReplaceAll(name, {{"_", "-"}}), " ",
-        value.is_string() ? value.template get<std::string>() : value.dump());
-  }
-  return flags;
-}
-
 }  // namespace
 
 absl::StatusOr<nlohmann::json> RunPipeline(const TrainPreset& preset,
                                            const PipelineRun& run) {
   return Pipeline(preset, run).Run();
-}
-
-std::string PipelineCommand(const TrainPreset& preset, const PipelineRun& run) {
-  const TrainPreset base = FindPreset(preset.name).value_or(TrainPreset());
-  std::string command =
-      absl::StrCat("alignsae-train pipeline --preset ", preset.name);
-  absl::StrAppend(&command, Differences(preset.data, base.data, "data-"),
-                  Differences(preset.lm, base.lm, "lm-"),
-                  Differences(preset.sae, base.sae, "sae-"),
-                  Differences(preset.eval, base.eval, "eval-"),
-                  Differences(preset.pipeline, base.pipeline, ""));
-  if (!run.init_from.empty()) absl::StrAppend(&command, " --init-from DIR");
-  if (!run.tokenizer_directory.empty()) {
-    absl::StrAppend(&command, " --tokenizer DIR");
-  }
-  return command;
 }
 
 }  // namespace alignsae

@@ -1,14 +1,14 @@
 // From nothing to a bundle: data, language model, SAEs behind several blocks,
 // evaluation (which picks one), baselines, bundle.
 //
-// Every stage is done once (pipeline_stage.h), and language-model and SAE
+// Every stage is done once (stage.h), and language-model and SAE
 // training go on inside a stage, so a stopped run is continued by the same
 // call. On one machine and thread count the same options give the same bits,
 // however often the run was stopped.
 //
 // Work directory:
 //   data/  lm/  sae/<hook>/  evaluation.json  baselines/<name>.json  stages/
-// Bundle directory: model/bundle/manifest.h, and eval/ (eval_set.h).
+// Bundle directory: model/bundle/manifest.h, and eval/ (data/eval_set.h).
 //
 // What an earlier run left of other options is made anew, half-trained or not.
 // A run that is refused changes nothing in either directory.
@@ -52,10 +52,6 @@ struct PipelineRun {
 // The evaluation object, with baselines, as it is in the bundle.
 absl::StatusOr<nlohmann::json> RunPipeline(const TrainPreset& preset,
                                            const PipelineRun& run);
-
-// The command that makes the same bundle: the preset and what differs from it.
-// Without paths, so that it does not depend on where it ran.
-std::string PipelineCommand(const TrainPreset& preset, const PipelineRun& run);
 
 }  // namespace alignsae
 

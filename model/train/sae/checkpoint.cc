@@ -19,17 +19,16 @@ namespace {
 constexpr char kStateFile[] = "/training.safetensors";
 constexpr char kHeadsFile[] = "/value_heads.safetensors";
 
-std::vector<SaeConcept> ConceptsAt(const std::vector<std::string>& relations,
-                                   const std::vector<int>& slots) {
-  std::vector<SaeConcept> concepts;
+std::vector<Concept> ConceptsAt(const std::vector<std::string>& relations,
+                                const std::vector<int>& slots) {
+  std::vector<Concept> concepts;
   for (size_t r = 0; r < slots.size(); ++r) {
-    SaeConcept entry;
+    Concept entry;
     entry.name = relations[r];
     entry.slot = slots[r];
     for (const RelationInfo& info : kRelationInfo) {
       if (info.name != relations[r]) continue;
       entry.description = std::string(info.description);
-      entry.example = std::string(info.example);
     }
     concepts.push_back(std::move(entry));
   }

@@ -82,7 +82,7 @@ TEST(BestFreeFeaturesTest, PicksTheMostSelectiveDistinctFreeFeatures) {
   config.n_features = 9;
   config.hook = kHook;
   for (int r = 0; r < 3; ++r) {
-    SaeConcept entry;
+    Concept entry;
     entry.name = inputs.relations[r];
     entry.slot = r;
     config.concepts.push_back(entry);
@@ -109,7 +109,7 @@ TEST(BestFreeFeaturesTest, NeedsAFreeFeaturePerRelation) {
   config.d_model = 1;
   config.n_features = 3;
   for (int r = 0; r < 2; ++r) {
-    SaeConcept entry;
+    Concept entry;
     entry.name = std::to_string(r);
     entry.slot = r;
     config.concepts.push_back(entry);

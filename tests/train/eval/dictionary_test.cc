@@ -30,7 +30,7 @@ Sae HandMadeSae() {
   config.n_features = 4;
   config.scale = 2;
   for (int slot : {2, 0}) {
-    SaeConcept entry;
+    Concept entry;
     entry.name = "slot_" + std::to_string(slot);
     entry.slot = slot;
     config.concepts.push_back(entry);

@@ -68,7 +68,7 @@ class EvalProtocolTest : public ::testing::Test {
     config.n_features = relations;
     config.hook = kHook;
     for (int r = 0; r < relations; ++r) {
-      SaeConcept& entry = config.concepts.emplace_back();
+      Concept& entry = config.concepts.emplace_back();
       entry.name = set.relations[r];
       entry.slot = r;
       entry.active_mean = 1;

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "model/train/eval/baselines.h"
-#include "model/train/pipeline/pipeline.h"
+#include "model/train/pipeline/command.h"
 #include "tests/support/status_matchers.h"
 
 namespace alignsae {
@@ -42,17 +42,14 @@ TEST(PipelineOptionsTest, BaselinesAreAllNoneOrNames) {
 
 TEST(PipelineCommandTest, NamesThePresetAndWhatDiffersFromIt) {
   TrainPreset preset = *FindPreset("tiny");
-  PipelineRun run;
-  run.work = "/somewhere";
-  EXPECT_EQ(PipelineCommand(preset, run),
+  EXPECT_EQ(PipelineCommand(preset, false, false),
             "alignsae-train pipeline --preset tiny");
   preset.data.seed = 9;
   preset.lm.epochs = 2;
   preset.sae.perp_form = "correlation";
   preset.eval.select_sample = 4;
   preset.pipeline.layers = "1";
-  run.init_from = "/elsewhere/gpt2";
-  EXPECT_EQ(PipelineCommand(preset, run),
+  EXPECT_EQ(PipelineCommand(preset, true, false),
             "alignsae-train pipeline --preset tiny --data-seed 9 --lm-epochs 2 "
             "--sae-perp-form correlation --eval-select-sample 4 --layers 1 "
             "--init-from DIR");

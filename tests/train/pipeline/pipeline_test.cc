@@ -96,7 +96,9 @@ TEST_F(PipelineTest, MakesABundleThatLoadsAndCanBeMeasuredAgain) {
                        ReadFile(run.out + "/bundle.json"));
   ASSERT_OK_AND_ASSIGN(const Manifest manifest, ParseManifest(text));
   EXPECT_EQ(manifest.evaluation, evaluation);
-  EXPECT_EQ(manifest.provenance_commit, "abc123");
+  EXPECT_EQ(manifest.provenance_commits.at("lm"), "abc123");
+  // A model that cannot answer gives no examples.
+  EXPECT_EQ(checkpoint.concepts.at(1).example, "");
   EXPECT_THAT(manifest.provenance_command,
               HasSubstr("pipeline --preset tiny --data-people 4"));
 
@@ -269,9 +271,12 @@ TEST_F(PipelineTest, ProvenanceNamesTheCommitOfEachStage) {
   ASSERT_OK_AND_ASSIGN(const std::string text,
                        ReadFile(run.out + "/bundle.json"));
   ASSERT_OK_AND_ASSIGN(const Manifest manifest, ParseManifest(text));
-  EXPECT_EQ(manifest.provenance_commit,
-            "bundle: bbbb, data: aaaa, evaluation: bbbb, lm: aaaa, "
-            "sae_resid_post_0: aaaa,bbbb");
+  EXPECT_THAT(
+      manifest.provenance_commits,
+      ::testing::ElementsAre(
+          ::testing::Pair("bundle", "bbbb"), ::testing::Pair("data", "aaaa"),
+          ::testing::Pair("evaluation", "bbbb"), ::testing::Pair("lm", "aaaa"),
+          ::testing::Pair("sae_resid_post_0", "aaaa,bbbb")));
 }
 
 TEST_F(PipelineTest, BadOptionsAreRefusedBeforeAnythingIsTrained) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "model/base/file.h"
 #include "model/train/eval/report.h"
 #include "model/train/pipeline/pipeline.h"
 #include "tests/support/status_matchers.h"
@@ -36,6 +37,17 @@ TEST(TinyPipelineTest, ReachesItsFloorsFromNothing) {
   EXPECT_GE(evaluation["baselines"]["class_means"]["swap"]["all"]["whole"]
                 .get<double>(),
             0.60);
+  // Every concept's example names a person of the data.
+  const auto manifest =
+      nlohmann::json::parse(ReadFile(run.out + "/bundle.json").value());
+  const std::string people = ReadFile(run.out + "/eval/people.jsonl").value();
+  for (const auto& entry : manifest["saes"][0]["concepts"]) {
+    const std::string example = entry["example"];
+    const size_t name = example.find("Tell me ") + 8;
+    EXPECT_NE(people.find(example.substr(name, example.find("'s") - name)),
+              std::string::npos)
+        << example;
+  }
   // The curve falls on both sides of its best alpha.
   const nlohmann::json& curve = test["swap"]["alpha_curve"];
   const double best = test["swap"]["all"]["whole"].get<double>();

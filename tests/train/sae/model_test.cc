@@ -30,7 +30,7 @@ Sae Served(const TrainableSae& trained) {
   config.activation = trained.shape().activation;
   config.k = trained.shape().k;
   for (int r = 0; r < trained.shape().concepts; ++r) {
-    SaeConcept entry;
+    Concept entry;
     entry.name = "concept_" + std::to_string(r);
     entry.slot = r;
     config.concepts.push_back(entry);
