@@ -266,7 +266,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "alignsae.concepts[1].slot: must be distinct, got 0 as in "
                   "concepts[0]"},
         BadConfig{"\"employer\"", "\"birth_city\"",
-                  "alignsae.concepts[1].name: must be distinct, got \"birth_city\" as "
+                  "alignsae.concepts[1].name: must be distinct, got "
+                  "\"birth_city\" as "
                   "in concepts[0]"},
         BadConfig{"\"employer\"", "\"\"",
                   "alignsae.concepts[1].name: must be 1 to 128 bytes without "
@@ -281,7 +282,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "alignsae.concepts[1].threshold: must be a finite number, "
                   "got true"},
         BadConfig{"\"active_mean\": -1", "\"mean\": -1",
-                  "alignsae.concepts[1].\"mean\": must not be there; it is not a key of "
+                  "alignsae.concepts[1].\"mean\": must not be there; it is not "
+                  "a key of "
                   "this version's schema"}));
 
 TEST(SaeConfigTest, ConceptsMustBeAnArrayOfObjects) {
@@ -293,11 +295,13 @@ TEST(SaeConfigTest, ConceptsMustBeAnArrayOfObjects) {
   EXPECT_OK(ParseSaeConfig(head + "[]}}"));
   EXPECT_THAT(
       ParseSaeConfig(head + "{}}}"),
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          "cfg.json: alignsae.concepts: must be an array of objects, got {}"));
+  EXPECT_THAT(
+      ParseSaeConfig(head + "[3]}}"),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               "cfg.json: alignsae.concepts: must be an array of objects, got {}"));
-  EXPECT_THAT(ParseSaeConfig(head + "[3]}}"),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       "cfg.json: alignsae.concepts[0]: must be an object, got 3"));
+               "cfg.json: alignsae.concepts[0]: must be an object, got 3"));
 }
 
 TEST(SaeConfigTest, TextThatIsNoJsonObjectIsRefused) {
