@@ -257,6 +257,9 @@ absl::StatusOr<std::shared_ptr<const Bundle>> LoadBundle(
   if (!manifest.ok()) return InDirectory(directory, manifest.status());
 
   VerifiedFiles files(directory, options.verify_hashes);
+  // Before the hashes: it says in which other form the weights lie.
+  ALIGNSAE_RETURN_IF_ERROR(
+      CheckWeightsFile(absl::StrCat(directory, "/", manifest->model_path)));
   ALIGNSAE_RETURN_IF_ERROR(files.CheckListed(*manifest));
   Assembly assembly(options);
   ALIGNSAE_RETURN_IF_ERROR(

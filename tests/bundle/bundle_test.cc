@@ -190,10 +190,12 @@ TEST_F(BundleTest, TakesEndTokensOfTheGenerationConfigBeforeTheOthers) {
   Rewrite("gpt2/config.json", "\"eos_token_id\": null", "\"eos_token_id\": 5");
   ASSERT_OK(WriteFileAtomically(Path("gpt2/generation_config.json"),
                                 R"({"eos_token_id": [7, 9]})"));
+  Hash();
   ASSERT_OK_AND_ASSIGN(const auto bundle, Load());
   EXPECT_THAT(bundle->catalog->model.eos_token_ids, ElementsAre(7, 9));
   ASSERT_OK(WriteFileAtomically(Path("gpt2/generation_config.json"),
                                 R"({"eos_token_id": null})"));
+  Hash();
   ASSERT_OK_AND_ASSIGN(const auto silent, Load());
   EXPECT_THAT(silent->catalog->model.eos_token_ids, ElementsAre(5));
 }
@@ -203,6 +205,7 @@ TEST_F(BundleTest, WarnsOfEndTokensOutsideOfTheVocabularyAndLooksFurther) {
           "\"eos_token_id\": 50256");
   ASSERT_OK(WriteFileAtomically(Path("gpt2/generation_config.json"),
                                 R"({"eos_token_id": 50257})"));
+  Hash();
   ASSERT_OK_AND_ASSIGN(const auto bundle, Load());
   EXPECT_THAT(bundle->catalog->model.eos_token_ids,
               ElementsAre(bundle->tokenizer->eos_token_id()));

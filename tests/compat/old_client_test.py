@@ -46,7 +46,7 @@ swap = steer.Swap(steering.SwapRequest(
     prompt=prompt, target=common.ConceptRef(name="employer")), timeout=60)
 assert str(swap), swap
 whole = steer.Complete(steering.CompleteRequest(prompt=prompt), timeout=60)
-assert whole.text, whole
+assert whole.arms, whole
 streamed = list(steer.Generate(steering.GenerateRequest(prompt=prompt), timeout=60))
 assert len(streamed) >= 2, streamed
 sweep = list(steer.SweepAlpha(steering.SweepAlphaRequest(
