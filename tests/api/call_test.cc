@@ -42,7 +42,7 @@ TEST_F(CallTest, IdsKeepTheirRulesToTheByte) {
   caller.client = "a\x7f";
   EXPECT_THAT(Call(&env_, kRpcSwap, caller).status(),
               StatusIs(kInvalid,
-                       "x-client-id: must be printable ASCII, got \"a\\x7f\""));
+                       "x-client-id: must be printable ASCII, got \"a\\177\""));
 }
 
 TEST_F(CallTest, TheDeadlineIsTheClientsButNoLaterThanTheServers) {
