@@ -19,7 +19,7 @@ namespace {
 struct GenerationParts {
   const v1::Prompt& prompt;
   absl::string_view checkpoint;
-  v1::ArmSelection arms;
+  v1::ArmSelection arms = v1::ARM_SELECTION_UNSPECIFIED;
   const v1::GenerationConfig& config;
   int n_interventions = 0;
 };

@@ -51,9 +51,9 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
     spec.client = call_->client();
     auto collector = std::make_shared<AnswerCollector>(
         spec.sequences.size(),
-        [self = shared_from_this()](absl::Status status,
+        [self = shared_from_this()](const absl::Status& status,
                                     std::vector<SequenceAnswer> answers) {
-          self->Continue(std::move(status), std::move(answers));
+          self->Continue(status, std::move(answers));
         });
     ALIGNSAE_ASSIGN_OR_RETURN(
         const RequestHandle handle,
@@ -63,7 +63,8 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
   }
 
   // On the step thread: what is left to do goes to its lane.
-  void Continue(absl::Status status, std::vector<SequenceAnswer> answers) {
+  void Continue(const absl::Status& status,
+                std::vector<SequenceAnswer> answers) {
     const auto shared =
         std::make_shared<std::vector<SequenceAnswer>>(std::move(answers));
     if (!status.ok() || work_.background == nullptr ||
@@ -141,12 +142,18 @@ absl::Status BackgroundBusy(const Call& call) {
 }
 
 void RunInteractive(std::shared_ptr<Call> call, Work work, Done done) {
-  WorkerPool& lane = call->env().lanes->interactive;
-  const bool taken = lane.TrySchedule([call, work = std::move(work), done] {
-    const absl::StatusOr<CallScope> scope = EnterCall(call);
-    done(scope.ok() ? work(*scope) : scope.status());
+  struct Task {
+    std::shared_ptr<Call> call;
+    Work work;
+    Done done;
+  };
+  const auto task = std::make_shared<const Task>(
+      Task{std::move(call), std::move(work), std::move(done)});
+  const bool taken = task->call->env().lanes->interactive.TrySchedule([task] {
+    const absl::StatusOr<CallScope> scope = EnterCall(task->call);
+    task->done(scope.ok() ? task->work(*scope) : scope.status());
   });
-  if (!taken) done(InteractiveBusy(*call));
+  if (!taken) task->done(InteractiveBusy(*task->call));
 }
 
 void RunOnModel(std::shared_ptr<Call> call, ModelWork work, Done done) {

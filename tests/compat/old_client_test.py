@@ -50,7 +50,7 @@ assert whole.arms, whole
 streamed = list(steer.Generate(steering.GenerateRequest(prompt=prompt), timeout=60))
 assert len(streamed) >= 2, streamed
 sweep = list(steer.SweepAlpha(steering.SweepAlphaRequest(
-    prompt=prompt, target=common.ConceptRef(name="employer")), timeout=60))
+    prompt=prompt, targets=[common.ConceptRef(name="employer")], alphas=[1]), timeout=60))
 assert sweep
 try:
     models.Detokenize(model.DetokenizeRequest(token_ids=[-1]), timeout=30)

@@ -84,16 +84,17 @@ Intervention EditOf(const Steering& steering, int source, int target,
 // Whether the engine can run every edit: a step would not tell.
 absl::Status CheckSteering(const EvalContext& context, const Steering& steering,
                            const std::vector<double>& alphas) {
+  absl::Status status;
   for (int i = 0; i < context.set.relation_count(); ++i) {
     for (int j = 0; j < context.set.relation_count(); ++j) {
       if (i == j) continue;
       for (double alpha : alphas) {
-        ALIGNSAE_RETURN_IF_ERROR(
+        status.Update(
             context.executor.CheckIntervention(EditOf(steering, i, j, alpha)));
       }
     }
   }
-  return absl::OkStatus();
+  return status;
 }
 
 // The relations that prompt's person can be steered to.
