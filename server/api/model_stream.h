@@ -113,9 +113,6 @@ class ModelStream : public std::enable_shared_from_this<ModelStream<Response>> {
     ALIGNSAE_ASSIGN_OR_RETURN(scope_, EnterCall(call_));
     Response started;
     ALIGNSAE_ASSIGN_OR_RETURN(RequestSpec spec, Parse(scope_, &started));
-    ALIGNSAE_RETURN_IF_ERROR(call_->WhyStop());
-    spec.deadline = call_->deadline();
-    spec.client = call_->client();
     auto events = std::make_shared<EventQueue>(
         call_->env().unread, call_->env().clock,
         [weak = this->weak_from_this(), lanes = call_->env().lanes] {
@@ -126,10 +123,7 @@ class ModelStream : public std::enable_shared_from_this<ModelStream<Response>> {
     // Held over Submit, so that `started` goes out before the first event.
     MutexLock lock(&mutex_);
     ALIGNSAE_ASSIGN_OR_RETURN(
-        const RequestHandle handle,
-        scope_.model->scheduler().Submit(std::move(spec), SinkBefore(events)));
-    call_->OnCancel([handle] { handle.Cancel(); });
-    handle_ = handle;
+        handle_, scope_.Submit(std::move(spec), SinkBefore(events)));
     events_ = std::move(events);
     message_ = std::move(started);
     Write();

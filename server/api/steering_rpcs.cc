@@ -13,63 +13,58 @@
 namespace alignsae {
 namespace {
 
-// Keeps what the answer needs in `asked`, fills the answer's head and gives the
-// request away.
-template <typename Response>
-RequestSpec TakeSpec(const CallScope& scope, ParsedGeneration parsed,
-                     AskedGeneration& asked, Response* response) {
-  asked = std::move(parsed.asked);
-  RenderHead(scope.model->catalog(), scope.call->request_id(), asked,
-             parsed.spec.sequences[0].prompt, response);
-  response->set_prompt_token_count(response->prompt_token_ids_size());
-  return std::move(parsed.spec);
-}
-
-v1::ArmResult RenderArmOf(const CallScope& scope, const AskedGeneration& asked,
-                          size_t index,
-                          const std::vector<SequenceAnswer>& answers) {
-  return RenderWholeArm(asked, index, answers[index], scope.model->catalog(),
-                        scope.model->tokenizer());
+// Runs the arms of a request to their end. `parse` makes the request of the
+// message; `arm` gives the place of an arm in the answer, by the index of its
+// sequence.
+template <typename Request, typename Response>
+void RunArms(std::shared_ptr<Call> call, const Request* request,
+             Response* response,
+             absl::StatusOr<ParsedGeneration> (*parse)(const Request&,
+                                                       const ParseEnv&,
+                                                       uint64_t fresh_seed),
+             v1::ArmResult* (*arm)(Response*, size_t index), Done done) {
+  auto asked = std::make_shared<AskedGeneration>();
+  RunOnModel(
+      std::move(call),
+      {[=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
+         ALIGNSAE_ASSIGN_OR_RETURN(
+             ParsedGeneration parsed,
+             parse(*request, scope.parse_env(), RandomUint64()));
+         *asked = std::move(parsed.asked);
+         RenderHead(scope.model->catalog(), scope.call->request_id(), *asked,
+                    parsed.spec.sequences[0].prompt, response);
+         response->set_prompt_token_count(response->prompt_token_ids_size());
+         return std::move(parsed.spec);
+       },
+       [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
+         for (size_t i = 0; i < answers.size(); ++i) {
+           *arm(response, i) =
+               RenderWholeArm(*asked, i, answers[i], scope.model->catalog(),
+                              scope.model->tokenizer());
+         }
+         return absl::OkStatus();
+       }},
+      std::move(done));
 }
 
 }  // namespace
 
 void Swap(std::shared_ptr<Call> call, const v1::SwapRequest* request,
           v1::SwapResponse* response, Done done) {
-  auto asked = std::make_shared<AskedGeneration>();
-  RunOnModel(
-      std::move(call),
-      {[=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
-         ALIGNSAE_ASSIGN_OR_RETURN(
-             ParsedGeneration parsed,
-             ParseSwap(*request, scope.parse_env(), RandomUint64()));
-         return TakeSpec(scope, std::move(parsed), *asked, response);
-       },
-       [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
-         *response->mutable_baseline() = RenderArmOf(scope, *asked, 0, answers);
-         *response->mutable_steered() = RenderArmOf(scope, *asked, 1, answers);
-         return absl::OkStatus();
-       }},
+  RunArms<v1::SwapRequest, v1::SwapResponse>(
+      std::move(call), request, response, &ParseSwap,
+      [](v1::SwapResponse* answer, size_t index) {
+        return index == 0 ? answer->mutable_baseline()
+                          : answer->mutable_steered();
+      },
       std::move(done));
 }
 
 void Complete(std::shared_ptr<Call> call, const v1::CompleteRequest* request,
               v1::CompleteResponse* response, Done done) {
-  auto asked = std::make_shared<AskedGeneration>();
-  RunOnModel(
-      std::move(call),
-      {[=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
-         ALIGNSAE_ASSIGN_OR_RETURN(
-             ParsedGeneration parsed,
-             ParseComplete(*request, scope.parse_env(), RandomUint64()));
-         return TakeSpec(scope, std::move(parsed), *asked, response);
-       },
-       [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
-         for (size_t i = 0; i < answers.size(); ++i) {
-           *response->add_arms() = RenderArmOf(scope, *asked, i, answers);
-         }
-         return absl::OkStatus();
-       }},
+  RunArms<v1::CompleteRequest, v1::CompleteResponse>(
+      std::move(call), request, response, &ParseComplete,
+      [](v1::CompleteResponse* answer, size_t) { return answer->add_arms(); },
       std::move(done));
 }
 

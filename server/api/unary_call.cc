@@ -46,20 +46,13 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
   absl::Status Submit() {
     ALIGNSAE_ASSIGN_OR_RETURN(scope_, EnterCall(call_));
     ALIGNSAE_ASSIGN_OR_RETURN(RequestSpec spec, work_.parse(scope_));
-    ALIGNSAE_RETURN_IF_ERROR(call_->WhyStop());
-    spec.deadline = call_->deadline();
-    spec.client = call_->client();
     auto collector = std::make_shared<AnswerCollector>(
         spec.sequences.size(),
         [self = shared_from_this()](const absl::Status& status,
                                     std::vector<SequenceAnswer> answers) {
           self->Continue(status, std::move(answers));
         });
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        const RequestHandle handle,
-        scope_.model->scheduler().Submit(std::move(spec), collector));
-    call_->OnCancel([handle] { handle.Cancel(); });
-    return absl::OkStatus();
+    return scope_.Submit(std::move(spec), std::move(collector)).status();
   }
 
   // On the step thread: what is left to do goes to its lane.
@@ -114,6 +107,18 @@ ParseEnv CallScope::parse_env() const {
           [model = model](const Intervention& intervention) {
             return model->executor().CheckIntervention(intervention);
           }};
+}
+
+absl::StatusOr<RequestHandle> CallScope::Submit(
+    RequestSpec spec, std::shared_ptr<RequestSink> sink) const {
+  ALIGNSAE_RETURN_IF_ERROR(call->WhyStop());
+  spec.deadline = call->deadline();
+  spec.client = call->client();
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      RequestHandle handle,
+      model->scheduler().Submit(std::move(spec), std::move(sink)));
+  call->OnCancel([handle] { handle.Cancel(); });
+  return handle;
 }
 
 absl::StatusOr<CallScope> EnterCall(std::shared_ptr<Call> call) {

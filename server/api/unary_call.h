@@ -40,6 +40,11 @@ struct CallScope {
   ModelLease model;
 
   ParseEnv parse_env() const;
+  // Hands the call's request to its model, as of its client and up to its
+  // deadline; a cancel of the call ends it. Errors: what Call::WhyStop and
+  // Scheduler::Submit say.
+  absl::StatusOr<RequestHandle> Submit(RequestSpec spec,
+                                       std::shared_ptr<RequestSink> sink) const;
 };
 
 // What every call must pass before it is parsed: its ids keep the rules,

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "model/base/quote.h"
 #include "model/base/status_payload.h"
+#include "model/scheduler/endings.h"
 
 namespace alignsae {
 namespace {
@@ -20,11 +21,6 @@ absl::Status Starting() {
       WithReason(absl::UnavailableError("server: is loading the model"),
                  kReasonStarting),
       kRetryWhileStarting);
-}
-
-absl::Status ShuttingDown() {
-  return WithReason(absl::UnavailableError("server: is shutting down"),
-                    kReasonDraining);
 }
 
 absl::Status UnknownModel(absl::string_view name) {
@@ -41,7 +37,7 @@ absl::Status ModelRegistry::Load(const std::string& name, ModelLoader loader) {
   std::shared_ptr<ServedModel> model;
   {
     MutexLock lock(&mutex_);
-    if (refuse_new_) return ShuttingDown();
+    if (refuse_new_) return Draining();
     if (loading_.count(name) > 0) {
       return absl::FailedPreconditionError(absl::StrCat(
           "model: must not be loaded twice at once, got ", Quoted(name)));
@@ -60,7 +56,7 @@ absl::Status ModelRegistry::Install(const std::shared_ptr<ServedModel>& model,
   {
     MutexLock lock(&mutex_);
     loading_.erase(model->name());
-    if (status.ok() && refuse_new_) status = ShuttingDown();
+    if (status.ok() && refuse_new_) status = Draining();
     if (status.ok()) {
       std::swap(serving_[model->name()], out);
       generations_[model->name()] = model->generation();
@@ -91,7 +87,7 @@ absl::Status ModelRegistry::Unload(const std::string& name) {
 absl::StatusOr<ModelLease> ModelRegistry::Acquire(
     absl::string_view name) const {
   MutexLock lock(&mutex_);
-  if (refuse_new_) return ShuttingDown();
+  if (refuse_new_) return Draining();
   const std::string key(name);
   if (const auto found = serving_.find(key); found != serving_.end()) {
     if (ModelLease lease = ServedModel::Lease(found->second)) return lease;

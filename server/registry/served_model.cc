@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "model/base/status_payload.h"
+#include "model/scheduler/endings.h"
 #include "server/registry/metrics_observer.h"
 #include "server/registry/token_text.h"
 
@@ -119,8 +119,7 @@ void ServedModel::Serve(LoadedModel loaded) {
 bool ServedModel::BecomeReady() {
   MutexLock lock(&mutex_);
   if (ending_) {
-    load_status_ = WithReason(
-        absl::UnavailableError("server: is shutting down"), kReasonDraining);
+    load_status_ = Draining();
     return false;
   }
   state_ = ModelState::kReady;
