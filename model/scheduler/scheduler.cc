@@ -145,23 +145,23 @@ void Scheduler::TakeResults(const StepBatch& batch,
     const auto [unit, index] = batch.owners[r];
     // Another row of the request may have ended all of it in this very step.
     if (!unit->members[index].has_value()) continue;
-    const bool first = r == 0 || batch.owners[r - 1].first != unit;
-    TakeResult(*unit, index, batch.rows[r], std::move(results[r]), first, now,
-               report);
+    TakeResult(batch, r, std::move(results[r]), now, report);
   }
 }
 
-void Scheduler::TakeResult(RunningUnit& unit, size_t index, const StepRow& row,
-                           RowResult result, bool first, absl::Time now,
-                           StepReport& report) {
+void Scheduler::TakeResult(const StepBatch& batch, size_t r, RowResult result,
+                           absl::Time now, StepReport& report) {
+  const size_t index = batch.owners[r].second;
+  RunningUnit& unit = *batch.owners[r].first;
   RunningMember& member = *unit.members[index];
   absl::StatusOr<Sequence::Progress> progress =
-      member.sequence.Consume(row, std::move(result));
+      member.sequence.Consume(batch.rows[r], std::move(result));
   if (!progress.ok()) {
     EndRequest(unit.request, progress.status(), now, report);
     return;
   }
-  if (first) {  // The other variants of a fork read the same prompt.
+  // The other variants of a fork read the same prompt.
+  if (r == 0 || batch.owners[r - 1].first != &unit) {
     for (const ConceptReading& reading : progress->prompt_readings) {
       observer_->OnPromptReading(reading);
     }

@@ -6,8 +6,8 @@
 // as the step's budget allows (long prompts take several steps); run the
 // executor; hand out tokens; retire what has ended.
 //
-// RunOneStep does all of it, so that tests need no thread; StepThread is a loop
-// around it. Sequences that are variants of one prompt share its cache
+// RunOneStep does all of it, so that tests need no thread; the step thread is a
+// loop around it. Sequences that are variants of one prompt share its cache
 // (fork_plan.h).
 //
 // Who calls: Submit, RefuseNew, EndAll, WaitUntilIdle and RequestHandle::Cancel
@@ -153,10 +153,9 @@ class Scheduler {
   void Start(const QueuedUnit& queued, absl::Time now, StepReport& report);
   void TakeResults(const StepBatch& batch, std::vector<RowResult> results,
                    absl::Time now, StepReport& report);
-  // What one row gave. `first`: of the rows of its unit.
-  void TakeResult(RunningUnit& unit, size_t index, const StepRow& row,
-                  RowResult result, bool first, absl::Time now,
-                  StepReport& report);
+  // What row `r` gave.
+  void TakeResult(const StepBatch& batch, size_t r, RowResult result,
+                  absl::Time now, StepReport& report);
   // Hands out tokens and traces. Not OK: the request must end.
   absl::Status Deliver(ActiveRequest& request, RunningMember& member,
                        Sequence::Progress& progress, absl::Time now,

@@ -9,8 +9,7 @@ part of the function around it.
     check_sizes.py [ROOT]          prints everything too long; exit 1 if there is one
 
 EXCEPTIONS holds what may be longer and why. An entry that is not needed any more is
-an error, and so is one that has grown: the list can only shrink. An entry whose reason
-is that a split is under way may be left behind by it; that is only told.
+an error, and so is one that has grown: the list can only shrink.
 """
 import bisect
 import pathlib
@@ -20,12 +19,8 @@ import sys
 MAX_FILE = 400
 MAX_FUNCTION = 60
 
-UNDER_WAY = "a split is under way"
-
 # "path" or "path:function" -> (lines at most, reason).
-EXCEPTIONS = {
-    "model/sae/config.cc": (406, "reads and writes every key of cfg.json; a split is under way"),
-}
+EXCEPTIONS = {}
 
 _BLANK = re.compile(
     r'//(?:\\\n|[^\n])*'                            # a comment to the end of the line
@@ -177,11 +172,7 @@ def check(files, exceptions):
     used = set()
     bad = [line for path, text in files for line in complaints(path, text, exceptions, used)]
     for key in sorted(set(exceptions) - used):
-        stale = f"{key}: is an exception that nothing needs: take it out of the list"
-        if exceptions[key][1].endswith(UNDER_WAY):
-            print(stale)
-        else:
-            bad.append(stale)
+        bad.append(f"{key}: is an exception that nothing needs: take it out of the list")
     bad += [f"{key}: an exception must say why" for key, (_, why) in exceptions.items()
             if len(why) < 20]
     return bad

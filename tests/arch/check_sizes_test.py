@@ -85,11 +85,6 @@ class CheckTest(unittest.TestCase):
                 says(text, {"model/x/x.cc:F": (70, "a table that reads best in one piece")}),
                 ["model/x/x.cc:F: is an exception that nothing needs: take it out of the list"])
 
-    def test_an_exception_may_be_left_behind_by_a_split_that_is_under_way(self):
-        exceptions = {"model/x/x.cc": (500, "two classes; a split is under way")}
-        self.assertEqual(says("int a;\n" * 400, exceptions), [])
-        self.assertTrue(says("int a;\n" * 501, exceptions))
-
     def test_an_exception_must_say_why(self):
         self.assertEqual(says(long_function("int F()", 61), {"model/x/x.cc:F": (61, "long")}),
                          ["model/x/x.cc:F: an exception must say why"])
