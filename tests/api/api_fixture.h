@@ -1,5 +1,4 @@
-// ApiTest: the functions of server/api without a transport, over a real
-// registry, lanes and scheduler with the fake executor behind them.
+// ApiTest: the functions of server/api without a transport.
 
 #ifndef ALIGNSAE_TESTS_API_API_FIXTURE_H_
 #define ALIGNSAE_TESTS_API_API_FIXTURE_H_
@@ -14,16 +13,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_split.h"
 #include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
-#include "model/base/mutex.h"
-#include "server/api/methods.h"
 #include "server/api/model_stream.h"
 #include "server/api/unary_call.h"
 #include "tests/api/parse_fixture.h"
-#include "tests/support/fake_step_executor.h"
-#include "tests/support/small_catalog.h"
+#include "tests/support/serving_fixture.h"
 
 namespace alignsae {
 
@@ -56,28 +50,12 @@ class CollectingSink final : public StreamSink<Response> {
   Lanes* const lanes_;
 };
 
-class ApiTest : public ::testing::Test {
+class ApiTest : public ServingTest {
  protected:
-  ApiTest()
-      : metrics_(RpcMethods(), "test"),
-        executor_(4),
-        registry_({SchedulerOptions(), &clock_, &metrics_}),
-        lanes_({.interactive_waiting = 64, .background_waiting = 2}),
-        env_{&registry_, &lanes_,      &metrics_,
-             &clock_,    &open_calls_, ServerConfig()} {}
-
   ~ApiTest() override {
     registry_.EndAll();
     lanes_.Stop();
     EXPECT_EQ(open_calls_, 0);
-  }
-
-  void Load() {
-    ASSERT_OK(registry_.Load(kDefaultModel, [this] {
-      return LoadedModel{
-          catalog_, tokenizer_,
-          std::shared_ptr<StepExecutor>(std::shared_ptr<void>(), &executor_)};
-    }));
   }
 
   std::shared_ptr<Call> MakeCall(const char* method, Caller caller = {}) {
@@ -102,33 +80,6 @@ class ApiTest : public ::testing::Test {
     EXPECT_EQ(ends, 1);
     return status;
   }
-
-  std::string Metric(const std::string& series) {
-    for (const std::string& line : std::vector<std::string>(
-             absl::StrSplit(metrics_.ExpositionText(), '\n'))) {
-      if (line.rfind(series + " ", 0) == 0) {
-        return line.substr(series.size() + 1);
-      }
-    }
-    return "none";
-  }
-  // Until the metric has the value, which a call's end may be ahead of.
-  bool Reaches(const std::string& series, const std::string& value) {
-    for (int i = 0; i < 500 && Metric(series) != value; ++i) {
-      absl::SleepFor(absl::Milliseconds(10));
-    }
-    return Metric(series) == value;
-  }
-
-  RealClock clock_;
-  Metrics metrics_;
-  std::shared_ptr<const Catalog> catalog_ = SmallCatalog();
-  std::shared_ptr<const Tokenizer> tokenizer_ = SmallTokenizer();
-  FakeStepExecutor executor_;
-  std::atomic<int> open_calls_{0};
-  ModelRegistry registry_;
-  Lanes lanes_;
-  RpcEnv env_;
 };
 
 }  // namespace alignsae

@@ -25,6 +25,17 @@ Message FromText(const std::string& text) {
   return message;
 }
 
+// A request that is refused, and how. The tests say what stands beside it.
+struct Bad {
+  std::string name;
+  std::string request;
+  absl::StatusCode code;
+  std::string sentence;
+};
+inline std::string NameOf(const ::testing::TestParamInfo<Bad>& info) {
+  return info.param.name;
+}
+
 class ParseTest : public ::testing::Test {
  protected:
   ParseEnv env() const {

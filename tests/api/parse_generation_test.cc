@@ -28,16 +28,6 @@ constexpr auto kNotFound = absl::StatusCode::kNotFound;
 constexpr auto kPrecondition = absl::StatusCode::kFailedPrecondition;
 constexpr uint64_t kFresh = 77;
 
-struct Bad {
-  std::string name;
-  std::string request;  // Beside a prompt of four tokens.
-  absl::StatusCode code;
-  std::string sentence;
-};
-std::string NameOf(const ::testing::TestParamInfo<Bad>& info) {
-  return info.param.name;
-}
-
 std::string Edit(const std::string& fields) {
   return "interventions { mode: INTERVENTION_MODE_ADD target { slot: 0 } } "
          "interventions { " +

@@ -23,15 +23,6 @@ constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 constexpr auto kNotFound = absl::StatusCode::kNotFound;
 constexpr auto kPrecondition = absl::StatusCode::kFailedPrecondition;
 
-struct Bad {
-  std::string name;
-  std::string request;
-  absl::StatusCode code;
-  std::string sentence;
-};
-std::string NameOf(const ::testing::TestParamInfo<Bad>& info) {
-  return info.param.name;
-}
 std::string Ids(int count) {
   std::string ids;
   for (int i = 0; i < count; ++i) ids += " ids: 1";

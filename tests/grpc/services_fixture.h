@@ -1,5 +1,4 @@
-// ServicesTest: the services over a real gRPC channel, with the fake executor
-// behind the scheduler.
+// ServicesTest: the services over a real gRPC channel.
 
 #ifndef ALIGNSAE_TESTS_GRPC_SERVICES_FIXTURE_H_
 #define ALIGNSAE_TESTS_GRPC_SERVICES_FIXTURE_H_
@@ -8,38 +7,24 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_split.h"
-#include "absl/time/clock.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
-#include "server/api/methods.h"
 #include "server/grpc/concept_service.h"
 #include "server/grpc/model_service.h"
 #include "server/grpc/steering_service.h"
-#include "server/registry/model_registry.h"
 #include "tests/api/parse_fixture.h"
-#include "tests/support/fake_step_executor.h"
+#include "tests/support/serving_fixture.h"
 
 namespace alignsae {
 
 // A server on a loopback port whose model is loaded when Load() is called.
-class ServicesTest : public ::testing::Test {
+class ServicesTest : public ServingTest {
  protected:
-  ServicesTest()
-      : metrics_(RpcMethods(), "test"),
-        executor_(4),
-        registry_({SchedulerOptions(), &clock_, &metrics_}),
-        lanes_({.interactive_waiting = 64, .background_waiting = 2}),
-        env_{&registry_, &lanes_,      &metrics_,
-             &clock_,    &open_calls_, ServerConfig()},
-        concepts_(&env_),
-        steering_(&env_),
-        models_(&env_) {
+  ServicesTest() : concepts_(&env_), steering_(&env_), models_(&env_) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
@@ -63,39 +48,6 @@ class ServicesTest : public ::testing::Test {
     lanes_.Stop();
   }
 
-  void Load() {
-    ASSERT_TRUE(registry_.Load(kDefaultModel, [this] { return Model(); }).ok());
-  }
-  // Around the executor of the fixture, which is not the model's.
-  LoadedModel Model() {
-    return {catalog_, tokenizer_,
-            std::shared_ptr<StepExecutor>(std::shared_ptr<void>(), &executor_)};
-  }
-
-  std::string Metric(const std::string& start) {
-    for (const std::string& line : std::vector<std::string>(
-             absl::StrSplit(metrics_.ExpositionText(), '\n'))) {
-      if (line.rfind(start, 0) == 0) return line.substr(start.size() + 1);
-    }
-    return "none";
-  }
-  // Until the metric has the value, which a call's end may be ahead of.
-  bool Reaches(const std::string& start, const std::string& value) {
-    for (int i = 0; i < 500 && Metric(start) != value; ++i) {
-      absl::SleepFor(absl::Milliseconds(10));
-    }
-    return Metric(start) == value;
-  }
-
-  RealClock clock_;
-  Metrics metrics_;
-  std::shared_ptr<const Catalog> catalog_ = SmallCatalog();
-  std::shared_ptr<const Tokenizer> tokenizer_ = SmallTokenizer();
-  FakeStepExecutor executor_;
-  std::atomic<int> open_calls_{0};
-  ModelRegistry registry_;
-  Lanes lanes_;
-  RpcEnv env_;
   ConceptServiceImpl concepts_;
   SteeringServiceImpl steering_;
   ModelServiceImpl models_;

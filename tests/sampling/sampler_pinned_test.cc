@@ -10,30 +10,11 @@
 
 #include "model/base/counter_rng.h"
 #include "model/sampling/sampler.h"
+#include "tests/sampling/draws.h"
 #include "tests/support/status_matchers.h"
 
 namespace alignsae {
 namespace {
-
-// Roughly normal logits, as a function of `seed`.
-std::vector<float> RandomLogits(size_t count, uint64_t seed) {
-  CounterRng rng(seed);
-  std::vector<float> logits(count);
-  for (float& logit : logits) {
-    double sum = -6;
-    for (int i = 0; i < 12; ++i) sum += rng.NextUniform();
-    logit = static_cast<float>(4 * sum);
-  }
-  return logits;
-}
-
-int32_t Sample(const std::vector<float>& logits, const SamplingParams& params,
-               int position = 0, const std::vector<int32_t>& history = {}) {
-  const absl::StatusOr<SampledToken> sampled =
-      SampleToken(logits, params, history, position);
-  EXPECT_OK(sampled);
-  return sampled.ok() ? sampled->token : -1;
-}
 
 // Every token that comes out over 2000 positions.
 std::set<int32_t> Seen(const std::vector<float>& logits,

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "model/base/counter_rng.h"
+#include "tests/sampling/draws.h"
 #include "tests/support/status_matchers.h"
 
 namespace alignsae {
@@ -26,26 +27,6 @@ using ::testing::SizeIs;
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kHuge = std::numeric_limits<float>::max();
-
-// Roughly normal logits, as a function of `seed`.
-std::vector<float> RandomLogits(size_t count, uint64_t seed) {
-  CounterRng rng(seed);
-  std::vector<float> logits(count);
-  for (float& logit : logits) {
-    double sum = -6;
-    for (int i = 0; i < 12; ++i) sum += rng.NextUniform();
-    logit = static_cast<float>(4 * sum);
-  }
-  return logits;
-}
-
-int32_t Sample(const std::vector<float>& logits, const SamplingParams& params,
-               int position = 0, const std::vector<int32_t>& history = {}) {
-  const absl::StatusOr<SampledToken> sampled =
-      SampleToken(logits, params, history, position);
-  EXPECT_OK(sampled);
-  return sampled.ok() ? sampled->token : -1;
-}
 
 // How often each token comes out over `draws` positions.
 std::map<int32_t, int> Count(const std::vector<float>& logits,

@@ -1,6 +1,6 @@
 // The scheduler with its thread and many clients: for ThreadSanitizer.
 
-#include "model/scheduler/step_thread.h"
+#include "tests/support/step_thread.h"
 
 #include <gtest/gtest.h>
 

@@ -1,13 +1,12 @@
-// StepThread: the one thread that runs the scheduler's steps, where nothing
-// else has to live on that thread. (The server's thread also makes and destroys
-// the engine: server/registry.)
+// StepThread: a thread that runs a scheduler's steps and nothing else. (The
+// server's also makes and destroys the engine: server/registry.)
 //
 // Blocks: Stop, for the step under way and one sweep.
 //
 // Thread-safety: Stop from any thread but its own, once or more.
 
-#ifndef ALIGNSAE_MODEL_SCHEDULER_STEP_THREAD_H_
-#define ALIGNSAE_MODEL_SCHEDULER_STEP_THREAD_H_
+#ifndef ALIGNSAE_TESTS_SUPPORT_STEP_THREAD_H_
+#define ALIGNSAE_TESTS_SUPPORT_STEP_THREAD_H_
 
 #include <thread>
 
@@ -40,4 +39,4 @@ class StepThread {
 
 }  // namespace alignsae
 
-#endif  // ALIGNSAE_MODEL_SCHEDULER_STEP_THREAD_H_
+#endif  // ALIGNSAE_TESTS_SUPPORT_STEP_THREAD_H_
