@@ -17,7 +17,6 @@ import os
 import pathlib
 import random
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,8 +25,8 @@ import time
 import mutants
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-COPIED = ("CMakeLists.txt", "CMakePresets.json", "client", "deploy", "model", "proto", "server",
-          "tests")
+sys.path.insert(0, str(ROOT / "tests/support"))
+import copied_tree  # noqa: E402
 GROUPS = {
     "scheduler": ("model/scheduler/*.cc",),
     "fork plan": ("model/scheduler/fork*.cc", "model/engine/*fork*.cc"),
@@ -45,41 +44,17 @@ TESTS = ("scheduler_test", "scheduler_simulation_test", "steering_test",
 NOTES = pathlib.Path(__file__).with_name("equivalent.json")
 
 
-def copy_tree(target):
-    """Brings `target` up to date with the tree; untouched files keep their times."""
-    wanted = {}
-    for name in COPIED:
-        source = ROOT / name
-        for path in [source] if source.is_file() else source.rglob("*"):
-            if path.is_file() and "__pycache__" not in path.parts:
-                wanted[path.relative_to(ROOT)] = path
-    for path in list(target.rglob("*")):
-        if path.is_file() and path.relative_to(target) not in wanted:
-            path.unlink()
-    for relative, path in wanted.items():
-        copy = target / relative
-        if copy.exists() and copy.read_bytes() == path.read_bytes():
-            continue
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-        shutil.copymode(path, copy)
-
-
 def limit_memory():
     resource.setrlimit(resource.RLIMIT_DATA, (6 << 30, 6 << 30))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-class Workshop:
+class Workshop(copied_tree.CopiedTree):
     """The copy, its build, and its tests."""
 
     def __init__(self, work, jobs):
-        self.tree, self.build, self.jobs = work / "tree", work / "build", jobs
-        copy_tree(self.tree)
-        subprocess.run(["cmake", "--preset", "mutation", "-B", str(self.build)], cwd=self.tree,
-                       check=True, stdout=subprocess.DEVNULL)
-        known = subprocess.run(["ninja", "-C", str(self.build), "-t", "targets", "all"],
-                               capture_output=True, text=True, check=True).stdout
+        super().__init__(work, jobs=jobs)
+        known = self.targets()
         self.tests = [name for name in TESTS if f"bin/{name}:" in known]
         if not self.compiles():
             sys.exit("mutate: the tree does not build")
@@ -90,13 +65,8 @@ class Workshop:
                 sys.exit(f"mutate: {name} fails without any fault")
             self.seconds[name] = time.monotonic() - started
 
-    def program(self, name):
-        return self.build / "bin" / name
-
     def compiles(self):
-        done = subprocess.run(["ninja", "-C", str(self.build), f"-j{self.jobs}", *self.tests],
-                              capture_output=True, text=True, check=False)
-        return done.returncode == 0
+        return self.build(*self.tests).returncode == 0
 
     def passes(self, name, timeout):
         """Whether a test program ends well in time. What it started ends with it."""
