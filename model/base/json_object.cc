@@ -23,6 +23,8 @@ std::string ShowJson(const Json* value) {
   return text;
 }
 
+std::string ShowNumber(double value) { return Json(value).dump(); }
+
 absl::StatusOr<JsonObject> JsonObject::Of(const Json& value, std::string file) {
   if (!value.is_object()) {
     return absl::InvalidArgumentError(

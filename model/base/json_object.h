@@ -31,6 +31,8 @@ namespace alignsae {
 // A value as an error message shows it: short, one line, ASCII. Null pointer:
 // "nothing".
 std::string ShowJson(const nlohmann::json* value);
+// A number: the shortest text that gives the same double back.
+std::string ShowNumber(double value);
 
 class JsonObject {
  public:

@@ -260,9 +260,6 @@ absl::Status Differs(absl::string_view field, absl::string_view manifest,
       field, ": must be ", manifest, " as in bundle.json, got ", config));
 }
 
-// Shortest text that gives the same double back.
-std::string ShowNumber(double value) { return nlohmann::json(value).dump(); }
-
 absl::Status CheckSameConcept(const std::string& place, const Concept& config,
                               const Concept& entry) {
   const nlohmann::ordered_json expected = ConceptsToJson({entry}).front();

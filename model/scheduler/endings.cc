@@ -30,6 +30,10 @@ absl::Status DeadlinePassed() {
   return absl::DeadlineExceededError("deadline: has passed");
 }
 
+absl::Status CancelledByClient() {
+  return absl::CancelledError("the client cancelled the call");
+}
+
 absl::Status SlowReader() {
   return WithReason(
       absl::ResourceExhaustedError("stream: must be read while it is written"),
@@ -70,9 +74,7 @@ absl::Status WhyEnd(const ActiveRequest& request, absl::Time now,
                     bool ending_all) {
   // First, because gRPC cancels a call whose deadline has passed.
   if (now >= request.spec.deadline) return DeadlinePassed();
-  if (request.cancelled_at.load() != 0) {
-    return absl::CancelledError("the client cancelled the call");
-  }
+  if (request.cancelled_at.load() != 0) return CancelledByClient();
   return ending_all ? Draining() : absl::OkStatus();
 }
 

@@ -16,6 +16,7 @@ namespace alignsae {
 
 absl::Status Draining();
 absl::Status DeadlinePassed();
+absl::Status CancelledByClient();
 // The peer left too much unread, or for too long. ReasonOf() is
 // kReasonSlowReader; no other ending has it.
 absl::Status SlowReader();

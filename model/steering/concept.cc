@@ -24,8 +24,6 @@ using RefuseField =
     std::function<absl::Status(size_t index, absl::string_view field,
                                absl::string_view rule, absl::string_view got)>;
 
-std::string ShowNumber(double value) { return nlohmann::json(value).dump(); }
-
 absl::Status CheckFields(const Concept& entry, size_t index, int features,
                          const RefuseField& refuse) {
   if (!IsGoodName(entry.name)) {

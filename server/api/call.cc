@@ -9,6 +9,7 @@
 #include "model/base/quote.h"
 #include "model/base/random_id.h"
 #include "model/base/status_payload.h"
+#include "model/scheduler/endings.h"
 #include "server/api/reply_size.h"
 #include "server/process/log.h"
 
@@ -77,11 +78,8 @@ void Call::OnCancel(std::function<void()> stop) {
 }
 
 absl::Status Call::WhyStop() const {
-  if (env_->clock->Now() >= deadline_) {
-    return absl::DeadlineExceededError("deadline: has passed");
-  }
-  if (cancelled()) return absl::CancelledError("the client cancelled the call");
-  return absl::OkStatus();
+  if (env_->clock->Now() >= deadline_) return DeadlinePassed();
+  return cancelled() ? CancelledByClient() : absl::OkStatus();
 }
 
 WireStatus Call::End(const absl::Status& ended) {
@@ -93,7 +91,7 @@ WireStatus Call::End(const absl::Status& ended) {
   const absl::Status status =
       absl::IsCancelled(ended) &&
               env_->clock->Now() >= deadline_ - kDeadlineSlack
-          ? absl::DeadlineExceededError("deadline: has passed")
+          ? DeadlinePassed()
           : ended;
   WireStatus wire = ToWireStatus(status, request_id_);
   const absl::Duration took = env_->clock->Now() - start_;
