@@ -5,8 +5,9 @@
 
 Works on a copy of the tree in DIR (build/mutation), built without optimisation. The
 seed draws `count` mutants that compile, from each group of GROUPS in turn. For each,
-the tests that link the changed file run, until one fails: then it is killed. A test
-that takes longer than ten times its time (at least 30 s), or dies, has failed.
+ctest's unit and golden tests that link the changed file are built and run, the quickest
+first, until one fails: then it is killed. A test that takes longer than ten times its time
+(at least 30 s), or dies, has failed.
 
 Survivors are printed with their change. Those that EQUIVALENT knows to change nothing
 that anybody can see are not counted. Exit 1: a smaller share than `minimum` is killed.
@@ -36,11 +37,6 @@ GROUPS = {
     "tokenizer": ("model/tokenizer/*.cc",),
     "metrics": ("server/metrics/metrics*.cc",),
 }
-# Test programs that may run: those that a changed file is linked into do.
-TESTS = ("scheduler_test", "scheduler_simulation_test", "steering_test",
-         "intervention_apply_test", "sampler_test", "api_parse_test", "api_rpcs_test",
-         "field_error_test", "tokenizer_test", "tokenizer_golden_test", "metrics_test",
-         "registry_test", "grpc_services_test")
 NOTES = pathlib.Path(__file__).with_name("equivalent.json")
 
 
@@ -49,24 +45,45 @@ def limit_memory():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def files(tree, patterns):
+    """The files of `tree` that one of `patterns` names, in order."""
+    paths = {path for pattern in patterns for path in tree.glob(pattern)}
+    return sorted(path.relative_to(tree).as_posix() for path in paths)
+
+
 class Workshop(copied_tree.CopiedTree):
     """The copy, its build, and its tests."""
 
     def __init__(self, work, jobs):
         super().__init__(work, jobs=jobs)
-        known = self.targets()
-        self.tests = [name for name in TESTS if f"bin/{name}:" in known]
-        if not self.compiles():
+        if self.build().returncode != 0:
             sys.exit("mutate: the tree does not build")
+        core = {path for patterns in GROUPS.values() for path in files(self.tree, patterns)}
+        links = {name: self.sources(name) for name in self.test_programs()}
+        self.links = {name: paths & core for name, paths in links.items() if paths & core}
         self.seconds = {}
-        for name in self.tests:
+        for name in self.links:
             started = time.monotonic()
             if not self.passes(name, 600):
                 sys.exit(f"mutate: {name} fails without any fault")
             self.seconds[name] = time.monotonic() - started
 
-    def compiles(self):
-        return self.build(*self.tests).returncode == 0
+    def test_programs(self):
+        """Names of the programs that ctest runs, without arguments, as unit and golden tests."""
+        asked = subprocess.run(["ctest", "--show-only=json-v1", "-L", "^(unit|golden)$"],
+                               cwd=self.folder, capture_output=True, text=True, check=True)
+        commands = [test["command"] for test in json.loads(asked.stdout)["tests"]
+                    if "command" in test]
+        return [pathlib.Path(command[0]).name for command in commands
+                if len(command) == 1 and self.program("") == pathlib.Path(command[0]).parent]
+
+    def sources(self, name):
+        """The files of the tree that the test program `name` is built from."""
+        asked = subprocess.run(["ninja", "-C", str(self.folder), "-t", "inputs", f"bin/{name}"],
+                               capture_output=True, text=True, check=True)
+        paths = [self.folder / line for line in asked.stdout.splitlines()]
+        return {path.relative_to(self.tree).as_posix() for path in paths
+                if path.is_relative_to(self.tree)}
 
     def passes(self, name, timeout):
         """Whether a test program ends well in time. What it started ends with it."""
@@ -84,20 +101,17 @@ class Workshop(copied_tree.CopiedTree):
                 except ProcessLookupError:
                     pass
 
-    def made(self):
-        return {name: self.program(name).stat().st_mtime_ns for name in self.tests}
-
     def killer_of(self, mutant):
         """The test that finds `mutant`; "" when none does; None when it does not compile."""
         path = self.tree / mutant.path
         text = path.read_text()
-        before = self.made()
         try:
             path.write_text(mutant.apply(text))
-            if not self.compiles():
-                return None
-            changed = [name for name, at in self.made().items() if at != before[name]]
-            for name in sorted(changed, key=self.seconds.get):
+            for name in sorted(self.seconds, key=self.seconds.get):
+                if mutant.path not in self.links[name]:
+                    continue
+                if self.build(name).returncode != 0:
+                    return None
                 if not self.passes(name, max(30, 10 * self.seconds[name])):
                     return name
             return ""
@@ -110,9 +124,7 @@ def draw(tree, seed, only):
     rng = random.Random(seed)
     queues = []
     for patterns in GROUPS.values():
-        paths = sorted({path for pattern in patterns for path in tree.glob(pattern)})
-        paths = [path.relative_to(tree).as_posix() for path in paths]
-        found = [mutant for path in paths if not only or path.startswith(only)
+        found = [mutant for path in files(tree, patterns) if not only or path.startswith(only)
                  for mutant in mutants.mutants_of(path, (tree / path).read_text())]
         rng.shuffle(found)
         if found:
