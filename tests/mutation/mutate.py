@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Puts one-line faults into core code and counts how many the tests find.
 
-    mutate.py [--seed N] [--count N] [--minimum SHARE] [--only PATH] [--work DIR]
+    mutate.py [--seed N] [--count N] [--minimum SHARE] [--files GLOB ...]
+              [--operator NAME] [--work DIR]
 
 Works on a copy of the tree in DIR (build/mutation), built without optimisation. The
 seed draws `count` mutants that compile, from each group of GROUPS in turn. For each,
-ctest's unit and golden tests that link the changed file are built and run, the quickest
+ctest's unit and golden tests that link the changed file are built and run, the smallest
 first, until one fails: then it is killed. A test that takes longer than ten times its time
 (at least 30 s), or dies, has failed.
 
@@ -56,26 +57,18 @@ class Workshop(copied_tree.CopiedTree):
 
     def __init__(self, work, jobs):
         super().__init__(work, jobs=jobs)
-        if self.build().returncode != 0:
-            sys.exit("mutate: the tree does not build")
-        core = {path for patterns in GROUPS.values() for path in files(self.tree, patterns)}
-        links = {name: self.sources(name) for name in self.test_programs()}
-        self.links = {name: paths & core for name, paths in links.items() if paths & core}
-        self.seconds = {}
-        for name in self.links:
-            started = time.monotonic()
-            if not self.passes(name, 600):
-                sys.exit(f"mutate: {name} fails without any fault")
-            self.seconds[name] = time.monotonic() - started
+        sources = {name: self.sources(name) for name in self.test_programs()}
+        # Those that link the least first: they are built the soonest and run the shortest.
+        self.links = {name: sources[name] for name in sorted(sources, key=lambda n: len(sources[n]))}
+        self.seconds = {}  # What a test takes without a fault.
 
     def test_programs(self):
-        """Names of the programs that ctest runs, without arguments, as unit and golden tests."""
+        """Names of the programs that ctest runs as unit and golden tests."""
         asked = subprocess.run(["ctest", "--show-only=json-v1", "-L", "^(unit|golden)$"],
                                cwd=self.folder, capture_output=True, text=True, check=True)
-        commands = [test["command"] for test in json.loads(asked.stdout)["tests"]
-                    if "command" in test]
-        return [pathlib.Path(command[0]).name for command in commands
-                if len(command) == 1 and self.program("") == pathlib.Path(command[0]).parent]
+        known = self.targets()
+        names = [test["name"] for test in json.loads(asked.stdout)["tests"]]
+        return [name for name in names if f"bin/{name}:" in known]
 
     def sources(self, name):
         """The files of the tree that the test program `name` is built from."""
@@ -101,31 +94,44 @@ class Workshop(copied_tree.CopiedTree):
                 except ProcessLookupError:
                     pass
 
+    def measure(self, name):
+        """Learns what a test takes without a fault, if that is not known."""
+        if name in self.seconds:
+            return
+        if self.build(name).returncode != 0:
+            sys.exit(f"mutate: {name} does not build")
+        started = time.monotonic()
+        if not self.passes(name, 600):
+            sys.exit(f"mutate: {name} fails without any fault")
+        self.seconds[name] = time.monotonic() - started
+
     def killer_of(self, mutant):
         """The test that finds `mutant`; "" when none does; None when it does not compile."""
         path = self.tree / mutant.path
         text = path.read_text()
-        try:
-            path.write_text(mutant.apply(text))
-            for name in sorted(self.seconds, key=self.seconds.get):
-                if mutant.path not in self.links[name]:
-                    continue
+        for name in self.links:
+            if mutant.path not in self.links[name]:
+                continue
+            self.measure(name)
+            try:
+                path.write_text(mutant.apply(text))
                 if self.build(name).returncode != 0:
                     return None
                 if not self.passes(name, max(30, 10 * self.seconds[name])):
                     return name
-            return ""
-        finally:
-            path.write_text(text)
+            finally:
+                path.write_text(text)
+        return ""
 
 
-def draw(tree, seed, only):
-    """Mutants in the order of the seed, from each group in turn, without end."""
+def draw(tree, seed, groups, operator=None):
+    """Mutants (of one operator) in the order of the seed, from each group in turn."""
     rng = random.Random(seed)
     queues = []
-    for patterns in GROUPS.values():
-        found = [mutant for path in files(tree, patterns) if not only or path.startswith(only)
-                 for mutant in mutants.mutants_of(path, (tree / path).read_text())]
+    for patterns in groups:
+        found = [mutant for path in files(tree, patterns)
+                 for mutant in mutants.mutants_of(path, (tree / path).read_text())
+                 if operator in (None, mutant.operator)]
         rng.shuffle(found)
         if found:
             queues.append(found)
@@ -151,14 +157,16 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--minimum", type=float, default=0.9)
-    parser.add_argument("--only", help="Files whose path begins so")
+    parser.add_argument("--files", nargs="+", metavar="GLOB", help="instead of the core's")
+    parser.add_argument("--operator", help="of mutants.py; all when not given")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build/mutation")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     flags = parser.parse_args()
+    groups = [flags.files] if flags.files else list(GROUPS.values())
     shop = Workshop(flags.work.resolve(), flags.jobs)
     known = known_equivalents()
     killed, survivors, equivalent, broken = {}, [], [], 0
-    for mutant in draw(shop.tree, flags.seed, flags.only):
+    for mutant in draw(shop.tree, flags.seed, groups, flags.operator):
         if len(killed) + len(survivors) >= flags.count:
             break
         text = (shop.tree / mutant.path).read_text()

@@ -70,7 +70,8 @@ class DrawTest(unittest.TestCase):
             for name in ("model/scheduler/a.cc", "model/sampling/b.cc"):
                 (tree / name).parent.mkdir(parents=True)
                 (tree / name).write_text("int F(int a) {\n  if (a < 1) return a + 2;\n  f(3);\n}\n")
-            drawn = [list(mutate.draw(tree, seed, None)) for seed in (1, 1, 2)]
+            groups = list(mutate.GROUPS.values())
+            drawn = [list(mutate.draw(tree, seed, groups)) for seed in (1, 1, 2)]
             self.assertEqual(drawn[0], drawn[1])
             self.assertNotEqual(drawn[0], drawn[2])
             self.assertEqual(len(set(drawn[0])), len(drawn[0]))
@@ -79,8 +80,10 @@ class DrawTest(unittest.TestCase):
             first = [mutant.path for mutant in itertools.islice(drawn[0], 4)]
             self.assertEqual(first[0::2], [first[0]] * 2)
             self.assertNotEqual(first[0], first[1])
-            self.assertEqual({mutant.path for mutant in mutate.draw(tree, 1, "model/sampling")},
+            self.assertEqual({mutant.path for mutant in mutate.draw(tree, 1, [["*/sampling/*.cc"]])},
                              {"model/sampling/b.cc"})
+            self.assertEqual({mutant.operator for mutant in
+                              mutate.draw(tree, 1, groups, "boundary")}, {"boundary"})
 
     def test_every_group_has_files(self):
         for name, patterns in mutate.GROUPS.items():
