@@ -14,7 +14,7 @@
 #include "model/bundle/families.h"
 #include "model/bundle/files.h"
 #include "model/bundle/generation_config.h"
-#include "model/io/weights_file.h"
+#include "model/io/weight_files.h"
 #include "model/tensor/torch_fence.h"
 
 namespace alignsae {
@@ -99,6 +99,28 @@ class VerifiedFiles {
   bool verify_;
   std::vector<HashedFile> files_;
 };
+
+// Of model.safetensors; of weights in shards, the hash of the lines that
+// sha256sum prints for the index and the shards in the order of their names.
+absl::StatusOr<std::string> HashOfWeights(const std::string& directory,
+                                          VerifiedFiles& files) {
+  ALIGNSAE_RETURN_IF_ERROR(CheckWeights(directory));
+  const std::string whole = absl::StrCat(directory, "/", kWholeWeights);
+  if (FileExists(whole)) return files.HashOf(whole);
+  // Hashed before it is read, so that CheckUnchanged covers what it names.
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      std::string hash,
+      files.HashOf(absl::StrCat(directory, "/", kWeightsIndex)));
+  std::string lines = absl::StrCat(hash, "  ", kWeightsIndex, "\n");
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<std::string> shards,
+                            ShardNames(directory));
+  for (const std::string& shard : shards) {
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        hash, files.HashOf(absl::StrCat(directory, "/", shard)));
+    absl::StrAppend(&lines, hash, "  ", shard, "\n");
+  }
+  return hash.empty() ? hash : Sha256Hex(lines);
+}
 
 // The tokenizer may know fewer tokens than the model (whose embedding is often
 // padded), never more: its ids index the embedding.
@@ -259,7 +281,7 @@ absl::StatusOr<std::shared_ptr<const Bundle>> LoadBundle(
   VerifiedFiles files(directory, options.verify_hashes);
   // Before the hashes: it says in which other form the weights lie.
   ALIGNSAE_RETURN_IF_ERROR(
-      CheckWeightsFile(absl::StrCat(directory, "/", manifest->model_path)));
+      CheckWholeWeights(absl::StrCat(directory, "/", manifest->model_path)));
   ALIGNSAE_RETURN_IF_ERROR(files.CheckListed(*manifest));
   Assembly assembly(options);
   ALIGNSAE_RETURN_IF_ERROR(
@@ -290,11 +312,8 @@ absl::StatusOr<std::shared_ptr<const Bundle>> LoadParts(
     const BundleOptions& options) {
   VerifiedFiles files("", options.verify_hashes);
   Assembly assembly(options);
-  // Before hashing: without that file there is nothing to hash.
-  ALIGNSAE_RETURN_IF_ERROR(CheckWeightsFile(model_directory));
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::string model_sha256,
-      files.HashOf(absl::StrCat(model_directory, "/model.safetensors")));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string model_sha256,
+                            HashOfWeights(model_directory, files));
   ALIGNSAE_RETURN_IF_ERROR(assembly.AddModel(
       model_directory, LastPart(model_directory), model_sha256));
   absl::flat_hash_set<std::string> names;

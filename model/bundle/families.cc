@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/gpt2/gpt2.h"
+#include "model/io/weight_files.h"
 
 namespace alignsae {
 
@@ -17,6 +19,10 @@ absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,
   loaded.warnings =
       UnreachableWarnings(loaded.end_tokens, "config.json: eos_token_id",
                           model.config().vocab_size);
+  if (HasStaleIndex(directory)) {
+    loaded.warnings.push_back(absl::StrCat(
+        kWeightsIndex, ": not read, because ", kWholeWeights, " is there"));
+  }
   loaded.model = std::make_unique<const Gpt2>(std::move(model));
   return loaded;
 }

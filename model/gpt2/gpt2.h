@@ -24,7 +24,7 @@ namespace alignsae {
 
 class Gpt2 : public Transformer {
  public:
-  // Loads config.json and model.safetensors.
+  // Loads config.json and the weights (LoadGpt2Weights).
   static absl::StatusOr<Gpt2> Load(const std::string& directory,
                                    at::Device device = at::kCPU,
                                    WeightType type = WeightType::kF32);

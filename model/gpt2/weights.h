@@ -46,10 +46,11 @@ struct Gpt2Weights {
 // scaled by 1/sqrt(2 L), biases 0, layer norms 1. `seed` decides every value.
 Gpt2Weights InitGpt2Weights(const Gpt2Config& config, uint64_t seed);
 
-// Reads <directory>/model.safetensors. Names with and without "transformer.";
-// mask buffers (attn.bias, attn.masked_bias) are ignored; F16 and BF16 become
-// F32. Errors (each names the tensor): a missing, extra or mis-shaped tensor, a
-// non-finite weight; for weights in other files, those of CheckWeightsFile.
+// Reads <directory>/model.safetensors or its shards. Names with and without
+// "transformer."; mask buffers (attn.bias, attn.masked_bias) are ignored; F16
+// and BF16 become F32. Errors (each names the tensor): a missing, extra or
+// mis-shaped tensor, a non-finite weight; for the files, those of
+// weight_files.h.
 absl::StatusOr<Gpt2Weights> LoadGpt2Weights(const std::string& directory,
                                             const Gpt2Config& config);
 

@@ -17,7 +17,7 @@
 #include "model/gpt2/weights.h"
 #include "model/io/safetensors.h"
 #include "model/io/tensor_file.h"
-#include "model/io/weights_file.h"
+#include "model/io/weight_files.h"
 #include "model/tensor/torch_fence.h"
 
 namespace alignsae {
@@ -25,17 +25,19 @@ namespace {
 
 constexpr absl::string_view kHead = "lm_head.weight";
 
+// `path`: the file that has the tensor, or that should name it.
 absl::Status TensorError(
-    const SafetensorsFile& file, absl::string_view name, absl::string_view rule,
+    const std::string& path, absl::string_view name, absl::string_view rule,
     absl::StatusCode code = absl::StatusCode::kInvalidArgument) {
   return absl::Status(
-      code, absl::StrCat(file.path(), ": tensor ", Quoted(name), ": ", rule));
+      code, absl::StrCat(path, ": tensor ", Quoted(name), ": ", rule));
 }
 
 // Parameters are called with "transformer." in what GPT2LMHeadModel saves, and
 // without in the files that OpenAI published. The head never has the prefix.
-bool NamesArePrefixed(const SafetensorsFile& file) {
-  return file.Find(absl::StrCat(kTransformerPrefix, "wte.weight")) != nullptr;
+bool NamesArePrefixed(const WeightFiles& files) {
+  return files.FileWith(absl::StrCat(kTransformerPrefix, "wte.weight")) !=
+         nullptr;
 }
 
 std::string NameInFile(absl::string_view name, bool prefixed) {
@@ -55,40 +57,41 @@ std::set<std::string> MaskBuffers(const Gpt2Config& config, bool prefixed) {
   return names;
 }
 
-absl::Status MissingTensor(const SafetensorsFile& file,
-                           const Parameter& parameter, bool prefixed) {
+absl::Status MissingTensor(const WeightFiles& files, const Parameter& parameter,
+                           bool prefixed) {
   const std::string name = NameInFile(parameter.name, prefixed);
   const std::string other = NameInFile(parameter.name, !prefixed);
   if (name == kHead) {
-    return TensorError(file, name,
+    return TensorError(files.path(), name,
                        "must be in the file when config.json's "
                        "tie_word_embeddings is false, got nothing");
   }
-  if (file.Find(other) != nullptr) {
-    return TensorError(file, name,
+  if (files.FileWith(other) != nullptr) {
+    return TensorError(files.path(), name,
                        absl::StrCat("must be in the file, got ", Quoted(other),
                                     "; all names or none begin with \"",
                                     kTransformerPrefix, "\""));
   }
-  return TensorError(file, name, "must be in the file, got nothing");
+  return TensorError(files.path(), name, "must be in the file, got nothing");
 }
 
 // Every parameter is there, and nothing else but what may be ignored.
-absl::Status CheckNames(const SafetensorsFile& file, const Gpt2Config& config,
+absl::Status CheckNames(const WeightFiles& files, const Gpt2Config& config,
                         const std::vector<Parameter>& parameters,
                         bool prefixed) {
   std::set<std::string> known = MaskBuffers(config, prefixed);
   known.insert(std::string(kHead));  // See CheckTiedHead.
   for (const Parameter& parameter : parameters) {
     std::string name = NameInFile(parameter.name, prefixed);
-    if (file.Find(name) == nullptr) {
-      return MissingTensor(file, parameter, prefixed);
+    if (files.FileWith(name) == nullptr) {
+      return MissingTensor(files, parameter, prefixed);
     }
     known.insert(std::move(name));
   }
-  for (const auto& [name, entry] : file.header().tensors) {
-    if (!known.contains(name)) {
-      return TensorError(file, name,
+  for (const SafetensorsFile& file : files.files()) {
+    for (const auto& [name, entry] : file.header().tensors) {
+      if (known.contains(name)) continue;
+      return TensorError(file.path(), name,
                          "must not be in the file: a GPT-2 of this config.json "
                          "has no such tensor");
     }
@@ -111,16 +114,18 @@ absl::Status CheckFinite(const SafetensorsFile& file, absl::string_view name,
   const at::Tensor finite = at::isfinite(tensor).flatten();
   if (finite.all().item<bool>()) return absl::OkStatus();
   const int64_t first = finite.to(at::kByte).argmin().item<int64_t>();
-  return TensorError(file, name,
+  return TensorError(file.path(), name,
                      absl::StrCat("must be finite, got ",
                                   tensor.flatten()[first].item<float>(), " at ",
                                   IndexText(first, tensor.sizes())),
                      absl::StatusCode::kDataLoss);
 }
 
-absl::StatusOr<at::Tensor> ReadFinite(const SafetensorsFile& file,
+// A tensor that is in one of the files.
+absl::StatusOr<at::Tensor> ReadFinite(const WeightFiles& files,
                                       const std::string& name,
                                       const std::vector<int64_t>& shape) {
+  const SafetensorsFile& file = *files.FileWith(name);
   ALIGNSAE_ASSIGN_OR_RETURN(at::Tensor tensor,
                             ReadFloatTensor(file, name, shape));
   ALIGNSAE_RETURN_IF_ERROR(CheckFinite(file, name, tensor));
@@ -128,31 +133,32 @@ absl::StatusOr<at::Tensor> ReadFinite(const SafetensorsFile& file,
 }
 
 // A tied model may store its head a second time; another head would be ignored.
-absl::Status CheckTiedHead(const SafetensorsFile& file, const at::Tensor& wte) {
+absl::Status CheckTiedHead(const WeightFiles& files, const at::Tensor& wte) {
   const std::string name(kHead);
-  if (file.Find(name) == nullptr) return absl::OkStatus();
+  const SafetensorsFile* file = files.FileWith(name);
+  if (file == nullptr) return absl::OkStatus();
   ALIGNSAE_ASSIGN_OR_RETURN(const at::Tensor head,
-                            ReadFinite(file, name, wte.sizes().vec()));
+                            ReadFinite(files, name, wte.sizes().vec()));
   if (at::equal(head, wte)) return absl::OkStatus();
-  return TensorError(file, name,
+  return TensorError(file->path(), name,
                      "must equal wte.weight when config.json's "
                      "tie_word_embeddings is true, got other values");
 }
 
-absl::StatusOr<Gpt2Weights> ReadWeights(const SafetensorsFile& file,
+absl::StatusOr<Gpt2Weights> ReadWeights(const WeightFiles& files,
                                         const Gpt2Config& config) {
-  const bool prefixed = NamesArePrefixed(file);
+  const bool prefixed = NamesArePrefixed(files);
   Gpt2Weights weights;
   const std::vector<Parameter> parameters = Parameters(config, weights);
-  ALIGNSAE_RETURN_IF_ERROR(CheckNames(file, config, parameters, prefixed));
+  ALIGNSAE_RETURN_IF_ERROR(CheckNames(files, config, parameters, prefixed));
   for (const Parameter& parameter : parameters) {
     ALIGNSAE_ASSIGN_OR_RETURN(
         *parameter.tensor,
-        ReadFinite(file, NameInFile(parameter.name, prefixed),
+        ReadFinite(files, NameInFile(parameter.name, prefixed),
                    parameter.shape));
   }
   if (config.tie_word_embeddings) {
-    ALIGNSAE_RETURN_IF_ERROR(CheckTiedHead(file, weights.wte));
+    ALIGNSAE_RETURN_IF_ERROR(CheckTiedHead(files, weights.wte));
     weights.lm_head = weights.wte;
   }
   return weights;
@@ -162,11 +168,9 @@ absl::StatusOr<Gpt2Weights> ReadWeights(const SafetensorsFile& file,
 
 absl::StatusOr<Gpt2Weights> LoadGpt2Weights(const std::string& directory,
                                             const Gpt2Config& config) {
-  const std::string path = absl::StrCat(directory, "/model.safetensors");
-  ALIGNSAE_RETURN_IF_ERROR(CheckWeightsFile(directory));
-  ALIGNSAE_ASSIGN_OR_RETURN(const SafetensorsFile file,
-                            SafetensorsFile::Open(path));
-  return WithTorchFence([&] { return ReadWeights(file, config); });
+  ALIGNSAE_ASSIGN_OR_RETURN(const WeightFiles files,
+                            WeightFiles::Open(directory));
+  return WithTorchFence([&] { return ReadWeights(files, config); });
 }
 
 absl::Status SaveGpt2(const std::string& directory, const Gpt2Config& config,

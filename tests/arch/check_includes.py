@@ -64,8 +64,8 @@ RULES = {
 FILES = {
     "server/main.cc": (["server", "model/scheduler", "model/engine/engine.h", *LOW],
                        False, True, True),
-    "model/bundle/families.cc": (["model/gpt2", "model/transformer", "model/bundle",
-                                  "model/base"], True, False, False),
+    "model/bundle/families.cc": (["model/gpt2", "model/transformer", "model/io",
+                                  "model/bundle", "model/base"], True, False, False),
 }
 OURS = ("model/", "server/", "client/", "proto/", "tests/")
 
@@ -76,7 +76,7 @@ TORCH_FREE = {
     "model/io/safetensors_layout.h", "model/io/safetensors_layout.cc", "model/gpt2/config.h",
     "model/gpt2/config.cc", "model/transformer/activation.h", "model/transformer/facts.h",
     "model/transformer/end_tokens.h", "model/transformer/end_tokens.cc",
-    "model/io/weights_file.h", "model/io/weights_file.cc",
+    "model/io/weight_files.h", "model/io/weights_file.cc",
     "model/bundle/generation_config.h", "model/bundle/generation_config.cc",
     "model/transformer/weight_type.h", "model/transformer/weight_type.cc", "model/sae/config.h",
     "model/sae/config.cc",

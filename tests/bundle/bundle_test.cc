@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -16,7 +17,10 @@
 #include "model/bundle/bundle_writer.h"
 #include "model/bundle/upgrade.h"
 #include "model/gpt2/gpt2.h"
+#include "model/io/safetensors.h"
+#include "model/io/tensor_file.h"
 #include "model/tokenizer/bpe_trainer.h"
+#include "nlohmann/json.hpp"
 #include "tests/support/status_matchers.h"
 #include "tests/support/tiny_bundle.h"
 
@@ -434,6 +438,54 @@ TEST_F(BundleTest, LoadsPartsNamedAfterTheirDirectories) {
   EXPECT_EQ(catalog.checkpoints[1].recommended_mode, std::nullopt);
   EXPECT_EQ(catalog.checkpoints[1].evaluation_json, "");
   EXPECT_EQ(catalog.FindCheckpoint("main"), 1);
+}
+
+// The model's one file becomes two of its tensors' halves and an index.
+void CutIntoShards(const std::string& directory) {
+  ASSERT_OK_AND_ASSIGN(const SafetensorsFile whole,
+                       SafetensorsFile::Open(directory + "/model.safetensors"));
+  std::vector<std::pair<std::string, at::Tensor>> halves[2];
+  nlohmann::json map;
+  for (const auto& [name, entry] : whole.header().tensors) {
+    const int half = map.size() % 2;
+    ASSERT_OK_AND_ASSIGN(const at::Tensor tensor,
+                         ReadFloatTensor(whole, name, entry.shape));
+    halves[half].emplace_back(name, tensor);
+    map[name] = absl::StrCat("part-", half, ".safetensors");
+  }
+  for (int half : {0, 1}) {
+    ASSERT_OK(
+        WriteTensors(absl::StrCat(directory, "/part-", half, ".safetensors"),
+                     halves[half], {}));
+  }
+  ASSERT_OK(WriteFileAtomically(directory + "/model.safetensors.index.json",
+                                nlohmann::json{{"weight_map", map}}.dump()));
+}
+
+TEST_F(BundleTest, LoadsShardsAndHashesTheirIndexAndEachOfThem) {
+  CutIntoShards(Path("gpt2"));
+  ASSERT_OK_AND_ASSIGN(const auto stale, LoadParts(Path("gpt2"), {}, {}));
+  EXPECT_THAT(stale->warnings,
+              ElementsAre(HasSubstr("gpt2/model.safetensors.index.json: not "
+                                    "read, because model.safetensors")));
+  ASSERT_TRUE(std::filesystem::remove(Path("gpt2/model.safetensors")));
+  ASSERT_OK_AND_ASSIGN(const auto bundle, LoadParts(Path("gpt2"), {}, {}));
+  EXPECT_THAT(bundle->warnings, IsEmpty());
+  std::string lines;
+  for (const char* name : {"model.safetensors.index.json", "part-0.safetensors",
+                           "part-1.safetensors"}) {
+    ASSERT_OK_AND_ASSIGN(const std::string hash,
+                         Sha256OfFile(Path(absl::StrCat("gpt2/", name))));
+    absl::StrAppend(&lines, hash, "  ", name, "\n");
+  }
+  EXPECT_EQ(bundle->catalog->model.sha256, Sha256Hex(lines));
+  ASSERT_OK_AND_ASSIGN(const auto unhashed,
+                       LoadParts(Path("gpt2"), {}, {.verify_hashes = false}));
+  EXPECT_EQ(unhashed->catalog->model.sha256, "");
+  // A bundle lists one file of weights.
+  EXPECT_THAT(
+      Load(),
+      StatusIs(kUnfit, HasSubstr(Path("gpt2/model.safetensors.index"))));
 }
 
 TEST_F(BundleTest, LoadsAModelWithoutCheckpoints) {

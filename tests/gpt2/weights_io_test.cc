@@ -306,11 +306,11 @@ TEST_F(Gpt2WeightsIoTest, TakesTheWholeFileBesideAnIndexThatWasLeftThere) {
 }
 
 TEST_F(Gpt2WeightsIoTest, SaysWhyWeightsInOtherFilesAreNotRead) {
-  const std::string index = Path() + ".index.json";
-  ASSERT_OK(WriteFileAtomically(index, "{}"));
+  const std::string pickle = directory_ + "/pytorch_model.bin";
+  ASSERT_OK(WriteFileAtomically(pickle, "PK"));
   EXPECT_THAT(LoadGpt2Weights(directory_, kConfig),
               StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr(index + ": weights in several files")));
+                       HasSubstr(pickle + ": pickles are not read")));
 }
 
 TEST_F(Gpt2WeightsIoTest, SaysThatTheFileIsMissing) {
@@ -323,6 +323,49 @@ TEST_F(Gpt2WeightsIoTest, SaysThatTheFileIsCutShort) {
   std::filesystem::resize_file(Path(), std::filesystem::file_size(Path()) - 1);
   EXPECT_THAT(LoadGpt2Weights(directory_, kConfig),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr(Path())));
+}
+
+// The tensors in two files, with the index that transformers writes.
+TEST_F(Gpt2WeightsIoTest, LoadsShardsAndNamesTheFileOfABadTensor) {
+  TensorMap first, second = Tensors();
+  std::string map;
+  for (const auto& [name, tensor] : Tensors()) {
+    const bool in_first = absl::StartsWith(name, "transformer.h.0.");
+    if (in_first) first.insert(second.extract(name));
+    absl::StrAppend(&map, map.empty() ? "" : ",", "\"", name, "\":\"model-",
+                    in_first ? 1 : 2, ".safetensors\"");
+  }
+  const auto write = [&](const char* name, const TensorMap& tensors) {
+    ASSERT_OK(WriteTensors(absl::StrCat(directory_, "/", name),
+                           {tensors.begin(), tensors.end()}, {}));
+  };
+  write("model-1.safetensors", first);
+  write("model-2.safetensors", second);
+  const std::string index =
+      absl::StrCat(directory_, "/model.safetensors.index.json");
+  ASSERT_OK(WriteFileAtomically(index,
+                                absl::StrCat("{\"metadata\":{\"total_size\":1},"
+                                             "\"weight_map\":{",
+                                             map, "}}")));
+  ASSERT_OK_AND_ASSIGN(Gpt2Weights loaded,
+                       LoadGpt2Weights(directory_, kConfig));
+  ExpectSame(loaded, 0);
+
+  first["transformer.h.0.ln_1.bias"] =
+      at::full({8}, std::numeric_limits<float>::infinity());
+  write("model-1.safetensors", first);
+  EXPECT_THAT(
+      LoadGpt2Weights(directory_, kConfig),
+      StatusIs(absl::StatusCode::kDataLoss,
+               HasSubstr("model-1.safetensors: tensor "
+                         "\"transformer.h.0.ln_1.bias\": must be finite")));
+
+  Gpt2Config larger = kConfig;
+  larger.n_layer = 3;
+  EXPECT_THAT(
+      LoadGpt2Weights(directory_, larger),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               testing::StartsWith(index + ": tensor \"transformer.h.2")));
 }
 
 }  // namespace

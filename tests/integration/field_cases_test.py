@@ -183,7 +183,16 @@ class FieldCasesTest(unittest.TestCase):
         self.write("model.safetensors.index.json", {"weight_map": {}})
         self.assertEqual(self.ids(self.complete(self.serve())), SCRIPT[:4])
         os.remove(self.folder / "model.safetensors")
-        self.assertIn("model.safetensors.index.json: weights in several files", self.refusal())
+        self.assertIn("model.safetensors.index.json: weight_map: must name", self.refusal())
+        tensors = scripted(SCRIPT)
+        shards = {"1.safetensors": sorted(tensors)[:5], "2.safetensors": sorted(tensors)[5:]}
+        for name, names in shards.items():
+            write_safetensors(self.folder / name, {n: tensors[n] for n in names})
+        self.write("model.safetensors.index.json", {
+            "metadata": {}, "weight_map": {n: f for f, names in shards.items() for n in names}})
+        self.assertEqual(self.ids(self.complete(self.serve())), SCRIPT[:4])
+        os.remove(self.folder / "2.safetensors")
+        self.assertIn('must name files that are there, got \\"2.safetensors', self.refusal())
         os.remove(self.folder / "model.safetensors.index.json")
         (self.folder / "pytorch_model.bin").write_bytes(b"PK")
         self.assertIn("pytorch_model.bin: pickles are not read", self.refusal())

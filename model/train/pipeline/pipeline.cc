@@ -14,6 +14,7 @@
 #include "model/base/status_macros.h"
 #include "model/bundle/bundle_writer.h"
 #include "model/bundle/families.h"
+#include "model/io/weight_files.h"
 #include "model/train/data/corpus_file.h"
 #include "model/train/eval/baselines.h"
 #include "model/train/eval/eval.h"
@@ -144,6 +145,9 @@ absl::Status Pipeline::MakeData() {
 }
 
 absl::Status Pipeline::TrainModel() {
+  if (!run_.init_from.empty()) {
+    ALIGNSAE_RETURN_IF_ERROR(CheckWholeWeights(run_.init_from));
+  }
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::string initial,
       HashesOf(run_.init_from, {"config.json", "model.safetensors"}));
