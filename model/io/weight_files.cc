@@ -38,14 +38,23 @@ absl::Status IndexError(
   return absl::Status(code, absl::StrCat(kWeightsIndex, ": ", rest));
 }
 
+// The shards that the index names, all of which are there.
 absl::StatusOr<ShardMap> ReadIndex(const std::string& directory) {
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::string json,
-      ReadFile(PathIn(directory, kWeightsIndex), kMaxIndexBytes));
+  const std::string path = PathIn(directory, kWeightsIndex);
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string json,
+                            ReadFile(path, kMaxIndexBytes));
   absl::StatusOr<ShardMap> shards = ParseWeightsIndex(json);
-  if (shards.ok()) return shards;
-  return absl::Status(shards.status().code(),
-                      PathIn(directory, shards.status().message()));
+  if (!shards.ok()) {
+    return absl::Status(shards.status().code(),
+                        PathIn(directory, shards.status().message()));
+  }
+  for (const auto& [name, tensors] : *shards) {
+    if (FileExists(PathIn(directory, name))) continue;
+    return absl::NotFoundError(
+        absl::StrCat(path, ": weight_map: must name files that are there, got ",
+                     Quoted(name), ", which is not"));
+  }
+  return shards;
 }
 
 // The shard has the tensors that the index promises of it, and no others.
@@ -68,18 +77,6 @@ absl::Status CheckShard(const std::string& index_path,
         kWeightsIndex, ", got another file or none there"));
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<SafetensorsFile> OpenShard(const std::string& directory,
-                                          const std::string& name) {
-  absl::StatusOr<SafetensorsFile> file =
-      SafetensorsFile::Open(PathIn(directory, name));
-  if (file.ok() || !absl::IsNotFound(file.status())) return file;
-  return absl::NotFoundError(
-      PathIn(directory, absl::StrCat(kWeightsIndex,
-                                     ": weight_map: must name "
-                                     "files that are there, got ",
-                                     Quoted(name), ", which is not")));
 }
 
 }  // namespace
@@ -166,7 +163,8 @@ absl::StatusOr<WeightFiles> WeightFiles::Open(const std::string& directory) {
   weights.path_ = PathIn(directory, kWeightsIndex);
   ALIGNSAE_ASSIGN_OR_RETURN(const ShardMap shards, ReadIndex(directory));
   for (const auto& [name, tensors] : shards) {
-    ALIGNSAE_ASSIGN_OR_RETURN(SafetensorsFile file, OpenShard(directory, name));
+    ALIGNSAE_ASSIGN_OR_RETURN(SafetensorsFile file,
+                              SafetensorsFile::Open(PathIn(directory, name)));
     ALIGNSAE_RETURN_IF_ERROR(CheckShard(weights.path_, tensors, file));
     weights.files_.push_back(std::move(file));
   }

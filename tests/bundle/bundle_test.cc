@@ -482,6 +482,11 @@ TEST_F(BundleTest, LoadsShardsAndHashesTheirIndexAndEachOfThem) {
   ASSERT_OK_AND_ASSIGN(const auto unhashed,
                        LoadParts(Path("gpt2"), {}, {.verify_hashes = false}));
   EXPECT_EQ(unhashed->catalog->model.sha256, "");
+  ASSERT_TRUE(std::filesystem::remove(Path("gpt2/part-1.safetensors")));
+  EXPECT_THAT(LoadParts(Path("gpt2"), {}, {}),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("must name files that are there, got "
+                                 "\"part-1.safetensors\"")));
   // A bundle lists one file of weights.
   EXPECT_THAT(
       Load(),

@@ -192,7 +192,7 @@ class FieldCasesTest(unittest.TestCase):
             "metadata": {}, "weight_map": {n: f for f, names in shards.items() for n in names}})
         self.assertEqual(self.ids(self.complete(self.serve())), SCRIPT[:4])
         os.remove(self.folder / "2.safetensors")
-        self.assertIn('must name files that are there, got \\"2.safetensors', self.refusal())
+        self.assertIn('must name files that are there, got "2.safetensors', self.refusal())
         os.remove(self.folder / "model.safetensors.index.json")
         (self.folder / "pytorch_model.bin").write_bytes(b"PK")
         self.assertIn("pytorch_model.bin: pickles are not read", self.refusal())
