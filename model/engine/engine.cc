@@ -135,7 +135,7 @@ PackedRow Engine::Impl::Pack(const StepRow& row, int index) const {
           .length = static_cast<int>(row.tokens.size()),
           .offset = 0,
           .exit_site = exit_site,
-          .logits = row.sampling.has_value(),
+          .logits = row.sampling.has_value() ? 1 : 0,
           .fork = row.fork.value_or(PromptFork())};
 }
 

@@ -40,7 +40,7 @@ StepPacker::Group& StepPacker::GroupOf(const PackedRow& packed) {
   const int parting = std::clamp(row.fork->position, row.start, end);
   PackedRow shared = packed;
   shared.kv_slot = row.fork->kv_slot;
-  shared.logits = false;
+  shared.logits = 0;
   shared.fork = {};
   if (parting > row.start) AddTokens(shared, row.start, parting);
   if (parting < end) {

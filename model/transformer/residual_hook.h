@@ -24,9 +24,9 @@ struct PackedRow {
   int offset = 0;   // First packed row; set by Gpt2::Forward, repacked on exit.
   int place = 0;    // In Forward's `rows`; set by Forward.
   // The row leaves after this site's hook ran: a readout needs no more. n_layer
-  // together with logits = false leaves before the head.
+  // together with logits = 0 leaves before the head.
   int exit_site = 0;
-  bool logits = false;   // The last position's logits are wanted.
+  int logits = 0;        // How many of the last positions meet the head.
   PromptFork fork = {};  // What it shares with other rows; none by default.
   // A row that continues another one: it has no tokens of its own but joins at
   // fork.site, before the hook, with the residual that the row at this place of

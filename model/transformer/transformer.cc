@@ -69,25 +69,26 @@ void Join(int site, std::vector<PackedRow>& continuing, at::Tensor& x,
 void LeaveAt(int site, at::Tensor& x, Packing& packing) {
   std::vector<PackedRow> staying;
   for (const PackedRow& row : packing.rows) {
-    if (row.exit_site > site || row.logits) staying.push_back(row);
+    if (row.exit_site > site || row.logits > 0) staying.push_back(row);
   }
   if (staying.size() == packing.rows.size()) return;
   Repack(std::move(staying), x, packing);
 }
 
 int64_t CountLogits(const Packing& packing) {
-  return std::count_if(packing.rows.begin(), packing.rows.end(),
-                       [](const PackedRow& row) { return row.logits; });
+  int64_t count = 0;
+  for (const PackedRow& row : packing.rows) count += row.logits;
+  return count;
 }
 
-// The last positions of the rows that want logits, as rows of one token.
-std::vector<PackedRow> LastPositions(const Packing& packing) {
+// The positions whose logits are wanted, as rows of their own.
+std::vector<PackedRow> WantedPositions(const Packing& packing) {
   std::vector<PackedRow> last;
   for (PackedRow row : packing.rows) {
-    if (!row.logits) continue;
-    row.offset += row.length - 1;
-    row.start += row.length - 1;
-    row.length = 1;
+    if (row.logits == 0) continue;
+    row.offset += row.length - row.logits;
+    row.start += row.length - row.logits;
+    row.length = row.logits;
     last.push_back(row);
   }
   return last;
@@ -116,7 +117,7 @@ at::Tensor Transformer::Forward(absl::Span<const int32_t> tokens,
         site == facts_.n_layer - 1 && continuing.empty() &&
         (hook == nullptr || !hook->WantsSite(facts_.n_layer));
     if (nothing_behind && CountLogits(packing) < packing.tokens) {
-      std::vector<PackedRow> last = LastPositions(packing);
+      std::vector<PackedRow> last = WantedPositions(packing);
       std::vector<int64_t> kept = PackedIndices(last);
       const bool some = !last.empty();
       Packing after = some ? Pack(std::move(last)) : Packing();
@@ -129,7 +130,7 @@ at::Tensor Transformer::Forward(absl::Span<const int32_t> tokens,
   }
   // Only rows with `logits` are left.
   if (CountLogits(packing) < packing.tokens) {
-    Repack(LastPositions(packing), x, packing);
+    Repack(WantedPositions(packing), x, packing);
   }
   return Logits(x);  // [R, V]
 }

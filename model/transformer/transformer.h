@@ -3,8 +3,8 @@
 //
 // One call runs one step: rows of different sequences, each with its own length
 // and place in the KV cache, are packed into one [N, D] residual stream. Rows
-// may leave early (readouts stop at their hook), and only the last position of
-// rows that want logits meets the head. Rows that are variants of one prompt
+// may leave early (readouts stop at their hook), and only the positions whose
+// logits are wanted meet the head. Rows that are variants of one prompt
 // run as one row up to the site where they part (PackedRow::continues).
 //
 // Forward is the same for all families: it walks the sites (facts.h), calls the
@@ -29,7 +29,7 @@
 //
 // Example:
 //   std::vector<PackedRow> rows = {{.kv_slot = 0, .length = 5, .exit_site = 12,
-//                                   .logits = true}};
+//                                   .logits = 1}};
 //   at::Tensor logits = model.Forward(token_ids, rows, cache, nullptr);
 
 #ifndef ALIGNSAE_MODEL_TRANSFORMER_TRANSFORMER_H_
@@ -68,7 +68,7 @@ class Transformer {
   // Runs the rows' tokens (packed in the order of the rows that start from
   // tokens) through the blocks and writes their keys and values into `cache`,
   // which must be of kv_type(). Returns logits [R, V] float32 of the last
-  // position of each row with `logits`, in row order (R may be 0). `hook` may
+  // `logits` positions of each row, in row order (R may be 0). `hook` may
   // be null. No two rows write the same positions of a slot in the same block.
   at::Tensor Forward(absl::Span<const int32_t> tokens,
                      std::vector<PackedRow> rows, KvCache& cache,

@@ -31,8 +31,8 @@ TEST(BlockTest, EveryActivationEqualsTheReference) {
       KvCache cache(config.facts(), 1, at::kCPU);
       const at::Tensor logits = model.Forward(
           tokens,
-          {{.length = length, .exit_site = config.n_layer, .logits = true}},
-          cache, nullptr);
+          {{.length = length, .exit_site = config.n_layer, .logits = 1}}, cache,
+          nullptr);
       const at::Tensor expected =
           at::tensor(reference.Run(tokens).logits.back(), at::kDouble);
       EXPECT_LT((logits[0] - expected).abs().max().item<double>(), 1e-4)

@@ -94,7 +94,7 @@ class Gpt2GoldenTest : public ::testing::TestWithParam<std::string> {
                              .start = start,
                              .length = static_cast<int>(tokens.size()),
                              .exit_site = config().n_layer,
-                             .logits = true}},
+                             .logits = 1}},
                            cache, hook)[0];
   }
 

@@ -60,7 +60,7 @@ class Gpt2Test : public ::testing::Test {
             .start = static_cast<int>(sequence.history.size()),
             .length = static_cast<int>(sequence.tokens.size()),
             .exit_site = kConfig.n_layer,
-            .logits = true};
+            .logits = 1};
   }
 
   // Feeds histories one sequence at a time, then all `tokens` in one step.
@@ -213,7 +213,7 @@ TEST_F(Gpt2Test, RowThatLeavesEarlySawTheSameResidualAsOneThatStays) {
   CapturingHook stay, leave;
   KvCache cache(kConfig.facts(), kSlots, at::kCPU);
   model_.Forward(tokens, rows, cache, &stay);
-  rows[0].logits = rows[2].logits = false;
+  rows[0].logits = rows[2].logits = 0;
   rows[0].exit_site = 1;
   rows[2].exit_site = 0;
   KvCache other(kConfig.facts(), kSlots, at::kCPU);
@@ -230,11 +230,40 @@ TEST_F(Gpt2Test, RowThatLeavesEarlySawTheSameResidualAsOneThatStays) {
   }
 }
 
+TEST_F(Gpt2Test, LogitsOfSeveralLastPositionsAreThoseOfThePrefixes) {
+  const std::vector<Sequence> sequences = {
+      {.tokens = RandomTokens(kConfig, 6, 4)},
+      {.tokens = RandomTokens(kConfig, 3, 5)}};
+  std::vector<int32_t> tokens;
+  std::vector<PackedRow> rows;
+  std::vector<Sequence> prefixes;  // Whose last logits are wanted.
+  for (int i = 0; i < 2; ++i) {
+    const std::vector<int32_t>& own = sequences[i].tokens;
+    rows.push_back(Row(sequences[i], i));
+    rows.back().logits = i == 0 ? 4 : 1;
+    tokens.insert(tokens.end(), own.begin(), own.end());
+    for (size_t n = own.size() - rows.back().logits; n < own.size(); ++n) {
+      prefixes.push_back({.tokens = {own.begin(), own.begin() + n + 1}});
+    }
+  }
+  CapturingHook hook;  // With one, the last block runs for all positions.
+  for (ResidualHook* each : {static_cast<ResidualHook*>(nullptr),
+                             static_cast<ResidualHook*>(&hook)}) {
+    KvCache cache(kConfig.facts(), kSlots, at::kCPU);
+    const at::Tensor logits = model_.Forward(tokens, rows, cache, each);
+    ASSERT_EQ(logits.size(0), 5);
+    for (int i = 0; i < 5; ++i) {
+      EXPECT_LT(MaxDifference(logits[i], ByReference(prefixes[i])), kTolerance)
+          << i;
+    }
+  }
+}
+
 TEST_F(Gpt2Test, StepOfReadoutsOnlyReturnsNoLogits) {
   const Sequence sequence = {.tokens = RandomTokens(kConfig, 6, 4)};
   for (int exit_site : {0, 1, kConfig.n_layer}) {
     PackedRow row = Row(sequence, 0);
-    row.logits = false;
+    row.logits = 0;
     row.exit_site = exit_site;
     int last_site = -1;
     PositionHook hook([&](int site, const PackedRow&, int, const at::Tensor&) {
@@ -335,21 +364,18 @@ TEST_F(Gpt2Test, LongPromptEqualsTokenByToken) {
   KvCache cache(config.facts(), 2, at::kCPU),
       stepped(config.facts(), 2, at::kCPU);
   const PackedRow whole = {
-      .kv_slot = 1, .length = length, .exit_site = 2, .logits = true};
+      .kv_slot = 1, .length = length, .exit_site = 2, .logits = 1};
   // Beside it a short prompt, so that its tokens are not alone.
   const PackedRow other = {
-      .kv_slot = 0, .length = 3, .exit_site = 2, .logits = true};
+      .kv_slot = 0, .length = 3, .exit_site = 2, .logits = 1};
   const at::Tensor logits =
       model.Forward(tokens, {whole, other}, cache, nullptr);
   at::Tensor last;
   for (int i = 0; i < length; ++i) {
-    last = model.Forward({&tokens[i], 1},
-                         {{.kv_slot = 0,
-                           .start = i,
-                           .length = 1,
-                           .exit_site = 2,
-                           .logits = true}},
-                         stepped, nullptr);
+    last = model.Forward(
+        {&tokens[i], 1},
+        {{.kv_slot = 0, .start = i, .length = 1, .exit_site = 2, .logits = 1}},
+        stepped, nullptr);
   }
   EXPECT_LT(MaxDifference(logits[0], last[0]), kTolerance);
 }

@@ -136,7 +136,7 @@ TEST(BalanceTest, ModelWithRescaledChannelsSaysTheSameInInt8) {
     KvCache cache(config.facts(), 1, at::kCPU, model.kv_type());
     const std::vector<int32_t> tokens = {1, 9, 44, 96, 3, 3, 20};
     return model.Forward(
-        tokens, {{.length = 7, .exit_site = config.n_layer, .logits = true}},
+        tokens, {{.length = 7, .exit_site = config.n_layer, .logits = 1}},
         cache, nullptr);
   };
   const at::Tensor f32 = logits(1, WeightType::kF32).to(at::kDouble);

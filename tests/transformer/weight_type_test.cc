@@ -182,7 +182,7 @@ TEST_P(LinearTest, ModelOfThisTypeSaysNearlyWhatF32Says) {
     PackedRow row;
     row.length = 40;
     row.exit_site = config.n_layer;
-    row.logits = true;
+    row.logits = 1;
     at::Tensor last = model.Forward(tokens, {row}, cache, nullptr);
     row.start = 40;
     row.length = 1;

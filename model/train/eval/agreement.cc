@@ -9,10 +9,10 @@
 namespace alignsae {
 namespace {
 
-constexpr size_t kRows = 32;  // Texts fed side by side.
+constexpr size_t kRows = 32;  // Texts of one step.
 constexpr double kClearMargin = 0.1;
 
-// Top concept of each row's last position.
+// Top concept at each row's last prompt token.
 class TopConceptHook : public ResidualHook {
  public:
   explicit TopConceptHook(const Sae* sae) : sae_(sae) {}
@@ -21,8 +21,8 @@ class TopConceptHook : public ResidualHook {
                   at::Tensor& residual) override {
     if (!WantsSite(site)) return;
     std::vector<int64_t> last;
-    for (const PackedRow& row : rows) {
-      last.push_back(row.offset + row.length - 1);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      last.push_back(rows[i].offset + prompts[i] - 1);
     }
     top = sae_->ConceptPre(TakeRows(residual, last)).argmax(1);
   }
@@ -30,35 +30,39 @@ class TopConceptHook : public ResidualHook {
     return sae_ != nullptr && sae_->config().hook.site() == site;
   }
 
-  at::Tensor top;  // [rows] int64
+  std::vector<int> prompts;  // Their lengths, by row.
+  at::Tensor top;            // [rows] int64
 
  private:
   const Sae* sae_;
 };
 
 // One model's side of a batch of texts.
-class Feeder {
+class Reader {
  public:
-  Feeder(const Transformer& model, const Sae* sae)
+  Reader(const Transformer& model, const Sae* sae)
       : model_(model),
         cache_(model.facts(), kRows, at::kCPU, model.kv_type()),
         hook_(sae) {}
 
-  // Logits [rows, V] after `tokens` of each row, which follow what was fed.
-  at::Tensor Feed(absl::Span<const int> slots,
-                  const std::vector<std::vector<int32_t>>& tokens,
-                  absl::Span<const int> starts) {
+  // Logits [P, V] after the last prompt token and each answer token but the
+  // last of every text.
+  at::Tensor Read(absl::Span<const ForcedText> texts) {
     std::vector<PackedRow> rows;
     std::vector<int32_t> packed;
-    for (size_t i = 0; i < slots.size(); ++i) {
+    hook_.prompts.clear();
+    for (const ForcedText& text : texts) {
+      const int forced = std::max(0, static_cast<int>(text.answer.size()) - 1);
       PackedRow row;
-      row.kv_slot = slots[i];
-      row.start = starts[i];
-      row.length = static_cast<int>(tokens[i].size());
+      row.kv_slot = static_cast<int>(rows.size());
+      row.length = static_cast<int>(text.prompt.size()) + forced;
       row.exit_site = model_.facts().n_layer;
-      row.logits = true;
+      row.logits = 1 + forced;
       rows.push_back(row);
-      packed.insert(packed.end(), tokens[i].begin(), tokens[i].end());
+      packed.insert(packed.end(), text.prompt.begin(), text.prompt.end());
+      packed.insert(packed.end(), text.answer.begin(),
+                    text.answer.begin() + forced);
+      hook_.prompts.push_back(static_cast<int>(text.prompt.size()));
     }
     return model_.Forward(packed, std::move(rows), cache_, &hook_);
   }
@@ -89,49 +93,21 @@ struct Sums {
   }
 };
 
-void FeedBatch(absl::Span<const ForcedText> texts, Feeder& reference,
-               Feeder& other, bool readout, Sums& sums) {
-  std::vector<int> slots;
-  std::vector<int> starts(texts.size(), 0);
-  std::vector<std::vector<int32_t>> tokens;
-  for (size_t i = 0; i < texts.size(); ++i) {
-    slots.push_back(static_cast<int>(i));
-    tokens.push_back(texts[i].prompt);
-  }
-  for (size_t fed = 0; !slots.empty(); ++fed) {
-    sums.Add(reference.Feed(slots, tokens, starts),
-             other.Feed(slots, tokens, starts));
-    if (fed == 0 && readout) {
-      sums.readout += reference.top_concepts()
-                          .eq(other.top_concepts())
-                          .sum()
-                          .item<double>();
-    }
-    std::vector<int> still, next_starts;
-    std::vector<std::vector<int32_t>> next;
-    for (int slot : slots) {
-      // The last answer token is fed to no purpose: nothing follows it.
-      if (fed + 1 >= texts[slot].answer.size()) continue;
-      still.push_back(slot);
-      next.push_back({texts[slot].answer[fed]});
-      next_starts.push_back(static_cast<int>(texts[slot].prompt.size() + fed));
-    }
-    slots = std::move(still);
-    tokens = std::move(next);
-    starts = std::move(next_starts);
-  }
-}
-
 }  // namespace
 
 Agreement MeasureAgreement(const Transformer& reference,
                            const Transformer& other,
                            absl::Span<const ForcedText> texts, const Sae* sae) {
-  Feeder of_reference(reference, sae), of_other(other, sae);
+  Reader of_reference(reference, sae), of_other(other, sae);
   Sums sums;
   for (size_t begin = 0; begin < texts.size(); begin += kRows) {
-    FeedBatch(texts.subspan(begin, kRows), of_reference, of_other,
-              sae != nullptr, sums);
+    const absl::Span<const ForcedText> batch = texts.subspan(begin, kRows);
+    sums.Add(of_reference.Read(batch), of_other.Read(batch));
+    if (sae == nullptr) continue;
+    sums.readout += of_reference.top_concepts()
+                        .eq(of_other.top_concepts())
+                        .sum()
+                        .item<double>();
   }
   const auto share = [](double part, double whole) {
     return whole > 0 ? part / whole : 0;

@@ -1,10 +1,15 @@
 #include "model/train/eval/binding.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/train/common/run_requests.h"
 
 namespace alignsae {
 namespace {
@@ -31,6 +36,40 @@ BindingCounts Judge(const ConceptReading& reading, int relation,
   return counts;
 }
 
+// A readout of the last prompt token.
+RequestSpec ReadoutOf(const std::vector<int32_t>& prompt, int checkpoint) {
+  SequenceSpec sequence;
+  sequence.prompt = prompt;
+  sequence.interventions = std::make_shared<const std::vector<Intervention>>();
+  sequence.observations.push_back(
+      {.checkpoint = checkpoint,
+       .positions = {static_cast<int>(prompt.size()) - 1}});
+  RequestSpec request;
+  request.sequences.push_back(std::move(sequence));
+  return request;
+}
+
+// Hands on the one reading of a request, or why there is none.
+class ReadingSink : public RequestSink {
+ public:
+  ReadingSink(std::function<void(const ConceptReading&)> take,
+              absl::Status& status)
+      : take_(std::move(take)), status_(status) {}
+
+  bool Deliver(RequestEvent event) override {
+    if (auto* finished = std::get_if<SequenceFinished>(&event)) {
+      for (const ConceptReading& reading : finished->readings) take_(reading);
+    } else if (auto* done = std::get_if<RequestDone>(&event)) {
+      status_.Update(done->status);
+    }
+    return true;
+  }
+
+ private:
+  const std::function<void(const ConceptReading&)> take_;
+  absl::Status& status_;
+};
+
 }  // namespace
 
 void BindingCounts::Add(const BindingCounts& other) {
@@ -56,44 +95,35 @@ absl::StatusOr<BindingTable> MeasureBinding(
   BindingTable table;
   table.by_relation.resize(relations);
   table.confusion.assign(relations, std::vector<int64_t>(relations, 0));
-  const auto no_edits = std::make_shared<const std::vector<Intervention>>();
-  const size_t slots = static_cast<size_t>(context.executor.kv_slots());
-  for (size_t begin = 0; begin < prompts.size(); begin += slots) {
-    const size_t end = std::min(begin + slots, prompts.size());
-    std::vector<StepRow> rows;
-    for (size_t i = begin; i < end; ++i) {
-      const int length = static_cast<int>(prompts[i].tokens.size());
-      StepRow row;
-      row.kv_slot = static_cast<int>(i - begin);
-      row.tokens = prompts[i].tokens;
-      row.prompt_length = length;
-      row.interventions = no_edits;
-      row.observations.push_back(
-          {.checkpoint = checkpoint, .positions = {length - 1}});
-      row.leave_after_observations = true;
-      rows.push_back(std::move(row));
+  size_t next = 0;
+  absl::Status status;
+  const auto take = [&](size_t prompt, const ConceptReading& reading) {
+    const int relation = prompts[prompt].relation;
+    if (reading.probabilities.size() != relations) {
+      status.Update(absl::FailedPreconditionError(absl::StrCat(
+          "checkpoint: must have one concept per relation (", relations, ")")));
+      return;
     }
-    const std::vector<RowResult> results = context.executor.Step(rows);
-    for (size_t i = begin; i < end; ++i) {
-      const RowResult& result = results[i - begin];
-      ALIGNSAE_RETURN_IF_ERROR(result.status);
-      if (result.readings.size() != 1 ||
-          result.readings[0].probabilities.size() != relations) {
-        return absl::FailedPreconditionError(
-            absl::StrCat("checkpoint: must have one concept per relation (",
-                         relations, ")"));
-      }
-      const ConceptReading& reading = result.readings[0];
-      const int relation = prompts[i].relation;
-      const BindingCounts counts =
-          Judge(reading, relation, thresholds[relation]);
-      (context.set.people[prompts[i].person].asked ? table.asked
-                                                   : table.never_asked)
-          .Add(counts);
-      table.by_relation[relation].Add(counts);
-      ++table.confusion[relation][reading.top];
-    }
-  }
+    const BindingCounts counts = Judge(reading, relation, thresholds[relation]);
+    (context.set.people[prompts[prompt].person].asked ? table.asked
+                                                      : table.never_asked)
+        .Add(counts);
+    table.by_relation[relation].Add(counts);
+    ++table.confusion[relation][reading.top];
+  };
+  RequestCalls calls;
+  calls.next = [&]() -> std::optional<RequestToRun> {
+    if (next == prompts.size()) return std::nullopt;
+    const size_t prompt = next++;
+    return RequestToRun{
+        ReadoutOf(prompts[prompt].tokens, checkpoint),
+        std::make_shared<ReadingSink>(
+            [&take, prompt](const ConceptReading& r) { take(prompt, r); },
+            status)};
+  };
+  calls.after_step = [&] { return status; };
+  ALIGNSAE_RETURN_IF_ERROR(
+      RunRequests(context.executor, context.catalog, calls));
   return table;
 }
 

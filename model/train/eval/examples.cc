@@ -44,7 +44,7 @@ absl::StatusOr<std::vector<std::string>> ChooseExamples(
   const EvalContext small{.executor = context.executor,
                           .tokenizer = context.tokenizer,
                           .set = set,
-                          .context_length = context.context_length,
+                          .catalog = context.catalog,
                           .max_tokens = context.max_tokens,
                           .on_progress = nullptr};
   const Steering steering = SteeringOf(subject, choice.checkpoint, choice.mode);

@@ -3,57 +3,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
-#include "model/tensor/torch_fence.h"
+#include "model/train/common/memory_bundle.h"
 
 namespace alignsae {
-namespace {
-
-CheckpointInfo InfoOf(const Sae& sae, size_t index) {
-  CheckpointInfo info;
-  info.name = absl::StrCat("candidate_", index);
-  info.hook = sae.config().hook;
-  info.activation = std::string(SaeActivationName(sae.config().activation));
-  info.scale = sae.config().scale;
-  info.n_features = sae.config().n_features;
-  info.whole_sae_loaded = sae.whole();
-  info.concepts = sae.config().concepts;
-  return info;
-}
-
-// SAEs are trained and calibrated on the CPU; the engine runs where the model
-// is.
-absl::StatusOr<Sae> OnDevice(const Sae& sae, at::Device device) {
-  const SaeWeights& weights = sae.weights();
-  if (!sae.whole() || weights.w_enc.device() == device) return sae;
-  SaeWeights moved;
-  const absl::Status status = WithTorchFence([&] {
-    moved.w_enc = weights.w_enc.to(device);
-    moved.b_enc = weights.b_enc.to(device);
-    moved.w_dec = weights.w_dec.to(device);
-    moved.b_dec = weights.b_dec.to(device);
-    if (weights.threshold.defined()) {
-      moved.threshold = weights.threshold.to(device);
-    }
-  });
-  ALIGNSAE_RETURN_IF_ERROR(status);
-  return Sae::FromWeights(sae.config(), moved);
-}
-
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<EvalSubject>> EvalSubject::Create(
     const EvalInputs& inputs, std::vector<Sae> saes, int rows) {
-  auto bundle = std::make_shared<Bundle>();
-  auto catalog = std::make_shared<Catalog>();
-  for (size_t i = 0; i < saes.size(); ++i) {
-    ALIGNSAE_ASSIGN_OR_RETURN(saes[i],
-                              OnDevice(saes[i], inputs.model->device()));
-    catalog->checkpoints.push_back(InfoOf(saes[i], i));
-  }
-  bundle->catalog = std::move(catalog);
-  bundle->tokenizer = inputs.tokenizer;
-  bundle->model = inputs.model;
-  bundle->saes = std::move(saes);
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      std::shared_ptr<const Bundle> bundle,
+      MemoryBundle(inputs.model, inputs.tokenizer,
+                   inputs.tokenizer->eos_token_id(), std::move(saes)));
   ALIGNSAE_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
                             Engine::Create(bundle, {.kv_slots = rows}));
   return std::unique_ptr<EvalSubject>(
@@ -65,7 +23,7 @@ EvalContext ContextOf(EvalSubject& subject, const EvalOptions& options,
   EvalContext context{.executor = subject.engine(),
                       .tokenizer = subject.tokenizer(),
                       .set = subject.set(),
-                      .context_length = subject.model().facts().context_length,
+                      .catalog = subject.catalog(),
                       .max_tokens = options.max_tokens,
                       .on_progress = nullptr};
   if (report) {

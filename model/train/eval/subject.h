@@ -42,6 +42,9 @@ class EvalSubject {
 
   const Transformer& model() const { return *bundle_->model; }
   const Tokenizer& tokenizer() const { return *bundle_->tokenizer; }
+  const std::shared_ptr<const Catalog>& catalog() const {
+    return bundle_->catalog;
+  }
   const std::vector<Sae>& saes() const { return bundle_->saes; }
   const EvalSet& set() const { return set_; }
   Engine& engine() { return *engine_; }

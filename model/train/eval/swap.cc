@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "model/base/status_macros.h"
+#include "model/train/common/decode.h"
 #include "model/train/eval/answer.h"
-#include "model/train/eval/decode.h"
 
 namespace alignsae {
 namespace {
@@ -62,11 +62,9 @@ absl::Status RunJobs(const EvalContext& context,
       return context.on_progress(done, total);
     };
   }
-  return DecodeArms(context.executor, jobs,
-                    {.max_tokens = context.max_tokens,
-                     .eos = context.tokenizer.eos_token_id(),
-                     .context_length = context.context_length},
-                    calls);
+  return DecodeArms(
+      context.executor, jobs,
+      {.catalog = context.catalog, .max_tokens = context.max_tokens}, calls);
 }
 
 Intervention EditOf(const Steering& steering, int source, int target,

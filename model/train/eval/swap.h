@@ -13,12 +13,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/engine/step_executor.h"
+#include "model/steering/catalog.h"
 #include "model/steering/intervention.h"
 #include "model/tokenizer/tokenizer.h"
 #include "model/train/data/eval_set.h"
@@ -68,8 +70,8 @@ struct EvalContext {
   StepExecutor& executor;
   const Tokenizer& tokenizer;
   const EvalSet& set;
-  int context_length = 0;
-  int max_tokens = 12;  // Of an answer.
+  std::shared_ptr<const Catalog> catalog;  // What the executor runs.
+  int max_tokens = 12;                     // Of an answer.
   // Answers done and to do. May be empty; an error stops the measurement.
   std::function<absl::Status(int64_t done, int64_t total)> on_progress;
 };

@@ -1,8 +1,11 @@
 #include "model/train/lm/probe.h"
 
 #include <algorithm>
+#include <memory>
 
-#include "model/gpt2/gpt2.h"
+#include "model/base/status_macros.h"
+#include "model/engine/engine.h"
+#include "model/train/common/memory_bundle.h"
 
 namespace alignsae {
 namespace {
@@ -16,53 +19,6 @@ int ProbeSlots(const Gpt2Config& config) {
       int64_t{2} * config.n_layer * config.context_length * config.d_model;
   return static_cast<int>(
       std::clamp<int64_t>(kCacheFloats / floats, 1, kMaxSlots));
-}
-
-// Decodes one group of prompts, one cache slot each.
-void DecodeGroup(const Gpt2& model,
-                 absl::Span<const std::vector<int32_t>> prompts, int max_tokens,
-                 int32_t eos, KvCache& cache, GreedyAnswer* answers) {
-  const int context = model.config().context_length;
-  std::vector<int> active(prompts.size());
-  std::vector<int> length(prompts.size(), 0);  // Positions in the cache.
-  std::vector<std::vector<int32_t>> next(prompts.begin(), prompts.end());
-  for (size_t i = 0; i < prompts.size(); ++i) active[i] = static_cast<int>(i);
-  while (!active.empty()) {
-    std::vector<int32_t> tokens;
-    std::vector<PackedRow> rows;
-    for (int i : active) {
-      PackedRow row;
-      row.index = static_cast<int>(rows.size());
-      row.kv_slot = i;
-      row.start = length[i];
-      row.length = static_cast<int>(next[i].size());
-      row.exit_site = model.config().n_layer;
-      row.logits = true;
-      rows.push_back(row);
-      tokens.insert(tokens.end(), next[i].begin(), next[i].end());
-      length[i] += row.length;
-    }
-    const at::Tensor top = model.Forward(tokens, rows, cache, nullptr)
-                               .argmax(-1)
-                               .to(at::kCPU);  // [R] int64
-    const int64_t* top_ids = top.data_ptr<int64_t>();
-    std::vector<int> still_active;
-    for (size_t r = 0; r < active.size(); ++r) {
-      const int i = active[r];
-      const int32_t id = static_cast<int32_t>(top_ids[r]);
-      if (id == eos) {
-        answers[i].ended = true;
-        continue;
-      }
-      answers[i].tokens.push_back(id);
-      next[i] = {id};
-      if (static_cast<int>(answers[i].tokens.size()) < max_tokens &&
-          length[i] < context) {
-        still_active.push_back(i);
-      }
-    }
-    active = std::move(still_active);
-  }
 }
 
 struct ProbeSet {
@@ -90,15 +46,17 @@ ProbeSet MakeProbeSet(const Tokenizer& tokenizer, const Corpus& corpus,
   return set;
 }
 
-HalfAccuracy MeasureHalf(const Gpt2& model, const Tokenizer& tokenizer,
-                         const ProbeSet& set) {
+absl::StatusOr<HalfAccuracy> MeasureHalf(const Gpt2& model,
+                                         const Tokenizer& tokenizer,
+                                         const ProbeSet& set) {
   size_t longest = 0;
   for (const auto& answer : set.answers) {
     longest = std::max(longest, answer.size());
   }
-  const std::vector<GreedyAnswer> given =
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::vector<ArmAnswer> given,
       GreedyDecode(model, set.prompts, static_cast<int>(longest) + 1,
-                   tokenizer.eos_token_id());
+                   tokenizer.eos_token_id()));
   std::array<int, kRelationCount> right = {};
   std::array<int, kRelationCount> tried = {};
   for (size_t i = 0; i < given.size(); ++i) {
@@ -122,29 +80,46 @@ HalfAccuracy MeasureHalf(const Gpt2& model, const Tokenizer& tokenizer,
 
 }  // namespace
 
-std::vector<GreedyAnswer> GreedyDecode(
+absl::StatusOr<std::vector<ArmAnswer>> GreedyDecode(
     const Gpt2& model, absl::Span<const std::vector<int32_t>> prompts,
     int max_tokens, int32_t eos) {
-  std::vector<GreedyAnswer> answers(prompts.size());
+  std::vector<ArmAnswer> answers(prompts.size());
   if (prompts.empty()) return answers;
-  const size_t slots =
-      std::min<size_t>(ProbeSlots(model.config()), prompts.size());
-  KvCache cache(model.config().facts(), static_cast<int>(slots), model.device(),
-                model.kv_type());
-  for (size_t begin = 0; begin < prompts.size(); begin += slots) {
-    DecodeGroup(model, prompts.subspan(begin, slots), max_tokens, eos, cache,
-                answers.data() + begin);
+  // Not owned: the engine ends with this call.
+  const std::shared_ptr<const Transformer> borrowed(
+      std::shared_ptr<const Transformer>(), &model);
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::shared_ptr<const Bundle> bundle,
+      MemoryBundle(borrowed, /*tokenizer=*/nullptr, eos, /*saes=*/{}));
+  const int slots =
+      std::min(ProbeSlots(model.config()), static_cast<int>(prompts.size()));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
+                            Engine::Create(bundle, {.kv_slots = slots}));
+  std::vector<DecodeJob> jobs;
+  for (const std::vector<int32_t>& prompt : prompts) {
+    jobs.push_back({.prompt = prompt});
   }
+  const auto no_edits = std::make_shared<const std::vector<Intervention>>();
+  ALIGNSAE_RETURN_IF_ERROR(DecodeArms(
+      *engine, jobs, {.catalog = bundle->catalog, .max_tokens = max_tokens},
+      {.interventions = [&](int, int) { return no_edits; },
+       .on_answer = [&](int job, int,
+                        const ArmAnswer& answer) { answers[job] = answer; },
+       .on_step = nullptr}));
   return answers;
 }
 
-ProbeResult ProbeAccuracy(const Gpt2& model, const Tokenizer& tokenizer,
-                          const Corpus& corpus, Split split, int people) {
+absl::StatusOr<ProbeResult> ProbeAccuracy(const Gpt2& model,
+                                          const Tokenizer& tokenizer,
+                                          const Corpus& corpus, Split split,
+                                          int people) {
+  const auto half = [&](bool asked) {
+    return MeasureHalf(model, tokenizer,
+                       MakeProbeSet(tokenizer, corpus, split, asked, people));
+  };
   ProbeResult result;
-  result.asked = MeasureHalf(
-      model, tokenizer, MakeProbeSet(tokenizer, corpus, split, true, people));
-  result.never_asked = MeasureHalf(
-      model, tokenizer, MakeProbeSet(tokenizer, corpus, split, false, people));
+  ALIGNSAE_ASSIGN_OR_RETURN(result.asked, half(true));
+  ALIGNSAE_ASSIGN_OR_RETURN(result.never_asked, half(false));
   return result;
 }
 

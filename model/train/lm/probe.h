@@ -1,8 +1,8 @@
-// How well a language model answers: greedy decoding through the serving
-// forward pass (KV cache, rows of different lengths), whole answers compared.
+// How well a language model answers: greedy decoding by the loop that serves,
+// whole answers compared.
 //
-// Thread-safety: free functions. They throw what LibTorch throws: call them
-// inside WithTorchFence.
+// Thread-safety: free functions.
+// Errors: those of the engine's steps.
 
 #ifndef ALIGNSAE_MODEL_TRAIN_LM_PROBE_H_
 #define ALIGNSAE_MODEL_TRAIN_LM_PROBE_H_
@@ -11,20 +11,18 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "model/gpt2/gpt2.h"
 #include "model/tokenizer/tokenizer.h"
+#include "model/train/common/decode.h"
 #include "model/train/data/corpus.h"
 
 namespace alignsae {
 
 // The greedy continuation of each prompt, up to `max_tokens`, without the `eos`
-// that ends it. `ended` says whether eos came.
-struct GreedyAnswer {
-  std::vector<int32_t> tokens;
-  bool ended = false;
-};
-std::vector<GreedyAnswer> GreedyDecode(
+// that ends it; negative: nothing does.
+absl::StatusOr<std::vector<ArmAnswer>> GreedyDecode(
     const Gpt2& model, absl::Span<const std::vector<int32_t>> prompts,
     int max_tokens, int32_t eos);
 
@@ -39,8 +37,10 @@ struct ProbeResult {
 };
 
 // Asks about the first `people` of each half.
-ProbeResult ProbeAccuracy(const Gpt2& model, const Tokenizer& tokenizer,
-                          const Corpus& corpus, Split split, int people);
+absl::StatusOr<ProbeResult> ProbeAccuracy(const Gpt2& model,
+                                          const Tokenizer& tokenizer,
+                                          const Corpus& corpus, Split split,
+                                          int people);
 
 }  // namespace alignsae
 

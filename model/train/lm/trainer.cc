@@ -92,7 +92,7 @@ class LmTrainer {
   absl::Status PrepareDirectory();
   absl::Status WriteCheckpoint();
   absl::Status WriteResult(const LmResult& result);
-  ProbeResult Probe(Split split, int people) const;
+  absl::StatusOr<ProbeResult> Probe(Split split, int people) const;
   NamedTensors State() const;
   std::string Path(absl::string_view name) const {
     return absl::StrCat(run_.directory, "/", name);
@@ -243,7 +243,7 @@ absl::StatusOr<EpochSpeed> LmTrainer::TrainEpoch(int64_t epoch) {
   return speed;
 }
 
-ProbeResult LmTrainer::Probe(Split split, int people) const {
+absl::StatusOr<ProbeResult> LmTrainer::Probe(Split split, int people) const {
   const Gpt2 model(model_->config, model_->weights);
   return ProbeAccuracy(model, *tokenizer_, corpus_, split, people);
 }

@@ -107,7 +107,7 @@ TEST_F(EvalProtocolTest, TheSaeNeverSeesTestOrUnseenWordings) {
 TEST_F(EvalProtocolTest, TheChoiceSeesValidationWordingsAlone) {
   EXPECT_OK(Select(Poisoned({Split::kTest, Split::kUnseen, Split::kSaeTrain})));
   EXPECT_THAT(Select(Poisoned({Split::kValidation})),
-              StatusIs(absl::StatusCode::kInternal));
+              StatusIs(absl::StatusCode::kOutOfRange));
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 #include "model/train/eval/binding.h"
 #include "tests/support/status_matchers.h"
 #include "tests/tokenizer/byte_vocabulary.h"
-#include "tests/train/eval/scripted_executor.h"
+#include "tests/train/scripted_executor.h"
 
 namespace alignsae {
 namespace {
@@ -78,7 +78,8 @@ class EvalSwapTest : public ::testing::Test {
     return {.executor = executor,
             .tokenizer = tokenizer_,
             .set = set_,
-            .context_length = 64,
+            .catalog =
+                std::make_shared<Catalog>(OneBlock(tokenizer_.eos_token_id())),
             .max_tokens = 12,
             .on_progress = nullptr};
   }

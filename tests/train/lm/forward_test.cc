@@ -39,7 +39,7 @@ double ServedNll(const Gpt2& model, const LmExample& example, int t) {
   PackedRow row;
   row.length = t;
   row.exit_site = model.config().n_layer;
-  row.logits = true;
+  row.logits = 1;
   const at::Tensor logits =
       model
           .Forward(absl::MakeSpan(example.tokens).subspan(0, t), {row}, cache,

@@ -1,11 +1,13 @@
 #include "model/train/lm/probe.h"
 
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <vector>
 
 #include "model/gpt2/gpt2.h"
+#include "tests/support/status_matchers.h"
 #include "tests/support/tiny_model.h"
 #include "tests/train/lm/fixture.h"
 
@@ -29,7 +31,7 @@ int32_t NextGreedy(const Gpt2& model, const std::vector<int32_t>& tokens) {
   PackedRow row;
   row.length = static_cast<int>(tokens.size());
   row.exit_site = model.config().n_layer;
-  row.logits = true;
+  row.logits = 1;
   return static_cast<int32_t>(
       model.Forward(tokens, {row}, cache, nullptr).argmax(-1).item<int64_t>());
 }
@@ -41,13 +43,13 @@ TEST(GreedyDecodeTest, BatchedAndCachedEqualsOneAtATimeRecomputed) {
   for (int i = 0; i < 200; ++i) {  // More than one group of cache slots.
     prompts.push_back(RandomTokens(Shape(), 1 + i % 7, i));
   }
-  const std::vector<GreedyAnswer> answers =
-      GreedyDecode(model, prompts, 6, eos);
+  ASSERT_OK_AND_ASSIGN(const std::vector<ArmAnswer> answers,
+                       GreedyDecode(model, prompts, 6, eos));
   ASSERT_EQ(answers.size(), prompts.size());
   int ended = 0;
   for (size_t i = 0; i < prompts.size(); ++i) {
     std::vector<int32_t> text = prompts[i];
-    GreedyAnswer want;
+    ArmAnswer want;
     while (want.tokens.size() < 6 && !want.ended) {
       const int32_t next = NextGreedy(model, text);
       want.ended = next == eos;
@@ -66,13 +68,15 @@ TEST(GreedyDecodeTest, StopsAtTheEndOfTheContext) {
   const Gpt2 model = TinyModel(Shape());
   const std::vector<std::vector<int32_t>> prompts = {
       RandomTokens(Shape(), 18, 1)};
-  const GreedyAnswer answer = GreedyDecode(model, prompts, 100, -1)[0];
-  EXPECT_EQ(answer.tokens.size(), 3u);  // Read at 17, 18 and 19.
-  EXPECT_FALSE(answer.ended);
+  ASSERT_OK_AND_ASSIGN(const std::vector<ArmAnswer> answers,
+                       GreedyDecode(model, prompts, 100, -1));
+  EXPECT_EQ(answers[0].tokens.size(), 2u);  // At 18 and 19.
+  EXPECT_FALSE(answers[0].ended);
 }
 
 TEST(GreedyDecodeTest, NothingToAskIsNoAnswer) {
-  EXPECT_TRUE(GreedyDecode(TinyModel(Shape()), {}, 4, 0).empty());
+  EXPECT_THAT(GreedyDecode(TinyModel(Shape()), {}, 4, 0),
+              IsOkAndHolds(::testing::IsEmpty()));
 }
 
 TEST(ProbeAccuracyTest, ARandomModelAnswersNothing) {
@@ -81,8 +85,9 @@ TEST(ProbeAccuracyTest, ARandomModelAnswersNothing) {
   Gpt2Config config = Shape();
   config.context_length = 64;
   config.vocab_size = tokenizer.vocab_size();
-  const ProbeResult result =
-      ProbeAccuracy(TinyModel(config), tokenizer, corpus, Split::kTest, 2);
+  ASSERT_OK_AND_ASSIGN(
+      const ProbeResult result,
+      ProbeAccuracy(TinyModel(config), tokenizer, corpus, Split::kTest, 2));
   EXPECT_EQ(result.asked.mean, 0);
   EXPECT_EQ(result.never_asked.mean, 0);
 }

@@ -115,8 +115,9 @@ TEST_F(LmTrainerTest, WritesAModelThatTheServingSideLoads) {
   EXPECT_EQ(model.config().vocab_size, tokenizer.vocab_size());
   EXPECT_EQ(model.config().end_tokens,
             EndTokens::Only(tokenizer.eos_token_id()));
-  const ProbeResult probe =
-      ProbeAccuracy(model, tokenizer, corpus_, Split::kTest, 100);
+  ASSERT_OK_AND_ASSIGN(
+      const ProbeResult probe,
+      ProbeAccuracy(model, tokenizer, corpus_, Split::kTest, 100));
   EXPECT_EQ(probe.asked.mean, result.accuracy.asked.mean);
   const auto record =
       nlohmann::json::parse(*ReadFile(directory.File("lm.json")));

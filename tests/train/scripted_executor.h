@@ -4,11 +4,12 @@
 //
 // Thread-safety: one thread.
 
-#ifndef ALIGNSAE_TESTS_TRAIN_EVAL_SCRIPTED_EXECUTOR_H_
-#define ALIGNSAE_TESTS_TRAIN_EVAL_SCRIPTED_EXECUTOR_H_
+#ifndef ALIGNSAE_TESTS_TRAIN_SCRIPTED_EXECUTOR_H_
+#define ALIGNSAE_TESTS_TRAIN_SCRIPTED_EXECUTOR_H_
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -18,8 +19,22 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "model/engine/step_executor.h"
+#include "model/steering/catalog.h"
 
 namespace alignsae {
+
+// A model of one block with context 64, and four checkpoints at its end.
+inline Catalog OneBlock(int32_t eos) {
+  Catalog catalog;
+  catalog.model.n_layer = 1;
+  catalog.model.context_length = 64;
+  catalog.model.eos_token_ids = {eos};
+  catalog.checkpoints.resize(4);
+  for (CheckpointInfo& checkpoint : catalog.checkpoints) {
+    checkpoint.hook = {HookKind::kResidPost, 0};
+  }
+  return catalog;
+}
 
 class ScriptedExecutor : public StepExecutor {
  public:
@@ -40,7 +55,7 @@ class ScriptedExecutor : public StepExecutor {
   // Answers an observation of a prompt's last position.
   std::function<ConceptReading(const Tokens& prompt)> read;
 
-  int64_t tokens_run = 0;
+  int64_t tokens_run = 0;  // What a fork shares counts once.
   size_t most_rows = 0;
 
   std::vector<RowResult> Step(absl::Span<const StepRow> rows) override {
@@ -64,6 +79,12 @@ class ScriptedExecutor : public StepExecutor {
     Tokens answer;
   };
 
+  // Tokens of `row` that its fork's lead computes.
+  static int64_t Shared(const StepRow& row) {
+    if (!row.fork.has_value() || row.fork->kv_slot == row.kv_slot) return 0;
+    return std::max(0, row.fork->position - row.start);
+  }
+
   RowResult Run(const StepRow& row) {
     RowResult result;
     Sequence& sequence = slots_[row.kv_slot];
@@ -73,7 +94,8 @@ class ScriptedExecutor : public StepExecutor {
     sequence.tokens.resize(row.start);
     sequence.tokens.insert(sequence.tokens.end(), row.tokens.begin(),
                            row.tokens.end());
-    tokens_run += static_cast<int64_t>(row.tokens.size());
+    tokens_run += static_cast<int64_t>(row.tokens.size()) - Shared(row);
+    result.receipts.resize(row.interventions->size());
     result.status = row_status(row);
     if (!result.status.ok()) return result;
     const Tokens prompt(sequence.tokens.begin(),
@@ -107,4 +129,4 @@ class ScriptedExecutor : public StepExecutor {
 
 }  // namespace alignsae
 
-#endif  // ALIGNSAE_TESTS_TRAIN_EVAL_SCRIPTED_EXECUTOR_H_
+#endif  // ALIGNSAE_TESTS_TRAIN_SCRIPTED_EXECUTOR_H_

@@ -1,4 +1,4 @@
-#include "model/train/eval/decode.h"
+#include "model/train/common/decode.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 
 #include "model/base/counter_rng.h"
 #include "tests/support/status_matchers.h"
-#include "tests/train/eval/scripted_executor.h"
+#include "tests/train/scripted_executor.h"
 
 namespace alignsae {
 namespace {
@@ -33,7 +33,7 @@ Tokens Script(const Tokens& prompt, const std::vector<Intervention>& edits) {
   return answer;
 }
 
-ArmInterventions EditWithAlpha(double alpha, int position) {
+InterventionList EditWithAlpha(double alpha, int position) {
   Intervention edit;
   edit.alpha = alpha;
   edit.positions.prompt = {position};
@@ -62,11 +62,14 @@ class DecodeArmsTest : public ::testing::Test {
           << "answered twice";
     };
     calls.on_step = on_step_;
-    return DecodeArms(executor, jobs_, options_, calls);
+    return DecodeArms(executor, jobs_,
+                      {.catalog = std::make_shared<Catalog>(catalog_),
+                       .max_tokens = max_tokens_},
+                      calls);
   }
 
-  DecodeOptions options_ = {
-      .max_tokens = 12, .eos = kEos, .context_length = 64};
+  Catalog catalog_ = OneBlock(kEos);
+  int max_tokens_ = 12;
   std::vector<Tokens> prompts_;
   std::vector<DecodeJob> jobs_;
   std::map<std::pair<int, int>, ArmAnswer> answers_;
@@ -92,15 +95,16 @@ TEST_F(DecodeArmsTest, EveryArmGetsTheAnswerThatItWouldGetAlone) {
   }
 }
 
-TEST_F(DecodeArmsTest, ArmsOfOnePromptRunItsPrefixOnce) {
+TEST_F(DecodeArmsTest, ArmsThatStartTogetherRunTheirPrefixOnce) {
   prompts_ = {Tokens(40, 7)};
   jobs_ = {{.prompt = prompts_[0], .arms = 20}};
   ScriptedExecutor executor(8, [](const Tokens&, const auto&) {
     return Tokens{5, kEos};
   });
   ASSERT_OK(Decode(executor));
-  // 40 for the first arm, 1 for each other, and 1 after "5" in every arm.
-  EXPECT_EQ(executor.tokens_run, 40 + 19 + 20);
+  // Eight arms start together, and others as KV slots free: in each group 40
+  // tokens for the first, 1 for each other. And 1 after "5" in every arm.
+  EXPECT_EQ(executor.tokens_run, 3 * 39 + 20 + 20);
 }
 
 TEST_F(DecodeArmsTest, AnAnswerWithoutEosIsCutAtItsLimits) {
@@ -108,17 +112,24 @@ TEST_F(DecodeArmsTest, AnAnswerWithoutEosIsCutAtItsLimits) {
   jobs_ = {{.prompt = prompts_[0], .arms = 1}};
   ScriptedExecutor executor(
       1, [](const Tokens&, const auto&) { return Tokens(100, 4); });
-  options_.max_tokens = 6;
+  max_tokens_ = 6;
   ASSERT_OK(Decode(executor));
   EXPECT_EQ((answers_[{0, 0}].tokens), Tokens(6, 4));
   EXPECT_FALSE((answers_[{0, 0}].ended));
 
-  // Positions 3 and 4 are left; the last token needs none.
+  // Positions 3 and 4 are left.
   answers_.clear();
-  options_.max_tokens = 12;
-  options_.context_length = 5;
+  max_tokens_ = 12;
+  catalog_.model.context_length = 5;
   ASSERT_OK(Decode(executor));
-  EXPECT_EQ((answers_[{0, 0}].tokens), Tokens(3, 4));
+  EXPECT_EQ((answers_[{0, 0}].tokens), Tokens(2, 4));
+
+  // None is.
+  answers_.clear();
+  catalog_.model.context_length = 3;
+  ASSERT_OK(Decode(executor));
+  EXPECT_EQ((answers_[{0, 0}].tokens), Tokens());
+  EXPECT_FALSE((answers_[{0, 0}].ended));
 }
 
 TEST_F(DecodeArmsTest, AnArmWithoutFiniteLogitsFailsAlone) {
