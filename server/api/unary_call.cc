@@ -65,14 +65,10 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
       Answer(status, shared);
       return;
     }
-    if (!call_->env().lanes->background.TrySchedule(
-            [self = shared_from_this(), shared] {
-              absl::Status worked = self->call_->WhyStop();
-              if (worked.ok()) {
-                worked = self->work_.background(self->scope_, *shared);
-              }
-              self->Answer(worked, shared);
-            })) {
+    if (!call_->env().lanes->background.TrySchedule([self = shared_from_this(),
+                                                     shared] {
+          self->Answer(self->work_.background(self->scope_, *shared), shared);
+        })) {
       Answer(BackgroundBusy(*call_), shared);
     }
   }

@@ -69,7 +69,8 @@ struct ModelWork {
   // Fills the response.
   AnswerWork render;
   // Before `render`, in the background lane; may be null. Looks at
-  // Call::WhyStop several times a second and ends with what that says.
+  // Call::WhyStop first and then several times a second, and ends with what
+  // that says.
   AnswerWork background = nullptr;
   // Asked once the request is parsed: whether there is such work to do.
   std::function<bool()> has_background = nullptr;

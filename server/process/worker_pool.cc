@@ -13,12 +13,14 @@ namespace {
 
 constexpr int kLowNice = 10;
 
-// Of the calling thread. Lowering needs no right; where it fails all the same,
-// the work is done at the usual priority.
+// Of the calling thread, from what the process has. Lowering needs no right;
+// where it fails all the same, the work is done at the usual priority.
 void LowerPriority() {
   const sched_param none = {};
   pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
-  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kLowNice);
+  const id_t thread = static_cast<id_t>(syscall(SYS_gettid));
+  setpriority(PRIO_PROCESS, thread,
+              getpriority(PRIO_PROCESS, thread) + kLowNice);
 }
 
 }  // namespace

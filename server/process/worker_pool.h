@@ -30,8 +30,8 @@ class WorkerPool {
   enum class Priority {
     kNormal,
     // Where every processor is busy, a thread of this priority gets about a
-    // tenth of one (nice 10, SCHED_BATCH): enough to come to its end, too
-    // little to hold up the model's threads.
+    // tenth of one (ten nicer than the process, SCHED_BATCH): enough to come to
+    // its end, too little to hold up the model's threads.
     kLow,
   };
 

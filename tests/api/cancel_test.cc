@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -85,10 +84,8 @@ TEST_F(CancelTest, OfAStreamIsNotLost) {
 // queue, that would tell another client's request to go.
 TEST_F(CancelTest, WhileParsedTakesNobodysPlace) {
   absl::Notification running, go;
-  std::atomic<bool> first{true};
   executor_.before_step = [&] {
-    if (!first.exchange(false)) return;
-    running.Notify();
+    if (!running.HasBeenNotified()) running.Notify();
     go.WaitForNotification();
   };
   Load();
@@ -105,12 +102,12 @@ TEST_F(CancelTest, WhileParsedTakesNobodysPlace) {
   }
   Caller caller;
   caller.client = "b";
-  auto call = MakeCall(kRpcSwap, caller);
-  CancelWhileParsed(call);
-  v1::SwapResponse response;
-  EXPECT_EQ(Run(&Swap, std::move(call), FromText<v1::SwapRequest>(kEndless),
-                &response)
-                .code,
+  const std::shared_ptr<Call> call = MakeCall(kRpcSwap, caller);
+  ASSERT_OK_AND_ASSIGN(const CallScope scope, EnterCall(call));
+  call->Cancel();  // As while it is parsed.
+  EXPECT_EQ(scope.Submit(Tokens(1), std::make_shared<RecordingSink>())
+                .status()
+                .code(),
             absl::StatusCode::kCancelled);
   go.Notify();
   for (const auto& other : others) {

@@ -59,7 +59,9 @@ class GrpcurlTest(ServerTest):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("Code: InvalidArgument", done.stderr)
         self.assertIn("generation.top_p: must be in (0, 1], got 1.5", done.stderr)
-        self.assertIn("google.rpc.BadRequest", done.stderr)
+        self.assertIn("google.rpc.ErrorInfo", done.stderr)
+        self.assertIn('"reason": "INVALID_FIELD"', done.stderr)
+        self.assertIn('"domain": "alignsae.v1"', done.stderr)
 
     def test_health(self):
         self.assertEqual(self.answers("grpc.health.v1.Health/Check", {}), [{"status": "SERVING"}])

@@ -29,15 +29,16 @@ const events = (stream) => new Promise((resolve) => {
   const steering = open('SteeringService');
   const prompt = {question};
   const generation = {max_new_tokens: 5, ignore_eos: true};
-  const cancelled = steering.Generate({prompt, generation: {max_new_tokens: 90, ignore_eos: true}});
-  cancelled.once('data', () => cancelled.cancel());
+  const endless = steering.Generate({prompt, generation: {max_new_tokens: 90, ignore_eos: true}});
+  endless.once('data', () => endless.cancel());
+  const cancelled = events(endless);
   console.log(JSON.stringify({
     model: await call(open('ModelService'), 'GetModel', {}),
     read: await call(open('ConceptService'), 'ReadConcepts', {prompts: [prompt]}),
     swap: await call(steering, 'Swap', {prompt, target: {name: 'employer'}}),
     refused: await call(steering, 'Complete', {prompt, generation: {top_p: 1.5}}),
     stream: await events(steering.Generate({prompt, generation})),
-    cancelled: await events(cancelled)}));
+    cancelled: await cancelled}));
   process.exit(0);
 })();
 """

@@ -2,16 +2,48 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <thread>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "server/process/lanes.h"
 
 namespace alignsae {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::SizeIs;
+
+// Only against hanging.
+constexpr absl::Duration kPatience = absl::Minutes(2);
+
+// The calling thread's nice value and scheduling policy.
+struct Standing {
+  int nice = 0;
+  int policy = 0;
+};
+Standing StandingOfThisThread() {
+  const id_t thread = static_cast<id_t>(syscall(SYS_gettid));
+  return {getpriority(PRIO_PROCESS, thread), sched_getscheduler(0)};
+}
+Standing StandingIn(WorkerPool& pool) {
+  Standing standing;
+  absl::Notification done;
+  pool.Schedule([&] {
+    standing = StandingOfThisThread();
+    done.Notify();
+  });
+  done.WaitForNotification();
+  return standing;
+}
 
 TEST(WorkerPoolTest, RefusesNewWorkWhenTooMuchWaitsButFinishesOldWork) {
   std::atomic<int> done{0};
@@ -51,6 +83,106 @@ TEST(WorkerPoolTest, WhatWasAdmittedGoesFirst) {
   }
   ASSERT_THAT(order, SizeIs(51));
   EXPECT_EQ(order.front(), 1);
+}
+
+TEST(WorkerPoolTest, EachQueueKeepsItsOrder) {
+  std::vector<int> order;
+  absl::Notification started, go;
+  {
+    WorkerPool pool(1, 100);
+    pool.Schedule([&] {
+      started.Notify();
+      go.WaitForNotification();
+    });
+    started.WaitForNotification();
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_TRUE(pool.TrySchedule([&order, i] { order.push_back(10 + i); }));
+      pool.Schedule([&order, i] { order.push_back(i); });
+    }
+    go.Notify();
+  }
+  EXPECT_THAT(order, ElementsAre(0, 1, 2, 10, 11, 12));
+}
+
+TEST(WorkerPoolTest, AdmittedWorkTakesNoPlaceOfNewWork) {
+  std::atomic<int> done{0};
+  absl::Notification started, go;
+  {
+    WorkerPool pool(1, 1);
+    pool.Schedule([&] {
+      started.Notify();
+      go.WaitForNotification();
+    });
+    started.WaitForNotification();
+    for (int i = 0; i < 5; ++i) pool.Schedule([&] { ++done; });
+    EXPECT_TRUE(pool.TrySchedule([&] { ++done; }));
+    EXPECT_FALSE(pool.TrySchedule([&] { ++done; }));
+    go.Notify();
+  }
+  EXPECT_EQ(done, 6);
+}
+
+TEST(WorkerPoolTest, TakesNoNewWorkOnceStopped) {
+  WorkerPool pool(1, 100);
+  pool.Stop();
+  EXPECT_FALSE(pool.TrySchedule([] {}));
+}
+
+TEST(WorkerPoolTest, AnIdleThreadIsWokenByEitherKindOfWork) {
+  WorkerPool pool(1, 100);
+  for (int i = 0; i < 100; ++i) {
+    absl::Notification done;
+    const auto notify = [&done] { done.Notify(); };
+    if (i % 2 == 0) {
+      pool.Schedule(notify);
+    } else {
+      ASSERT_TRUE(pool.TrySchedule(notify));
+    }
+    if (!done.WaitForNotificationWithTimeout(kPatience)) {
+      pool.Stop();  // Runs what is left, which refers to `done`.
+      FAIL() << "nobody woke at task " << i;
+    }
+  }
+}
+
+TEST(WorkerPoolTest, EveryThreadWorksAtOnce) {
+  std::atomic<int> waiting{0};
+  absl::Notification all;
+  WorkerPool pool(3, 100);
+  for (int i = 0; i < 3; ++i) {
+    pool.Schedule([&] {
+      if (++waiting == 3) all.Notify();
+      EXPECT_TRUE(all.WaitForNotificationWithTimeout(kPatience));
+    });
+  }
+  pool.Stop();
+}
+
+TEST(LanesTest, OnlyTheBackgroundHasLowPriority) {
+  const Standing usual = StandingOfThisThread();
+  Lanes lanes;
+  const Standing interactive = StandingIn(lanes.interactive);
+  EXPECT_EQ(interactive.nice, usual.nice);
+  EXPECT_EQ(interactive.policy, usual.policy);
+  const Standing background = StandingIn(lanes.background);
+  EXPECT_EQ(background.nice, std::min(usual.nice + 10, 19));
+  EXPECT_EQ(background.policy, SCHED_BATCH);
+}
+
+TEST(LanesTest, BackgroundWorkHandsItsCallsOverWhileTheyStop) {
+  absl::Notification started, go;
+  std::atomic<bool> ended{false};
+  Lanes lanes;
+  ASSERT_TRUE(lanes.background.TrySchedule([&] {
+    started.Notify();
+    go.WaitForNotification();
+    lanes.interactive.Schedule([&] { ended = true; });
+  }));
+  started.WaitForNotification();
+  std::thread stopping([&] { lanes.Stop(); });
+  go.Notify();
+  stopping.join();
+  EXPECT_TRUE(ended);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <set>
 #include <vector>
@@ -56,6 +57,24 @@ TEST(SamplerPinnedTest, PinsWhatASeedDraws) {
     }
     EXPECT_EQ(drawn, kPinned[row].tokens) << "row " << row;
   }
+}
+
+// Of two tokens, the draw u takes the first as long as their odds are at least
+// u : 1 - u; a millionth beside that decides.
+TEST(SamplerPinnedTest, OddsAreExactToAMillionth) {
+  int tried = 0;
+  for (int seed = 0; seed < 4000; ++seed) {
+    const SamplingParams params = {.temperature = 1,
+                                   .seed = static_cast<uint64_t>(seed)};
+    const double u = RandomUniform(params.seed, 0);
+    const double even = std::log(u / (1 - u));
+    // Where rounding the logit to a float changes the odds by less.
+    if (even < 1e-3 || even > 2) continue;
+    ++tried;
+    EXPECT_EQ(Sample({0.0f, static_cast<float>(-even - 1e-6)}, params), 0);
+    EXPECT_EQ(Sample({0.0f, static_cast<float>(-even + 1e-6)}, params), 1);
+  }
+  EXPECT_GT(tried, 1000);
 }
 
 TEST(SamplerPinnedTest, LimitsThatAreReachedExactlyKeepNoMoreAndNoLess) {

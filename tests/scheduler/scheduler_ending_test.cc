@@ -202,6 +202,16 @@ TEST_F(SchedulerEndingTest, IsNotIdleBeforeEveryEndIsTold) {
   EXPECT_TRUE(scheduler_.WaitUntilIdle(absl::ZeroDuration()));
 }
 
+TEST_F(SchedulerEndingTest, IsNotIdleWhileAStepRuns) {
+  std::vector<bool> idle;
+  executor_.before_step = [&] {
+    idle.push_back(scheduler_.WaitUntilIdle(absl::ZeroDuration()));
+  };
+  Submit(Generate({1}, 2));
+  RunUntilIdle();
+  EXPECT_THAT(idle, ElementsAre(false, false));
+}
+
 TEST_F(SchedulerEndingTest, NonFiniteLogitsEndThatRequestOnly) {
   executor_.row_status = [](const StepRow& row) {
     return !row.interventions->empty() && row.start >= 3
