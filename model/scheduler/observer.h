@@ -2,9 +2,10 @@
 // method has an empty default.
 //
 // Who calls: OnQueue and OnRejected come from the threads that submit and from
-// the step thread, the others from the step thread only. None is called with
-// the scheduler's lock held. What takes long here makes every step longer: no
-// method may block.
+// the step thread, the others from the step thread only. OnQueue is called with
+// the scheduler's lock held, so that the last that it tells is how the queue
+// is: it must not call the scheduler. The others are called without it. What
+// takes long here makes every step longer: no method may block.
 //
 // Who owns: the scheduler borrows its observer.
 //

@@ -32,14 +32,13 @@ absl::StatusOr<RequestHandle> Scheduler::Submit(
     RequestSpec spec, std::shared_ptr<RequestSink> sink) {
   const absl::Time now = clock_->Now();
   absl::StatusOr<std::shared_ptr<ActiveRequest>> request;
-  int waiting = 0;
-  int64_t waiting_tokens = 0;
   {
     MutexLock lock(&mutex_);
     request = admission_.Take(std::move(spec), std::move(sink), now);
-    if (request.ok()) changed_.NotifyAll();
-    waiting = admission_.queue().sequences();
-    waiting_tokens = admission_.queue().tokens();
+    if (request.ok()) {
+      changed_.NotifyAll();
+      TellQueue();
+    }
   }
   if (!request.ok()) {
     if (!absl::IsFailedPrecondition(request.status())) {
@@ -47,7 +46,6 @@ absl::StatusOr<RequestHandle> Scheduler::Submit(
     }
     return request.status();
   }
-  observer_->OnQueue(waiting, waiting_tokens);
   return RequestHandle(*std::move(request), clock_);
 }
 
@@ -236,18 +234,19 @@ void Scheduler::EndRequest(const std::shared_ptr<ActiveRequest>& request,
   request->sink->Deliver(RequestDone{status});
 }
 
+void Scheduler::TellQueue() {
+  observer_->OnQueue(admission_.queue().sequences(),
+                     admission_.queue().tokens());
+}
+
 void Scheduler::Publish(const StepReport& report) {
-  int waiting = 0;
-  int64_t waiting_tokens = 0;
   {
     MutexLock lock(&mutex_);
     admission_.SetFreeKvSlots(pool_.free_count());
     busy_ = !running_.empty();
     changed_.NotifyAll();
-    waiting = admission_.queue().sequences();
-    waiting_tokens = admission_.queue().tokens();
+    TellQueue();
   }
-  observer_->OnQueue(waiting, waiting_tokens);
   observer_->OnStep(report);
 }
 

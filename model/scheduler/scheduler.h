@@ -170,6 +170,8 @@ class Scheduler {
   // Tells that a sequence has ended and frees its KV slot.
   void Retire(RunningUnit& unit, size_t index, FinishReason reason,
               StepReport& report);
+  // Tells the observer what waits.
+  void TellQueue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Publish(const StepReport& report) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status CheckRunning(const SchedulerCensus& census) const;
 

@@ -1,6 +1,7 @@
 #include "model/steering/positions.h"
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -47,11 +48,8 @@ absl::StatusOr<std::vector<int>> ResolveList(const std::vector<int64_t>& list,
 }
 
 std::vector<int> Range(int start, int stop) {
-  std::vector<int> positions;
-  positions.reserve(stop - start);
-  for (int position = start; position < stop; ++position) {
-    positions.push_back(position);
-  }
+  std::vector<int> positions(stop - start);
+  std::iota(positions.begin(), positions.end(), start);
   return positions;
 }
 

@@ -52,11 +52,9 @@ absl::Status CheckSettings(const std::string& field, const Json& object,
     return absl::InvalidArgumentError(
         absl::StrCat(field, ": must be an object, got ", Excerpt(object)));
   }
-  size_t known = 0;
   for (const Setting& setting : settings) {
     const auto it = object.find(std::string(setting.key));
     if (it != object.end()) {
-      ++known;
       ALIGNSAE_RETURN_IF_ERROR(
           CheckSetting(absl::StrCat(field, ".", setting.key), *it, setting));
     } else if (setting.presence == Setting::kRequired) {
@@ -64,7 +62,6 @@ absl::Status CheckSettings(const std::string& field, const Json& object,
           absl::StrCat(field, ".", setting.key, ": must be there"));
     }
   }
-  if (known == object.size()) return absl::OkStatus();
   for (auto it = object.begin(); it != object.end(); ++it) {
     bool is_known = false;
     for (const Setting& setting : settings) is_known |= it.key() == setting.key;

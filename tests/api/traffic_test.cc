@@ -1,5 +1,6 @@
 // What the metrics say after traffic that is known to the token.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -10,10 +11,15 @@
 #include "absl/strings/str_cat.h"
 #include "server/api/concept_rpcs.h"
 #include "server/api/steering_rpcs.h"
+#include "server/process/log.h"
 #include "tests/api/api_fixture.h"
 
 namespace alignsae {
 namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 class TrafficTest : public ApiTest {
  protected:
@@ -96,6 +102,28 @@ TEST_F(TrafficTest, EveryCounterHasItsExactValue) {
       {{"step_rows_sum", absl::StrCat(rows)},
        {"step_rows_count", absl::StrCat(executor_.steps.size())},
        {"step_duration_seconds_count", absl::StrCat(executor_.steps.size())}});
+}
+
+TEST_F(TrafficTest, ACallsLogLineTellsItsTokensAndItsEnd) {
+  InitLogging("info");
+  Load();
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(Finish("prompt { token_ids { ids: 5 ids: 6 } } arms: "
+                   "ARM_SELECTION_BOTH interventions { mode: "
+                   "INTERVENTION_MODE_ADD target { slot: 1 } } generation { "
+                   "max_new_tokens: 3 }"),
+            absl::StatusCode::kOk);
+  EXPECT_EQ(Finish("prompt { text: 'secret' } generation { top_k: -1 }"),
+            absl::StatusCode::kInvalidArgument);
+  lanes_.Stop();  // The lines are written there.
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("event=rpc method=SteeringService/Complete"));
+  EXPECT_THAT(log, ContainsRegex("code=OK duration_ms=[0-9.]+ prompt_tokens=4 "
+                                 "generated_tokens=6\n"));
+  EXPECT_THAT(log, ContainsRegex("code=INVALID_ARGUMENT duration_ms=[0-9.e-]+ "
+                                 "prompt_tokens=0 generated_tokens=0 "
+                                 "reason=INVALID_FIELD\n"));
+  EXPECT_THAT(log, Not(HasSubstr("secret")));
 }
 
 TEST_F(TrafficTest, EveryPromptThatPassesAHookIsReadThereOnce) {

@@ -4,10 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "model/base/mutex.h"
 #include "model/scheduler/event_queue.h"
 #include "tests/scheduler/scheduler_fixture.h"
@@ -85,6 +88,38 @@ TEST_F(StepThreadTest, StreamsThroughAnEventQueue) {
     }
   }
   EXPECT_EQ(tokens, 50);
+}
+
+// Holds up who tells it that a sequence waits, for as long as a step may take.
+class SlowObserver : public SchedulerObserver {
+ public:
+  void OnQueue(int sequences, int64_t tokens) override {
+    if (sequences > 0 && !submitted.HasBeenNotified()) {
+      submitted.Notify();
+      stepped.WaitForNotificationWithTimeout(absl::Milliseconds(200));
+    }
+    last = sequences;
+  }
+  std::atomic<int> last{-1};
+  absl::Notification submitted, stepped;
+};
+
+TEST(SchedulerObserverTest, WhatIsToldLastOfTheQueueIsHowItIs) {
+  RealClock clock;
+  FakeStepExecutor executor(4);
+  SlowObserver observer;
+  Scheduler scheduler({}, &executor, &clock,
+                      SequenceEnv{TwoCheckpoints(), &FakeTokenBytes},
+                      &observer);
+  std::thread stepping([&] {
+    observer.submitted.WaitForNotification();
+    scheduler.RunOneStep();
+    observer.stepped.Notify();
+  });
+  ASSERT_OK(
+      scheduler.Submit(Generate(1, 5), std::make_shared<RecordingSink>()));
+  stepping.join();
+  EXPECT_EQ(observer.last, 0);
 }
 
 TEST_F(StepThreadTest, StopEndsEveryRequest) {
