@@ -37,13 +37,12 @@ int64_t PartTokens(const QueuedUnit& unit, int free_kv_slots) {
   return tokens;
 }
 
-// The newest request among `units` that has not started and is not in `chosen`;
-// null: none.
+// The newest request among `units` that is not in `chosen`; null: none.
 std::shared_ptr<ActiveRequest> Newest(
     const std::deque<QueuedUnit>& units,
     const std::set<std::shared_ptr<ActiveRequest>>& chosen) {
   for (auto unit = units.rbegin(); unit != units.rend(); ++unit) {
-    if (!unit->request->started && chosen.count(unit->request) == 0) {
+    if (chosen.count(unit->request) == 0) {
       return unit->request;
     }
   }
@@ -122,11 +121,12 @@ RequestQueue::ChooseDisplaced(const RequestSpec& spec) const {
                                        [](const Share& a, const Share& b) {
                                          return a.sequences < b.sequences;
                                        });
-    if (most == shares.end() || most->client->name == spec.client) return full;
+    if (most == shares.end()) return full;
     std::shared_ptr<ActiveRequest> newest = Newest(most->client->units, chosen);
     if (newest == nullptr) return full;
     const int given = static_cast<int>(newest->spec.sequences.size());
-    // It keeps at least as many as the newcomer's client then has.
+    // It keeps at least as many as the newcomer's client then has: never so
+    // when that is its own, or when it has begun.
     if (most->sequences - given < own + added) return full;
     most->sequences -= given;
     waiting -= given;

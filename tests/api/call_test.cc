@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tests/api/api_fixture.h"
+#include "tests/support/fake_clock.h"
 
 namespace alignsae {
 namespace {
@@ -38,7 +39,15 @@ TEST_F(CallTest, IdsKeepTheirRulesToTheByte) {
   EXPECT_THAT(
       Call(&env_, kRpcSwap, caller).status(),
       StatusIs(kInvalid, "x-request-id: must have at most 128 bytes, got 129"));
-  caller.request_id = "~";
+  for (const char* edge : {" ", "~"}) {
+    caller.request_id = caller.client = edge;
+    const Call call(&env_, kRpcSwap, caller);
+    EXPECT_OK(call.status());
+    EXPECT_EQ(call.request_id(), edge);
+    EXPECT_EQ(call.client(), edge);
+  }
+  caller.client = "\x1f";
+  EXPECT_EQ(Call(&env_, kRpcSwap, caller).status().code(), kInvalid);
   caller.client = "a\x7f";
   EXPECT_THAT(Call(&env_, kRpcSwap, caller).status(),
               StatusIs(kInvalid,
@@ -57,6 +66,33 @@ TEST_F(CallTest, TheDeadlineIsTheClientsButNoLaterThanTheServers) {
   caller.deadline = now - absl::Seconds(1);
   EXPECT_EQ(Call(&env_, kRpcSwap, caller).WhyStop().code(),
             absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(CallTest, TheDeadlineHasPassedAtItsInstant) {
+  FakeClock clock;
+  env_.clock = &clock;
+  Caller caller;
+  caller.deadline = clock.Now() + absl::Seconds(1);
+  const Call call(&env_, kRpcSwap, caller);
+  clock.Advance(absl::Seconds(1) - absl::Nanoseconds(1));
+  EXPECT_OK(call.WhyStop());
+  clock.Advance(absl::Nanoseconds(1));
+  EXPECT_EQ(call.WhyStop().code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+// The client's clock may be ahead: it cancels when its own deadline passes.
+TEST_F(CallTest, ACancelAtMostFiftyMillisecondsBeforeTheDeadlineIsTheDeadline) {
+  for (const bool earlier : {false, true}) {
+    FakeClock clock;
+    env_.clock = &clock;
+    Caller caller;
+    caller.deadline = clock.Now() + absl::Seconds(1);
+    Call call(&env_, kRpcSwap, caller);
+    clock.Advance(absl::Milliseconds(950) - absl::Nanoseconds(earlier ? 1 : 0));
+    EXPECT_EQ(call.End(absl::CancelledError("gone")).code,
+              earlier ? absl::StatusCode::kCancelled
+                      : absl::StatusCode::kDeadlineExceeded);
+  }
 }
 
 TEST_F(CallTest, ACancelRunsWhatStopsTheWorkOnceWhicheverComesFirst) {

@@ -5,12 +5,9 @@
 
 #include <memory>
 #include <utility>
-#include <vector>
 
-#include "absl/synchronization/notification.h"
 #include "server/api/steering_rpcs.h"
 #include "tests/api/api_fixture.h"
-#include "tests/support/recording_sink.h"
 
 namespace alignsae {
 namespace {
@@ -24,17 +21,6 @@ class CancelTest : public ApiTest {
           if (const auto parsed = weak.lock()) parsed->Cancel();
           return absl::OkStatus();
         };
-  }
-  // A request of client "a" for `count` tokens.
-  static RequestSpec Tokens(int count) {
-    RequestSpec spec;
-    spec.client = "a";
-    SequenceSpec& sequence = spec.sequences.emplace_back();
-    sequence.prompt = {5};
-    sequence.max_new_tokens = count;
-    sequence.ignore_eos = true;
-    sequence.interventions = std::make_shared<std::vector<Intervention>>();
-    return spec;
   }
   void ExpectNothingRan() {
     EXPECT_TRUE(executor_.steps.empty());
@@ -78,55 +64,6 @@ TEST_F(CancelTest, OfAStreamIsNotLost) {
   EXPECT_EQ(sink->status.code, absl::StatusCode::kCancelled);
   EXPECT_TRUE(sink->messages.empty());
   ExpectNothingRan();
-}
-
-// The scheduler is not asked for a request that nobody waits for: with a full
-// queue, that would tell another client's request to go.
-TEST_F(CancelTest, WhileParsedTakesNobodysPlace) {
-  absl::Notification running, go;
-  executor_.before_step = [&] {
-    if (!running.HasBeenNotified()) running.Notify();
-    go.WaitForNotification();
-  };
-  Load();
-  const ModelLease model = *registry_.Acquire(kDefaultModel);
-  const auto submit = [&] {
-    auto sink = std::make_shared<RecordingSink>();
-    EXPECT_OK(model->scheduler().Submit(Tokens(1), sink));
-    return sink;
-  };
-  std::vector<std::shared_ptr<RecordingSink>> others = {submit()};
-  running.WaitForNotification();
-  for (int i = 0; i < SchedulerOptions().queue.max_sequences; ++i) {
-    others.push_back(submit());
-  }
-  Caller caller;
-  caller.client = "b";
-  const std::shared_ptr<Call> call = MakeCall(kRpcSwap, caller);
-  ASSERT_OK_AND_ASSIGN(const CallScope scope, EnterCall(call));
-  call->Cancel();  // As while it is parsed.
-  EXPECT_EQ(scope.Submit(Tokens(1), std::make_shared<RecordingSink>())
-                .status()
-                .code(),
-            absl::StatusCode::kCancelled);
-  go.Notify();
-  for (const auto& other : others) {
-    other->WaitUntilDone();
-    EXPECT_OK(*other->done());
-  }
-}
-
-TEST_F(CancelTest, OfACallThatRunsEndsItsRequest) {
-  Load();
-  executor_.keep_steps = false;
-  const std::shared_ptr<Call> call = MakeCall(kRpcSwap);
-  ASSERT_OK_AND_ASSIGN(const CallScope scope, EnterCall(call));
-  const auto sink = std::make_shared<RecordingSink>();
-  ASSERT_OK(scope.Submit(Tokens(1 << 20), sink));
-  call->Cancel();
-  sink->WaitUntilDone();
-  EXPECT_EQ(sink->done()->code(), absl::StatusCode::kCancelled);
-  EXPECT_TRUE(Reaches("alignsae_kv_slots_in_use", "0"));
 }
 
 TEST_F(CancelTest, BeforeTheCallIsParsedParsesNothing) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/grpc/services_fixture.h"
+#include "tests/support/recording_sink.h"
 
 namespace alignsae {
 namespace {
@@ -274,6 +275,36 @@ TEST_F(ServicesTest, CancellingAStreamFreesItsSlot) {
       Reaches("alignsae_rpc_requests_total{code=\"CANCELLED\",method=\""
               "SteeringService/Generate\"}",
               "1"));
+}
+
+// Nothing is written to it while it waits, which would tell of its end too.
+TEST_F(ServicesTest, CancellingAStreamThatWaitsTakesItOutOfTheQueue) {
+  executor_.keep_steps = false;
+  Load();
+  const ModelLease model = *registry_.Acquire(kDefaultModel);
+  RequestSpec endless;
+  endless.sequences.resize(4);  // Every slot.
+  for (SequenceSpec& sequence : endless.sequences) {
+    sequence.prompt = {5};
+    sequence.max_new_tokens = 1 << 20;
+    sequence.ignore_eos = true;
+    sequence.interventions = std::make_shared<std::vector<Intervention>>();
+  }
+  endless.client = "other";
+  const auto others = std::make_shared<RecordingSink>();
+  ASSERT_OK(model->scheduler().Submit(endless, others));
+  ASSERT_TRUE(Reaches("alignsae_kv_slots_in_use", "4"));
+  grpc::ClientContext context;
+  auto reader = steering_stub_->Generate(
+      &context, FromText<v1::GenerateRequest>("prompt { text: 'a' }"));
+  v1::GenerateResponse event;
+  ASSERT_TRUE(reader->Read(&event));
+  ASSERT_TRUE(event.has_started());
+  ASSERT_TRUE(Reaches("alignsae_queue_depth", "1"));
+  context.TryCancel();
+  EXPECT_TRUE(Reaches("alignsae_queue_depth", "0"));
+  EXPECT_FALSE(others->done().has_value());
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
 TEST_F(ServicesTest, AnExpiredDeadlineIsCountedAsOne) {

@@ -142,6 +142,7 @@ TEST(MetricsTest, CountsConceptsOfTheCatalogAndUnboundPrompts) {
   const auto concepts = metrics.SetCatalog(CatalogWith(2), 16);
   concepts->CountTop(0, 1);
   concepts->CountTop(0, -1);
+  for (int i = 0; i < 3; ++i) concepts->CountTop(0, 0);
   EXPECT_EQ(ValueOf(metrics,
                     "alignsae_concept_top_total{checkpoint=\"main\","
                     "concept=\"c1\"}"),
@@ -153,7 +154,7 @@ TEST(MetricsTest, CountsConceptsOfTheCatalogAndUnboundPrompts) {
   EXPECT_EQ(ValueOf(metrics,
                     "alignsae_concept_top_total{checkpoint=\"main\","
                     "concept=\"c0\"}"),
-            "0");
+            "3");
 }
 
 TEST(MetricsTest, NamesAtMostSixtyFourConceptsThenOther) {

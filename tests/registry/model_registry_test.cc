@@ -112,6 +112,36 @@ TEST_F(ModelRegistryTest, IsStartingUntilTheLoaderHasEnded) {
             "model: must be one that is loaded, got \"other\"");
 }
 
+TEST_F(ModelRegistryTest, ASecondNameIsStartingWhileItLoads) {
+  ASSERT_OK(registry_.Load("m", Loader()));
+  absl::Notification loading, go;
+  std::thread thread([&] {
+    EXPECT_OK(registry_.Load("n", [&] {
+      loading.Notify();
+      go.WaitForNotification();
+      return Loader()();
+    }));
+  });
+  loading.WaitForNotification();
+  EXPECT_EQ(ReasonOf(registry_.Acquire("n").status()), kReasonStarting);
+  EXPECT_OK(registry_.Acquire("m"));
+  go.Notify();
+  thread.join();
+  EXPECT_OK(registry_.Acquire("n"));
+}
+
+TEST_F(ModelRegistryTest, AfterRefuseNewNothingIsLoaded) {
+  registry_.RefuseNew();
+  bool called = false;
+  EXPECT_EQ(ReasonOf(registry_.Load("m",
+                                    [&] {
+                                      called = true;
+                                      return Loader()();
+                                    })),
+            kReasonDraining);
+  EXPECT_FALSE(called);
+}
+
 TEST_F(ModelRegistryTest, AFailedLoadKeepsWhatIsServed) {
   ASSERT_OK(registry_.Load("m", Loader()));
   EXPECT_EQ(registry_.Load("m", [] { return absl::DataLossError("bad file"); }),

@@ -1,0 +1,154 @@
+// What the scheduler tells comes into the metric that it belongs to.
+
+#include "server/registry/metrics_observer.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "tests/support/small_catalog.h"
+
+namespace alignsae {
+namespace {
+
+class MetricsObserverTest : public ::testing::Test {
+ protected:
+  std::string Value(const std::string& series) {
+    for (const std::string& line : std::vector<std::string>(
+             absl::StrSplit(metrics_.ExpositionText(), '\n'))) {
+      if (line.rfind("alignsae_" + series + " ", 0) == 0) {
+        return line.substr(line.rfind(' ') + 1);
+      }
+    }
+    return "none";
+  }
+  // Of the first checkpoint.
+  std::string Top(const std::string& name) {
+    return Value(absl::StrCat(
+        "concept_top_total{checkpoint=\"main\",concept=\"", name, "\"}"));
+  }
+  std::string Ratio(const std::string& what, const std::string& name) {
+    return Value(absl::StrCat("slot_activation_ratio_", what,
+                              "{checkpoint=\"main\",concept=\"", name, "\"}"));
+  }
+  std::string Rejected(const std::string& reason) {
+    return Value(absl::StrCat("rejected_total{reason=\"", reason, "\"}"));
+  }
+  static ConceptReading Reading(std::vector<float> values, int top,
+                                bool bound) {
+    ConceptReading reading;
+    reading.values = std::move(values);
+    reading.top = top;
+    reading.bound = bound;
+    return reading;
+  }
+
+  Metrics metrics_{{}, "test"};
+  MetricsObserver observer_{&metrics_, SmallCatalog(), 4};
+};
+
+TEST_F(MetricsObserverTest, GaugesFollowTheQueueAndTheSlots) {
+  EXPECT_EQ(Value("kv_slots"), "4");
+  for (const int depth : {3, 0, 2}) {
+    observer_.OnQueue(depth, 100);
+    EXPECT_EQ(Value("queue_depth"), absl::StrCat(depth));
+  }
+  StepReport report;
+  for (const int in_use : {4, 0, 1}) {
+    report.kv_slots_in_use = in_use;
+    observer_.OnStep(report);
+    EXPECT_EQ(Value("kv_slots_in_use"), absl::StrCat(in_use));
+  }
+}
+
+TEST_F(MetricsObserverTest, EveryRejectionIsCountedUnderItsReason) {
+  const std::vector<std::pair<RejectReason, std::string>> reasons = {
+      {RejectReason::kQueueFull, "queue_full"},
+      {RejectReason::kTokenBudget, "token_budget"},
+      {RejectReason::kDeadline, "deadline"},
+      {RejectReason::kDraining, "draining"}};
+  for (const auto& [reason, label] : reasons) {
+    EXPECT_EQ(Rejected(label), "0");
+    observer_.OnRejected(reason);
+    EXPECT_EQ(Rejected(label), "1");
+  }
+}
+
+TEST_F(MetricsObserverTest, OnlyAStepWithRowsIsAStep) {
+  StepReport report;
+  observer_.OnStep(report);
+  EXPECT_EQ(Value("step_duration_seconds_count"), "0");
+  report.rows = 3;
+  report.duration = absl::Seconds(2);
+  report.prompt_tokens = 10;
+  report.generated_tokens = 20;
+  report.forks = 30;
+  report.prefix_tokens_saved = 40;
+  observer_.OnStep(report);
+  EXPECT_EQ(Value("step_duration_seconds_count"), "1");
+  EXPECT_EQ(Value("step_duration_seconds_sum"), "2");
+  EXPECT_EQ(Value("step_rows_sum"), "3");
+  EXPECT_EQ(Value("prompt_tokens_total"), "10");
+  EXPECT_EQ(Value("generated_tokens_total"), "20");
+  EXPECT_EQ(Value("forks_total"), "30");
+  EXPECT_EQ(Value("prefix_tokens_saved_total"), "40");
+}
+
+TEST_F(MetricsObserverTest, EveryTimeIsObservedInItsOwnHistogram) {
+  observer_.OnQueueWait(absl::Seconds(1));
+  observer_.OnFirstToken(absl::Seconds(2));
+  observer_.OnTokenTime(absl::Seconds(3));
+  observer_.OnCancelledFree(absl::Seconds(4));
+  EXPECT_EQ(Value("queue_wait_seconds_sum"), "1");
+  EXPECT_EQ(Value("time_to_first_token_seconds_sum"), "2");
+  EXPECT_EQ(Value("time_per_output_token_seconds_sum"), "3");
+  EXPECT_EQ(Value("cancel_to_free_seconds_sum"), "4");
+}
+
+TEST_F(MetricsObserverTest, AReadingCountsItsTopConceptIfOneIsBound) {
+  observer_.OnPromptReading(Reading({2, 1}, 0, true));
+  observer_.OnPromptReading(Reading({1, 2}, 1, true));
+  observer_.OnPromptReading(Reading({1, 2}, 1, true));
+  observer_.OnPromptReading(Reading({0, 0}, 0, false));
+  EXPECT_EQ(Top("city"), "1");
+  EXPECT_EQ(Top("job"), "2");
+  EXPECT_EQ(Top("none"), "1");
+}
+
+TEST_F(MetricsObserverTest, AValueIsMeasuredInActiveMeansAlsoBelowZero) {
+  observer_.OnPromptReading(Reading({3, -6}, 0, true));  // The mean is 1.5.
+  EXPECT_EQ(Ratio("sum", "city"), "2");
+  EXPECT_EQ(Ratio("sum", "job"), "-4");
+  // One that is no number is counted nowhere, and harms nothing.
+  observer_.OnPromptReading(
+      Reading({std::numeric_limits<float>::quiet_NaN(), 3}, 1, true));
+  EXPECT_EQ(Ratio("sum", "city"), "2");
+  EXPECT_EQ(Ratio("count", "city"), "1");
+  EXPECT_EQ(Ratio("sum", "job"), "-2");
+}
+
+TEST_F(MetricsObserverTest, EveryInterventionAndEveryChangeIsCounted) {
+  std::vector<Intervention> interventions(2);
+  interventions[0].mode = InterventionMode::kAdd;
+  interventions[1].mode = InterventionMode::kSwap;
+  std::vector<InterventionReceipt> receipts(2);
+  PositionEffect effect;
+  effect.residual_norm = 2;
+  for (const double change : {1.0, 3.0}) {
+    effect.change_norm = change;
+    receipts[1].effects.push_back(effect);
+  }
+  observer_.OnSteered(interventions, receipts);
+  EXPECT_EQ(Value("steering_total{mode=\"ADD\"}"), "1");
+  EXPECT_EQ(Value("steering_total{mode=\"SWAP\"}"), "1");
+  EXPECT_EQ(Value("steering_norm_ratio_count"), "2");
+  EXPECT_EQ(Value("steering_norm_ratio_sum"), "2");
+}
+
+}  // namespace
+}  // namespace alignsae
