@@ -17,12 +17,13 @@ using ::testing::SizeIs;
 
 class SweepTest : public ServicesTest {
  protected:
-  static v1::SweepAlphaRequest Request(const std::string& more = "") {
+  static v1::SweepAlphaRequest Request(const std::string& more = "",
+                                       int tokens = 4) {
     return FromText<v1::SweepAlphaRequest>(
         "prompt { token_ids { ids: [5, 6, 7] } } targets { name: 'city' } "
         "targets { name: 'job' } alphas: [0.5, 1, 2] generation { "
-        "max_new_tokens: 4 " +
-        more + " }");
+        "max_new_tokens: " +
+        std::to_string(tokens) + " " + more + " }");
   }
 };
 
@@ -75,13 +76,18 @@ TEST_F(SweepTest, CancelFreesEverySlot) {
   Load();
   grpc::ClientContext context;
   auto reader =
-      steering_stub_->SweepAlpha(&context, Request("ignore_eos: true"));
+      steering_stub_->SweepAlpha(&context, Request("ignore_eos: true", 60));
   v1::SweepAlphaResponse event;
   ASSERT_TRUE(reader->Read(&event));
+  ASSERT_TRUE(Reaches("alignsae_kv_slots_in_use", "4"));
   context.TryCancel();
   while (reader->Read(&event)) EXPECT_FALSE(event.has_summary());
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_TRUE(Reaches("alignsae_kv_slots_in_use", "0"));
+  EXPECT_TRUE(
+      Reaches("alignsae_rpc_requests_total{code=\"CANCELLED\",method=\""
+              "SteeringService/SweepAlpha\"}",
+              "1"));
 }
 
 TEST_F(SweepTest, CellThatOverflowsEndsTheSweepWithItsReason) {
