@@ -14,7 +14,7 @@ const loader = require('@grpc/proto-loader');
 const [, , protos, target, question] = process.argv;
 const api = grpc.loadPackageDefinition(loader.loadSync(
     ['concept', 'model', 'steering'].map((name) => `alignsae/v1/${name}_service.proto`),
-    {includeDirs: [protos], longs: String, enums: String, oneofs: true})).alignsae.v1;
+    {includeDirs: [protos], keepCase: true, longs: String, enums: String, oneofs: true})).alignsae.v1;
 const open = (name) => new api[name](target, grpc.credentials.createInsecure());
 const call = (client, method, request) => new Promise((resolve) => client[method](
     request, (error, answer) => resolve(

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/process/lanes.h"
 
@@ -130,7 +131,8 @@ TEST(WorkerPoolTest, TakesNoNewWorkOnceStopped) {
 
 TEST(WorkerPoolTest, AnIdleThreadIsWokenByEitherKindOfWork) {
   WorkerPool pool(1, 100);
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 10; ++i) {
+    absl::SleepFor(absl::Milliseconds(10));  // So that the thread waits.
     absl::Notification done;
     const auto notify = [&done] { done.Notify(); };
     if (i % 2 == 0) {
@@ -172,7 +174,7 @@ TEST(LanesTest, OnlyTheBackgroundHasLowPriority) {
 TEST(LanesTest, BackgroundWorkHandsItsCallsOverWhileTheyStop) {
   absl::Notification started, go;
   std::atomic<bool> ended{false};
-  Lanes lanes;
+  Lanes lanes({.background_waiting = 1 << 20});
   ASSERT_TRUE(lanes.background.TrySchedule([&] {
     started.Notify();
     go.WaitForNotification();
@@ -180,6 +182,12 @@ TEST(LanesTest, BackgroundWorkHandsItsCallsOverWhileTheyStop) {
   }));
   started.WaitForNotification();
   std::thread stopping([&] { lanes.Stop(); });
+  // Whichever stops first, it has had time to end.
+  while (lanes.background.TrySchedule([] {}) &&
+         lanes.interactive.TrySchedule([] {})) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  absl::SleepFor(absl::Milliseconds(50));
   go.Notify();
   stopping.join();
   EXPECT_TRUE(ended);
