@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Shows that the simulation finds the faults that are kept as patches.
 
-    find_faults.py [--seeds N] [--work DIR] [NAME ...]
+    find_faults.py [--seeds N] [--work DIR] [--dry-run] [NAME ...]
 
 For each tests/scheduler/faults/NAME.patch: applies it to a copy of the tree in DIR
 (build/faults), builds the simulation and runs it. Prints the first seed that finds the
 fault. First of all the simulation without a fault must pass. Exit 1 if a fault is not
-found, a patch does not apply or something does not build.
+found, a patch does not apply or something does not build. --dry-run: only whether the
+patches apply to the tree as it is.
 """
 import argparse
 import pathlib
@@ -29,16 +30,21 @@ class Patched(copied_tree.CopiedTree):
 
     def apply(self, patch):
         self.restore()
-        done = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-i", str(patch)],
-                              cwd=self.tree, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"does not apply:\n{done.stdout}{done.stderr}")
+        if said := patched(self.tree, patch):
+            raise RuntimeError(said)
 
     def simulation(self):
         done = self.build(SIMULATION)
         if done.returncode != 0:
             raise RuntimeError(f"does not build:\n{done.stdout}")
         return self.program(SIMULATION)
+
+
+def patched(tree, patch, *options):
+    """What `patch` says when it does not apply to `tree`; "" when it does."""
+    done = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", *options, "-i", str(patch)],
+                          cwd=tree, capture_output=True, text=True, check=False)
+    return f"does not apply:\n{done.stdout}{done.stderr}" if done.returncode else ""
 
 
 def run(program, seeds):
@@ -59,6 +65,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build/faults")
+    parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("names", nargs="*", metavar="NAME")
     args = parser.parse_args()
     patches = sorted((ROOT / "tests/scheduler/faults").glob("*.patch"))
@@ -66,6 +73,12 @@ def main():
         patches = [p for p in patches if p.stem in args.names]
     if not patches:
         sys.exit("find_faults: no patch of that name")
+    if args.dry_run:
+        broken = {p.stem: said for p in patches if (said := patched(ROOT, p, "--dry-run"))}
+        for name, said in broken.items():
+            print(f"{name} {said}")
+        print(f"{len(patches) - len(broken)} of {len(patches)} patches apply")
+        return 1 if broken else 0
     missed = 0
     tree = Patched(args.work.resolve())
     found = run(tree.simulation(), args.seeds)
