@@ -1,18 +1,21 @@
-// alignsae-train bundle: what is done to a bundle that is there.
+// alignsae-train bundle: makes one, or changes one that is there.
 
 #include "model/train/pipeline/bundle.h"
 
 #include <iostream>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/manifest.h"
 #include "model/bundle/upgrade.h"
 #include "model/tensor/threads.h"
 #include "model/train/cli/cli.h"
+#include "model/train/pipeline/own_bundle.h"
 
 namespace alignsae {
 namespace {
@@ -55,12 +58,68 @@ struct ExamplesCommand {
   }
 };
 
+struct MakeCommand {
+  OwnBundle parts;
+  std::string out;
+  int threads = 0;
+
+  absl::Status Run() {
+    for (const auto& [flag, given] :
+         {std::pair("--model", !parts.model_directory.empty()),
+          std::pair("--sae", !parts.sae_directories.empty()),
+          std::pair("--out", !out.empty())}) {
+      if (given) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat(flag, ": must be given, got nothing"));
+    }
+    UseThreads(threads);
+    parts.command = absl::StrCat(
+        "alignsae-train bundle --model ", parts.model_directory, " --sae ",
+        absl::StrJoin(parts.sae_directories, " --sae "));
+    ALIGNSAE_RETURN_IF_ERROR(WriteOwnBundle(out, parts));
+    std::cout << out << ": a bundle of " << parts.sae_directories.size()
+              << " checkpoint(s); serve it with alignsae-server --bundle="
+              << out << "\n";
+    return absl::OkStatus();
+  }
+};
+
+void AddMakeFlags(CLI::App& app, MakeCommand& make) {
+  app.add_option("--model", make.parts.model_directory,
+                 "Hugging Face directory to serve");
+  app.add_option("--sae", make.parts.sae_directories,
+                 "Checkpoint directory made by `sae`; may be given again");
+  app.add_option("--out", make.out, "Directory of the bundle");
+  app.add_option("--prompts", make.parts.prompts,
+                 "Labelled prompts: figures and stored prompts of the first "
+                 "checkpoint");
+  app.add_option("--name", make.parts.name, "Of the bundle; else --out's name");
+  app.add_option("--version", make.parts.version, "Of the bundle")
+      ->capture_default_str();
+  app.add_option("--prompt-template", make.parts.prompt_template,
+                 "What a question is put into, with {question}");
+  app.add_option("--alpha", make.parts.alpha, "Recommended strength of a swap")
+      ->capture_default_str()
+      ->check(CLI::Range(-1000.0, 1000.0));
+  AddSplitSeedFlag(app, make.parts.split_seed);
+  app.add_option("--commit", make.parts.commit,
+                 "Of the sources, as provenance");
+  AddThreadsFlag(app, make.threads);
+}
+
 }  // namespace
 
 void RegisterBundle(CLI::App& app, absl::Status& status) {
   CLI::App* bundle =
-      app.add_subcommand("bundle", "Change a bundle that is there");
-  bundle->require_subcommand(1);
+      app.add_subcommand("bundle",
+                         "Make a bundle of a model and checkpoints, or change "
+                         "one that is there");
+  bundle->require_subcommand(0, 1);
+  auto make = std::make_shared<MakeCommand>();
+  AddMakeFlags(*bundle, *make);
+  bundle->callback([bundle, make, &status] {
+    if (bundle->get_subcommands().empty()) status = make->Run();
+  });
 
   auto upgrade = std::make_shared<UpgradeCommand>();
   CLI::App* sub = bundle->add_subcommand(

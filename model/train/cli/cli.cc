@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdint>
 
 namespace alignsae {
 namespace {
@@ -23,6 +24,13 @@ void AddPresetFlag(CLI::App& app, TrainPreset& preset) {
          "Options to start from; flags beside it win")
       ->check(CLI::IsMember(PresetNames()))
       ->default_str(kDefaultPreset);
+}
+
+void AddSplitSeedFlag(CLI::App& app, uint64_t& seed) {
+  app.add_option("--split-seed", seed,
+                 "Splits the groups of --prompts that have no split; give the "
+                 "same to `sae`, `eval` and `bundle`")
+      ->capture_default_str();
 }
 
 void AddThreadsFlag(CLI::App& app, int& threads) {

@@ -35,6 +35,9 @@ void RegisterBundle(CLI::App& app, absl::Status& status);
 // AddFieldFlags on its parts.
 void AddPresetFlag(CLI::App& app, TrainPreset& preset);
 
+// Adds --split-seed, for ReadPrompts.
+void AddSplitSeedFlag(CLI::App& app, uint64_t& seed);
+
 // Adds --threads, for UseThreads.
 void AddThreadsFlag(CLI::App& app, int& threads);
 

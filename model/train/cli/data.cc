@@ -1,9 +1,12 @@
 #include <iostream>
 #include <memory>
 
+#include "absl/strings/str_cat.h"
+#include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/train/cli/cli.h"
 #include "model/train/data/corpus_file.h"
+#include "model/train/data/prompt_file.h"
 
 namespace alignsae {
 namespace {
@@ -19,7 +22,8 @@ struct DataCommand {
               << corpus.biographies.size() << " biographies, "
               << corpus.questions.size() << " questions, SHA-256 "
               << corpus.hash << "\n";
-    return absl::OkStatus();
+    return WriteFileAtomically(absl::StrCat(out, "/prompts.jsonl"),
+                               PromptLinesOf(corpus));
   }
 };
 
@@ -28,7 +32,9 @@ struct DataCommand {
 void RegisterData(CLI::App& app, absl::Status& status) {
   auto command = std::make_shared<DataCommand>();
   CLI::App* sub = app.add_subcommand(
-      "data", "Make synthetic people, biographies and questions");
+      "data",
+      "Make synthetic people, biographies and questions, and the questions as "
+      "labelled prompts");
   AddPresetFlag(*sub, command->preset);
   sub->add_option("--out", command->out, "Directory to write")->required();
   AddFieldFlags(*sub, command->preset.data);

@@ -13,7 +13,9 @@
 #include "model/tensor/threads.h"
 #include "model/train/cli/cli.h"
 #include "model/train/common/progress.h"
+#include "model/train/data/prompt_file.h"
 #include "model/train/eval/compare.h"
+#include "model/train/eval/prompt_eval.h"
 #include "model/train/eval/report.h"
 #include "model/train/lm/model.h"
 
@@ -23,6 +25,11 @@ namespace {
 struct EvalCommand {
   TrainPreset preset;
   std::string bundle;
+  std::string model;
+  std::string sae;
+  std::string prompts;
+  uint64_t split_seed = 1;
+  double alpha = 1;
   std::string json;
   std::string device = "cpu";
   double compare = -1;
@@ -32,11 +39,19 @@ struct EvalCommand {
 
   absl::Status Run() const {
     UseThreads(threads);
+    if (!prompts.empty()) return MeasurePrompts();
+    if (bundle.empty()) {
+      return absl::InvalidArgumentError(
+          "--bundle: must be given without --prompts, got nothing");
+    }
     ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
                               ReadFile(absl::StrCat(bundle, "/bundle.json")));
     ALIGNSAE_ASSIGN_OR_RETURN(const Manifest manifest, ParseManifest(text));
     if (stored) {
-      std::cout << RenderEvaluation(manifest.evaluation);
+      const auto of_prompts = manifest.evaluation.find("prompts");
+      std::cout << (of_prompts != manifest.evaluation.end()
+                        ? RenderPromptEvaluation(*of_prompts)
+                        : RenderEvaluation(manifest.evaluation));
       return absl::OkStatus();
     }
     ALIGNSAE_ASSIGN_OR_RETURN(const nlohmann::json evaluation,
@@ -51,6 +66,42 @@ struct EvalCommand {
         CompareEvaluations(manifest.evaluation, evaluation, compare));
     std::cout << "\nWithin " << compare << " of the stored evaluation\n";
     return absl::OkStatus();
+  }
+
+  // Of a bundle's first checkpoint, or of a model and an SAE by themselves.
+  absl::StatusOr<std::shared_ptr<const Bundle>> LoadForPrompts() const {
+    ALIGNSAE_ASSIGN_OR_RETURN(const at::Device where, ParseDevice(device));
+    const BundleOptions options = {.whole_sae = true, .device = where};
+    if (!bundle.empty()) return LoadBundle(bundle, options);
+    return LoadParts(model, {sae}, options);
+  }
+
+  absl::Status MeasurePrompts() const {
+    if (bundle.empty() == (model.empty() || sae.empty())) {
+      return absl::InvalidArgumentError(
+          "--prompts: must have --bundle, or --model and --sae, beside it");
+    }
+    ALIGNSAE_ASSIGN_OR_RETURN(const PromptSet set,
+                              ReadPrompts(prompts, split_seed));
+    ALIGNSAE_ASSIGN_OR_RETURN(const std::shared_ptr<const Bundle> loaded,
+                              LoadForPrompts());
+    if (loaded->saes.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(bundle, ": must have a checkpoint, got none"));
+    }
+    const EvalSet nobody;
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const std::unique_ptr<EvalSubject> subject,
+        EvalSubject::Create({loaded->model, loaded->tokenizer, &nobody},
+                            {loaded->saes.front()}, preset.eval.rows));
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const nlohmann::ordered_json evaluation,
+        EvaluatePrompts(
+            *subject, /*checkpoint=*/0, set,
+            {.alpha = alpha, .max_tokens = preset.eval.max_tokens}));
+    std::cout << RenderPromptEvaluation(evaluation);
+    return json.empty() ? absl::OkStatus()
+                        : WriteFileAtomically(json, evaluation.dump(1) + "\n");
   }
 
   absl::StatusOr<nlohmann::json> Measure(const Manifest& manifest) const {
@@ -93,11 +144,24 @@ struct EvalCommand {
 
 void RegisterEval(CLI::App& app, absl::Status& status) {
   auto command = std::make_shared<EvalCommand>();
-  CLI::App* sub = app.add_subcommand(
-      "eval",
-      "Measure a bundle by the evaluation protocol, through the engine");
+  CLI::App* sub = app.add_subcommand("eval",
+                                     "Measure a bundle by the evaluation "
+                                     "protocol, or a checkpoint on labelled "
+                                     "prompts, through the engine");
   AddPresetFlag(*sub, command->preset);
-  sub->add_option("--bundle", command->bundle, "Bundle directory")->required();
+  sub->add_option("--bundle", command->bundle, "Bundle directory");
+  sub->add_option("--prompts", command->prompts,
+                  "Measure on the test split of labelled prompts (JSONL) "
+                  "instead of the bundle's own people");
+  sub->add_option("--model", command->model,
+                  "With --prompts and --sae: Hugging Face directory");
+  sub->add_option("--sae", command->sae,
+                  "With --prompts and --model: checkpoint directory");
+  AddSplitSeedFlag(*sub, command->split_seed);
+  sub->add_option("--alpha", command->alpha,
+                  "With --prompts: strength of the swaps")
+      ->capture_default_str()
+      ->check(CLI::Range(-1000.0, 1000.0));
   sub->add_option("--json", command->json, "Also write the figures here");
   sub->add_flag("--select", command->select,
                 "Choose mode and alpha afresh on validation wordings; else the "

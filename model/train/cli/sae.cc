@@ -8,6 +8,7 @@
 #include "model/tensor/threads.h"
 #include "model/train/cli/cli.h"
 #include "model/train/data/corpus_file.h"
+#include "model/train/data/prompt_file.h"
 #include "model/train/lm/model.h"
 #include "model/train/sae/checkpoint.h"
 
@@ -17,6 +18,8 @@ namespace {
 struct SaeCommand {
   TrainPreset preset;
   std::string data;
+  std::string prompts;
+  uint64_t split_seed = 1;
   std::string model;
   std::string out;
   std::string device = "cpu";
@@ -26,8 +29,6 @@ struct SaeCommand {
 
   absl::Status Run() const {
     UseThreads(threads);
-    ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus, ReadCorpus(data));
-    const EvalSet set = EvalSetOf(corpus);
     ALIGNSAE_ASSIGN_OR_RETURN(const at::Device where, ParseDevice(device));
     ALIGNSAE_ASSIGN_OR_RETURN(const LoadedTransformer loaded,
                               LoadTransformer(model, where, WeightType::kF32));
@@ -52,9 +53,20 @@ struct SaeCommand {
     plan.progress = &progress;
     plan.should_stop = StopSignalCame;
     ALIGNSAE_ASSIGN_OR_RETURN(const SaeInputs inputs,
-                              CollectSaeInputs(transformer, tokenizer, set,
-                                               preset.sae, {plan.hook.site()}));
+                              Inputs(transformer, tokenizer, plan.hook.site()));
     return MakeSae(inputs, plan).status();
+  }
+
+  absl::StatusOr<SaeInputs> Inputs(const Transformer& transformer,
+                                   const Tokenizer& tokenizer, int site) const {
+    if (!prompts.empty()) {
+      ALIGNSAE_ASSIGN_OR_RETURN(const PromptSet set,
+                                ReadPrompts(prompts, split_seed));
+      return CollectSaeInputs(transformer, tokenizer, set, {site});
+    }
+    ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus, ReadCorpus(data));
+    return CollectSaeInputs(transformer, tokenizer, EvalSetOf(corpus),
+                            preset.sae, {site});
   }
 };
 
@@ -65,8 +77,13 @@ void RegisterSae(CLI::App& app, absl::Status& status) {
   CLI::App* sub = app.add_subcommand(
       "sae", "Train an AlignSAE, both stages; goes on where it was stopped");
   AddPresetFlag(*sub, command->preset);
-  sub->add_option("--data", command->data, "Directory made by `data`")
-      ->required();
+  CLI::Option_group* from = sub->add_option_group("What it learns from");
+  from->add_option("--data", command->data, "Directory made by `data`");
+  from->add_option("--prompts", command->prompts,
+                   "Labelled prompts of your own concepts (JSONL; "
+                   "model/train/README.md has the keys)");
+  from->require_option(1);
+  AddSplitSeedFlag(*sub, command->split_seed);
   sub->add_option("--model", command->model,
                   "Hugging Face GPT-2 directory, such as gpt2/ of `lm`")
       ->required();

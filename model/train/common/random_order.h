@@ -22,6 +22,7 @@ enum class RandomPurpose : uint64_t {
   kLmEpoch = 4,
   kSaeWeights = 5,
   kSaeEpoch = 6,
+  kPromptSplit = 7,
 };
 
 // The stream of `purpose` number `index` (a person, an epoch) under `seed`.

@@ -1,15 +1,10 @@
 #include "model/train/eval/binding.h"
 
 #include <algorithm>
-#include <functional>
-#include <memory>
-#include <optional>
-#include <utility>
-#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
-#include "model/train/common/run_requests.h"
+#include "model/train/common/readouts.h"
 
 namespace alignsae {
 namespace {
@@ -36,40 +31,6 @@ BindingCounts Judge(const ConceptReading& reading, int relation,
   return counts;
 }
 
-// A readout of the last prompt token.
-RequestSpec ReadoutOf(const std::vector<int32_t>& prompt, int checkpoint) {
-  SequenceSpec sequence;
-  sequence.prompt = prompt;
-  sequence.interventions = std::make_shared<const std::vector<Intervention>>();
-  sequence.observations.push_back(
-      {.checkpoint = checkpoint,
-       .positions = {static_cast<int>(prompt.size()) - 1}});
-  RequestSpec request;
-  request.sequences.push_back(std::move(sequence));
-  return request;
-}
-
-// Hands on the one reading of a request, or why there is none.
-class ReadingSink : public RequestSink {
- public:
-  ReadingSink(std::function<void(const ConceptReading&)> take,
-              absl::Status& status)
-      : take_(std::move(take)), status_(status) {}
-
-  bool Deliver(RequestEvent event) override {
-    if (auto* finished = std::get_if<SequenceFinished>(&event)) {
-      for (const ConceptReading& reading : finished->readings) take_(reading);
-    } else if (auto* done = std::get_if<RequestDone>(&event)) {
-      status_.Update(done->status);
-    }
-    return true;
-  }
-
- private:
-  const std::function<void(const ConceptReading&)> take_;
-  absl::Status& status_;
-};
-
 }  // namespace
 
 void BindingCounts::Add(const BindingCounts& other) {
@@ -95,35 +56,28 @@ absl::StatusOr<BindingTable> MeasureBinding(
   BindingTable table;
   table.by_relation.resize(relations);
   table.confusion.assign(relations, std::vector<int64_t>(relations, 0));
-  size_t next = 0;
-  absl::Status status;
-  const auto take = [&](size_t prompt, const ConceptReading& reading) {
-    const int relation = prompts[prompt].relation;
+  std::vector<ReadPlace> places;
+  for (const EvalPrompt& prompt : prompts) {
+    places.push_back(
+        {prompt.tokens, static_cast<int>(prompt.tokens.size()) - 1});
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::vector<ConceptReading> readings,
+      ReadEach(context.executor, context.catalog, checkpoint, places));
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const ConceptReading& reading = readings[i];
     if (reading.probabilities.size() != relations) {
-      status.Update(absl::FailedPreconditionError(absl::StrCat(
-          "checkpoint: must have one concept per relation (", relations, ")")));
-      return;
+      return absl::FailedPreconditionError(absl::StrCat(
+          "checkpoint: must have one concept per relation (", relations, ")"));
     }
+    const int relation = prompts[i].relation;
     const BindingCounts counts = Judge(reading, relation, thresholds[relation]);
-    (context.set.people[prompts[prompt].person].asked ? table.asked
-                                                      : table.never_asked)
+    (context.set.people[prompts[i].person].asked ? table.asked
+                                                 : table.never_asked)
         .Add(counts);
     table.by_relation[relation].Add(counts);
     ++table.confusion[relation][reading.top];
-  };
-  RequestCalls calls;
-  calls.next = [&]() -> std::optional<RequestToRun> {
-    if (next == prompts.size()) return std::nullopt;
-    const size_t prompt = next++;
-    return RequestToRun{
-        ReadoutOf(prompts[prompt].tokens, checkpoint),
-        std::make_shared<ReadingSink>(
-            [&take, prompt](const ConceptReading& r) { take(prompt, r); },
-            status)};
-  };
-  calls.after_step = [&] { return status; };
-  ALIGNSAE_RETURN_IF_ERROR(
-      RunRequests(context.executor, context.catalog, calls));
+  }
   return table;
 }
 

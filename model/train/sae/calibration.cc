@@ -7,12 +7,13 @@
 namespace alignsae {
 namespace {
 
-// Values of slot `r` where concept r is asked, and where another one is.
-std::pair<std::vector<double>, std::vector<double>> SplitByLabel(
-    const at::Tensor& z, const at::Tensor& labels, int64_t r) {
+// Values of slot `r` where the prompt has concept r, and where it has not.
+std::pair<std::vector<double>, std::vector<double>> SplitByConcept(
+    const at::Tensor& z, const at::Tensor& has_concept, int64_t r) {
   const at::Tensor values =
-      z.select(1, r).to(at::kCPU, at::kDouble).contiguous();       // [N]
-  const at::Tensor own = (labels == r).to(at::kCPU).contiguous();  // [N] bool
+      z.select(1, r).to(at::kCPU, at::kDouble).contiguous();  // [N]
+  const at::Tensor own =
+      has_concept.select(1, r).to(at::kCPU).contiguous();  // [N] bool
   std::pair<std::vector<double>, std::vector<double>> parts;
   for (int64_t n = 0; n < values.numel(); ++n) {
     (own.data_ptr<bool>()[n] ? parts.first : parts.second)
@@ -59,20 +60,19 @@ Threshold ChooseThreshold(absl::Span<const double> own,
 }
 
 std::vector<ConceptCalibration> CalibrateConcepts(
-    const at::Tensor& z_train, const at::Tensor& labels_train,
-    const at::Tensor& z_validation, const at::Tensor& labels_validation) {
+    const at::Tensor& z_train, const at::Tensor& own_train,
+    const at::Tensor& z_validation, const at::Tensor& own_validation) {
   const bool has_validation =
       z_validation.defined() && z_validation.size(0) > 0;
   std::vector<ConceptCalibration> calibrations;
   for (int64_t r = 0; r < z_train.size(1); ++r) {
-    const auto [own, others] = SplitByLabel(z_train, labels_train, r);
+    const auto [own, others] = SplitByConcept(z_train, own_train, r);
     ConceptCalibration calibration;
     calibration.active_mean = Mean(own);
-    const auto [own_validation, others_validation] =
-        has_validation ? SplitByLabel(z_validation, labels_validation, r)
+    const auto [own_values, other_values] =
+        has_validation ? SplitByConcept(z_validation, own_validation, r)
                        : std::make_pair(own, others);
-    const Threshold threshold =
-        ChooseThreshold(own_validation, others_validation);
+    const Threshold threshold = ChooseThreshold(own_values, other_values);
     calibration.threshold = threshold.value;
     calibration.youden = threshold.youden;
     calibrations.push_back(calibration);

@@ -8,6 +8,8 @@
 // around it. A slot whose concept never rises above the others gets a threshold
 // above everything seen: it is never bound.
 //
+// A prompt may have several concepts, or none.
+//
 // Letters: N and M prompts, R concepts.
 //
 // Thread-safety: pure functions.
@@ -37,12 +39,12 @@ struct Threshold {
 Threshold ChooseThreshold(absl::Span<const double> own,
                           absl::Span<const double> others);
 
-// z_train [N, R], labels_train [N] int64, z_validation [M, R],
-// labels_validation [M] int64 -> R entries. Without validation prompts the
-// thresholds come from the training ones.
+// z_train [N, R], own_train [N, R] bool (the prompt has the concept),
+// z_validation [M, R], own_validation [M, R] bool -> R entries. Without
+// validation prompts the thresholds come from the training ones.
 std::vector<ConceptCalibration> CalibrateConcepts(
-    const at::Tensor& z_train, const at::Tensor& labels_train,
-    const at::Tensor& z_validation, const at::Tensor& labels_validation);
+    const at::Tensor& z_train, const at::Tensor& own_train,
+    const at::Tensor& z_validation, const at::Tensor& own_validation);
 
 }  // namespace alignsae
 

@@ -75,9 +75,8 @@ absl::StatusOr<TrainedSae> TrainWithProgress(const SaeInputs& inputs,
     }
     return absl::OkStatus();
   };
-  const SaeDataset data =
-      DatasetAt(inputs.train, plan.hook.site(),
-                static_cast<int>(inputs.relations.size()), inputs.device);
+  const SaeDataset data = DatasetAt(inputs.train, plan.hook.site(),
+                                    inputs.relations, inputs.device);
   absl::StatusOr<TrainedSae> trained = TrainSae(data, plan.options, run);
   if (started) plan.progress->Finish();
   return trained;
@@ -113,6 +112,25 @@ absl::StatusOr<SaeInputs> CollectSaeInputs(const Transformer& model,
   return inputs;
 }
 
+absl::StatusOr<SaeInputs> CollectSaeInputs(const Transformer& model,
+                                           const Tokenizer& tokenizer,
+                                           const PromptSet& set,
+                                           const std::vector<int>& sites) {
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::vector<PositionedPrompt> located,
+      TokenizePrompts(set, tokenizer, model.facts().context_length,
+                      model.facts().vocab_size));
+  const auto collect = [&](Split split) {
+    return CollectPrompts(model, tokenizer, set, located, split, sites);
+  };
+  SaeInputs inputs;
+  inputs.relations = set.concepts;
+  inputs.device = model.device();
+  ALIGNSAE_ASSIGN_OR_RETURN(inputs.train, collect(Split::kSaeTrain));
+  ALIGNSAE_ASSIGN_OR_RETURN(inputs.validation, collect(Split::kValidation));
+  return inputs;
+}
+
 absl::StatusOr<SaeConfig> CalibratedConfig(const SaeInputs& inputs,
                                            SaeConfig config,
                                            const SaeWeights& weights,
@@ -125,9 +143,14 @@ absl::StatusOr<SaeConfig> CalibratedConfig(const SaeInputs& inputs,
       const at::Tensor& h = questions.by_site.at(config.hook.site());
       return sae.ConceptActivate(sae.ConceptPre(h));  // [N, R]
     };
+    const auto own = [&](const QuestionResiduals& questions) {
+      return questions.has_concept.defined()
+                 ? questions.has_concept
+                 : OneHot(questions.labels, sae.concept_count());
+    };
     const std::vector<ConceptCalibration> calibrations =
-        CalibrateConcepts(values(inputs.train), inputs.train.labels,
-                          values(inputs.validation), inputs.validation.labels);
+        CalibrateConcepts(values(inputs.train), own(inputs.train),
+                          values(inputs.validation), own(inputs.validation));
     for (size_t r = 0; r < calibrations.size(); ++r) {
       config.concepts[r].active_mean = calibrations[r].active_mean;
       config.concepts[r].threshold = calibrations[r].threshold;

@@ -29,7 +29,7 @@ namespace alignsae {
 // What every SAE of a run learns from. Training and validation wordings,
 // collected at the sites that will be used.
 struct SaeInputs {
-  std::vector<std::string> relations;
+  std::vector<std::string> relations;  // Concepts, in slot order.
   QuestionResiduals train;
   QuestionResiduals validation;
   at::Device device = at::kCPU;
@@ -42,6 +42,12 @@ absl::StatusOr<SaeInputs> CollectSaeInputs(const Transformer& model,
                                            const Tokenizer& tokenizer,
                                            const EvalSet& set,
                                            const SaeOptions& options,
+                                           const std::vector<int>& sites);
+
+// From labelled prompts; their concepts are the relations.
+absl::StatusOr<SaeInputs> CollectSaeInputs(const Transformer& model,
+                                           const Tokenizer& tokenizer,
+                                           const PromptSet& set,
                                            const std::vector<int>& sites);
 
 struct SaePlan {

@@ -16,21 +16,24 @@ namespace {
 // small take 2.4 GB.
 constexpr size_t kChunk = 32;
 
-// Keeps each row's last residual at the sites of interest.
-class LastTokenHook : public ResidualHook {
+// Keeps each row's residual at its position, at the sites of interest.
+class PositionHook : public ResidualHook {
  public:
-  LastTokenHook(const std::vector<int>& sites,
-                std::map<int, std::vector<at::Tensor>>& kept)
+  PositionHook(const std::vector<int>& sites,
+               std::map<int, std::vector<at::Tensor>>& kept)
       : sites_(sites), kept_(kept) {}
+
+  std::vector<int> positions;  // By row.
 
   void OnResidual(int site, absl::Span<const PackedRow> rows,
                   at::Tensor& residual) override {
     if (std::find(sites_.begin(), sites_.end(), site) == sites_.end()) return;
-    std::vector<int64_t> last;
+    std::vector<int64_t> wanted;
     for (const PackedRow& row : rows) {
-      last.push_back(row.offset + row.length - 1);
+      wanted.push_back(row.offset + positions[row.index]);
     }
-    const at::Tensor index = at::tensor(last, at::kLong).to(residual.device());
+    const at::Tensor index =
+        at::tensor(wanted, at::kLong).to(residual.device());
     kept_[site].push_back(
         residual.index_select(0, index).to(at::kCPU, at::kFloat));
   }
@@ -40,11 +43,14 @@ class LastTokenHook : public ResidualHook {
   std::map<int, std::vector<at::Tensor>>& kept_;  // [chunk, D] each
 };
 
-void RunChunk(const Transformer& model, absl::Span<const EvalPrompt> chunk,
-              int exit_site, KvCache& cache, ResidualHook& hook) {
+void RunChunk(const Transformer& model,
+              absl::Span<const PositionedPrompt> chunk, int exit_site,
+              KvCache& cache, PositionHook& hook) {
+  hook.positions.clear();
   std::vector<int32_t> tokens;
   std::vector<PackedRow> rows;
-  for (const EvalPrompt& prompt : chunk) {
+  for (const PositionedPrompt& prompt : chunk) {
+    hook.positions.push_back(prompt.position);
     PackedRow row;
     row.index = row.kv_slot = static_cast<int>(rows.size());
     row.length = static_cast<int>(prompt.tokens.size());
@@ -58,7 +64,7 @@ void RunChunk(const Transformer& model, absl::Span<const EvalPrompt> chunk,
 }  // namespace
 
 absl::StatusOr<std::map<int, at::Tensor>> CollectResiduals(
-    const Transformer& model, absl::Span<const EvalPrompt> prompts,
+    const Transformer& model, absl::Span<const PositionedPrompt> prompts,
     const std::vector<int>& sites) {
   std::map<int, at::Tensor> collected;
   if (sites.empty() || prompts.empty()) return collected;
@@ -68,7 +74,7 @@ absl::StatusOr<std::map<int, at::Tensor>> CollectResiduals(
     return absl::InvalidArgumentError(
         absl::StrCat("site: must be in [0, ", facts.n_layer, "], got ", site));
   }
-  for (const EvalPrompt& prompt : prompts) {
+  for (const PositionedPrompt& prompt : prompts) {
     const int length = static_cast<int>(prompt.tokens.size());
     if (length >= 1 && length <= facts.context_length) continue;
     return absl::InvalidArgumentError(absl::StrCat("prompt: must have 1 to ",
@@ -79,7 +85,7 @@ absl::StatusOr<std::map<int, at::Tensor>> CollectResiduals(
     KvCache cache(facts, static_cast<int>(std::min(kChunk, prompts.size())),
                   model.device(), model.kv_type());
     std::map<int, std::vector<at::Tensor>> kept;
-    LastTokenHook hook(sites, kept);
+    PositionHook hook(sites, kept);
     const int exit_site = *std::max_element(sites.begin(), sites.end());
     for (size_t begin = 0; begin < prompts.size(); begin += kChunk) {
       RunChunk(model, prompts.subspan(begin, kChunk), exit_site, cache, hook);
@@ -94,28 +100,64 @@ absl::StatusOr<QuestionResiduals> CollectQuestions(
     const std::vector<int>& people, Split split,
     const std::vector<int>& sites) {
   QuestionResiduals questions;
-  questions.prompts = MakePrompts(set, tokenizer, people, split);
-  ALIGNSAE_ASSIGN_OR_RETURN(questions.by_site,
-                            CollectResiduals(model, questions.prompts, sites));
   std::vector<int64_t> labels;
   std::vector<int64_t> first_tokens;
-  for (const EvalPrompt& prompt : questions.prompts) {
+  std::vector<PositionedPrompt> located;
+  for (EvalPrompt& prompt : MakePrompts(set, tokenizer, people, split)) {
     const std::vector<int32_t> answer = AnswerTokens(
         tokenizer, set.people[prompt.person].answers[prompt.relation]);
     labels.push_back(prompt.relation);
     first_tokens.push_back(answer.front());  // Starts with a blank.
+    const int last = static_cast<int>(prompt.tokens.size()) - 1;
+    located.push_back({std::move(prompt.tokens), last});
   }
+  ALIGNSAE_ASSIGN_OR_RETURN(questions.by_site,
+                            CollectResiduals(model, located, sites));
   questions.labels = at::tensor(labels, at::kLong);
   questions.first_tokens = at::tensor(first_tokens, at::kLong);
   return questions;
 }
 
+absl::StatusOr<QuestionResiduals> CollectPrompts(
+    const Transformer& model, const Tokenizer& tokenizer, const PromptSet& set,
+    absl::Span<const PositionedPrompt> located, Split split,
+    const std::vector<int>& sites) {
+  QuestionResiduals residuals;
+  std::vector<PositionedPrompt> chosen;
+  std::vector<int64_t> labels, first_tokens;
+  std::vector<at::Tensor> has_concept;  // [R] each.
+  for (size_t i = 0; i < set.prompts.size(); ++i) {
+    const LabelledPrompt& prompt = set.prompts[i];
+    if (prompt.split != split) continue;
+    chosen.push_back(located[i]);
+    labels.push_back(prompt.concepts.size() == 1 ? prompt.concepts[0] : -1);
+    first_tokens.push_back(
+        prompt.answer.empty() ? -1
+                              : AnswerTokens(tokenizer, prompt.answer).front());
+    at::Tensor row = at::zeros({static_cast<int64_t>(set.concepts.size())},
+                               at::TensorOptions(at::kBool));
+    for (int c : prompt.concepts) row[c] = true;
+    has_concept.push_back(row);
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(residuals.by_site,
+                            CollectResiduals(model, chosen, sites));
+  residuals.labels = at::tensor(labels, at::kLong);
+  residuals.first_tokens = at::tensor(first_tokens, at::kLong);
+  residuals.has_concept = at::stack(has_concept);
+  return residuals;
+}
+
 SaeDataset DatasetAt(const QuestionResiduals& questions, int site,
-                     int relations, at::Device device) {
+                     const std::vector<std::string>& concepts,
+                     at::Device device) {
   return {.residuals = questions.by_site.at(site).to(device),
           .labels = questions.labels.to(device),
           .first_tokens = questions.first_tokens.to(device),
-          .concepts = relations};
+          .concepts = static_cast<int>(concepts.size()),
+          .has_concept = questions.has_concept.defined()
+                             ? questions.has_concept.to(device)
+                             : at::Tensor(),
+          .facets = FacetsOf(concepts)};
 }
 
 }  // namespace alignsae

@@ -1,7 +1,7 @@
-// Residuals of the frozen language model at the last prompt token of questions:
-// what an SAE is trained, calibrated and measured on.
+// Residuals of the frozen language model at one token of labelled prompts: what
+// an SAE is trained, calibrated and measured on.
 //
-// Letters: N prompts, D d_model.
+// Letters: N prompts, D d_model, R concepts.
 //
 // Thread-safety: free functions; a Transformer may serve several threads.
 // Errors: INVALID_ARGUMENT for a site outside [0, n_layer] or a prompt longer
@@ -13,39 +13,49 @@
 #include <ATen/ATen.h>
 
 #include <map>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "model/tokenizer/tokenizer.h"
 #include "model/train/data/eval_set.h"
+#include "model/train/data/prompt_tokens.h"
 #include "model/train/sae/trainer.h"
 #include "model/transformer/transformer.h"
 
 namespace alignsae {
 
-// The residual entering block `site` (see base/hook_point.h) at each prompt's
-// last token, for each of `sites`: site -> [N, D] float32 on the CPU. Prompts
-// leave the model after the last site.
+// The residual entering block `site` (see steering/hook_point.h) at each
+// prompt's position, for each of `sites`: site -> [N, D] float32 on the CPU.
+// Prompts leave the model after the last site.
 absl::StatusOr<std::map<int, at::Tensor>> CollectResiduals(
-    const Transformer& model, absl::Span<const EvalPrompt> prompts,
+    const Transformer& model, absl::Span<const PositionedPrompt> prompts,
     const std::vector<int>& sites);
 
 struct QuestionResiduals {
-  std::vector<EvalPrompt> prompts;
-  at::Tensor labels;                  // [N] int64, relation asked
-  at::Tensor first_tokens;            // [N] int64, of the gold answer
+  at::Tensor has_concept;  // [N, R] bool; undefined: as `labels` say.
+  // [N] int64, the one concept of the prompt; -1: none or several.
+  at::Tensor labels;
+  at::Tensor first_tokens;            // [N] int64, of the gold answer; -1: none
   std::map<int, at::Tensor> by_site;  // [N, D]
 };
 
-// Of every question of `split` about `people`.
+// Of every prompt of `split`. `located` is TokenizePrompts' of the set.
+absl::StatusOr<QuestionResiduals> CollectPrompts(
+    const Transformer& model, const Tokenizer& tokenizer, const PromptSet& set,
+    absl::Span<const PositionedPrompt> located, Split split,
+    const std::vector<int>& sites);
+
+// Of every question of `split` about `people`, at its last token.
 absl::StatusOr<QuestionResiduals> CollectQuestions(
     const Transformer& model, const Tokenizer& tokenizer, const EvalSet& set,
     const std::vector<int>& people, Split split, const std::vector<int>& sites);
 
 // Training data at one of the collected sites, on `device`.
 SaeDataset DatasetAt(const QuestionResiduals& questions, int site,
-                     int relations, at::Device device);
+                     const std::vector<std::string>& concepts,
+                     at::Device device);
 
 }  // namespace alignsae
 

@@ -1,5 +1,7 @@
 #include "model/train/sae/losses.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 
 namespace alignsae {
@@ -37,6 +39,51 @@ at::Tensor SparseLoss(const at::Tensor& z_free) {
 
 at::Tensor AlignLoss(const at::Tensor& pre_concept, const at::Tensor& labels) {
   return at::cross_entropy_loss(pre_concept, labels);
+}
+
+at::Tensor OneHot(const at::Tensor& labels, int64_t concepts) {
+  return labels.unsqueeze(1) ==
+         at::arange(concepts, labels.options()).unsqueeze(0);
+}
+
+AlignTargets::AlignTargets(const at::Tensor& has_concept,
+                           const std::vector<std::vector<int>>& facets) {
+  for (const std::vector<int>& concepts : facets) {
+    Facet facet;
+    facet.concepts =
+        at::tensor(std::vector<int64_t>(concepts.begin(), concepts.end()),
+                   at::kLong)
+            .to(has_concept.device());
+    const at::Tensor own = has_concept.index_select(1, facet.concepts);
+    const at::Tensor count = own.sum(1);  // [N]
+    facet.exclusive = concepts.size() > 1 && count.le(1).all().item<bool>();
+    if (facet.exclusive) {
+      facet.labels = own.to(at::kLong).argmax(1).masked_fill(count.eq(0), -1);
+    } else {
+      facet.present = own;
+    }
+    facets_.push_back(std::move(facet));
+  }
+}
+
+at::Tensor AlignLoss(const at::Tensor& pre_concept, const AlignTargets& targets,
+                     const at::Tensor& rows) {
+  at::Tensor sum = at::zeros({}, pre_concept.options());
+  for (const AlignTargets::Facet& facet : targets.facets()) {
+    const at::Tensor pre = pre_concept.index_select(1, facet.concepts);
+    if (!facet.exclusive) {
+      sum = sum +
+            at::binary_cross_entropy_with_logits(
+                pre, facet.present.index_select(0, rows).to(pre.scalar_type()));
+      continue;
+    }
+    const at::Tensor labels = facet.labels.index_select(0, rows);
+    const at::Tensor some = labels.ge(0).nonzero().squeeze(1);
+    if (some.size(0) == 0) continue;
+    sum = sum +
+          AlignLoss(pre.index_select(0, some), labels.index_select(0, some));
+  }
+  return sum;
 }
 
 at::Tensor PerpLoss(const at::Tensor& z_concept, const at::Tensor& z_free,

@@ -64,6 +64,36 @@ at::Tensor SparseLoss(const at::Tensor& z_free);
 // pre_concept [B, R], labels [B] int64 -> [].
 at::Tensor AlignLoss(const at::Tensor& pre_concept, const at::Tensor& labels);
 
+// labels [N] int64, -1: none -> [N, R] bool.
+at::Tensor OneHot(const at::Tensor& labels, int64_t concepts);
+
+// What the concept slots of all N rows should say, facet by facet.
+class AlignTargets {
+ public:
+  // has_concept [N, R] bool. Each facet: concepts that exclude each other,
+  // rising indices into R.
+  AlignTargets(const at::Tensor& has_concept,
+               const std::vector<std::vector<int>>& facets);
+
+  struct Facet {
+    at::Tensor concepts;  // [n] int64 indices into R.
+    // No row has two of the facet's concepts, which are two or more: the term
+    // is cross-entropy over the rows that have one. Else each concept is told
+    // from its absence (binary cross-entropy over all rows).
+    bool exclusive = false;
+    at::Tensor labels;   // [N] int64 into the facet, -1: none; exclusive only.
+    at::Tensor present;  // [N, n] bool; else.
+  };
+  const std::vector<Facet>& facets() const { return facets_; }
+
+ private:
+  std::vector<Facet> facets_;
+};
+
+// The sum over facets. pre_concept [B, R] of the rows `rows` [B] int64 -> [].
+at::Tensor AlignLoss(const at::Tensor& pre_concept, const AlignTargets& targets,
+                     const at::Tensor& rows);
+
 // Sum over R x K of the squared batch cross-covariance (or correlation) of
 // concept slots and free features: concept evidence must not hide in the free
 // features. z_concept [B, R], z_free [B, K] -> [].

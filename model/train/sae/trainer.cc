@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -66,10 +67,10 @@ absl::Status CheckData(const SaeDataset& data) {
       CheckVector("first_tokens", data.first_tokens, rows));
   const int64_t low = data.labels.min().item<int64_t>();
   const int64_t high = data.labels.max().item<int64_t>();
-  if (low < 0 || high >= data.concepts) {
-    return absl::InvalidArgumentError(absl::StrCat("labels: must be in [0, ",
+  if (low < -1 || high >= data.concepts) {
+    return absl::InvalidArgumentError(absl::StrCat("labels: must be in [-1, ",
                                                    data.concepts - 1, "], got ",
-                                                   low < 0 ? low : high));
+                                                   low < -1 ? low : high));
   }
   return absl::OkStatus();
 }
@@ -79,7 +80,8 @@ absl::Status CheckData(const SaeDataset& data) {
 std::string Fingerprint(const SaeDataset& data, const SaeOptions& options) {
   std::string content = FieldsToJson(options).dump();
   for (const at::Tensor& tensor :
-       {data.residuals, data.labels, data.first_tokens}) {
+       {data.residuals, data.labels, data.first_tokens, data.has_concept}) {
+    if (!tensor.defined()) continue;
     const at::Tensor bytes = tensor.to(at::kCPU).contiguous();
     absl::StrAppend(
         &content, " [", absl::StrJoin(bytes.sizes(), ","), "] ",
@@ -94,9 +96,9 @@ std::string Fingerprint(const SaeDataset& data, const SaeOptions& options) {
 ValueHeads InitHeads(const SaeDataset& data, int hidden, uint64_t seed) {
   at::Generator generator = at::detail::createCPUGenerator(
       RandomStream(seed, RandomPurpose::kSaeWeights, 1).NextBits());
-  const at::Tensor tokens =
-      std::get<0>(at::_unique2(data.first_tokens.to(at::kCPU),
-                               /*sorted=*/true));  // [V]
+  const at::Tensor given = data.first_tokens.to(at::kCPU);
+  const at::Tensor tokens = std::get<0>(
+      at::_unique2(given.masked_select(given.ge(0)), /*sorted=*/true));  // [V]
   const int64_t concepts = data.concepts;
   const at::Device device = data.residuals.device();
   ValueHeads heads;
@@ -126,6 +128,18 @@ at::Tensor TargetsOf(const at::Tensor& first_tokens,
       .to(first_tokens.device());
 }
 
+AlignTargets AlignTargetsOf(const SaeDataset& data) {
+  std::vector<std::vector<int>> facets = data.facets;
+  if (facets.empty()) {
+    facets.emplace_back(data.concepts);
+    std::iota(facets[0].begin(), facets[0].end(), 0);
+  }
+  return AlignTargets(data.has_concept.defined()
+                          ? data.has_concept
+                          : OneHot(data.labels, data.concepts),
+                      facets);
+}
+
 class SaeTrainer {
  public:
   SaeTrainer(const SaeDataset& data, const SaeOptions& options,
@@ -143,6 +157,8 @@ class SaeTrainer {
              x_.mean(0), options.seed),
         heads_(InitHeads(data, options.value_hidden, options.seed)),
         targets_(TargetsOf(data.first_tokens, heads_.tokens)),
+        answered_(data.labels.masked_fill(data.first_tokens.lt(0), -1)),
+        align_(AlignTargetsOf(data)),
         fingerprint_(Fingerprint(data, options)),
         adam_(AllParameters(), {.weight_decay = options.weight_decay}) {}
 
@@ -168,7 +184,9 @@ class SaeTrainer {
   at::Tensor x_;  // [N, D] residuals / scale
   TrainableSae sae_;
   ValueHeads heads_;
-  at::Tensor targets_;  // [N] index into heads_.tokens
+  at::Tensor targets_;   // [N] index into heads_.tokens
+  at::Tensor answered_;  // [N] labels; -1 also where there is no answer
+  AlignTargets align_;
   std::string fingerprint_;
   AdamW adam_;
   std::vector<SaeEpochLog> log_;
@@ -226,8 +244,8 @@ at::Tensor SaeTrainer::BatchLoss(const at::Tensor& rows,
                                  const SaeLossWeights& weights,
                                  SaeEpochLog& sums) const {
   const int64_t concepts = data_.concepts;
-  const at::Tensor x = x_.index_select(0, rows);                 // [B, D]
-  const at::Tensor labels = data_.labels.index_select(0, rows);  // [B]
+  const at::Tensor x = x_.index_select(0, rows);              // [B, D]
+  const at::Tensor labels = answered_.index_select(0, rows);  // [B]
   const TrainableSae::Output out = sae_.Forward(x);
   const at::Tensor z_concept = out.z.narrow(1, 0, concepts);
   const at::Tensor z_free = out.z.narrow(1, concepts, options_.free_features);
@@ -242,10 +260,10 @@ at::Tensor SaeTrainer::BatchLoss(const at::Tensor& rows,
   add(weights.recon, sums.recon, [&] { return ReconLoss(x, out.x_hat); });
   add(weights.sparse, sums.sparse, [&] { return SparseLoss(z_free); });
   add(weights.align, sums.align,
-      [&] { return AlignLoss(out.pre.narrow(1, 0, concepts), labels); });
+      [&] { return AlignLoss(out.pre.narrow(1, 0, concepts), align_, rows); });
   add(weights.perp, sums.perp,
       [&] { return PerpLoss(z_concept, z_free, perp_form_); });
-  add(weights.val, sums.val, [&] {
+  add(heads_.tokens.empty() ? 0 : weights.val, sums.val, [&] {
     return ValueLoss(heads_, z_concept, labels, targets_.index_select(0, rows));
   });
   add(weights.indep, sums.indep, [&] { return IndepLoss(z_free); });

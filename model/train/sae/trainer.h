@@ -2,7 +2,8 @@
 //
 // Stage 1 learns a dictionary (reconstruction and sparsity, no labels); stage 2
 // adds the terms that bind concept r to slot r. The stages differ only in the
-// weights of their terms. The learning rate is constant, as in the paper.
+// weights of their terms. A term that no row can say anything about (no answers
+// in the data) is not computed. The learning rate is constant, as in the paper.
 //
 // One device and thread count, one seed: the same bits, also after a stop. The
 // state (weights, moments, epoch, log, hash of data and options) is written
@@ -42,10 +43,14 @@ namespace alignsae {
 
 // Residuals at one hook, with what each row's prompt asks.
 struct SaeDataset {
-  at::Tensor residuals;     // [N, D] float32
-  at::Tensor labels;        // [N] int64, concept asked, [0, R)
-  at::Tensor first_tokens;  // [N] int64, first token id of the answer
+  at::Tensor residuals;  // [N, D] float32
+  // [N] int64, the one concept of the prompt, [0, R); -1: none or several.
+  at::Tensor labels;
+  at::Tensor first_tokens;  // [N] int64, first token id of the answer; -1: none
   int concepts = 0;         // R
+  at::Tensor has_concept;   // [N, R] bool; undefined: as `labels` say.
+  // Concepts that exclude each other; empty: all of them do.
+  std::vector<std::vector<int>> facets;
 };
 
 struct TrainedSae {

@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "model/train/sae/losses.h"
+
 namespace alignsae {
 namespace {
 
@@ -54,7 +56,8 @@ TEST(CalibrateConceptsTest, MeansAreOfTrainingAndThresholdsOfValidation) {
       at::tensor({1.0, 0.0, 0.5, 6.0}).reshape({2, 2});
   const at::Tensor labels_validation = at::tensor({0, 1}, at::kLong);
   const std::vector<ConceptCalibration> calibrations =
-      CalibrateConcepts(z_train, labels_train, z_validation, labels_validation);
+      CalibrateConcepts(z_train, OneHot(labels_train, 2), z_validation,
+                        OneHot(labels_validation, 2));
   ASSERT_EQ(calibrations.size(), 2u);
   EXPECT_DOUBLE_EQ(calibrations[0].active_mean, 3);
   EXPECT_DOUBLE_EQ(calibrations[0].threshold, 0.75);
@@ -65,8 +68,8 @@ TEST(CalibrateConceptsTest, MeansAreOfTrainingAndThresholdsOfValidation) {
 
 TEST(CalibrateConceptsTest, WithoutValidationTheThresholdsComeFromTraining) {
   const std::vector<ConceptCalibration> calibrations = CalibrateConcepts(
-      at::tensor({2.0, 1.0}).reshape({2, 1}), at::tensor({0, 1}, at::kLong),
-      at::Tensor(), at::Tensor());
+      at::tensor({2.0, 1.0}).reshape({2, 1}),
+      OneHot(at::tensor({0, 1}, at::kLong), 1), at::Tensor(), at::Tensor());
   EXPECT_DOUBLE_EQ(calibrations[0].threshold, 1.5);
 }
 

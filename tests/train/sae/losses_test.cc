@@ -124,6 +124,52 @@ TEST(SaeLossesTest, AlignIsTheCrossEntropyOfTheConceptSlots) {
       [&](const at::Tensor& v) { return AlignLoss(v, target); }, pre);
 }
 
+double BinaryCrossEntropy(double logit, bool present) {
+  return std::log1p(std::exp(present ? -logit : logit));
+}
+
+// Concepts 0 and 2 exclude each other; 1 stands alone.
+TEST(SaeLossesTest, AlignOfFacetsLeavesOutRowsWithoutAConcept) {
+  const Matrix pre = RandomMatrix(kRows, kConcepts, 3);
+  const std::vector<int> present = {0, 2, -1, 0, -1, 2, 2};
+  at::Tensor has_concept =
+      at::zeros({kRows, kConcepts}, at::TensorOptions(at::kBool));
+  double exclusive = 0, binary = 0;
+  for (int n = 0; n < kRows; ++n) {
+    if (present[n] >= 0) {
+      has_concept[n][present[n]] = true;
+      exclusive += CrossEntropy({pre[n][0], pre[n][2]}, present[n] == 2) / 5.0;
+    }
+    has_concept[n][1] = n % 3 == 0;
+    binary += BinaryCrossEntropy(pre[n][1], n % 3 == 0) / kRows;
+  }
+  const AlignTargets targets(has_concept, {{0, 2}, {1}});
+  const at::Tensor rows = at::arange(kRows, at::kLong);
+  EXPECT_NEAR(AlignLoss(ToTensor(pre), targets, rows).item<double>(),
+              exclusive + binary, 1e-7);
+  ExpectGradientMatches(
+      [&](const at::Tensor& v) { return AlignLoss(v, targets, rows); }, pre);
+}
+
+TEST(SaeLossesTest, AlignOfConceptsThatOccurTogetherIsBinary) {
+  const Matrix pre = RandomMatrix(kRows, kConcepts, 3);
+  at::Tensor has_concept =
+      at::zeros({kRows, kConcepts}, at::TensorOptions(at::kBool));
+  double expected = 0;
+  for (int n = 0; n < kRows; ++n) {
+    for (int c = 0; c < kConcepts; ++c) {
+      const bool present = n == 0 || (n + c) % 4 == 0;  // Row 0 has them all.
+      has_concept[n][c] = present;
+      expected += BinaryCrossEntropy(pre[n][c], present) / (kRows * kConcepts);
+    }
+  }
+  const AlignTargets targets(has_concept, {{0, 1, 2}});
+  EXPECT_FALSE(targets.facets()[0].exclusive);
+  EXPECT_NEAR(AlignLoss(ToTensor(pre), targets, at::arange(kRows, at::kLong))
+                  .item<double>(),
+              expected, 1e-7);
+}
+
 TEST(SaeLossesTest, PerpIsTheSquaredCrossCovarianceOfSlotsAndFreeFeatures) {
   const Matrix c = RandomMatrix(kRows, kConcepts, 5);
   const Matrix f = RandomMatrix(kRows, kFree, 6);

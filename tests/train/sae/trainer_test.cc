@@ -280,7 +280,7 @@ TEST(SaeTrainerTest, BadOptionsAndDataAreRefusedByName) {
   options = SmallSaeOptions();
   SaeDataset data = good;
   data.labels = good.labels + 1;
-  expect_refused(data, options, "labels: must be in [0, 2], got 3");
+  expect_refused(data, options, "labels: must be in [-1, 2], got 3");
   data = good;
   data.first_tokens = good.first_tokens.narrow(0, 0, 10);
   expect_refused(data, options,

@@ -1,0 +1,33 @@
+// Labelled prompts as a model reads them: ids, and the position that counts.
+//
+// Thread-safety: free functions.
+// Errors: INVALID_ARGUMENT "<file>:<line>: <key>: must be <rule>, got <value>".
+
+#ifndef ALIGNSAE_MODEL_TRAIN_DATA_PROMPT_TOKENS_H_
+#define ALIGNSAE_MODEL_TRAIN_DATA_PROMPT_TOKENS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/tokenizer/tokenizer.h"
+#include "model/train/data/prompt_file.h"
+
+namespace alignsae {
+
+struct PositionedPrompt {
+  std::vector<int32_t> tokens;
+  int position = 0;  // [0, tokens.size()).
+};
+
+// In the set's order. Refused: a prompt of no token or more than
+// `context_length`; an id outside [0, vocab_size); a position outside the
+// prompt; a position's text that does not begin and end between two tokens.
+// A blank before the text may belong to its first token.
+absl::StatusOr<std::vector<PositionedPrompt>> TokenizePrompts(
+    const PromptSet& set, const Tokenizer& tokenizer, int context_length,
+    int vocab_size);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_TRAIN_DATA_PROMPT_TOKENS_H_

@@ -1,0 +1,295 @@
+#include "model/train/eval/prompt_eval.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "model/base/status_macros.h"
+#include "model/train/common/decode.h"
+#include "model/train/common/readouts.h"
+#include "model/train/data/prompt_tokens.h"
+#include "model/train/eval/answer.h"
+
+namespace alignsae {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Share {
+  int64_t n = 0;
+  int64_t right = 0;
+
+  void Add(bool is_right) {
+    ++n;
+    right += is_right ? 1 : 0;
+  }
+  Json ToJson() const {
+    const Interval interval =
+        WilsonInterval(static_cast<double>(right), static_cast<double>(n));
+    return {{"n", n},
+            {"rate", static_cast<double>(right) / static_cast<double>(n)},
+            {"low", interval.low},
+            {"high", interval.high}};
+  }
+  void AddTo(Json& json, const std::string& key) const {
+    if (n > 0) json[key] = ToJson();
+  }
+};
+
+// One measurement: the test prompts of a set, and a checkpoint.
+class PromptEval {
+ public:
+  PromptEval(EvalSubject& subject, int checkpoint, const PromptSet& set,
+             const PromptEvalOptions& options)
+      : subject_(subject),
+        checkpoint_(checkpoint),
+        set_(set),
+        options_(options),
+        concepts_(subject.catalog()->checkpoints[checkpoint].concepts),
+        facets_(FacetsOf(set.concepts)) {}
+
+  absl::StatusOr<Json> Run() {
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        std::vector<PositionedPrompt> all,
+        TokenizePrompts(set_, subject_.tokenizer(),
+                        subject_.model().facts().context_length,
+                        subject_.model().facts().vocab_size));
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (set_.prompts[i].split != Split::kTest) continue;
+      prompts_.push_back(&set_.prompts[i]);
+      located_.push_back(std::move(all[i]));
+    }
+    Json json;
+    ALIGNSAE_RETURN_IF_ERROR(Read(json));
+    ALIGNSAE_RETURN_IF_ERROR(Answer(json));
+    ALIGNSAE_RETURN_IF_ERROR(Swap(json));
+    return json;
+  }
+
+ private:
+  absl::Status Read(Json& json);
+  absl::Status Answer(Json& json);
+  absl::Status Swap(Json& json);
+  // Whether each arm's answer is right, by the text that it should give.
+  absl::Status Decode(
+      const std::vector<DecodeJob>& jobs,
+      const std::function<InterventionList(int job, int arm)>& interventions,
+      const std::function<void(int job, int arm, const std::string& text)>& on);
+  // Of the facet of `concept_index`, the concept with the highest probability.
+  int TopOfFacet(const ConceptReading& reading, int concept_index) const;
+  // Concepts of the prompt in the facet of `concept_index`.
+  int CountInFacet(const LabelledPrompt& prompt, int concept_index) const;
+  const std::vector<int>& FacetOf(int concept_index) const {
+    return *std::find_if(facets_.begin(), facets_.end(), [&](const auto& f) {
+      return std::binary_search(f.begin(), f.end(), concept_index);
+    });
+  }
+
+  EvalSubject& subject_;
+  const int checkpoint_;
+  const PromptSet& set_;
+  const PromptEvalOptions& options_;
+  const std::vector<Concept>& concepts_;
+  const std::vector<std::vector<int>> facets_;
+  std::vector<const LabelledPrompt*> prompts_;  // Of the test split.
+  std::vector<PositionedPrompt> located_;
+};
+
+int PromptEval::TopOfFacet(const ConceptReading& reading,
+                           int concept_index) const {
+  const std::vector<int>& facet = FacetOf(concept_index);
+  return *std::max_element(facet.begin(), facet.end(), [&](int a, int b) {
+    return reading.probabilities[a] < reading.probabilities[b];
+  });
+}
+
+int PromptEval::CountInFacet(const LabelledPrompt& prompt,
+                             int concept_index) const {
+  const std::vector<int>& facet = FacetOf(concept_index);
+  return static_cast<int>(
+      std::count_if(prompt.concepts.begin(), prompt.concepts.end(), [&](int c) {
+        return std::binary_search(facet.begin(), facet.end(), c);
+      }));
+}
+
+absl::Status PromptEval::Read(Json& json) {
+  std::vector<ReadPlace> places;
+  for (const PositionedPrompt& prompt : located_) {
+    places.push_back({prompt.tokens, prompt.position});
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::vector<ConceptReading> readings,
+      ReadEach(subject_.engine(), subject_.catalog(), checkpoint_, places));
+  Share read, silent;
+  std::vector<Share> own_read(concepts_.size()), own_bound(concepts_.size());
+  std::map<std::string, std::map<std::string, int64_t>> confusion;
+  for (size_t i = 0; i < readings.size(); ++i) {
+    const ConceptReading& reading = readings[i];
+    if (prompts_[i]->concepts.empty()) silent.Add(!reading.bound);
+    for (int c : prompts_[i]->concepts) {
+      own_bound[c].Add(reading.values[c] >= concepts_[c].threshold);
+      if (CountInFacet(*prompts_[i], c) != 1) continue;
+      const int top = TopOfFacet(reading, c);
+      read.Add(top == c);
+      own_read[c].Add(top == c);
+      ++confusion[set_.concepts[c]][set_.concepts[top]];
+    }
+  }
+  json["prompts"] = prompts_.size();
+  json["negatives"] = silent.n;
+  read.AddTo(json, "read");
+  for (size_t c = 0; c < concepts_.size(); ++c) {
+    Json& entry = json["concepts"][set_.concepts[c]];
+    own_read[c].AddTo(entry, "read");
+    own_bound[c].AddTo(entry, "bound");
+  }
+  silent.AddTo(json, "silent");
+  json["confusion"] = confusion;
+  return absl::OkStatus();
+}
+
+absl::Status PromptEval::Decode(
+    const std::vector<DecodeJob>& jobs,
+    const std::function<InterventionList(int job, int arm)>& interventions,
+    const std::function<void(int job, int arm, const std::string& text)>& on) {
+  DecodeCalls calls;
+  calls.interventions = interventions;
+  calls.on_answer = [&](int job, int arm, const ArmAnswer& answer) {
+    // What is cut or has no text is no answer.
+    const absl::StatusOr<std::string> text =
+        subject_.tokenizer().Decode(answer.tokens);
+    on(job, arm,
+       text.ok() && answer.ended && !answer.failed ? *text : std::string());
+  };
+  return DecodeArms(
+      subject_.engine(), jobs,
+      {.catalog = subject_.catalog(), .max_tokens = options_.max_tokens},
+      calls);
+}
+
+absl::Status PromptEval::Answer(Json& json) {
+  std::vector<DecodeJob> jobs;
+  for (size_t i = 0; i < prompts_.size(); ++i) {
+    jobs.push_back({.prompt = located_[i].tokens,
+                    .arms = prompts_[i]->answer.empty() ? 0 : 1});
+  }
+  const auto no_edits = std::make_shared<const std::vector<Intervention>>();
+  Share answers;
+  ALIGNSAE_RETURN_IF_ERROR(Decode(
+      jobs, [&](int, int) { return no_edits; },
+      [&](int job, int, const std::string& text) {
+        answers.Add(WholeAnswerMatches(prompts_[job]->answer, text));
+      }));
+  answers.AddTo(json, "answers");
+  return absl::OkStatus();
+}
+
+absl::Status PromptEval::Swap(Json& json) {
+  std::vector<DecodeJob> jobs;
+  std::vector<std::vector<std::pair<int, std::string>>> targets;
+  for (size_t i = 0; i < prompts_.size(); ++i) {
+    targets.emplace_back();
+    if (prompts_[i]->concepts.size() == 1) {
+      targets.back().assign(prompts_[i]->targets.begin(),
+                            prompts_[i]->targets.end());
+    }
+    jobs.push_back({.prompt = located_[i].tokens,
+                    .arms = static_cast<int>(targets.back().size())});
+  }
+  const auto edit_of = [&](int job, int arm) {
+    Intervention edit;
+    edit.checkpoint = checkpoint_;
+    edit.mode = InterventionMode::kSwap;
+    edit.source_slot = concepts_[prompts_[job]->concepts[0]].slot;
+    edit.target_slot = concepts_[targets[job][arm].first].slot;
+    edit.alpha = options_.alpha;
+    edit.positions.prompt = {located_[job].position};
+    return edit;
+  };
+  for (size_t job = 0; job < jobs.size(); ++job) {
+    for (int arm = 0; arm < jobs[job].arms; ++arm) {
+      ALIGNSAE_RETURN_IF_ERROR(subject_.engine().CheckIntervention(
+          edit_of(static_cast<int>(job), arm)));
+    }
+  }
+  Share all;
+  std::vector<Share> by_target(concepts_.size());
+  ALIGNSAE_RETURN_IF_ERROR(Decode(
+      jobs,
+      [&](int job, int arm) {
+        return std::make_shared<const std::vector<Intervention>>(
+            1, edit_of(job, arm));
+      },
+      [&](int job, int arm, const std::string& text) {
+        const auto& [target, gold] = targets[job][arm];
+        const bool right = WholeAnswerMatches(gold, text);
+        all.Add(right);
+        by_target[target].Add(right);
+      }));
+  if (all.n == 0) return absl::OkStatus();
+  json["swap"] = {{"alpha", options_.alpha}, {"all", all.ToJson()}};
+  for (size_t c = 0; c < concepts_.size(); ++c) {
+    by_target[c].AddTo(json["swap"]["targets"], set_.concepts[c]);
+  }
+  return absl::OkStatus();
+}
+
+std::string ShareText(const Json& parent, const std::string& key) {
+  const auto share = parent.find(key);
+  if (share == parent.end()) return "-";
+  return absl::StrFormat(
+      "%.3f [%.3f, %.3f] of %d", (*share)["rate"].get<double>(),
+      (*share)["low"].get<double>(), (*share)["high"].get<double>(),
+      (*share)["n"].get<int64_t>());
+}
+
+}  // namespace
+
+absl::StatusOr<Json> EvaluatePrompts(EvalSubject& subject, int checkpoint,
+                                     const PromptSet& set,
+                                     const PromptEvalOptions& options) {
+  std::vector<std::string> names;
+  for (const Concept& entry :
+       subject.catalog()->checkpoints.at(checkpoint).concepts) {
+    names.push_back(entry.name);
+  }
+  if (names != set.concepts) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(set.file, ": concept: must be the checkpoint's (",
+                     absl::StrJoin(names, ", "), ") in their order, got ",
+                     absl::StrJoin(set.concepts, ", ")));
+  }
+  return PromptEval(subject, checkpoint, set, options).Run();
+}
+
+std::string RenderPromptEvaluation(const Json& evaluation) {
+  std::string text =
+      absl::StrFormat("%d test prompts, %d of them without a concept\n\n",
+                      evaluation["prompts"].get<int64_t>(),
+                      evaluation["negatives"].get<int64_t>());
+  const auto line = [&](const std::string& name, const std::string& value) {
+    absl::StrAppendFormat(&text, "%-28s %s\n", name, value);
+  };
+  line("concept read", ShareText(evaluation, "read"));
+  line("silent without a concept", ShareText(evaluation, "silent"));
+  line("answers", ShareText(evaluation, "answers"));
+  const Json swap = evaluation.value("swap", Json::object());
+  line("swap", ShareText(swap, "all"));
+  const Json targets = swap.value("targets", Json::object());
+  absl::StrAppendFormat(&text, "\n%-28s %-30s %-30s %s\n", "concept", "read",
+                        "bound", "swap to it");
+  for (const auto& [name, entry] : evaluation["concepts"].items()) {
+    absl::StrAppendFormat(&text, "%-28s %-30s %-30s %s\n", name,
+                          ShareText(entry, "read"), ShareText(entry, "bound"),
+                          ShareText(targets, name));
+  }
+  return text;
+}
+
+}  // namespace alignsae

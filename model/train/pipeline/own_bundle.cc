@@ -1,0 +1,129 @@
+#include "model/train/pipeline/own_bundle.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "model/base/file.h"
+#include "model/base/posix_file.h"
+#include "model/base/status_macros.h"
+#include "model/bundle/bundle.h"
+#include "model/bundle/bundle_writer.h"
+#include "model/sae/config.h"
+#include "model/train/data/prompt_file.h"
+#include "model/train/eval/prompt_eval.h"
+
+namespace alignsae {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kStoredPrompts = 200;
+
+// What a loader may read; not what only training needs.
+bool IsServed(const std::string& name) {
+  if (name == "value_heads.safetensors" || name == "training.safetensors" ||
+      name == "lm.json" || name == "trainer_state.json") {
+    return false;
+  }
+  return absl::EndsWith(name, ".json") ||
+         absl::EndsWith(name, ".safetensors") || name == "merges.txt" ||
+         name == "labels.jsonl";
+}
+
+absl::Status CopyServed(const std::string& from, const std::string& to) {
+  std::error_code error;
+  fs::create_directories(to, error);
+  if (error) return PosixError(to, "create", error.value());
+  for (fs::directory_iterator it(from, error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (!it->is_regular_file(error) || !IsServed(name)) continue;
+    fs::copy_file(it->path(), absl::StrCat(to, "/", name), error);
+    if (error) return PosixError(it->path().string(), "copy", error.value());
+  }
+  return error ? PosixError(from, "list", error.value()) : absl::OkStatus();
+}
+
+// The last part of a path, without a slash at its end.
+std::string NameOf(const std::string& path) {
+  fs::path normal = fs::path(path).lexically_normal();
+  if (!normal.has_filename()) normal = normal.parent_path();
+  return normal.filename().string();
+}
+
+// Evaluation and stored prompts of the first checkpoint.
+absl::Status Measure(const OwnBundle& parts, Manifest& manifest) {
+  if (parts.prompts.empty()) return absl::OkStatus();
+  ALIGNSAE_ASSIGN_OR_RETURN(const PromptSet set,
+                            ReadPrompts(parts.prompts, parts.split_seed));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::shared_ptr<const Bundle> loaded,
+      LoadParts(parts.model_directory, {parts.sae_directories.front()},
+                {.whole_sae = true}));
+  const EvalSet nobody;
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<EvalSubject> subject,
+      EvalSubject::Create({loaded->model, loaded->tokenizer, &nobody},
+                          {loaded->saes.front()}, EvalOptions().rows));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      manifest.evaluation["prompts"],
+      EvaluatePrompts(*subject, /*checkpoint=*/0, set, {.alpha = parts.alpha}));
+  for (const LabelledPrompt& prompt : set.prompts) {
+    if (prompt.split != Split::kTest || prompt.text.empty() ||
+        prompt.concepts.size() != 1 ||
+        manifest.prompts.size() == kStoredPrompts) {
+      continue;
+    }
+    manifest.prompts.push_back(
+        {prompt.text, set.concepts[prompt.concepts.front()]});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Fill(const std::string& directory, const OwnBundle& parts,
+                  Manifest manifest) {
+  manifest.model_path = "model";
+  ALIGNSAE_RETURN_IF_ERROR(
+      CopyServed(parts.model_directory, directory + "/model"));
+  for (const std::string& from : parts.sae_directories) {
+    const std::string name = NameOf(from);
+    const std::string to = absl::StrCat(directory, "/sae/", name);
+    ALIGNSAE_RETURN_IF_ERROR(CopyServed(from, to));
+    ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
+                              ReadFile(to + "/cfg.json"));
+    ALIGNSAE_ASSIGN_OR_RETURN(const SaeConfig config, ParseSaeConfig(text));
+    ManifestSae entry = ManifestSaeOf(name, config);
+    entry.recommended_mode = InterventionMode::kSwap;
+    entry.recommended_alpha = parts.alpha;
+    manifest.saes.push_back(std::move(entry));
+  }
+  ALIGNSAE_RETURN_IF_ERROR(WriteManifestWithHashes(directory, manifest));
+  return LoadBundle(directory, {.whole_sae = true}).status();
+}
+
+}  // namespace
+
+absl::Status WriteOwnBundle(const std::string& directory,
+                            const OwnBundle& parts) {
+  Manifest manifest;
+  manifest.name = parts.name.empty() ? NameOf(directory) : parts.name;
+  manifest.version = parts.version;
+  manifest.prompt_template = parts.prompt_template;
+  manifest.provenance_command = parts.command;
+  manifest.provenance_seed = parts.split_seed;
+  if (!parts.commit.empty())
+    manifest.provenance_commits["bundle"] = parts.commit;
+  ALIGNSAE_RETURN_IF_ERROR(CheckManifestName("--name", manifest.name));
+  ALIGNSAE_RETURN_IF_ERROR(CheckManifestName("--version", manifest.version));
+  ALIGNSAE_RETURN_IF_ERROR(CheckReplaceableByBundle(directory));
+  ALIGNSAE_RETURN_IF_ERROR(Measure(parts, manifest));
+  return WriteBundleAtomically(directory, [&](const std::string& temporary) {
+    return Fill(temporary, parts, manifest);
+  });
+}
+
+}  // namespace alignsae

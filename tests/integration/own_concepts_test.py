@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Concepts of one's own: labelled prompts become a checkpoint of the demo's model, its
+figures, a bundle, and slots that the server reads. And what is wrong with a prompt file
+is said with its line, before anything is written."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+# pylint: disable=wrong-import-position
+from alignsae_server import DEMO, Server, common, concept, model  # noqa: E402
+
+TRAIN = pathlib.Path(os.environ["ALIGNSAE_BIN"]) / "alignsae-train"
+FORMS = pathlib.Path(os.environ["ALIGNSAE_SOURCE"]) / "model/train/examples/request_form.jsonl"
+MODEL = pathlib.Path(DEMO) / "gpt2"
+FLAGS = ["--threads=1", "--layer=1", "--free-features=128", "--batch-size=16",
+         "--learning-rate=0.005", "--stage1-epochs=10", "--stage2-epochs=60"]
+
+
+class OwnConceptsTest(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="alignsae-own-")
+        self.addCleanup(directory.cleanup)
+        self.root = pathlib.Path(directory.name)
+
+    def run_train(self, *arguments, code=0):
+        done = subprocess.run([TRAIN, *arguments], capture_output=True, text=True, timeout=240)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout if code == 0 else done.stderr
+
+    def sae(self, prompts, *flags, code=0):
+        return self.run_train("sae", f"--model={MODEL}", f"--prompts={prompts}",
+                              f"--out={self.root}/form", *FLAGS, *flags, code=code)
+
+    def write(self, *lines):
+        path = self.root / "prompts.jsonl"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return path
+
+    def test_from_labelled_prompts_to_served_slots(self):
+        self.sae(FORMS)
+        figures = self.root / "figures.json"
+        table = self.run_train("eval", f"--model={MODEL}", f"--sae={self.root}/form",
+                               f"--prompts={FORMS}", f"--json={figures}")
+        self.assertIn("concept read", table)
+        read = json.loads(figures.read_text())["read"]
+        self.assertEqual(read["n"], 12)  # 3 forms, 2 held-out wordings, 2 people.
+        self.assertGreaterEqual(read["rate"], 0.75)
+        self.assertLess(read["low"], read["rate"])
+
+        bundle = self.root / "forms"
+        self.run_train("bundle", f"--model={MODEL}", f"--sae={self.root}/form",
+                       f"--prompts={FORMS}", f"--out={bundle}")
+        manifest = json.loads((bundle / "bundle.json").read_text())
+        self.assertEqual(manifest["evaluation"]["prompts"], json.loads(figures.read_text()))
+        self.assertEqual(len(manifest["prompts"]), 12)
+        server = Server(bundle=bundle)
+        self.addCleanup(server.close)
+        api = server.api()
+        self.addCleanup(api.close)
+        [own] = api.model.ListConcepts(model.ListConceptsRequest()).checkpoints
+        self.assertEqual([entry.name for entry in own.concepts],
+                         ["question", "order", "statement"])
+        answer = api.concept.ReadConcepts(concept.ReadConceptsRequest(
+            prompts=[common.Prompt(text=prompt["text"]) for prompt in manifest["prompts"]]))
+        right = sum(row.reading.top_concept == prompt["concept"]
+                    for row, prompt in zip(answer.readings, manifest["prompts"], strict=True))
+        # The served number type may differ in a close call.
+        self.assertLessEqual(abs(right - read["rate"] * read["n"]), 1)
+
+    def test_several_concepts_and_positions_in_one_prompt(self):
+        lines = []
+        for split, verbs in (("train", ("likes", "sees", "meets", "asks", "calls", "helps")),
+                             ("validation", ("knows", "hears")), ("test", ("finds", "visits"))):
+            for verb in verbs:
+                for first, second in (("Beth", "Carl"), ("Carl", "Beth"), ("Beth", "Dora"),
+                                      ("Dora", "Carl")):
+                    lines.append({"prompt": f"{first} {verb} {second}", "split": split,
+                                  "concept": [f"subject/{first}", f"object/{second}"]})
+                lines.append({"prompt": f"nobody {verb} anybody", "split": split,
+                              "concept": None, "position": {"text": "anybody"}})
+        prompts = self.write(*lines)
+        self.sae(prompts)
+        self.run_train("eval", f"--model={MODEL}", f"--sae={self.root}/form",
+                       f"--prompts={prompts}", f"--json={self.root}/figures.json")
+        figures = json.loads((self.root / "figures.json").read_text())
+        self.assertEqual(figures["read"]["n"], 16)  # Two facets of 8 test prompts.
+        self.assertGreaterEqual(figures["concepts"]["object/Carl"]["read"]["rate"], 0.75)
+        self.assertEqual(figures["negatives"], 2)
+
+    def test_a_bad_file_is_refused_with_its_line_and_leaves_nothing(self):
+        good = [json.loads(line) for line in FORMS.read_text().splitlines()]
+        for change, sentence in (
+                ({"prompt": "x", "concept": "wish"},
+                 ":75: group: must be at least 3 of each concept, got 1 of \"wish\""),
+                ({"prompt": "word " * 400, "concept": None},
+                 ":75: prompt: must have 1 to 128 tokens, got "),
+                ({"prompt": "x", "concept": None, "position": 7},
+                 ":75: position: must be in [-"),
+                ({"prompt": "x", "concept": "order", "split": "test"},
+                 ":75: split: must be on every line or on none")):
+            with self.subTest(sentence):
+                prompts = self.write(*good, change)
+                self.assertIn(f"{prompts}{sentence}", self.sae(prompts, code=2))
+                self.assertFalse((self.root / "form").exists())
+        self.assertIn("--prompts", self.run_train("sae", f"--model={MODEL}",
+                                                  f"--out={self.root}/form", code=2))
+
+    def test_other_concepts_than_the_checkpoints_are_refused(self):
+        self.sae(FORMS)
+        names = [json.loads(line) for line in FORMS.read_text().splitlines()]
+        for line in names:
+            if line["concept"] == "order":
+                line["concept"] = "command"
+        prompts = self.write(*names)
+        before = sorted(path.name for path in self.root.iterdir())
+        self.assertIn("concept: must be the checkpoint's (question, order, statement)",
+                      self.run_train("eval", f"--model={MODEL}", f"--sae={self.root}/form",
+                                     f"--prompts={prompts}", code=1))
+        self.run_train("bundle", f"--model={MODEL}", f"--sae={self.root}/form",
+                       f"--prompts={prompts}", f"--out={self.root}/b", code=1)
+        self.assertEqual(sorted(path.name for path in self.root.iterdir()), before)
+
+
+if __name__ == "__main__":
+    unittest.main()
