@@ -81,8 +81,10 @@ TEST_F(UnaryCallTest, ItsClientTakesATurnAmongOthers) {
                          .Submit(Tokens(1), std::make_shared<RecordingSink>())
                          .status()),
             kReasonQueueFull);
-  const auto fewer = Submit("b", 1);  // "a" makes room.
+  const auto fewer = std::make_shared<RecordingSink>();
+  const absl::Status taken = Enter("b").Submit(Tokens(1), fewer).status();
   go_.Notify();
+  ASSERT_OK(taken);  // "a" made room.
   fewer->WaitUntilDone();
   EXPECT_OK(*fewer->done());
   others.back()->WaitUntilDone();
@@ -92,6 +94,7 @@ TEST_F(UnaryCallTest, ItsClientTakesATurnAmongOthers) {
 TEST_F(UnaryCallTest, ItsRequestEndsAtItsDeadline) {
   Load();
   executor_.keep_steps = false;
+  executor_.next_token = [](const std::vector<int32_t>&) { return 1; };
   const auto sink = std::make_shared<RecordingSink>();
   ASSERT_OK(Enter("a", clock_.Now() + absl::Milliseconds(50))
                 .Submit(Tokens(1 << 20), sink));
