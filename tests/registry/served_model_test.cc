@@ -57,8 +57,8 @@ TEST_F(ServedModelTest, OneThatIsEndedWhileItLoadsIsNeverReady) {
   model->EndAll();
   go_.Notify();
   EXPECT_EQ(ReasonOf(model->WaitUntilLoaded()), kReasonDraining);
-  model->WaitUntilStepsEnded();
   EXPECT_EQ(ServedModel::Lease(model), nullptr);
+  model->Join();
 }
 
 }  // namespace
