@@ -378,12 +378,4 @@ absl::Status CheckSameAsManifest(const SaeConfig& config,
   return absl::OkStatus();
 }
 
-std::string ApplyPromptTemplate(absl::string_view prompt_template,
-                                absl::string_view question) {
-  const size_t at = prompt_template.find(kQuestion);
-  if (at == absl::string_view::npos) return std::string(prompt_template);
-  return absl::StrCat(prompt_template.substr(0, at), question,
-                      prompt_template.substr(at + kQuestion.size()));
-}
-
 }  // namespace alignsae

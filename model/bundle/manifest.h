@@ -98,10 +98,6 @@ ManifestSae ManifestSaeOf(absl::string_view name, const SaeConfig& config);
 absl::Status CheckSameAsManifest(const SaeConfig& config,
                                  const ManifestSae& entry);
 
-// {question} replaced.
-std::string ApplyPromptTemplate(absl::string_view prompt_template,
-                                absl::string_view question);
-
 }  // namespace alignsae
 
 #endif  // ALIGNSAE_MODEL_BUNDLE_MANIFEST_H_

@@ -24,6 +24,9 @@ namespace alignsae {
 namespace {
 
 constexpr absl::string_view kHead = "lm_head.weight";
+// What GPT2DoubleHeadsModel has beside the language model; no answer needs it.
+constexpr const char* kOtherHeads[] = {"multiple_choice_head.summary.weight",
+                                       "multiple_choice_head.summary.bias"};
 
 // `path`: the file that has the tensor, or that should name it.
 absl::Status TensorError(
@@ -81,6 +84,7 @@ absl::Status CheckNames(const WeightFiles& files, const Gpt2Config& config,
                         bool prefixed) {
   std::set<std::string> known = MaskBuffers(config, prefixed);
   known.insert(std::string(kHead));  // See CheckTiedHead.
+  for (const char* name : kOtherHeads) known.insert(name);
   for (const Parameter& parameter : parameters) {
     std::string name = NameInFile(parameter.name, prefixed);
     if (files.FileWith(name) == nullptr) {

@@ -2,15 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/file.h"
-#include "model/base/json.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
 #include "model/tokenizer/byte_alphabet.h"
@@ -38,59 +34,16 @@ absl::Status InDirectory(const std::string& directory, absl::Status status) {
       absl::StrCat(directory, ": ", status.message()));
 }
 
-// What the Python tokenizers would do beyond the vocabulary's files.
-absl::Status CheckTokenizerConfig(absl::string_view text) {
-  absl::StatusOr<nlohmann::json> config = ParseJson(text);
-  if (!config.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("tokenizer_config.json: ", config.status().message()));
-  }
-  if (!config->is_object()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "tokenizer_config.json: must be an object, got ", config->type_name()));
-  }
-  for (const char* key :
-       {"add_prefix_space", "add_bos_token", "add_eos_token"}) {
-    const auto it = config->find(key);
-    if (it == config->end() || *it == false || it->is_null()) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("tokenizer_config.json: ", key, ": must be false, got ",
-                     it->dump().substr(0, 64)));
-  }
-  return absl::OkStatus();
-}
-
-// The added tokens that tokenizer_config.json lists: without them in the other
-// files a text that holds one would get other ids than in Python.
-absl::Status CheckAddedTokens(absl::string_view text,
-                              const Vocabulary& vocabulary) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const nlohmann::json config, ParseJson(text));
-  const std::string field = "tokenizer_config.json: added_tokens_decoder";
-  const auto added = config.find("added_tokens_decoder");
-  if (added == config.end() || added->is_null()) return absl::OkStatus();
-  if (!added->is_object()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(field, ": must be an object, got ", added->type_name()));
-  }
-  for (const auto& [key, entry] : added->items()) {
-    int32_t id = -1;
-    const nlohmann::json content =
-        entry.is_object() ? entry.value("content", nlohmann::json()) : entry;
-    const bool known = absl::SimpleAtoi(key, &id) && id >= 0 &&
-                       static_cast<size_t>(id) < vocabulary.tokens.size() &&
-                       content.is_string() && vocabulary.is_special[id] &&
-                       vocabulary.tokens[id] == content.get<std::string>();
-    if (known) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        field, ": must list added tokens of the vocabulary's files only, got ",
-        Quoted(key), ": ", content.dump().substr(0, 64)));
-  }
-  return absl::OkStatus();
+bool IsAdded(const Vocabulary& vocabulary, size_t id) {
+  return std::any_of(vocabulary.added.begin(), vocabulary.added.end(),
+                     [id](const AddedToken& token) {
+                       return static_cast<size_t>(token.id) == id;
+                     });
 }
 
 std::string TokenInWords(const Vocabulary& vocabulary, size_t id) {
   if (id >= vocabulary.tokens.size()) return "none";
-  return absl::StrCat(vocabulary.is_special[id] ? "added token " : "",
+  return absl::StrCat(IsAdded(vocabulary, id) ? "added token " : "",
                       Quoted(SymbolsFromBytes(vocabulary.tokens[id])));
 }
 
@@ -101,9 +54,11 @@ absl::Status CheckAgreement(const Vocabulary& json, const Vocabulary& files) {
     const bool in_json = id < json.tokens.size();
     const bool in_files = id < files.tokens.size();
     const bool agrees =
-        in_json && (in_files ? json.tokens[id] == files.tokens[id] &&
-                                   json.is_special[id] >= files.is_special[id]
-                             : json.is_special[id]);
+        in_json &&
+        (in_files ? json.tokens[id] == files.tokens[id] &&
+                        json.is_special[id] >= files.is_special[id] &&
+                        IsAdded(json, id) >= IsAdded(files, id)
+                  : IsAdded(json, id));
     if (agrees) continue;
     return absl::InvalidArgumentError(
         absl::StrCat("tokenizer.json: must have the tokens of vocab.json and "
@@ -122,37 +77,36 @@ absl::Status CheckAgreement(const Vocabulary& json, const Vocabulary& files) {
       files.merges.size(), " merges)"));
 }
 
-absl::StatusOr<Vocabulary> LoadVocabularyFiles(const std::string& directory) {
+absl::StatusOr<Vocabulary> LoadVocabularyFiles(const std::string& directory,
+                                               const TokenizerConfig& config) {
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string vocab,
                             ReadPart(directory, "vocab.json", false));
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string merges,
                             ReadPart(directory, "merges.txt", false));
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string added,
                             ReadPart(directory, "added_tokens.json", true));
-  return ParseVocabularyFiles(vocab, merges, added);
-}
-
-absl::StatusOr<Vocabulary> LoadTokens(const std::string& directory) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
-                            ReadPart(directory, "tokenizer.json", true));
-  if (text.empty()) return LoadVocabularyFiles(directory);
-  ALIGNSAE_ASSIGN_OR_RETURN(Vocabulary vocabulary, ParseTokenizerJson(text));
-  if (FileExists(absl::StrCat(directory, "/vocab.json")) &&
-      FileExists(absl::StrCat(directory, "/merges.txt"))) {
-    ALIGNSAE_ASSIGN_OR_RETURN(const Vocabulary files,
-                              LoadVocabularyFiles(directory));
-    ALIGNSAE_RETURN_IF_ERROR(CheckAgreement(vocabulary, files));
-  }
-  return vocabulary;
+  return ParseVocabularyFiles(vocab, merges, added, config);
 }
 
 absl::StatusOr<Vocabulary> LoadAny(const std::string& directory) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::string config,
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string config_text,
                             ReadPart(directory, "tokenizer_config.json", true));
-  if (!config.empty()) ALIGNSAE_RETURN_IF_ERROR(CheckTokenizerConfig(config));
-  ALIGNSAE_ASSIGN_OR_RETURN(Vocabulary vocabulary, LoadTokens(directory));
-  if (!config.empty()) {
-    ALIGNSAE_RETURN_IF_ERROR(CheckAddedTokens(config, vocabulary));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::string map_text,
+      ReadPart(directory, "special_tokens_map.json", true));
+  ALIGNSAE_ASSIGN_OR_RETURN(const TokenizerConfig config,
+                            ParseTokenizerConfig(config_text, map_text));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
+                            ReadPart(directory, "tokenizer.json", true));
+  if (text.empty()) return LoadVocabularyFiles(directory, config);
+  ALIGNSAE_ASSIGN_OR_RETURN(Vocabulary vocabulary,
+                            ParseTokenizerJson(text, config));
+  if (FileExists(absl::StrCat(directory, "/vocab.json")) &&
+      FileExists(absl::StrCat(directory, "/merges.txt"))) {
+    // Without the config: what it adds, it adds to tokenizer.json.
+    ALIGNSAE_ASSIGN_OR_RETURN(const Vocabulary files,
+                              LoadVocabularyFiles(directory, {}));
+    ALIGNSAE_RETURN_IF_ERROR(CheckAgreement(vocabulary, files));
   }
   return vocabulary;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes unicode_tables.cc: the letters, numbers and blanks of Unicode.
+"""Writes unicode_tables.cc: letters, numbers, blanks and other parts of words.
 
     make_unicode_tables.py           writes the file beside this script
     make_unicode_tables.py --check   compares it with what would be written
@@ -24,16 +24,22 @@ HEADER = """\
 namespace alignsae {{
 
 // clang-format off
-const UnicodeRange kUnicodeRanges[] = {{
+"""
+TABLE = """\
+const UnicodeRange k{name}Ranges[] = {{
+{lines}
+}};
+const int k{name}RangeCount = {count};
 """
 FOOTER = """\
-}};
 // clang-format on
 
-const int kUnicodeRangeCount = {count};
-
-}}  // namespace alignsae
+}  // namespace alignsae
 """
+# Other_Alphabetic characters that are no marks: circled and squared letters.
+ALPHABETIC_SIGNS = ((0x24B6, 0x24E9), (0x1F130, 0x1F149), (0x1F150, 0x1F169),
+                    (0x1F170, 0x1F189))
+JOINERS = (0x200C, 0x200D)
 
 
 def char_class(code_point):
@@ -48,30 +54,43 @@ def char_class(code_point):
     return category[0] if category[0] in "LN" else None
 
 
-def ranges():
+def word_class(code_point):
+    """'W' for \\w without \\p{L}, else None."""
+    category = unicodedata.category(chr(code_point))
+    if category[0] == "M" or category in ("Nd", "Nl", "Pc") or code_point in JOINERS:
+        return "W"
+    return "W" if any(a <= code_point <= b for a, b in ALPHABETIC_SIGNS) else None
+
+
+def ranges(class_of):
     start, current = 0, None
     for code_point in range(0x110000):
-        new = char_class(code_point)
+        new = class_of(code_point)
         if new != current:
             if current:
                 yield start, code_point - 1, current
             start, current = code_point, new
 
 
-def render():
-    cells = [f"{{0x{a:x}, 0x{b:x}, '{c}'}}," for a, b, c in ranges()]
+def table(name, class_of):
+    cells = [f"{{0x{a:x}, 0x{b:x}, '{c}'}}," for a, b, c in ranges(class_of)]
     lines, line = [], ""
     for cell in cells:
-        if len(line) + 1 + len(cell) > 80:
+        if len(line) + 1 + len(cell) > 100:
             lines.append(line)
             line = ""
         line += (" " if line else "    ") + cell
     lines.append(line)
+    return TABLE.format(name=name, lines="\n".join(lines), count=len(cells))
+
+
+def render():
     return (
         HEADER.format(version=UNICODE_VERSION)
-        + "\n".join(lines)
+        + table("Unicode", char_class)
         + "\n"
-        + FOOTER.format(count=len(cells))
+        + table("Word", word_class)
+        + FOOTER
     )
 
 

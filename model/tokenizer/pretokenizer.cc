@@ -1,51 +1,28 @@
 #include "model/tokenizer/pretokenizer.h"
 
-#include <algorithm>
-#include <array>
-#include <cstdint>
-
 #include "absl/strings/match.h"
-#include "model/tokenizer/unicode_tables.h"
+#include "model/tokenizer/character_class.h"
 #include "model/tokenizer/utf8.h"
 
 namespace alignsae {
 namespace {
 
-constexpr char kOther = 'O';  // Beside 'L', 'N' and 'S' of the tables.
-
-char KindFromTable(char32_t code_point) {
-  const UnicodeRange* end = kUnicodeRanges + kUnicodeRangeCount;
-  const UnicodeRange* range = std::lower_bound(
-      kUnicodeRanges, end, code_point,
-      [](const UnicodeRange& r, char32_t value) { return r.last < value; });
-  return range != end && range->first <= code_point ? range->kind : kOther;
-}
-
-char KindOf(char32_t code_point) {
-  static const std::array<char, 128> ascii = [] {
-    std::array<char, 128> kinds = {};
-    for (char32_t c = 0; c < kinds.size(); ++c) kinds[c] = KindFromTable(c);
-    return kinds;
-  }();
-  return code_point < ascii.size() ? ascii[code_point]
-                                   : KindFromTable(code_point);
-}
-
 struct Char {
-  char kind;
+  CharacterClass kind;
   size_t length;
 };
 
 // `text` is not empty.
 Char FirstChar(absl::string_view text) {
   const Utf8Char c = ReadUtf8(text);
-  if (c.state != Utf8Char::kWhole) return {kOther, 1};
-  return {KindOf(c.code_point), c.length};
+  if (c.state != Utf8Char::kWhole) return {CharacterClass::kOther, 1};
+  return {ClassOf(c.code_point), c.length};
 }
 
 // Bytes of the run of `kind` that starts at `start`; `last` receives the length
 // of the run's last character.
-size_t RunEnd(absl::string_view text, size_t start, char kind, size_t* last) {
+size_t RunEnd(absl::string_view text, size_t start, CharacterClass kind,
+              size_t* last) {
   size_t end = start;
   while (end < text.size()) {
     const Char c = FirstChar(text.substr(end));
@@ -81,12 +58,12 @@ size_t PieceLength(absl::string_view text) {
   size_t last = 0;
   // One U+0020 goes with the word, number or signs behind it.
   const size_t start = text[0] == ' ' && text.size() > 1 ? 1 : 0;
-  const char kind = FirstChar(text.substr(start)).kind;
-  if (kind != 'S') return RunEnd(text, start, kind, &last);
+  const CharacterClass kind = FirstChar(text.substr(start)).kind;
+  if (kind != CharacterClass::kBlank) return RunEnd(text, start, kind, &last);
 
   // \s+(?!\S): a run of blanks leaves its last one to what follows, unless the
   // text ends there; \s+ is the run of one blank that has nothing to leave.
-  const size_t end = RunEnd(text, 0, 'S', &last);
+  const size_t end = RunEnd(text, 0, CharacterClass::kBlank, &last);
   return end == text.size() || end == last ? end : end - last;
 }
 

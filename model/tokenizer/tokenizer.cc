@@ -2,23 +2,22 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/tokenizer/added_tokens.h"
 #include "model/tokenizer/bpe_model.h"
 #include "model/tokenizer/limits.h"
 #include "model/tokenizer/load.h"
 #include "model/tokenizer/pretokenizer.h"
-#include "model/tokenizer/special_tokens.h"
 #include "model/tokenizer/vocabulary.h"
 
 namespace alignsae {
 
 struct Tokenizer::Impl {
   explicit Impl(Vocabulary v)
-      : vocabulary(std::move(v)), bpe(vocabulary), specials(vocabulary) {
+      : vocabulary(std::move(v)), bpe(vocabulary), added(vocabulary) {
     for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
       if (vocabulary.is_special[id] && vocabulary.tokens[id] == kEndOfText) {
         eos_token_id = static_cast<int32_t>(id);
@@ -40,9 +39,83 @@ struct Tokenizer::Impl {
     while (!pieces.done()) bpe.EncodePiece(pieces.Next(), scratch, ids);
   }
 
+  // Appends the tokens of `piece` and, where asked for, where each begins.
+  void EncodePiece(absl::string_view text, const AddedTokens::Piece& piece,
+                   BpeModel::Scratch& scratch, std::vector<int32_t>& ids,
+                   std::vector<size_t>* begins) const {
+    const size_t first = ids.size();
+    if (piece.id == AddedTokens::kText) {
+      EncodePlain(text.substr(piece.begin, piece.end - piece.begin), scratch,
+                  ids);
+    } else {
+      ids.push_back(piece.id);
+    }
+    if (begins == nullptr) return;
+    size_t begin = piece.begin;
+    for (size_t i = first; i < ids.size(); ++i) {
+      begins->push_back(begin);
+      begin += vocabulary.tokens[ids[i]].size();
+    }
+  }
+
+  // Text with its own special tokens or none: [begin, end) of `text`.
+  void Cut(absl::string_view text, Span span, AddedTokens::Take take,
+           std::vector<AddedTokens::Piece>& pieces) const {
+    for (AddedTokens::Piece piece :
+         added.Cut(text.substr(span.begin, span.end - span.begin), take)) {
+      piece.begin += span.begin;
+      piece.end += span.begin;
+      pieces.push_back(piece);
+    }
+  }
+
+  // The special tokens in `spans`, and as text what lies between them.
+  std::vector<AddedTokens::Piece> CutSpecial(
+      absl::string_view text, absl::Span<const Span> spans) const {
+    std::vector<AddedTokens::Piece> special;
+    for (const Span& span : spans) {
+      Cut(text, span, AddedTokens::Take::kSpecial, special);
+    }
+    std::vector<AddedTokens::Piece> pieces;
+    size_t done = 0;
+    const auto add_text = [&](size_t end) {
+      if (done < end) pieces.push_back({.begin = done, .end = end});
+    };
+    for (const AddedTokens::Piece& piece : special) {
+      if (piece.id == AddedTokens::kText) continue;
+      add_text(piece.begin);
+      pieces.push_back(piece);
+      done = piece.end;
+    }
+    add_text(text.size());
+    return pieces;
+  }
+
+  void Encode(absl::string_view text, const EncodeOptions& options,
+              std::vector<int32_t>& ids, std::vector<size_t>* begins) const {
+    using Take = AddedTokens::Take;
+    std::vector<AddedTokens::Piece> pieces;
+    if (options.parse_special) {
+      pieces = added.Cut(text, Take::kAll);
+    } else {
+      for (const AddedTokens::Piece& piece :
+           CutSpecial(text, options.special_in)) {
+        if (piece.id == AddedTokens::kText) {
+          Cut(text, {piece.begin, piece.end}, Take::kNotSpecial, pieces);
+        } else {
+          pieces.push_back(piece);
+        }
+      }
+    }
+    BpeModel::Scratch scratch;
+    for (const AddedTokens::Piece& piece : pieces) {
+      EncodePiece(text, piece, scratch, ids, begins);
+    }
+  }
+
   Vocabulary vocabulary;
   BpeModel bpe;
-  SpecialTokens specials;
+  AddedTokens added;
   int32_t eos_token_id = -1;
   size_t longest_text_token = 0;
 };
@@ -69,17 +142,20 @@ absl::StatusOr<Tokenizer> Tokenizer::FromFiles(
 std::vector<int32_t> Tokenizer::Encode(absl::string_view text,
                                        const EncodeOptions& options) const {
   std::vector<int32_t> ids;
-  BpeModel::Scratch scratch;
-  while (options.parse_special) {
-    const std::optional<SpecialTokens::Match> match =
-        impl_->specials.Find(text);
-    if (!match.has_value()) break;
-    impl_->EncodePlain(text.substr(0, match->begin), scratch, ids);
-    ids.push_back(match->id);
-    text.remove_prefix(match->begin + match->size);
-  }
-  impl_->EncodePlain(text, scratch, ids);
+  impl_->Encode(text, options, ids, /*begins=*/nullptr);
   return ids;
+}
+
+std::vector<Tokenizer::EncodedToken> Tokenizer::EncodeWithOffsets(
+    absl::string_view text, const EncodeOptions& options) const {
+  std::vector<int32_t> ids;
+  std::vector<size_t> begins;
+  impl_->Encode(text, options, ids, &begins);
+  std::vector<EncodedToken> tokens;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    tokens.push_back({.id = ids[i], .begin = begins[i]});
+  }
+  return tokens;
 }
 
 absl::StatusOr<std::string> Tokenizer::Decode(

@@ -1,11 +1,13 @@
 // GPT-2's byte-level BPE tokenizer, from vocab.json + merges.txt or from
 // tokenizer.json, with added_tokens.json.
 //
-// Any byte string below 4 GiB encodes, and Decode(Encode(x)) == x. The
+// Any byte string below 4 GiB encodes, and Decode(Encode(x)) == x but for the
+// blanks that an added token with lstrip or rstrip takes. The
 // pre-tokenizer is a linear scanner, not a regex engine; encoding a text of n
 // bytes costs O(n log n) whatever the text. On one core with GPT-2's vocabulary
 // a MiB takes about 0.1 s of prose and 0.35 s at worst (one letter), 64 KiB of
-// that letter 12 ms.
+// that letter 12 ms. Added tokens add text bytes times the longest one's at
+// worst.
 //
 // Thread-safety: immutable after load; share by const reference.
 // Errors: INVALID_ARGUMENT names the file, the entry and the rule.
@@ -32,10 +34,27 @@ namespace alignsae {
 
 class Tokenizer {
  public:
+  // Bytes [begin, end) of a text.
+  struct Span {
+    size_t begin = 0;
+    size_t end = 0;
+
+    friend bool operator==(const Span&, const Span&) = default;
+  };
+
+  // Added tokens that are not special become their ids in every text.
   struct EncodeOptions {
-    // Whether added tokens such as <|endoftext|> in the text become their ids.
-    // Off by default: a request's text is text.
+    // Whether special tokens such as <|endoftext|> in the text become their ids
+    // too. Off by default: a request's text is text.
     bool parse_special = false;
+    // Where in the text they do though `parse_special` is off, in order and
+    // disjoint: what a prompt template itself says (prompt_template.h).
+    absl::Span<const Span> special_in = {};
+  };
+
+  struct EncodedToken {
+    int32_t id = 0;
+    size_t begin = 0;  // Byte in the text where it begins.
   };
 
   // Loads from a Hugging Face GPT-2 directory. `tokenizer.json` wins over
@@ -57,6 +76,9 @@ class Tokenizer {
   std::vector<int32_t> Encode(absl::string_view text) const {
     return Encode(text, EncodeOptions());
   }
+
+  std::vector<EncodedToken> EncodeWithOffsets(
+      absl::string_view text, const EncodeOptions& options) const;
 
   // The bytes of `ids`, which may be half a character at either end. Ids out
   // of [0, vocab_size) are INVALID_ARGUMENT.

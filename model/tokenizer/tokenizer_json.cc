@@ -197,33 +197,22 @@ absl::Status CheckParts(const std::string& file, const Json& root) {
   return CheckSettings(file + ".model", root["model"], model);
 }
 
-absl::Status AddAddedTokens(const std::string& field, const Json& added,
-                            VocabularyBuilder& builder) {
-  static const std::vector<Setting> settings = {
-      {"id", Setting::kRequired, {}},
-      {"content", Setting::kRequired, {}},
-      {"single_word", Setting::kOptional, {false}},
-      {"lstrip", Setting::kOptional, {false}},
-      {"rstrip", Setting::kOptional, {false}},
-      {"normalized", Setting::kOptional, {}},  // There is no normalizer.
-      {"special", Setting::kOptional, {}},
-  };
-  if (!added.is_array()) {
+absl::StatusOr<std::vector<AddedToken>> AddedTokensOf(const std::string& field,
+                                                      const Json& root) {
+  std::vector<AddedToken> tokens;
+  const auto added = root.find("added_tokens");
+  if (added == root.end()) return tokens;
+  if (!added->is_array()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(field, ": must be an array, got ", Excerpt(added)));
+        absl::StrCat(field, ": must be an array, got ", Excerpt(*added)));
   }
-  for (size_t i = 0; i < added.size(); ++i) {
-    const std::string entry = absl::StrCat(field, "[", i, "]");
-    ALIGNSAE_RETURN_IF_ERROR(CheckSettings(entry, added[i], settings));
-    const Json& content = added[i]["content"];
-    if (!content.is_string()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          entry, ".content: must be a string, got ", Excerpt(content)));
-    }
-    ALIGNSAE_RETURN_IF_ERROR(builder.AddSpecial(
-        field, content.get_ref<const std::string&>(), added[i]["id"]));
+  for (size_t i = 0; i < added->size(); ++i) {
+    ALIGNSAE_ASSIGN_OR_RETURN(AddedToken token,
+                              ParseAddedToken(absl::StrCat(field, "[", i, "]"),
+                                              (*added)[i], /*with_id=*/true));
+    tokens.push_back(std::move(token));
   }
-  return absl::OkStatus();
+  return tokens;
 }
 
 // A merge is "a b" or ["a", "b"].
@@ -254,7 +243,8 @@ absl::Status AddMerges(const std::string& field, const Json& merges,
 
 }  // namespace
 
-absl::StatusOr<Vocabulary> ParseTokenizerJson(absl::string_view text) {
+absl::StatusOr<Vocabulary> ParseTokenizerJson(absl::string_view text,
+                                              const TokenizerConfig& config) {
   const std::string file = "tokenizer.json";
   absl::StatusOr<Json> parsed = ParseJson(text);
   if (!parsed.ok()) {
@@ -263,13 +253,16 @@ absl::StatusOr<Vocabulary> ParseTokenizerJson(absl::string_view text) {
   }
   const Json& root = *parsed;
   ALIGNSAE_RETURN_IF_ERROR(CheckParts(file, root));
+  const Json& vocab = root["model"]["vocab"];
+  const std::string field = file + ".added_tokens";
+  ALIGNSAE_ASSIGN_OR_RETURN(std::vector<AddedToken> added,
+                            AddedTokensOf(field, root));
+  ALIGNSAE_RETURN_IF_ERROR(AddTokensOfConfig(config, vocab, added));
   VocabularyBuilder builder;
-  if (const auto added = root.find("added_tokens"); added != root.end()) {
-    ALIGNSAE_RETURN_IF_ERROR(
-        AddAddedTokens(file + ".added_tokens", *added, builder));
+  for (AddedToken& token : added) {
+    ALIGNSAE_RETURN_IF_ERROR(builder.AddAdded(field, std::move(token)));
   }
-  ALIGNSAE_RETURN_IF_ERROR(
-      builder.AddVocab(file + ".model.vocab", root["model"]["vocab"]));
+  ALIGNSAE_RETURN_IF_ERROR(builder.AddVocab(file + ".model.vocab", vocab));
   ALIGNSAE_RETURN_IF_ERROR(
       AddMerges(file + ".model.merges", root["model"]["merges"], builder));
   return std::move(builder).Finish();

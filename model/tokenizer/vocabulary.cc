@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -19,12 +19,10 @@ std::string Entry(absl::string_view field, absl::string_view name) {
   return absl::StrCat(field, "[", Quoted(name), "]");
 }
 
-// nullopt if `json` is no integer in [0, kMaxVocabularySize).
-std::optional<int32_t> IdFromJson(const nlohmann::json& json) {
-  if (!json.is_number_unsigned()) return std::nullopt;
-  const uint64_t id = json.get<uint64_t>();
-  if (id >= kMaxVocabularySize) return std::nullopt;
-  return static_cast<int32_t>(id);
+absl::Status IdError(absl::string_view entry, const nlohmann::json& id) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(entry, ": must be an id, an integer in [0, ",
+                   kMaxVocabularySize, "), got ", id.dump().substr(0, 64)));
 }
 
 absl::Status CheckTokenLength(absl::string_view entry, size_t bytes) {
@@ -36,54 +34,78 @@ absl::Status CheckTokenLength(absl::string_view entry, size_t bytes) {
 
 }  // namespace
 
-absl::Status VocabularyBuilder::AddToken(absl::string_view entry,
-                                         const nlohmann::json& id_json,
+std::optional<int32_t> IdFromJson(const nlohmann::json& json) {
+  if (!json.is_number_unsigned()) return std::nullopt;
+  const uint64_t id = json.get<uint64_t>();
+  if (id >= kMaxVocabularySize) return std::nullopt;
+  return static_cast<int32_t>(id);
+}
+
+absl::Status VocabularyBuilder::AddToken(absl::string_view entry, int32_t id,
                                          Token token) {
   ALIGNSAE_RETURN_IF_ERROR(CheckTokenLength(entry, token.bytes.size()));
-  const std::optional<int32_t> id = IdFromJson(id_json);
-  if (!id.has_value()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        entry, ": must be an id, an integer in [0, ", kMaxVocabularySize,
-        "), got ", id_json.dump().substr(0, 64)));
-  }
-  ids_.emplace(token.name, *id);
-  const auto [it, is_new] = tokens_.try_emplace(*id, std::move(token));
+  ids_.emplace(token.name, id);
+  const auto [it, is_new] = tokens_.try_emplace(id, std::move(token));
   if (is_new) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(entry, ": must have an id of its own, got ", *id,
+      absl::StrCat(entry, ": must have an id of its own, got ", id,
                    ", the id of ", Quoted(it->second.name)));
 }
 
-absl::Status VocabularyBuilder::AddSpecial(absl::string_view field,
-                                           absl::string_view name,
-                                           const nlohmann::json& id) {
-  if (ids_.contains(name)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        Entry(field, name), ": must be there once, got a second one"));
+absl::Status VocabularyBuilder::AddAdded(absl::string_view field,
+                                         AddedToken token) {
+  const std::string entry = Entry(field, token.content);
+  if (ids_.contains(token.content)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(entry, ": must be there once, got a second one"));
   }
-  return AddToken(Entry(field, name), id,
-                  {std::string(name), std::string(name), /*is_special=*/true});
+  // Special in every file of GPT-2's, whether it says so or not.
+  token.special |= token.content == kEndOfText;
+  ALIGNSAE_RETURN_IF_ERROR(AddToken(
+      entry, token.id,
+      {token.content, token.content, token.special, /*is_added=*/true}));
+  added_.push_back(std::move(token));
+  return absl::OkStatus();
+}
+
+// An added token that the vocabulary has too: its id is the same, and so are
+// its bytes, literal and as the byte alphabet spells them.
+absl::Status VocabularyBuilder::CheckAddedAgain(
+    absl::string_view entry, int32_t id, const nlohmann::json& again) const {
+  if (IdFromJson(again) != id) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(entry, ": must be ", id, " as for the added token, got ",
+                     again.dump().substr(0, 64)));
+  }
+  const Token& token = tokens_.at(id);
+  const std::optional<std::string> bytes = BytesFromSymbols(token.name);
+  if (token.is_special || !bytes.has_value() || *bytes == token.bytes) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      entry, ": must not be an added token and the token of other bytes"));
 }
 
 absl::Status VocabularyBuilder::AddVocabEntry(absl::string_view field,
                                               const std::string& name,
                                               const nlohmann::json& id) {
   const std::string entry = Entry(field, name);
+  // Only added tokens are there already, and the file that has them names ids
+  // too.
   if (const auto known = ids_.find(name); known != ids_.end()) {
-    // Only specials are there already, and the file that has them names ids
-    // too.
-    if (IdFromJson(id) == known->second) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat(entry, ": must be ", known->second,
-                     " as for the added token, got ", id.dump().substr(0, 64)));
+    return CheckAddedAgain(entry, known->second, id);
   }
-  if (name == kEndOfText) return AddToken(entry, id, {name, name, true});
+  const std::optional<int32_t> parsed = IdFromJson(id);
+  if (!parsed.has_value()) return IdError(entry, id);
+  if (name == kEndOfText) {
+    return AddAdded(field, {.content = name, .id = *parsed});
+  }
   std::optional<std::string> bytes = BytesFromSymbols(name);
   if (!bytes.has_value()) {
     return absl::InvalidArgumentError(absl::StrCat(
         entry, ": must have characters of the byte alphabet only"));
   }
-  return AddToken(entry, id, {name, *std::move(bytes), false});
+  return AddToken(entry, *parsed, {name, *std::move(bytes)});
 }
 
 absl::Status VocabularyBuilder::AddVocab(absl::string_view field,
@@ -125,7 +147,7 @@ absl::Status VocabularyBuilder::CheckBytes(absl::string_view field) {
     if (tokens_[it->second].is_special) {
       return absl::InvalidArgumentError(
           absl::StrCat(Entry(field, symbol),
-                       ": must not be an added token, got the token of byte ",
+                       ": must not be a special token, got the token of byte ",
                        static_cast<int>(byte)));
     }
     reachable_.insert(it->second);
@@ -164,7 +186,7 @@ absl::Status VocabularyBuilder::AddMerge(absl::string_view field,
   if (tokens_[merge.result].is_special) {
     // Text could otherwise spell a special token without being asked to.
     return absl::InvalidArgumentError(absl::StrCat(
-        field, ": must not make an added token, got ", Quoted(joined)));
+        field, ": must not make a special token, got ", Quoted(joined)));
   }
   if (!merged_.emplace(merge.left, merge.right).second) {
     return absl::InvalidArgumentError(
@@ -204,6 +226,10 @@ absl::StatusOr<Vocabulary> VocabularyBuilder::Finish() && {
     out.is_special.push_back(token.is_special);
   }
   out.merges = std::move(merges_);
+  out.added = std::move(added_);
+  std::sort(
+      out.added.begin(), out.added.end(),
+      [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
   return out;
 }
 

@@ -9,6 +9,7 @@
 #define ALIGNSAE_MODEL_TOKENIZER_VOCABULARY_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,18 +31,35 @@ struct Merge {
   friend bool operator==(const Merge&, const Merge&) = default;
 };
 
-struct Vocabulary {
-  std::vector<std::string> tokens;  // Bytes by id; ids have no gaps.
-  std::vector<bool> is_special;     // By id: an added token or <|endoftext|>.
-  std::vector<Merge> merges;        // By rank: the lower index merges first.
+// A token that is cut out of a text before the text is cut into words.
+struct AddedToken {
+  std::string content;  // Literal text, not spelt in the byte alphabet.
+  int32_t id = 0;
+  bool special = false;      // Cut out only where that is asked for.
+  bool single_word = false;  // Only where no part of a word is beside it.
+  bool lstrip = false;       // Takes the blanks before it.
+  bool rstrip = false;       // Takes the blanks behind it.
+  bool normalized = false;   // Looked for behind those that are not.
+
+  friend bool operator==(const AddedToken&, const AddedToken&) = default;
 };
 
-// Call order: AddSpecial*, AddVocab, AddMerge* or AddMergeLine*, Finish.
+struct Vocabulary {
+  std::vector<std::string> tokens;  // Bytes by id; ids have no gaps.
+  std::vector<bool> is_special;   // By id: a special token, <|endoftext|> too.
+  std::vector<Merge> merges;      // By rank: the lower index merges first.
+  std::vector<AddedToken> added;  // By id.
+};
+
+// The id in `json`, or nullopt unless it is an integer in [0,
+// kMaxVocabularySize).
+std::optional<int32_t> IdFromJson(const nlohmann::json& json);
+
+// Call order: AddAdded*, AddVocab, AddMerge* or AddMergeLine*, Finish.
 class VocabularyBuilder {
  public:
-  // `name` is literal text, not spelt in the byte alphabet.
-  absl::Status AddSpecial(absl::string_view field, absl::string_view name,
-                          const nlohmann::json& id);
+  // `field` is for messages.
+  absl::Status AddAdded(absl::string_view field, AddedToken token);
 
   // `vocab` is an object symbols -> id. <|endoftext|> in it becomes special.
   absl::Status AddVocab(absl::string_view field, const nlohmann::json& vocab);
@@ -59,10 +77,12 @@ class VocabularyBuilder {
     std::string name;  // As the file spells it.
     std::string bytes;
     bool is_special = false;
+    bool is_added = false;
   };
 
-  absl::Status AddToken(absl::string_view entry, const nlohmann::json& id,
-                        Token token);
+  absl::Status AddToken(absl::string_view entry, int32_t id, Token token);
+  absl::Status CheckAddedAgain(absl::string_view entry, int32_t id,
+                               const nlohmann::json& again) const;
   absl::Status AddVocabEntry(absl::string_view field, const std::string& name,
                              const nlohmann::json& id);
   absl::Status CheckIdsHaveNoGap(absl::string_view field) const;
@@ -72,16 +92,11 @@ class VocabularyBuilder {
 
   absl::flat_hash_map<int32_t, Token> tokens_;
   absl::flat_hash_map<std::string, int32_t> ids_;  // By name.
+  std::vector<AddedToken> added_;
   std::vector<Merge> merges_;
   absl::flat_hash_set<std::pair<int32_t, int32_t>> merged_;
   absl::flat_hash_set<int32_t> reachable_;  // Bytes and results of merges.
 };
-
-// The vocabulary of vocab.json, merges.txt and added_tokens.json, given their
-// contents. `added_tokens_json` may be empty: there is no such file.
-absl::StatusOr<Vocabulary> ParseVocabularyFiles(
-    absl::string_view vocab_json, absl::string_view merges_txt,
-    absl::string_view added_tokens_json);
 
 }  // namespace alignsae
 

@@ -60,15 +60,14 @@ absl::Status DoTokenize(const CallScope& scope,
                             ParseTokenize(request, scope.parse_env()));
   const Tokenizer& tokenizer = scope.model->tokenizer();
   *response->mutable_info() = InfoOf(scope);
-  int offset = 0;
-  for (int32_t id :
-       tokenizer.Encode(parsed.text, {.parse_special = parsed.parse_special})) {
+  for (const Tokenizer::EncodedToken& encoded : tokenizer.EncodeWithOffsets(
+           parsed.text, {.parse_special = parsed.parse_special,
+                        .special_in = parsed.of_template})) {
     v1::TokenPiece* token = response->add_tokens();
-    token->set_id(id);
-    token->set_piece(std::string(PieceBytes(tokenizer, id)));
-    token->set_byte_offset(offset);
-    token->set_special(tokenizer.IsSpecial(id));
-    offset += static_cast<int>(token->piece().size());
+    token->set_id(encoded.id);
+    token->set_piece(std::string(PieceBytes(tokenizer, encoded.id)));
+    token->set_byte_offset(static_cast<int>(encoded.begin));
+    token->set_special(tokenizer.IsSpecial(encoded.id));
   }
   response->set_text(std::move(parsed.text));
   return InField("text",

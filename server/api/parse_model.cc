@@ -1,6 +1,7 @@
 #include "server/api/parse_model.h"
 
 #include <numeric>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/field_error.h"
@@ -12,8 +13,8 @@ namespace {
 
 constexpr int kMaxDetokenizeIds = 65536;
 
-absl::StatusOr<std::string> QuestionText(absl::string_view question,
-                                         const ParseEnv& env) {
+absl::StatusOr<FilledTemplate> QuestionText(absl::string_view question,
+                                            const ParseEnv& env) {
   ALIGNSAE_RETURN_IF_ERROR(CheckTextBytes(question, env));
   return ApplyTemplate(question, env);
 }
@@ -32,7 +33,10 @@ absl::StatusOr<ParsedText> ParseTokenize(const v1::TokenizeRequest& wire,
       return parsed;
     case v1::TokenizeRequest::kQuestion: {
       ALIGNSAE_ASSIGN_OR_RETURN(
-          parsed.text, InField("question", QuestionText(wire.question(), env)));
+          FilledTemplate prompt,
+          InField("question", QuestionText(wire.question(), env)));
+      parsed.text = std::move(prompt.text);
+      parsed.of_template = std::move(prompt.of_template);
       return parsed;
     }
     case v1::TokenizeRequest::INPUT_NOT_SET:

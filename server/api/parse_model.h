@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "alignsae/v1/model_service.pb.h"
+#include "model/tokenizer/tokenizer.h"
 #include "server/api/parse_env.h"
 
 namespace alignsae {
@@ -16,6 +17,8 @@ namespace alignsae {
 struct ParsedText {
   std::string text;  // Template applied.
   bool parse_special = false;
+  // Parts of the text that the template says.
+  std::vector<Tokenizer::Span> of_template;
 };
 
 absl::StatusOr<ParsedText> ParseTokenize(const v1::TokenizeRequest& wire,

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "model/base/field_error.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
@@ -33,9 +32,9 @@ absl::StatusOr<std::vector<int32_t>> EncodeText(absl::string_view text,
 absl::StatusOr<std::vector<int32_t>> EncodeQuestion(absl::string_view question,
                                                     const ParseEnv& env) {
   ALIGNSAE_RETURN_IF_ERROR(CheckTextBytes(question, env));
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
+  ALIGNSAE_ASSIGN_OR_RETURN(const FilledTemplate prompt,
                             ApplyTemplate(question, env));
-  return env.tokenizer->Encode(text);
+  return env.tokenizer->Encode(prompt.text, {.special_in = prompt.of_template});
 }
 
 absl::StatusOr<std::vector<int32_t>> IdsOf(const v1::Prompt& prompt,
@@ -63,15 +62,15 @@ absl::Status CheckTextBytes(absl::string_view text, const ParseEnv& env) {
                       text.size());
 }
 
-absl::StatusOr<std::string> ApplyTemplate(absl::string_view question,
-                                          const ParseEnv& env) {
+absl::StatusOr<FilledTemplate> ApplyTemplate(absl::string_view question,
+                                             const ParseEnv& env) {
   const std::string& prompt_template = env.catalog->model.prompt_template;
   if (prompt_template.empty()) {
     return FieldStatus({"", "be sent to a model with a prompt template",
                         "one without; send text"},
                        absl::StatusCode::kFailedPrecondition);
   }
-  return absl::StrReplaceAll(prompt_template, {{"{question}", question}});
+  return FillTemplate(prompt_template, question);
 }
 
 absl::StatusOr<std::vector<int32_t>> ParsePrompt(const v1::Prompt& prompt,

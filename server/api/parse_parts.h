@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "alignsae/v1/common.pb.h"
+#include "model/tokenizer/prompt_template.h"
 #include "server/api/parse_env.h"
 
 namespace alignsae {
@@ -22,8 +23,8 @@ namespace alignsae {
 absl::StatusOr<std::vector<int32_t>> ParsePrompt(const v1::Prompt& prompt,
                                                  const ParseEnv& env);
 // The text of a prompt: a question with the template applied.
-absl::StatusOr<std::string> ApplyTemplate(absl::string_view question,
-                                          const ParseEnv& env);
+absl::StatusOr<FilledTemplate> ApplyTemplate(absl::string_view question,
+                                             const ParseEnv& env);
 // Whether a text is as long as one may be.
 absl::Status CheckTextBytes(absl::string_view text, const ParseEnv& env);
 

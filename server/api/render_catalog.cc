@@ -49,6 +49,8 @@ v1::Model RenderModel(const ModelInfo& model) {
   if (!model.eos_token_ids.empty()) {
     wire.set_eos_token_id(model.eos_token_ids.front());
   }
+  wire.mutable_eos_token_ids()->Add(model.eos_token_ids.begin(),
+                                    model.eos_token_ids.end());
   wire.set_prompt_template(model.prompt_template);
   wire.set_dtype(model.weight_type);
   wire.set_bundle_sha256(model.bundle_sha256);

@@ -423,12 +423,5 @@ TEST(ManifestTest, NamesTheFieldWhereACheckpointSaysOtherwise) {
           "concepts[1].threshold: must be -2.0 as in bundle.json, got 0.0");
 }
 
-TEST(ManifestTest, PutsTheQuestionIntoTheTemplate) {
-  EXPECT_EQ(ApplyPromptTemplate("Q: {question}\nA:", "Who?"), "Q: Who?\nA:");
-  // A question is text: what looks like a template in it stays.
-  EXPECT_EQ(ApplyPromptTemplate("<{question}>", "{question}"), "<{question}>");
-  EXPECT_EQ(ApplyPromptTemplate("{question}", ""), "");
-}
-
 }  // namespace
 }  // namespace alignsae

@@ -325,6 +325,13 @@ TEST_F(Gpt2WeightsIoTest, SaysThatTheFileIsCutShort) {
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr(Path())));
 }
 
+TEST_F(Gpt2WeightsIoTest, IgnoresTheSecondHeadOfADoubleHeadModel) {
+  TensorMap tensors = Tensors();
+  tensors["multiple_choice_head.summary.weight"] = at::ones({1, 8});
+  tensors["multiple_choice_head.summary.bias"] = at::ones({1});
+  ExpectLoads(tensors);
+}
+
 // The tensors in two files, with the index that transformers writes.
 TEST_F(Gpt2WeightsIoTest, LoadsShardsAndNamesTheFileOfABadTensor) {
   TensorMap first, second = Tensors();

@@ -50,6 +50,7 @@ TEST_F(ServicesTest, GetModelTellsTheCatalogAndTheLimits) {
   EXPECT_EQ(response.info().checkpoint(), "main");
   EXPECT_EQ(response.bundle(), "small bundle");
   EXPECT_EQ(response.model().eos_token_id(), 259);
+  EXPECT_THAT(response.model().eos_token_ids(), testing::ElementsAre(259));
   ASSERT_EQ(response.checkpoints_size(), 2);
   EXPECT_EQ(response.checkpoints(1).recommended_mode(),
             v1::INTERVENTION_MODE_SWAP);

@@ -44,6 +44,28 @@ def python(*packages):
     return place / "bin/python"
 
 
+def huggingface():
+    """Two Pythons: the newest transformers and sae-lens, and transformers 4.30 with the
+    torch of the first (several GB, so it is there once and is kept)."""
+    ask = [shutil.which("python3"), "-m", "pip", "download", "--quiet", "--no-deps", "--dest",
+           PLACE / "asked", "six"]
+    places = []
+    for name, packages in (("huggingface", ["transformers", "sae-lens"]),
+                           ("transformers-4.30", ["transformers==4.30.2", "numpy<2"])):
+        place = PLACE / name
+        if not (place / "ready").exists():
+            _install([["/usr/bin/python3", "-m", "venv", place],
+                      [place / "bin/pip", "install", "--quiet", *packages]], ask)
+            (place / "ready").touch()
+        places.append(place)
+    libraries = next((places[0] / "lib").glob("python3*/site-packages"))
+    own = next((places[1] / "lib").glob("python3*/site-packages"))
+    (own / "torch_of_huggingface.pth").write_text(f"{libraries}\n")
+    for place in places:
+        _run([place / "bin/pip", "list"])
+    return tuple(place / "bin/python" for place in places)
+
+
 def go(module, name):
     """The program `name` of the Go package `module`."""
     _need("go")

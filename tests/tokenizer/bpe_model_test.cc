@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "model/base/counter_rng.h"
 #include "model/tokenizer/bpe_trainer.h"
+#include "model/tokenizer/load.h"
 #include "tests/support/status_matchers.h"
 #include "tests/tokenizer/byte_vocabulary.h"
 

@@ -15,6 +15,7 @@
 namespace alignsae {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
@@ -64,7 +65,8 @@ TEST_F(LoadTest, ReadsAddedTokensBesideThem) {
   WriteVocabularyFiles();
   Write("added_tokens.json", R"({"<pad>":260})");
   ASSERT_OK_AND_ASSIGN(const Tokenizer tokenizer, Load());
-  EXPECT_TRUE(tokenizer.IsSpecial(260));
+  EXPECT_FALSE(tokenizer.IsSpecial(260));
+  EXPECT_THAT(tokenizer.Encode("<pad>"), ElementsAre(260));
 }
 
 TEST_F(LoadTest, ReadsTokenizerJsonAlone) {
@@ -191,24 +193,90 @@ TEST_F(LoadTest, ReadsTheConfigThatTransformersWrites) {
   EXPECT_OK(Load());
 }
 
-TEST_F(LoadTest, RefusesAddedTokensThatTheOtherFilesLack) {
+// A name makes a token special, in whichever file and form it stands.
+TEST_F(LoadTest, TokensThatHaveAPartAreSpecial) {
   WriteVocabularyFiles();
-  for (const auto& [entry, got] : std::vector<std::pair<Json, std::string>>{
-           {{{"260", {{"content", "<e_1>"}}}}, "\"260\": \"<e_1>\""},
-           {{{"259", {{"content", "<e_1>"}}}}, "\"259\": \"<e_1>\""},
-           {{{"65", {{"content", SmallVocab().begin().key()}}}}, "\"65\""},
-           {{{"-1", {{"content", "<|endoftext|>"}}}}, "\"-1\""},
-           {{{"259", 7}}, "\"259\": 7"}}) {
-    Write("tokenizer_config.json",
-          Json({{"added_tokens_decoder", entry}}).dump());
-    EXPECT_THAT(
-        Load(),
-        StatusIs(absl::StatusCode::kInvalidArgument,
-                 HasSubstr("tokenizer_config.json: added_tokens_decoder: must "
-                           "list added tokens of the vocabulary's files only, "
-                           "got " +
-                           got)));
+  Write("added_tokens.json", R"({"<pad>":260,"<e_1>":261})");
+  for (const auto& [file, text] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"tokenizer_config.json", R"({"pad_token":"<pad>"})"},
+           {"special_tokens_map.json", R"({"pad_token":"<pad>"})"},
+           {"special_tokens_map.json",
+            R"({"additional_special_tokens":["<pad>"]})"},
+           {"tokenizer_config.json",
+            R"({"extra_special_tokens":{"a":"<pad>"}})"},
+           {"tokenizer_config.json",
+            R"({"pad_token":{"__type":"AddedToken","content":"<pad>"}})"},
+           {"tokenizer_config.json",
+            R"({"added_tokens_decoder":{"260":{"content":"<pad>",
+                "special":true},"261":{"content":"<e_1>"}}})"}}) {
+    Write(file, text);
+    ASSERT_OK_AND_ASSIGN(const Tokenizer tokenizer, Load());
+    EXPECT_TRUE(tokenizer.IsSpecial(260)) << text;
+    EXPECT_FALSE(tokenizer.IsSpecial(261)) << text;
+    EXPECT_EQ(tokenizer.Encode("<pad>").size(), 5u) << text;
+    EXPECT_THAT(tokenizer.Encode("<e_1>"), ElementsAre(261)) << text;
+    std::filesystem::remove(directory_ + "/" + file);
   }
+}
+
+TEST_F(LoadTest, TakesTokensAndTheirSwitchesFromTheDecoderAlone) {
+  WriteVocabularyFiles();
+  Write("tokenizer_config.json", R"({"added_tokens_decoder": {
+    "259": {"content": "<|endoftext|>", "special": true},
+    "260": {"content": "<e_1>", "lstrip": true}}})");
+  ASSERT_OK_AND_ASSIGN(const Tokenizer files, Load());
+  EXPECT_THAT(files.Encode("<e_1>  <e_1>"), ElementsAre(260, 260));
+
+  std::filesystem::remove(directory_ + "/vocab.json");
+  Json json = SmallTokenizerJson();
+  json["added_tokens"] = Json::array();
+  Write("tokenizer.json", json.dump());
+  ASSERT_OK_AND_ASSIGN(const Tokenizer from_json, Load());
+  EXPECT_THAT(from_json.Encode("<e_1>  <e_1>"), ElementsAre(260, 260));
+}
+
+TEST_F(LoadTest, RefusesFilesThatContradictEachOtherAboutAddedTokens) {
+  WriteVocabularyFiles();
+  Write("added_tokens.json", R"({"<pad>":260})");
+  for (const auto& [config, rule] :
+       std::vector<std::pair<std::string, std::string>>{
+           {R"({"added_tokens_decoder":{"261":{"content":"<e_1>"},
+               "263":{"content":"<e_2>"}}})",
+            "vocab.json: must have the ids 0 to 262 for its 263 tokens"},
+           {R"({"added_tokens_decoder":{"261":{"content":"<pad>"}}})",
+            "must have \"<pad>\" as the vocabulary's files have it (id 260, "
+            "normalized), got id 261, normalized"},
+           {R"({"added_tokens_decoder":{"65":{"content":"<e_1>"}}})",
+            "must have an id of its own, got 65"},
+           {R"({"added_tokens_decoder":{"-1":{"content":"<e_1>"}}})",
+            "added_tokens_decoder[\"-1\"]: must be under an id in [0, "},
+           {R"({"added_tokens_decoder":{"261":7}})",
+            "added_tokens_decoder[\"261\"]: must be an object, got 7"},
+           {R"({"added_tokens_decoder":[]})",
+            "added_tokens_decoder: must be an object, got []"},
+           {R"({"added_tokens_decoder":{"261":{"content":"<e>","lstrip":1}}})",
+            "added_tokens_decoder[\"261\"].lstrip: must be true or false"},
+           {R"({"mask_token":"[MASK]"})",
+            "tokenizer_config.json: mask_token: must be a token that one of "
+            "the files gives an id, got \"[MASK]\""},
+           {R"({"pad_token":"th"})", "must not make a special token, got"},
+           {R"({"pad_token":"t"})",
+            "must not be a special token, got the token of byte 116"},
+       }) {
+    Write("tokenizer_config.json", config);
+    EXPECT_THAT(Load(),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(rule)))
+        << config;
+  }
+  Write("tokenizer_config.json", R"({"added_tokens_decoder":{
+    "259":{"content":"<|endoftext|>","special":true},
+    "260":{"content":"<pad>","special":true}}})");
+  Json json = SmallTokenizerJson();
+  Write("tokenizer.json", json.dump());
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
+                               HasSubstr("must have \"<pad>\" as the "
+                                         "vocabulary's files have it")));
 }
 
 }  // namespace

@@ -125,13 +125,6 @@ TEST(TokenizerTest, ParsesTheLeftmostAndLongestSpecialToken) {
   EXPECT_THAT(tokenizer.Encode("", special), IsEmpty());
 }
 
-TEST(TokenizerTest, KeepsTheTokenOfAByteBesideAnAddedTokenOfThatByte) {
-  const Tokenizer tokenizer = SmallTokenizer(R"({"\n":260})");
-  EXPECT_THAT(tokenizer.Encode("\n"), ElementsAre(ByteId('\n')));
-  EXPECT_THAT(tokenizer.Encode("\n", {.parse_special = true}),
-              ElementsAre(260));
-}
-
 TEST(TokenizerTest, CutsPiecesOnEitherSideOfASpecialTokenApart) {
   const Tokenizer tokenizer = SmallTokenizer();
   // The blank before it ends a text of its own: nothing is left to a word.

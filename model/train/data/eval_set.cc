@@ -11,7 +11,7 @@
 #include "model/base/json.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
-#include "model/bundle/manifest.h"
+#include "model/tokenizer/prompt_template.h"
 
 namespace alignsae {
 namespace {
@@ -208,11 +208,12 @@ std::vector<EvalPrompt> MakePrompts(const EvalSet& set,
       if (wording.split != split) continue;
       const std::string question = absl::StrReplaceAll(
           wording.pattern, {{kNameMark, set.people[person].name}});
+      const FilledTemplate prompt = FillTemplate(set.prompt_template, question);
       prompts.push_back({.person = person,
                          .relation = wording.relation,
                          .wording = wording.wording,
-                         .tokens = tokenizer.Encode(ApplyPromptTemplate(
-                             set.prompt_template, question))});
+                         .tokens = tokenizer.Encode(
+                             prompt.text, {.special_in = prompt.of_template})});
     }
   }
   return prompts;

@@ -1,0 +1,154 @@
+"""Writes small GPT-2s with the transformers at hand, and what it computes with them.
+
+    python huggingface_models.py OUT
+
+Runs in an environment of huggingface_test.py, in a new version of transformers as in
+4.30. Each directory of OUT is what save_pretrained writes, and expected.json beside
+them has for each: the ids of texts, and the ids and log probabilities of a greedy
+continuation, computed in float32 from the directory as it was read back.
+"""
+import itertools
+import json
+import os
+import pathlib
+import sys
+
+import torch
+import transformers
+from transformers import (AddedToken, GPT2Config, GPT2DoubleHeadsModel,
+                          GPT2LMHeadModel, GPT2Model, GPT2TokenizerFast)
+
+NEW_TOKENS = 32
+CONTEXT = 96
+MERGES = ["t h", "th e", "Ġ the", "i n", "Ġ a", "o n", "r e", "Ġ c", "Ġc i", "Ġci t", "Ġcit y"]
+TEXTS = ["the city", "  in the\n\ncity, don't", "naïve 日本 😀 the", "a<e_1> the<mask>  city <e_1>x",
+         "<|endoftext|>the <pad> end", "x<e_1>the\tword_<w>w <w>, <w>"]
+DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16, "mixed": None}
+MODELS = ["head", "base", "untied", "resized", "padded", "double", "sharded"]
+TOKENIZERS = ["files", "json", "slow", "truncation", "added", "chat"]
+ACTIVATIONS = ["gelu_new", "gelu_fast", "silu", "swish", "tanh", "gelu_python", "gelu", "relu"]
+
+
+def symbols():
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    rest = [byte for byte in range(256) if byte not in printable]
+    return [chr(byte) for byte in printable] + [chr(256 + i) for i in range(len(rest))]
+
+
+def write_vocabulary(directory):
+    tokens = symbols() + [merge.replace(" ", "") for merge in MERGES] + ["<|endoftext|>"]
+    directory.mkdir(parents=True, exist_ok=True)
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    (directory / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
+    (directory / "merges.txt").write_text("#version: 0.2\n" + "\n".join(MERGES) + "\n",
+                                          encoding="utf-8")
+
+
+def save_tokenizer(kind, directory):
+    """Writes the tokenizer of `kind` and gives what transformers reads back."""
+    write_vocabulary(directory)
+    if kind != "files":
+        made = GPT2TokenizerFast.from_pretrained(directory)
+        if kind == "slow" and hasattr(transformers, "GPT2Tokenizer"):
+            made = transformers.GPT2Tokenizer.from_pretrained(directory)
+            made.add_tokens(["<e_1>"])
+        if kind == "truncation":
+            made.add_special_tokens({"pad_token": "<pad>"})
+            made("the city", truncation=True, max_length=8, padding="max_length")
+        if kind == "added":
+            made.add_tokens([AddedToken("<e_1>", lstrip=True, rstrip=True),
+                             AddedToken("<w>", single_word=True)])
+            made.add_special_tokens({"mask_token": AddedToken("<mask>", lstrip=True),
+                                     "pad_token": "<pad>"})
+        if kind == "chat":
+            made.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+        for name in ("vocab.json", "merges.txt"):
+            (directory / name).unlink()
+        made.save_pretrained(directory)
+    return GPT2TokenizerFast.from_pretrained(directory)
+
+
+def draw(model, seed):
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            if ".ln_" in name and name.endswith("weight"):
+                parameter.copy_(1 + 0.2 * noise)
+            elif parameter.dim() == 1:
+                parameter.copy_(0.1 * noise)
+            elif "wpe" in name:
+                parameter.copy_(1.5 * noise)
+            elif "wte" in name or "lm_head" in name:
+                parameter.copy_(0.6 * noise)
+            else:
+                parameter.copy_(noise * 1.6 / parameter.shape[0] ** 0.5)
+
+
+def save_model(kind, dtype, tokens, seed, directory):
+    padded = -(-tokens // 64) * 64
+    size = {"resized": len(symbols()) + len(MERGES) + 1, "padded": padded}.get(kind, tokens)
+    config = GPT2Config(n_layer=2, n_head=3, n_embd=24, n_positions=CONTEXT, vocab_size=size,
+                        tie_word_embeddings=kind != "untied", bos_token_id=None,
+                        eos_token_id=None, activation_function=ACTIVATIONS[seed % len(ACTIVATIONS)])
+    cls = {"base": GPT2Model, "double": GPT2DoubleHeadsModel}.get(kind, GPT2LMHeadModel)
+    model = cls(config)
+    if kind == "resized":
+        model.resize_token_embeddings(tokens)
+    draw(model, seed)
+    if DTYPES[dtype] is not None:
+        model.to(DTYPES[dtype])
+    else:  # Layer norms stay in float32.
+        for name, parameter in model.named_parameters():
+            if parameter.dim() > 1:
+                parameter.data = parameter.data.to(torch.bfloat16)
+    options = {"max_shard_size": "24KB"} if kind == "sharded" else {}
+    model.save_pretrained(directory, safe_serialization=True, **options)
+
+
+def greedy(model, ids):
+    ids, out = list(ids), []
+    for _ in range(NEW_TOKENS):
+        logprobs = model(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
+        best = logprobs.topk(2)
+        ids.append(int(best.indices[0]))
+        out.append({"id": ids[-1], "logprob": best.values[0].item(),
+                    "lead": (best.values[0] - best.values[1]).item()})
+    return out
+
+
+def encodings(tokenizer, text):
+    """Ids with special tokens as tokens and, where this version can, as text."""
+    parsed = tokenizer(text, add_special_tokens=False)["input_ids"]
+    plain, backend = None, tokenizer.backend_tokenizer
+    if hasattr(backend, "encode_special_tokens"):
+        backend.encode_special_tokens = True
+        plain = backend.encode(text, add_special_tokens=False).ids
+        backend.encode_special_tokens = False
+    return {"text": text, "parsed": parsed, "plain": plain}
+
+
+def main():
+    out = pathlib.Path(sys.argv[1])
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(1)
+    expected = {}
+    for seed, (kind, dtype) in enumerate(itertools.product(MODELS, DTYPES)):
+        vocabulary = TOKENIZERS[seed % len(TOKENIZERS)]
+        name = f"{kind}-{dtype}-{vocabulary}"
+        tokenizer = save_tokenizer(vocabulary, out / name)
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
+        save_model(kind, dtype, len(tokenizer), seed, out / name)
+        model = GPT2LMHeadModel.from_pretrained(out / name, torch_dtype=torch.float32).eval()
+        ids = tokenizer("the city in")["input_ids"]
+        expected[name] = {"prompt": ids, "greedy": greedy(model, ids),
+                          "encodings": [encodings(tokenizer, text) for text in TEXTS]}
+    (out / "expected.json").write_text(json.dumps(
+        {"transformers": transformers.__version__, "torch": torch.__version__,
+         "models": expected}))
+
+
+if __name__ == "__main__":
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    main()
