@@ -48,9 +48,9 @@ Gpt2Weights InitGpt2Weights(const Gpt2Config& config, uint64_t seed);
 
 // Reads <directory>/model.safetensors or its shards. Names with and without
 // "transformer."; mask buffers (attn.bias, attn.masked_bias) and the head of
-// GPT2DoubleHeadsModel are ignored; F16 and BF16 become F32. Errors (each names the tensor): a missing, extra or
-// mis-shaped tensor, a non-finite weight; for the files, those of
-// weight_files.h.
+// GPT2DoubleHeadsModel are ignored; F16 and BF16 become F32. Errors (each names
+// the tensor): a missing, extra or mis-shaped tensor, a non-finite weight; for
+// the files, those of weight_files.h.
 absl::StatusOr<Gpt2Weights> LoadGpt2Weights(const std::string& directory,
                                             const Gpt2Config& config);
 
