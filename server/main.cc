@@ -1,6 +1,7 @@
 // alignsae-server: wires the parts together and lives from start to drain.
 
 #include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -27,6 +28,7 @@
 #include "server/metrics/metrics.h"
 #include "server/process/lanes.h"
 #include "server/process/log.h"
+#include "server/process/memory_trimmer.h"
 #include "server/process/process.h"
 #include "server/registry/engine_loader.h"
 #include "server/registry/model_registry.h"
@@ -37,6 +39,10 @@ namespace {
 // Calls that are left when the drain is over are cancelled; this is for their
 // last messages.
 constexpr absl::Duration kLastMessages = absl::Seconds(1);
+// From the end of the drain to the end of the process, at most.
+constexpr absl::Duration kToStop = absl::Seconds(5);
+// The log's last lines are lost when nobody has read them by then.
+constexpr absl::Duration kLastLines = absl::Seconds(1);
 
 const std::vector<std::string> kApiServices = {"alignsae.v1.ConceptService",
                                                "alignsae.v1.SteeringService",
@@ -67,12 +73,21 @@ SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
 struct Parts {
   explicit Parts(const ServerConfig& config)
       : metrics(RpcMethods(), kServerVersion),
+        memory(int64_t{config.call_memory_mib} << 20),
         models({SchedulerOptionsOf(config), &clock, &metrics}),
-        env{&models, &lanes, &metrics, &clock, &open_calls, config},
+        env{&models, &lanes, &metrics, &clock, &memory, &open_calls, config},
         concepts(&env),
         steering(&env),
         model_service(&env),
-        health(kApiServices) {}
+        health(kApiServices) {
+    metrics.SetProbes(
+        {[this] { return memory.requests.used() + memory.answers.used(); },
+         &LogLinesDropped});
+    memory.answers.OnReturn([this] {
+      lanes.interactive.Wake();
+      lanes.background.Wake();
+    });
+  }
   ~Parts() { Stop(); }
 
   absl::Status OpenPorts() {
@@ -94,7 +109,11 @@ struct Parts {
   // the lanes stop, and every task, late ones too, before the model goes.
   void Stop() {
     models.EndAll();
-    if (grpc != nullptr) grpc->Shutdown(kLastMessages);
+    const absl::Time told_by = absl::Now() + kLastMessages;
+    while (open_calls > 0 && absl::Now() < told_by) {
+      absl::SleepFor(absl::Milliseconds(2));
+    }
+    if (grpc != nullptr) grpc->Shutdown(absl::ZeroDuration());
     lanes.Stop();
     models.Stop();
   }
@@ -102,6 +121,7 @@ struct Parts {
   RealClock clock;
   Metrics metrics;
   std::atomic<int> open_calls{0};
+  CallMemory memory;
   ModelRegistry models;
   Lanes lanes;
   const RpcEnv env;
@@ -152,12 +172,16 @@ absl::Status Serve(const ServerConfig& config) {
       EngineLoader(EngineSetupOf(config), config.max_prompt_tokens_per_step)));
   parts.health.SetReady(true);
   LogReady(parts, absl::Now() - started);
+  const MemoryTrimmer trimmer;
 
   signals.set_exit_at_once(false);
+  signals.set_patience(absl::Seconds(config.lame_duck_seconds) +
+                       absl::Seconds(config.drain_seconds) + kToStop);
   signals.Wait();
   const bool drained = Drain(parts);
   parts.Stop();
   LogLine(LogLevel::kInfo, "stopped").Add("drained", drained ? "yes" : "no");
+  FlushLog(kLastLines);
   return absl::OkStatus();
 }
 

@@ -1,7 +1,7 @@
 #include "server/api/call.h"
 
 #include <algorithm>
-#include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +17,18 @@ namespace alignsae {
 namespace {
 
 constexpr absl::Duration kDeadlineSlack = absl::Milliseconds(50);
+constexpr absl::Duration kRetryMemory = absl::Milliseconds(500);
+
+absl::Status MemoryTaken(const RpcEnv& env, absl::string_view what) {
+  env.metrics->CountRejected(Rejection::kMemory);
+  return WithRetryAfter(
+      WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                     "server: must hold ", what,
+                     " within --call-memory-mib, and calls that are not done "
+                     "hold too much; ask again, or for less")),
+                 kReasonMemory),
+      kRetryMemory);
+}
 
 }  // namespace
 
@@ -25,13 +37,12 @@ Call::Call(const RpcEnv* env, absl::string_view method, const Caller& caller)
       method_(method),
       start_(env->clock->Now()),
       request_id_(CheckedId(kRequestIdKey, caller.request_id)),
-      client_(CheckedId(kClientIdKey, caller.client)),
+      owner_{caller.host, CheckedId(kClientIdKey, caller.client)},
       deadline_(std::min(
           caller.deadline,
           start_ + absl::Seconds(env->config.limits.max_deadline_seconds))) {
   ++*env_->open_calls;
   env_->metrics->RpcStarted(method_);
-  if (client_.empty()) client_ = caller.host;
   if (request_id_.empty()) request_id_ = RandomId();
 }
 
@@ -82,6 +93,34 @@ absl::Status Call::WhyStop() const {
   return cancelled() ? CancelledByClient() : absl::OkStatus();
 }
 
+bool Call::TryHold(int64_t bytes) {
+  std::optional<MemoryBudget::Share> share =
+      env_->memory->answers.TryTake(owner_, bytes);
+  if (!share.has_value()) return false;
+  MutexLock lock(&mutex_);
+  held_.push_back(*std::move(share));
+  return true;
+}
+
+absl::Status Call::Hold(int64_t bytes) {
+  return TryHold(bytes) ? absl::OkStatus() : MemoryTaken(*env_, "this answer");
+}
+
+void Call::HoldOnly(int64_t bytes) {
+  MutexLock lock(&mutex_);
+  for (MemoryBudget::Share& share : held_) {
+    share.ShrinkTo(bytes);
+    bytes -= share.bytes();
+  }
+}
+
+absl::StatusOr<MemoryBudget::Share> Call::HoldRequest(int64_t bytes) {
+  std::optional<MemoryBudget::Share> share =
+      env_->memory->requests.TryTake(owner_, bytes);
+  if (!share.has_value()) return MemoryTaken(*env_, "this request");
+  return *std::move(share);
+}
+
 WireStatus Call::End(const absl::Status& ended) {
   {
     MutexLock lock(&mutex_);
@@ -97,23 +136,17 @@ WireStatus Call::End(const absl::Status& ended) {
   const absl::Duration took = env_->clock->Now() - start_;
   const std::string code = absl::StatusCodeToString(wire.code);
   env_->metrics->RpcFinished(method_, code, took);
-  auto line = std::make_shared<LogLine>(
-      wire.internal_id.empty() ? LogLevel::kInfo : LogLevel::kError, "rpc");
-  line->Add("method", method_)
+  LogLine line(wire.internal_id.empty() ? LogLevel::kInfo : LogLevel::kError,
+               "rpc");
+  line.Add("method", method_)
       .Add("request_id", request_id_)
       .Add("code", code)
       .Add("duration_ms", absl::ToDoubleMilliseconds(took))
       .Add("prompt_tokens", prompt_tokens_)
       .Add("generated_tokens", generated_tokens_);
-  if (!status.ok()) line->Add("reason", ReasonOf(status));
+  if (!status.ok()) line.Add("reason", ReasonOf(status));
   if (!wire.internal_id.empty()) {
-    line->Add("error_id", wire.internal_id).Add("error", status.ToString());
-  }
-  // Written by the lane: the caller may hold a lock, or be a transport's
-  // thread.
-  if (!line->text().empty()) {
-    env_->lanes->interactive.Schedule(
-        [line = std::move(line)]() mutable { line.reset(); });
+    line.Add("error_id", wire.internal_id).Add("error", status.ToString());
   }
   return wire;
 }

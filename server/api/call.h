@@ -6,23 +6,32 @@
 // what End gives. Shared by the transport and the work that is under way: it is
 // gone with the last of them, and counts in RpcEnv::open_calls until then.
 //
-// Threads: Cancel, cancelled, OnCancel and WhyStop from any; the rest by
-// whoever works on the call, one at a time. Nothing blocks.
+// A call holds memory of RpcEnv's budgets: for its request while it waits for a
+// lane, and for its answer from before it is made until the transport has let
+// go of the call.
+//
+// Threads: Cancel, cancelled, OnCancel, WhyStop and TryHold from any; the rest
+// by whoever works on the call, one at a time. Nothing blocks.
 // Not for: the request and the answer, which are the RPC's function's.
 
 #ifndef ALIGNSAE_SERVER_API_CALL_H_
 #define ALIGNSAE_SERVER_API_CALL_H_
 
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "model/base/mutex.h"
 #include "server/api/rpc_env.h"
 #include "server/api/status.h"
+#include "server/process/memory_budget.h"
+#include "server/process/owner.h"
 
 namespace alignsae {
 
@@ -50,8 +59,8 @@ class Call {
   // kMaxRequestIdBytes bytes of printable ASCII.
   const absl::Status& status() const { return status_; }
   const std::string& request_id() const { return request_id_; }
-  // Who calls, for taking turns.
-  const std::string& client() const { return client_; }
+  // Who calls, for taking turns: the host, and the name that it gave or none.
+  const Owner& owner() const { return owner_; }
   // The client's deadline, at most max_deadline_seconds from the start.
   absl::Time deadline() const { return deadline_; }
   const RpcEnv& env() const { return *env_; }
@@ -66,14 +75,23 @@ class Call {
   // OK while somebody waits for the answer: DEADLINE_EXCEEDED, CANCELLED.
   absl::Status WhyStop() const;
 
+  // Takes `bytes` more of the budget for answers. False: there is no room now.
+  bool TryHold(int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same, or RESOURCE_EXHAUSTED, reason MEMORY, which is counted.
+  absl::Status Hold(int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The answer is made and takes `bytes`: the rest is given back.
+  void HoldOnly(int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // `bytes` of the budget for requests, until it is let go of.
+  absl::StatusOr<MemoryBudget::Share> HoldRequest(int64_t bytes);
+
   // For the log line.
   void AddTokens(int prompt, int generated) {
     prompt_tokens_ += prompt;
     generated_tokens_ += generated;
   }
 
-  // Counts the end, hands the log line to the interactive lane and gives what
-  // to tell the client. Once; under a lock too.
+  // Counts the end, hands its line to the log and gives what to tell the
+  // client. Once; under a lock too.
   WireStatus End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -85,7 +103,7 @@ class Call {
   const absl::Time start_;
   absl::Status status_;  // Before the ids: their check writes it.
   std::string request_id_;
-  std::string client_;
+  Owner owner_;
   absl::Time deadline_;
   int prompt_tokens_ = 0;
   int generated_tokens_ = 0;
@@ -93,6 +111,7 @@ class Call {
   mutable Mutex mutex_;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   std::function<void()> stop_ ABSL_GUARDED_BY(mutex_);
+  std::vector<MemoryBudget::Share> held_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace alignsae

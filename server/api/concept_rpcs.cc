@@ -1,10 +1,12 @@
 #include "server/api/concept_rpcs.h"
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "model/base/status_macros.h"
+#include "server/api/held_bytes.h"
 #include "server/api/parse_readout.h"
 #include "server/api/render_answer.h"
 #include "server/registry/token_text.h"
@@ -58,7 +60,8 @@ void ReadConcepts(std::shared_ptr<Call> call,
                   v1::ReadConceptsResponse* response, Done done) {
   RunOnModel(
       std::move(call),
-      {[=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
+      {static_cast<int64_t>(request->ByteSizeLong()),
+       [=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
          ALIGNSAE_ASSIGN_OR_RETURN(
              ParsedReadout parsed,
              ParseReadConcepts(*request, scope.parse_env()));
@@ -82,10 +85,15 @@ void InspectSlots(std::shared_ptr<Call> call,
                   v1::InspectSlotsResponse* response, Done done) {
   RunOnModel(
       std::move(call),
-      {[=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
+      {static_cast<int64_t>(request->ByteSizeLong()),
+       [=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
          ALIGNSAE_ASSIGN_OR_RETURN(
              ParsedReadout parsed,
              ParseInspectSlots(*request, scope.parse_env()));
+         const std::vector<int>& positions =
+             parsed.spec.sequences[0].observations[0].positions;
+         ALIGNSAE_RETURN_IF_ERROR(scope.call->Hold(HeldFeatureBytes(
+             static_cast<int64_t>(positions.size()), parsed.top_k)));
          RenderAskedInspection(scope, parsed, response);
          return std::move(parsed.spec);
        },

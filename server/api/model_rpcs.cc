@@ -1,5 +1,7 @@
 #include "server/api/model_rpcs.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,6 +10,7 @@
 #include "absl/status/status.h"
 #include "model/base/field_error.h"
 #include "model/base/status_macros.h"
+#include "server/api/held_bytes.h"
 #include "server/api/parse_model.h"
 #include "server/api/render_catalog.h"
 #include "server/api/reply_size.h"
@@ -29,6 +32,8 @@ v1::AnswerInfo InfoOf(const CallScope& scope) {
 absl::Status DoGetModel(const CallScope& scope,
                         v1::GetModelResponse* response) {
   const Catalog& catalog = scope.model->catalog();
+  ALIGNSAE_RETURN_IF_ERROR(
+      scope.call->Hold(HeldCatalogBytes(catalog, {}, false)));
   *response->mutable_info() = InfoOf(scope);
   *response->mutable_model() = RenderModel(catalog.model);
   for (const CheckpointInfo& checkpoint : catalog.checkpoints) {
@@ -45,10 +50,13 @@ absl::Status DoListConcepts(const CallScope& scope,
                             v1::ListConceptsResponse* response) {
   ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<int> checkpoints,
                             ParseListConcepts(request, scope.parse_env()));
+  ALIGNSAE_RETURN_IF_ERROR(scope.call->Hold(HeldCatalogBytes(
+      scope.model->catalog(), checkpoints, request.include_evaluation())));
   *response->mutable_info() = InfoOf(scope);
   for (int checkpoint : checkpoints) {
     *response->add_checkpoints() =
-        RenderConcepts(scope.model->catalog().checkpoints[checkpoint]);
+        RenderConcepts(scope.model->catalog().checkpoints[checkpoint],
+                       request.include_evaluation());
   }
   return absl::OkStatus();
 }
@@ -69,6 +77,7 @@ absl::Status DoTokenize(const CallScope& scope,
     token->set_byte_offset(static_cast<int>(encoded.begin));
     token->set_special(tokenizer.IsSpecial(encoded.id));
   }
+  scope.call->HoldOnly(HeldTokenizeBytes(response->tokens_size(), offset));
   response->set_text(std::move(parsed.text));
   return InField("text",
                  CheckReplyBytes(static_cast<int64_t>(response->ByteSizeLong()),
@@ -80,7 +89,14 @@ absl::Status DoDetokenize(const CallScope& scope,
                           v1::DetokenizeResponse* response) {
   ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
                             ParseDetokenize(request, scope.parse_env()));
+  size_t total = 0;
+  for (int32_t id : ids) {
+    total += PieceBytes(scope.model->tokenizer(), id).size();
+  }
+  ALIGNSAE_RETURN_IF_ERROR(
+      scope.call->Hold(HeldDetokenizeBytes(static_cast<int64_t>(total))));
   std::string bytes;
+  bytes.reserve(total);
   for (int32_t id : ids) {
     const absl::string_view piece = PieceBytes(scope.model->tokenizer(), id);
     bytes.append(piece.data(), piece.size());
@@ -97,42 +113,47 @@ absl::Status DoDetokenize(const CallScope& scope,
 
 void GetModel(std::shared_ptr<Call> call, const v1::GetModelRequest*,
               v1::GetModelResponse* response, Done done) {
-  RunInteractive(
-      std::move(call),
-      [=](const CallScope& scope) { return DoGetModel(scope, response); },
-      std::move(done));
+  RunDirect(std::move(call), {[=](const CallScope& scope) {
+              return DoGetModel(scope, response);
+            }},
+            std::move(done));
 }
 
 void ListConcepts(std::shared_ptr<Call> call,
                   const v1::ListConceptsRequest* request,
                   v1::ListConceptsResponse* response, Done done) {
-  RunInteractive(
-      std::move(call),
-      [=](const CallScope& scope) {
-        return DoListConcepts(scope, *request, response);
-      },
-      std::move(done));
+  RunDirect(std::move(call),
+            {[=](const CallScope& scope) {
+               return DoListConcepts(scope, *request, response);
+             },
+             static_cast<int64_t>(request->ByteSizeLong())},
+            std::move(done));
 }
 
 void Tokenize(std::shared_ptr<Call> call, const v1::TokenizeRequest* request,
               v1::TokenizeResponse* response, Done done) {
-  RunInteractive(
-      std::move(call),
-      [=](const CallScope& scope) {
-        return DoTokenize(scope, *request, response);
-      },
-      std::move(done));
+  const auto bytes = static_cast<int64_t>(request->ByteSizeLong());
+  // What is longer is refused before anything is made of it.
+  const int64_t text =
+      std::min<int64_t>(bytes, call->env().config.limits.max_prompt_bytes);
+  RunDirect(std::move(call),
+            {[=](const CallScope& scope) {
+               return DoTokenize(scope, *request, response);
+             },
+             bytes, HeldTokenizeBytes(text, text)},
+            std::move(done));
 }
 
 void Detokenize(std::shared_ptr<Call> call,
                 const v1::DetokenizeRequest* request,
                 v1::DetokenizeResponse* response, Done done) {
-  RunInteractive(
-      std::move(call),
-      [=](const CallScope& scope) {
-        return DoDetokenize(scope, *request, response);
-      },
-      std::move(done));
+  RunDirect(std::move(call),
+            {[=](const CallScope& scope) {
+               return DoDetokenize(scope, *request, response);
+             },
+             // A packed id is a byte or more on the wire and four here.
+             int64_t{4} * request->token_ids_size()},
+            std::move(done));
 }
 
 }  // namespace alignsae

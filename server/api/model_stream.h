@@ -33,6 +33,7 @@
 #include "model/base/status_payload.h"
 #include "model/scheduler/event_queue.h"
 #include "server/api/call.h"
+#include "server/api/held_bytes.h"
 #include "server/api/unary_call.h"
 
 namespace alignsae {
@@ -63,7 +64,8 @@ class ModelStream : public std::enable_shared_from_this<ModelStream<Response>> {
   // Once, by the transport.
   void Begin() ABSL_LOCKS_EXCLUDED(mutex_) {
     if (!call_->env().lanes->interactive.TrySchedule(
-            [stream = this->shared_from_this()] { stream->Run(); })) {
+            {call_->owner(),
+             [stream = this->shared_from_this()] { stream->Run(); }})) {
       MutexLock lock(&mutex_);
       End(InteractiveBusy(*call_));
     }
@@ -103,7 +105,8 @@ class ModelStream : public std::enable_shared_from_this<ModelStream<Response>> {
   static constexpr absl::Duration kLastChance = absl::Seconds(1);
 
   void Run() ABSL_LOCKS_EXCLUDED(mutex_) {
-    const absl::Status status = Submit();
+    const absl::Status status =
+        WithoutMemoryFailure([this] { return Submit(); });
     if (status.ok()) return;
     MutexLock lock(&mutex_);
     End(status);
@@ -113,6 +116,8 @@ class ModelStream : public std::enable_shared_from_this<ModelStream<Response>> {
     ALIGNSAE_ASSIGN_OR_RETURN(scope_, EnterCall(call_));
     Response started;
     ALIGNSAE_ASSIGN_OR_RETURN(RequestSpec spec, Parse(scope_, &started));
+    ALIGNSAE_RETURN_IF_ERROR(
+        call_->Hold(HeldBytes(spec, scope_.model->catalog())));
     auto events = std::make_shared<EventQueue>(
         call_->env().unread, call_->env().clock,
         [weak = this->weak_from_this(), lanes = call_->env().lanes] {

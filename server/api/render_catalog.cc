@@ -95,7 +95,8 @@ v1::Limits RenderLimits(const ServerConfig& config) {
   return wire;
 }
 
-v1::CheckpointConcepts RenderConcepts(const CheckpointInfo& checkpoint) {
+v1::CheckpointConcepts RenderConcepts(const CheckpointInfo& checkpoint,
+                                      bool include_evaluation) {
   v1::CheckpointConcepts wire;
   *wire.mutable_checkpoint() = RenderCheckpoint(checkpoint);
   for (const Concept& entry : checkpoint.concepts) {
@@ -108,7 +109,9 @@ v1::CheckpointConcepts RenderConcepts(const CheckpointInfo& checkpoint) {
     row->set_threshold(entry.threshold);
     row->set_decoder_norm(entry.decoder_norm);
   }
-  wire.set_evaluation_json(checkpoint.evaluation_json);
+  if (include_evaluation) {
+    wire.set_evaluation_json(checkpoint.evaluation_json);
+  }
   return wire;
 }
 

@@ -26,7 +26,8 @@ google::protobuf::RepeatedPtrField<v1::ConceptLabel> RenderLabels(
 v1::Model RenderModel(const ModelInfo& model);
 v1::Checkpoint RenderCheckpoint(const CheckpointInfo& checkpoint);
 v1::Limits RenderLimits(const ServerConfig& config);
-v1::CheckpointConcepts RenderConcepts(const CheckpointInfo& checkpoint);
+v1::CheckpointConcepts RenderConcepts(const CheckpointInfo& checkpoint,
+                                      bool include_evaluation);
 
 }  // namespace alignsae
 

@@ -8,21 +8,33 @@
 #define ALIGNSAE_SERVER_API_RPC_ENV_H_
 
 #include <atomic>
+#include <cstdint>
 
 #include "model/base/clock.h"
 #include "model/scheduler/event_queue.h"
 #include "server/config/server_config.h"
 #include "server/metrics/metrics.h"
 #include "server/process/lanes.h"
+#include "server/process/memory_budget.h"
 #include "server/registry/model_registry.h"
 
 namespace alignsae {
+
+// What calls may hold at once.
+struct CallMemory {
+  // `limit` bytes, a quarter of them for requests that wait for a lane.
+  explicit CallMemory(int64_t limit)
+      : requests(limit / 4), answers(limit - limit / 4) {}
+  MemoryBudget requests;
+  MemoryBudget answers;
+};
 
 struct RpcEnv {
   ModelRegistry* models = nullptr;
   Lanes* lanes = nullptr;
   Metrics* metrics = nullptr;
   const Clock* clock = nullptr;
+  CallMemory* memory = nullptr;
   std::atomic<int>* open_calls = nullptr;  // Calls that are not yet gone.
   ServerConfig config;                     // Limits, and what GetModel tells.
   EventQueue::Options unread = {};  // What a stream's reader may leave unread.

@@ -52,7 +52,10 @@ WireStatus ToWireStatus(const absl::Status& status,
   info.set_domain(kErrorDomain);
   (*info.mutable_metadata())["request_id"] = std::string(request_id);
   google::rpc::Status details;
-  if (ReasonOf(status) == kReasonMemory) {
+  const std::optional<absl::Duration> retry_after = RetryAfterOf(status);
+  // With a time to try again it is the budget for calls that has no room, and
+  // nothing has failed.
+  if (ReasonOf(status) == kReasonMemory && !retry_after.has_value()) {
     wire.internal_id = RandomId();
     details.set_code(static_cast<int>(absl::StatusCode::kResourceExhausted));
     details.set_message(absl::StrCat(
@@ -76,8 +79,8 @@ WireStatus ToWireStatus(const absl::Status& status,
     (*info.mutable_metadata())["error_id"] = wire.internal_id;
   }
   details.add_details()->PackFrom(info);
-  if (const std::optional<absl::Duration> delay = RetryAfterOf(status)) {
-    const int64_t milliseconds = absl::ToInt64Milliseconds(*delay);
+  if (retry_after.has_value()) {
+    const int64_t milliseconds = absl::ToInt64Milliseconds(*retry_after);
     wire.retry_pushback = absl::StrCat(milliseconds);
     google::rpc::RetryInfo retry;
     retry.mutable_retry_delay()->set_seconds(milliseconds / 1000);

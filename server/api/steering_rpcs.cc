@@ -1,5 +1,6 @@
 #include "server/api/steering_rpcs.h"
 
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -26,7 +27,8 @@ void RunArms(std::shared_ptr<Call> call, const Request* request,
   auto asked = std::make_shared<AskedGeneration>();
   RunOnModel(
       std::move(call),
-      {[=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
+      {static_cast<int64_t>(request->ByteSizeLong()),
+       [=](const CallScope& scope) -> absl::StatusOr<RequestSpec> {
          ALIGNSAE_ASSIGN_OR_RETURN(
              ParsedGeneration parsed,
              parse(*request, scope.parse_env(), RandomUint64()));

@@ -1,14 +1,19 @@
 #include "server/api/unary_call.h"
 
 #include <memory>
+#include <new>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/base/status_payload.h"
+#include "server/api/held_bytes.h"
 
 namespace alignsae {
 namespace {
 
+// An answer as large as this takes a millisecond or more to make.
+constexpr int64_t kLargeAnswer = 512 << 10;
 constexpr absl::Duration kRetryInteractive = absl::Milliseconds(200);
 constexpr absl::Duration kRetryBackground = absl::Seconds(5);
 
@@ -18,6 +23,21 @@ absl::Status LaneFull(const Call& call, absl::string_view sentence,
   return WithRetryAfter(
       WithReason(absl::ResourceExhaustedError(sentence), kReasonQueueFull),
       retry);
+}
+
+// Puts a call's first work into a lane, with room for its request.
+absl::Status EnterLane(WorkerPool& lane, WorkerPool::NewWork work,
+                       int64_t request_bytes, Call& call) {
+  ALIGNSAE_ASSIGN_OR_RETURN(MemoryBudget::Share share,
+                            call.HoldRequest(request_bytes));
+  // Shared, because a std::function is copied.
+  const auto held = std::make_shared<MemoryBudget::Share>(std::move(share));
+  work.run = [held, run = std::move(work.run)] {
+    held->ShrinkTo(0);
+    run();
+  };
+  return lane.TrySchedule(std::move(work)) ? absl::OkStatus()
+                                           : InteractiveBusy(call);
 }
 
 // One call on its way. Alive as long as somebody has it: the lane or the
@@ -30,22 +50,26 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
         done_(std::move(done)) {}
 
   void Begin() {
-    if (!call_->env().lanes->interactive.TrySchedule(
-            [self = shared_from_this()] { self->Run(); })) {
-      done_(InteractiveBusy(*call_));
-    }
+    const absl::Status taken = EnterLane(
+        call_->env().lanes->interactive,
+        {call_->owner(), [self = shared_from_this()] { self->Run(); }},
+        work_.request_bytes, *call_);
+    if (!taken.ok()) done_(taken);
   }
 
  private:
   // In the interactive lane.
   void Run() {
-    const absl::Status status = Submit();
+    const absl::Status status =
+        WithoutMemoryFailure([this] { return Submit(); });
     if (!status.ok()) done_(status);
   }
 
   absl::Status Submit() {
     ALIGNSAE_ASSIGN_OR_RETURN(scope_, EnterCall(call_));
     ALIGNSAE_ASSIGN_OR_RETURN(RequestSpec spec, work_.parse(scope_));
+    ALIGNSAE_RETURN_IF_ERROR(
+        call_->Hold(HeldBytes(spec, scope_.model->catalog())));
     auto collector = std::make_shared<AnswerCollector>(
         spec.sequences.size(),
         [self = shared_from_this()](const absl::Status& status,
@@ -65,12 +89,14 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
       Answer(status, shared);
       return;
     }
-    if (!call_->env().lanes->background.TrySchedule([self = shared_from_this(),
-                                                     shared] {
-          self->Answer(self->work_.background(self->scope_, *shared), shared);
-        })) {
-      Answer(BackgroundBusy(*call_), shared);
-    }
+    const bool taken = call_->env().lanes->background.TrySchedule(
+        {call_->owner(), [self = shared_from_this(), shared] {
+           self->Answer(WithoutMemoryFailure([&] {
+                          return self->work_.background(self->scope_, *shared);
+                        }),
+                        shared);
+         }});
+    if (!taken) Answer(BackgroundBusy(*call_), shared);
   }
 
   void Answer(const absl::Status& status,
@@ -86,7 +112,10 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
       call_->AddTokens(answer.finished.prompt_tokens,
                        answer.finished.generated_tokens);
     }
-    if (status.ok()) status = work_.render(scope_, answers);
+    if (status.ok()) {
+      status =
+          WithoutMemoryFailure([&] { return work_.render(scope_, answers); });
+    }
     done_(status);
   }
 
@@ -109,7 +138,7 @@ absl::StatusOr<RequestHandle> CallScope::Submit(
     RequestSpec spec, std::shared_ptr<RequestSink> sink) const {
   ALIGNSAE_RETURN_IF_ERROR(call->WhyStop());
   spec.deadline = call->deadline();
-  spec.client = call->client();
+  spec.client = absl::StrCat(call->owner().origin, "\n", call->owner().name);
   ALIGNSAE_ASSIGN_OR_RETURN(
       RequestHandle handle,
       model->scheduler().Submit(std::move(spec), std::move(sink)));
@@ -142,19 +171,42 @@ absl::Status BackgroundBusy(const Call& call) {
                   kRetryBackground);
 }
 
-void RunInteractive(std::shared_ptr<Call> call, Work work, Done done) {
+absl::Status WithoutMemoryFailure(const std::function<absl::Status()>& work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return WithReason(absl::ResourceExhaustedError("memory: std::bad_alloc"),
+                      kReasonMemory);
+  }
+}
+
+void RunDirect(std::shared_ptr<Call> call, DirectWork work, Done done) {
   struct Task {
     std::shared_ptr<Call> call;
-    Work work;
+    DirectWork work;
     Done done;
   };
   const auto task = std::make_shared<const Task>(
       Task{std::move(call), std::move(work), std::move(done)});
-  const bool taken = task->call->env().lanes->interactive.TrySchedule([task] {
-    const absl::StatusOr<CallScope> scope = EnterCall(task->call);
-    task->done(scope.ok() ? task->work(*scope) : scope.status());
-  });
-  if (!taken) task->done(InteractiveBusy(*task->call));
+  const int64_t bytes = task->work.answer_bytes;
+  Lanes& lanes = *task->call->env().lanes;
+  WorkerPool& lane =
+      bytes >= kLargeAnswer ? lanes.background : lanes.interactive;
+  const absl::Status taken = EnterLane(
+      lane,
+      {task->call->owner(),
+       [task] {
+         task->done(WithoutMemoryFailure([&]() -> absl::Status {
+           ALIGNSAE_ASSIGN_OR_RETURN(const CallScope scope,
+                                     EnterCall(task->call));
+           return task->work.run(scope);
+         }));
+       },
+       [task, bytes] {
+         return task->call->TryHold(bytes) || !task->call->WhyStop().ok();
+       }},
+      task->work.request_bytes, *task->call);
+  if (!taken.ok()) task->done(taken);
 }
 
 void RunOnModel(std::shared_ptr<Call> call, ModelWork work, Done done) {

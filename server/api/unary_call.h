@@ -18,6 +18,7 @@
 #ifndef ALIGNSAE_SERVER_API_UNARY_CALL_H_
 #define ALIGNSAE_SERVER_API_UNARY_CALL_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -33,6 +34,10 @@ namespace alignsae {
 
 // Takes the end of a call. Exactly once.
 using Done = std::function<void(const absl::Status&)>;
+
+// What `work` says; RESOURCE_EXHAUSTED, reason MEMORY, when it finds no memory:
+// that ends its call and nothing else.
+absl::Status WithoutMemoryFailure(const std::function<absl::Status()>& work);
 
 // What a call works with while it runs.
 struct CallScope {
@@ -56,14 +61,22 @@ absl::StatusOr<CallScope> EnterCall(std::shared_ptr<Call> call);
 absl::Status InteractiveBusy(const Call& call);
 absl::Status BackgroundBusy(const Call& call);
 
-// An RPC that needs no step: `work` fills the response, in a few milliseconds.
-using Work = std::function<absl::Status(const CallScope&)>;
-void RunInteractive(std::shared_ptr<Call> call, Work work, Done done);
+// Work that needs no step.
+struct DirectWork {
+  // Fills the response. Up to a few milliseconds for small ones.
+  std::function<absl::Status(const CallScope&)> run;
+  int64_t request_bytes = 0;  // Of the request, while it waits.
+  // What the answer may take at most; waits until there is room for it. Large
+  // ones are made in the background lane.
+  int64_t answer_bytes = 0;
+};
+void RunDirect(std::shared_ptr<Call> call, DirectWork work, Done done);
 
 // An RPC that runs the model.
 using AnswerWork =
     std::function<absl::Status(const CallScope&, std::vector<SequenceAnswer>&)>;
 struct ModelWork {
+  int64_t request_bytes = 0;  // Of the request, while it waits for a lane.
   // Makes the scheduler's request.
   std::function<absl::StatusOr<RequestSpec>(const CallScope&)> parse;
   // Fills the response.

@@ -188,6 +188,10 @@ void AddLimitFlags(CLI::App& app, ServerConfig& config) {
                  config.max_prompt_tokens_per_step,
                  "Prompt tokens of one step; longer prompts take several")
       ->check(IntIn(1, 1 << 20));
+  app.add_option("--call-memory-mib", config.call_memory_mib,
+                 "Memory of requests that wait and of answers that are not "
+                 "taken yet; what does not fit waits or is refused")
+      ->check(IntIn(16, 1 << 20));
 }
 
 void AddLifecycleFlags(CLI::App& app, ServerConfig& config) {

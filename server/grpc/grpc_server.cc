@@ -21,6 +21,8 @@ namespace alignsae {
 namespace {
 
 constexpr int kMaxMetadataBytes = 16 << 10;
+// What gRPC takes to notice that connections have ended.
+constexpr absl::Duration kConnectionsGo = absl::Milliseconds(50);
 
 struct BioDeleter {
   void operator()(BIO* bio) const { BIO_free(bio); }
@@ -162,22 +164,38 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
       std::shared_ptr<grpc::ServerCredentials> credentials,
       MakeCredentials(config.tls));
   grpc::EnableDefaultHealthCheckService(false);
+  const absl::StatusOr<Listener> listener =
+      ListenOn(config.listen.host, config.listen.port);
+  if (!listener.ok()) {
+    return absl::UnavailableError(
+        absl::StrCat("--listen: must be an address that can be bound, got ",
+                     config.listen.ToString()));
+  }
+  auto acceptor =
+      std::make_unique<ConnectionAcceptor>(*listener, ConnectionLimit());
   grpc::ServerBuilder builder;
   SetTransport(config, builder);
-  int port = 0;
-  const std::string address = config.listen.ToString();
-  builder.AddListeningPort(address, std::move(credentials), &port);
+  std::unique_ptr<ConnectionAcceptor::Door> door =
+      builder.experimental().AddExternalConnectionAcceptor(
+          grpc::ServerBuilder::experimental_type::ExternalConnectionType::
+              FROM_FD,
+          std::move(credentials));
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr || port == 0) {
-    return absl::UnavailableError(absl::StrCat(
-        "--listen: must be an address that can be bound, got ", address));
+  if (server == nullptr) {
+    return absl::UnavailableError("server: gRPC must be able to start");
   }
-  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(server), port));
+  acceptor->Start(std::move(door));
+  return std::unique_ptr<GrpcServer>(
+      new GrpcServer(std::move(server), std::move(acceptor)));
 }
 
 void GrpcServer::Shutdown(absl::Duration grace) {
   if (std::exchange(stopped_, true)) return;
+  // First the connections: a call that reached a server that shuts down would
+  // be told CANCELLED, which clients do not try again.
+  acceptor_->Stop();
+  absl::SleepFor(kConnectionsGo);
   server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
   server_->Wait();
 }

@@ -30,6 +30,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/config/server_config.h"
+#include "server/grpc/connection_acceptor.h"
 
 namespace alignsae {
 
@@ -42,18 +43,21 @@ class GrpcServer {
   // As Shutdown without grace: a health watch must not hold up a failed start.
   ~GrpcServer() { Shutdown(absl::ZeroDuration()); }
 
-  int port() const { return port_; }
+  int port() const { return acceptor_->port(); }
 
-  // Stops accepting, lets calls go on for `grace`, cancels what is left and
-  // waits for it. Every reactor must Finish once it is cancelled. Idempotent.
+  // Stops accepting, ends all connections, and waits for what is left of their
+  // calls, for `grace` before it cancels them. Answers that were finished
+  // before are still sent. Every reactor must Finish once it is cancelled.
+  // Idempotent.
   void Shutdown(absl::Duration grace);
 
  private:
-  GrpcServer(std::unique_ptr<grpc::Server> server, int port)
-      : server_(std::move(server)), port_(port) {}
+  GrpcServer(std::unique_ptr<grpc::Server> server,
+             std::unique_ptr<ConnectionAcceptor> acceptor)
+      : server_(std::move(server)), acceptor_(std::move(acceptor)) {}
 
   std::unique_ptr<grpc::Server> server_;
-  int port_;
+  std::unique_ptr<ConnectionAcceptor> acceptor_;
   bool stopped_ = false;
 };
 

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <string>
 
+#include "absl/time/clock.h"
+
 namespace alignsae {
 namespace {
 
@@ -28,25 +30,51 @@ class UnaryReactor final : public grpc::ServerUnaryReactor,
  public:
   UnaryReactor(const RpcEnv* env, absl::string_view method,
                grpc::CallbackServerContext* context)
-      : context_(context), call_(StartCall(env, method, context)) {}
+      : context_(context),
+        guard_(std::make_shared<UnreadGuard>(context)),
+        call_(StartCall(env, method, context)) {}
 
   void Start(const StartUnary& start) {
     self_ = shared_from_this();
     start(call_, [self = self_](const absl::Status& status) {
+      self->guard_->GiveUpAfter(self->call_->env().unread.max_age);
       self->Finish(ToGrpc(self->call_->End(status), self->context_));
     });
   }
 
   void OnCancel() override { call_->Cancel(); }
-  void OnDone() override { self_.reset(); }
+  void OnDone() override {
+    guard_->Done();
+    self_.reset();
+  }
 
  private:
   grpc::CallbackServerContext* const context_;
+  const std::shared_ptr<UnreadGuard> guard_;
   const std::shared_ptr<Call> call_;
   std::shared_ptr<UnaryReactor> self_;  // Until OnDone.
 };
 
 }  // namespace
+
+void UnreadGuard::GiveUpAfter(absl::Duration patience) {
+  alarm_.Set(absl::ToChronoTime(absl::Now() + patience),
+             [weak = weak_from_this()](bool expired) {
+               const auto guard = weak.lock();
+               if (expired && guard) guard->GiveUp();
+             });
+}
+
+void UnreadGuard::Done() {
+  alarm_.Cancel();
+  MutexLock lock(&mutex_);
+  done_ = true;
+}
+
+void UnreadGuard::GiveUp() {
+  MutexLock lock(&mutex_);
+  if (!done_) context_->TryCancel();
+}
 
 Caller CallerOf(const grpc::CallbackServerContext& context) {
   Caller caller;

@@ -19,7 +19,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "model/base/mutex.h"
 #include "server/api/call.h"
@@ -41,6 +40,26 @@ grpc::Status ToGrpc(const WireStatus& wire,
 std::shared_ptr<Call> StartCall(const RpcEnv* env, absl::string_view method,
                                 grpc::CallbackServerContext* context);
 
+// Cancels a call that the peer leaves unread for too long. OnDone of its
+// reactor must call Done, after which the context is not touched.
+class UnreadGuard final : public std::enable_shared_from_this<UnreadGuard> {
+ public:
+  explicit UnreadGuard(grpc::CallbackServerContext* context)
+      : context_(context) {}
+
+  // Once.
+  void GiveUpAfter(absl::Duration patience) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Done() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  void GiveUp() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  grpc::CallbackServerContext* const context_;
+  grpc::Alarm alarm_;
+  Mutex mutex_;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
 // Runs a unary RPC: `start` is its function of server/api, with request and
 // response bound.
 using StartUnary = std::function<void(std::shared_ptr<Call>, Done)>;
@@ -59,7 +78,9 @@ class StreamReactor final
 
   StreamReactor(const RpcEnv* env, absl::string_view method,
                 grpc::CallbackServerContext* context)
-      : context_(context), call_(StartCall(env, method, context)) {}
+      : context_(context),
+        guard_(std::make_shared<UnreadGuard>(context)),
+        call_(StartCall(env, method, context)) {}
 
   void Start(const MakeStream& make) {
     self_ = this->shared_from_this();
@@ -69,12 +90,8 @@ class StreamReactor final
 
   void OnWriteDone(bool ok) override { stream_->OnWritten(ok); }
   void OnCancel() override { call_->Cancel(); }
-  void OnDone() override ABSL_LOCKS_EXCLUDED(mutex_) {
-    alarm_.Cancel();
-    {
-      MutexLock lock(&mutex_);
-      done_ = true;
-    }
+  void OnDone() override {
+    guard_->Done();
     // The stream has this reactor as its sink: the last of them ends both.
     const std::shared_ptr<ModelStream<Response>> stream = std::move(stream_);
     const std::shared_ptr<StreamReactor> self = std::move(self_);
@@ -90,26 +107,15 @@ class StreamReactor final
     }
   }
   void GiveUpAfter(absl::Duration patience) override {
-    alarm_.Set(absl::ToChronoTime(absl::Now() + patience),
-               [weak = this->weak_from_this()](bool expired) {
-                 const auto reactor = weak.lock();
-                 if (expired && reactor) reactor->GiveUp();
-               });
+    guard_->GiveUpAfter(patience);
   }
 
  private:
-  void GiveUp() ABSL_LOCKS_EXCLUDED(mutex_) {
-    MutexLock lock(&mutex_);
-    if (!done_) context_->TryCancel();
-  }
-
   grpc::CallbackServerContext* const context_;
+  const std::shared_ptr<UnreadGuard> guard_;
   const std::shared_ptr<Call> call_;
   std::shared_ptr<ModelStream<Response>> stream_;  // Until OnDone.
   std::shared_ptr<StreamReactor> self_;            // Until OnDone.
-  grpc::Alarm alarm_;
-  Mutex mutex_;
-  bool done_ ABSL_GUARDED_BY(mutex_) = false;  // The context is gone.
 };
 
 // Runs an RPC that answers with a stream: `make` is its function of server/api,

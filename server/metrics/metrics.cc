@@ -7,6 +7,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -46,7 +47,7 @@ const Buckets kNormRatio = {.01, .03, .1, .2, .3, .5, .75, 1, 1.5, 2, 5, 10};
 
 // In the order of Rejection.
 constexpr const char* kRejections[] = {"queue_full", "token_budget", "deadline",
-                                       "draining", "starting"};
+                                       "draining",   "starting",     "memory"};
 
 template <typename T>
 Family<T>& Add(Registry& registry, const char* name, const char* help) {
@@ -148,12 +149,22 @@ struct Metrics::Impl {
                      "Norm of a change over the norm of the residual.")
           .Add({}, kNormRatio);
 
+  Probes probes;  // Asked by Probe().
+  Gauge& call_memory =
+      Add<Gauge>(registry, "call_memory_bytes",
+                 "What calls hold of --call-memory-mib, as estimated.")
+          .Add({});
+  Counter& log_dropped = Add<Counter>(registry, "log_lines_dropped_total",
+                                      "Log lines that nobody read in time.")
+                             .Add({});
+  void Probe();
+
   Family<Gauge>& checkpoint_info =
       Add<Gauge>(registry, "checkpoint_info", "Loaded checkpoints, 1 each.");
   Family<Gauge>& build_info =
       Add<Gauge>(registry, "build_info", "This server, 1.");
 
-  Mutex mutex;  // Of SetCatalog.
+  Mutex mutex;  // Of SetCatalog and Probe.
   // Checkpoint and concept of every label that was given.
   std::set<std::pair<std::string, std::string>> labels ABSL_GUARDED_BY(mutex);
   // Rows of checkpoint_info, and how many generations have them.
@@ -261,6 +272,19 @@ std::unique_ptr<ConceptMetrics> Metrics::SetCatalog(const Catalog& catalog,
   return std::make_unique<CatalogMetrics>(impl_.get(), catalog, kv_slots);
 }
 
+void Metrics::Impl::Probe() {
+  MutexLock lock(&mutex);
+  if (probes.call_memory_bytes != nullptr) {
+    call_memory.Set(static_cast<double>(probes.call_memory_bytes()));
+  }
+  if (probes.log_lines_dropped != nullptr) {
+    const auto dropped = static_cast<double>(probes.log_lines_dropped());
+    log_dropped.Increment(std::max(0.0, dropped - log_dropped.Value()));
+  }
+}
+
+void Metrics::SetProbes(Probes probes) { impl_->probes = std::move(probes); }
+
 void Metrics::RpcStarted(absl::string_view method) {
   auto it = impl_->methods.find(std::string(method));
   if (it == impl_->methods.end()) it = impl_->methods.find(kOther);
@@ -327,6 +351,7 @@ void Metrics::ObserveSteeringNormRatio(double ratio) {
 }
 
 std::string Metrics::ExpositionText() const {
+  impl_->Probe();
   std::ostringstream text;
   std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
   for (prometheus::MetricFamily& family : impl_->process.Collect()) {

@@ -19,6 +19,7 @@
 #define ALIGNSAE_SERVER_METRICS_METRICS_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,7 +40,8 @@ enum class Rejection {
   kTokenBudget,
   kDeadline,
   kDraining,
-  kStarting
+  kStarting,
+  kMemory,
 };
 
 // The concept slots of one generation of a model, at the last token of a
@@ -74,6 +76,13 @@ class Metrics {
   void RpcStarted(absl::string_view method);
   void RpcFinished(absl::string_view method, absl::string_view code,
                    absl::Duration took);
+
+  // Values that are asked for at every scrape. Set before the first one.
+  struct Probes {
+    std::function<int64_t()> call_memory_bytes;  // That calls hold.
+    std::function<int64_t()> log_lines_dropped;
+  };
+  void SetProbes(Probes probes);
 
   // Admission.
   void SetQueueDepth(int sequences);

@@ -5,9 +5,9 @@
 //                (server/registry/served_model.h); loads, warms up, runs steps
 //   interactive  two threads: parse, render, hand messages to streams. A task
 //                takes a few milliseconds at most and never waits
-//   background   one thread at low priority: encodes of whole SAEs. A task may
-//                take seconds, and looks at its call's deadline and cancel
-//                several times a second
+//   background   two threads at low priority: encodes of whole SAEs, large
+//                answers that need no step. A task may take seconds, and looks
+//                at its call's deadline and cancel several times a second
 //
 // gRPC's own callback threads (two on a small machine, shared with health
 // checks) only start and end calls.
@@ -33,15 +33,17 @@ struct Lanes {
   struct Options {
     int interactive_threads = 2;
     size_t interactive_waiting = 1024;
-    // Each holds the residuals of a prompt: 3 MB for 1024 positions of GPT-2
-    // small.
-    size_t background_waiting = 16;
+    int background_threads = 2;
+    // What they hold, residuals of prompts above all, is in their calls' memory
+    // budget.
+    size_t background_waiting = 1024;
   };
 
   Lanes() : Lanes(Options()) {}
   explicit Lanes(const Options& options)
       : interactive(options.interactive_threads, options.interactive_waiting),
-        background(1, options.background_waiting, WorkerPool::Priority::kLow) {}
+        background(options.background_threads, options.background_waiting,
+                   WorkerPool::Priority::kLow) {}
   ~Lanes() { Stop(); }
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;

@@ -1,18 +1,27 @@
 #include "server/process/log.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/async_logger.h>
+#include <spdlog/details/thread_pool.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+#include <cstdio>
 #include <memory>
+#include <mutex>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
+#include "absl/time/clock.h"
 #include "model/base/quote.h"
 
 namespace alignsae {
 namespace {
 
 constexpr size_t kMaxValueBytes = 1024;
+constexpr size_t kMaxWaiting = 4096;  // Lines.
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
@@ -28,19 +37,69 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
   return spdlog::level::info;
 }
 
+// Never destroyed: its thread may be held by a reader who has stopped, and the
+// process ends all the same.
+struct Log {
+  std::shared_ptr<spdlog::details::thread_pool> pool;
+  std::atomic<int64_t> made = 0;
+  std::atomic<int64_t> written = 0;
+};
+
+Log& TheLog() {
+  static Log* const log = new Log();
+  return *log;
+}
+
+class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    std::fwrite(line.data(), 1, line.size(), stderr);
+    std::fflush(stderr);
+    ++TheLog().written;
+  }
+  void flush_() override {}
+};
+
 }  // namespace
 
 void InitLogging(absl::string_view level) {
-  auto logger = std::make_shared<spdlog::logger>(
-      "alignsae", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  Log& log = TheLog();
+  // Signals are for whoever waits for them.
+  log.pool = std::make_shared<spdlog::details::thread_pool>(kMaxWaiting, 1, [] {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  });
+  auto logger = std::make_shared<spdlog::async_logger>(
+      "alignsae", std::make_shared<StderrSink>(), log.pool,
+      spdlog::async_overflow_policy::overrun_oldest);
   logger->set_pattern("ts=%Y-%m-%dT%H:%M:%S.%e%z level=%l %v");
-  logger->flush_on(spdlog::level::info);
   spdlog::level::level_enum least = spdlog::level::info;
   if (level == "debug") least = spdlog::level::debug;
   if (level == "warning") least = spdlog::level::warn;
   if (level == "error") least = spdlog::level::err;
   logger->set_level(least);
   spdlog::set_default_logger(std::move(logger));
+}
+
+bool FlushLog(absl::Duration patience) {
+  const Log& log = TheLog();
+  const int64_t made = log.made;
+  const absl::Time end = absl::Now() + patience;
+  while (log.written + LogLinesDropped() < made) {
+    if (absl::Now() >= end) return false;
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  return true;
+}
+
+int64_t LogLinesDropped() {
+  const Log& log = TheLog();
+  return log.pool == nullptr
+             ? 0
+             : static_cast<int64_t>(log.pool->overrun_counter());
 }
 
 LogLine::LogLine(LogLevel level, absl::string_view event)
@@ -51,6 +110,7 @@ LogLine::LogLine(LogLevel level, absl::string_view event)
 
 LogLine::~LogLine() {
   if (!enabled_) return;
+  ++TheLog().made;
   spdlog::default_logger_raw()->log(ToSpdlog(level_), "{}", line_);
 }
 

@@ -4,7 +4,11 @@
 // it, so that no request can forge a line. Prompts and answers are never
 // logged.
 //
-// Thread-safety: InitLogging once, before threads; LogLine from any thread.
+// A thread of its own writes. Lines that it has not come to wait in a bounded
+// queue; when whoever reads stderr is too slow for it, or has stopped, the
+// oldest go and are counted. Nobody who logs waits, and nothing else does.
+//
+// Thread-safety: InitLogging before threads; the rest from any thread.
 //
 // Example:
 //   LogLine(LogLevel::kInfo, "rpc").Add("method", method).Add("code", "OK");
@@ -12,10 +16,12 @@
 #ifndef ALIGNSAE_SERVER_PROCESS_LOG_H_
 #define ALIGNSAE_SERVER_PROCESS_LOG_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace alignsae {
 
@@ -23,9 +29,14 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
 // `level`: debug, info, warning or error; anything else is info.
 void InitLogging(absl::string_view level);
+// Blocks until every line is written that was made before, at most for
+// `patience`. Whether it is: false when nobody reads stderr.
+bool FlushLog(absl::Duration patience);
+// Lines that nobody will see.
+int64_t LogLinesDropped();
 
-// Written when the object goes, which may wait for whoever reads stderr: not
-// while a lock is held. Makes no text when its level is off.
+// Goes to the log when the object goes; never waits. Makes no text when its
+// level is off.
 class LogLine {
  public:
   LogLine(LogLevel level, absl::string_view event);

@@ -6,12 +6,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
+
+#include "absl/time/time.h"
 
 namespace alignsae {
 namespace {
 
 constexpr int kLowNice = 10;
+constexpr absl::Duration kLookAgain = absl::Milliseconds(50);
 
 // Of the calling thread, from what the process has. Lowering needs no right;
 // where it fails all the same, the work is done at the usual priority.
@@ -21,6 +25,13 @@ void LowerPriority() {
   const id_t thread = static_cast<id_t>(syscall(SYS_gettid));
   setpriority(PRIO_PROCESS, thread,
               getpriority(PRIO_PROCESS, thread) + kLowNice);
+}
+
+template <typename Named>
+typename std::list<Named>::iterator FindNamed(std::list<Named>& line,
+                                              const std::string& name) {
+  return std::find_if(line.begin(), line.end(),
+                      [&](const Named& other) { return other.name == name; });
 }
 
 }  // namespace
@@ -48,11 +59,23 @@ void WorkerPool::Stop() {
   }
 }
 
-bool WorkerPool::TrySchedule(std::function<void()> task) {
+bool WorkerPool::TrySchedule(NewWork work) {
   {
     MutexLock lock(&mutex_);
-    if (stopping_ || new_work_.size() >= max_waiting_) return false;
-    new_work_.push_back(std::move(task));
+    if (stopping_ || waiting_ >= max_waiting_) return false;
+    auto origin = FindNamed(line_, work.owner.origin);
+    const size_t of_origin = origin == line_.end() ? 0 : origin->waiting;
+    if (of_origin >= (max_waiting_ * 3 + 3) / 4) return false;
+    if (origin == line_.end()) {
+      origin = line_.insert(origin, Origin{work.owner.origin, {}, 0});
+    }
+    auto name = FindNamed(origin->names, work.owner.name);
+    if (name == origin->names.end()) {
+      name = origin->names.insert(name, Name{work.owner.name, {}});
+    }
+    name->work.push_back(std::move(work));
+    ++origin->waiting;
+    ++waiting_;
   }
   changed_.NotifyAll();
   return true;
@@ -66,18 +89,59 @@ void WorkerPool::Schedule(std::function<void()> task) {
   changed_.NotifyAll();
 }
 
+std::function<void()> WorkerPool::TakeNew() {
+  for (auto origin = line_.begin(); origin != line_.end(); ++origin) {
+    for (auto name = origin->names.begin(); name != origin->names.end();
+         ++name) {
+      const NewWork& front = name->work.front();
+      if (stopping_ || front.may_start == nullptr || front.may_start()) {
+        return Take(origin, name);
+      }
+    }
+  }
+  return nullptr;
+}
+
+std::function<void()> WorkerPool::Take(Line::iterator origin,
+                                       std::list<Name>::iterator name) {
+  std::function<void()> run = std::move(name->work.front().run);
+  name->work.pop_front();
+  --waiting_;
+  --origin->waiting;
+  // Those behind move up; whoever has more goes to the end.
+  std::list<Name>& names = origin->names;
+  if (name->work.empty()) {
+    names.erase(name);
+  } else {
+    names.splice(names.end(), names, name);
+  }
+  if (names.empty()) {
+    line_.erase(origin);
+  } else {
+    line_.splice(line_.end(), line_, origin);
+  }
+  return run;
+}
+
 void WorkerPool::Loop() {
   while (true) {
     std::function<void()> task;
     {
       MutexLock lock(&mutex_);
-      while (admitted_.empty() && new_work_.empty() && !stopping_) {
-        changed_.Wait(&mutex_);
+      while (task == nullptr) {
+        if (!admitted_.empty()) {
+          task = std::move(admitted_.front());
+          admitted_.pop_front();
+        } else if (waiting_ > 0) {
+          task = TakeNew();
+          // Also to notice that a call that waits for memory has ended.
+          if (task == nullptr) changed_.WaitFor(&mutex_, kLookAgain);
+        } else if (stopping_) {
+          return;
+        } else {
+          changed_.Wait(&mutex_);
+        }
       }
-      auto& queue = admitted_.empty() ? new_work_ : admitted_;
-      if (queue.empty()) return;
-      task = std::move(queue.front());
-      queue.pop_front();
     }
     task();
   }

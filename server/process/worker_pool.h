@@ -1,10 +1,13 @@
 // WorkerPool: the threads of one lane. See lanes.h for which work goes where.
 //
 // Two queues: what was admitted goes first, or a flood of new work would keep
-// it from its end.
+// it from its end. New work is taken in turns: one task of each origin that
+// waits, and of an origin one task of each of its names, so that a task waits
+// for at most one of everybody else's, however many those have. Work whose
+// memory is not there yet is passed over until it is.
 //
-// Threads: TrySchedule, Schedule and waiting() from any thread; they take a
-// lock for as long as a push takes. Stop from one thread that is none of the
+// Threads: TrySchedule, Schedule and Wake from any thread; they take a lock for
+// as long as a push takes. Stop from one thread that is none of the
 // pool's. A task runs on a thread of the pool, may block it, and may schedule
 // more work.
 // Not for: work that a caller waits for (there is no result), or work with a
@@ -17,11 +20,14 @@
 
 #include <deque>
 #include <functional>
+#include <list>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "model/base/mutex.h"
+#include "server/process/owner.h"
 
 namespace alignsae {
 
@@ -35,6 +41,15 @@ class WorkerPool {
     kLow,
   };
 
+  // New work that waits for a thread.
+  struct NewWork {
+    Owner owner;
+    std::function<void()> run;
+    // Asked when it is its turn, and again until it says yes; null: at once.
+    // Must not block, nor call the pool.
+    std::function<bool()> may_start = nullptr;
+  };
+
   // `max_waiting`: tasks of TrySchedule that may wait.
   WorkerPool(int threads, size_t max_waiting,
              Priority priority = Priority::kNormal);
@@ -43,25 +58,46 @@ class WorkerPool {
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  // False, and nothing is taken, when too many tasks wait or the pool stops:
-  // for new work.
-  bool TrySchedule(std::function<void()> task) ABSL_LOCKS_EXCLUDED(mutex_);
+  // False, and nothing is taken, when too many tasks wait, of all or of this
+  // origin (three quarters of them), or the pool stops.
+  bool TrySchedule(NewWork work) ABSL_LOCKS_EXCLUDED(mutex_);
   // Always: for work that was admitted already and must be brought to its end.
   // Not after Stop() has returned.
   void Schedule(std::function<void()> task) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What a may_start looks at has changed.
+  void Wake() { changed_.NotifyAll(); }
 
   // Runs what waits, what that schedules too, and ends the threads. Blocks for
   // as long as those tasks take. Once or more.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  // Those that wait, in the order of their turns; none is empty.
+  struct Name {
+    std::string name;
+    std::deque<NewWork> work;
+  };
+  struct Origin {
+    std::string name;
+    std::list<Name> names;
+    size_t waiting = 0;
+  };
+  using Line = std::list<Origin>;
+
   void Loop() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The task whose turn it is; null when none may start.
+  std::function<void()> TakeNew() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::function<void()> Take(Line::iterator origin,
+                             std::list<Name>::iterator name)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const size_t max_waiting_;
   Mutex mutex_;
   CondVar changed_;
   std::deque<std::function<void()>> admitted_ ABSL_GUARDED_BY(mutex_);
-  std::deque<std::function<void()>> new_work_ ABSL_GUARDED_BY(mutex_);
+  Line line_ ABSL_GUARDED_BY(mutex_);
+  size_t waiting_ ABSL_GUARDED_BY(mutex_) = 0;  // In the line.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };

@@ -22,12 +22,12 @@ TEST_F(CallTest, TakesTheCallersIdsOrMakesThem) {
   caller.host = "ipv4:10.0.0.7";
   const Call named(&env_, kRpcSwap, caller);
   EXPECT_EQ(named.request_id(), "r-1");
-  EXPECT_EQ(named.client(), "team a");
+  EXPECT_EQ(named.owner(), (Owner{"ipv4:10.0.0.7", "team a"}));
   EXPECT_OK(named.status());
   caller.request_id = caller.client = "";
   const Call unnamed(&env_, kRpcSwap, caller);
   EXPECT_THAT(unnamed.request_id(), SizeIs(16));
-  EXPECT_EQ(unnamed.client(), "ipv4:10.0.0.7");
+  EXPECT_EQ(unnamed.owner(), (Owner{"ipv4:10.0.0.7", ""}));
 }
 
 TEST_F(CallTest, IdsKeepTheirRulesToTheByte) {

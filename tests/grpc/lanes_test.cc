@@ -3,19 +3,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/base_sink.h>
-#include <spdlog/spdlog.h>
 
 #include <atomic>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
-#include "absl/strings/string_view.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -145,44 +140,6 @@ TEST_F(LanesTest, AnEncodeStopsWhenItsClientGoes) {
               "method=\"ConceptService/InspectSlots\"}",
               "1"));
   EXPECT_EQ(encoded_, 1);
-}
-
-// Holds up every line that tells of a Generate.
-class HeldSink : public spdlog::sinks::base_sink<std::mutex> {
- public:
-  explicit HeldSink(absl::Notification* go) : go_(go) {}
-
- protected:
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    const absl::string_view text(message.payload.data(),
-                                 message.payload.size());
-    if (absl::StrContains(text, "Generate")) go_->WaitForNotification();
-  }
-  void flush_() override {}
-
- private:
-  absl::Notification* const go_;
-};
-
-TEST_F(LanesTest, NoAnswerWaitsForItsLogLine) {
-  absl::Notification go;
-  const auto before = spdlog::default_logger();
-  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
-      "held", std::make_shared<HeldSink>(&go)));
-  Load();
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
-  const auto reader = steering_stub_->Generate(
-      &context, FromText<v1::GenerateRequest>(
-                    "prompt { token_ids { ids: 5 } } generation { "
-                    "max_new_tokens: 3 ignore_eos: true }"));
-  v1::GenerateResponse event;
-  while (reader->Read(&event)) {
-  }
-  EXPECT_TRUE(reader->Finish().ok());
-  go.Notify();
-  lanes_.Stop();
-  spdlog::set_default_logger(before);
 }
 
 TEST_F(LanesTest, AFullBackgroundLaneRefusesEncodesAndNothingElse) {

@@ -1,10 +1,12 @@
 // Streams that nobody reads.
 
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
@@ -17,12 +19,12 @@ namespace {
 // A stream whose reader takes nothing, behind a window that is soon full.
 class UnreadTest : public ServicesTest {
  protected:
-  std::unique_ptr<v1::SteeringService::Stub> SmallWindow() {
+  std::shared_ptr<grpc::Channel> SmallWindow() {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 256);
     arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-    return v1::SteeringService::NewStub(grpc::CreateCustomChannel(
-        address_, grpc::InsecureChannelCredentials(), arguments));
+    return grpc::CreateCustomChannel(
+        address_, grpc::InsecureChannelCredentials(), arguments);
   }
   v1::GenerateRequest Request() const {
     return FromText<v1::GenerateRequest>(
@@ -42,7 +44,7 @@ TEST_F(UnreadTest, AReaderThatTakesNothingWhileItRunsIsEnded) {
   executor_.before_step = [] { absl::SleepFor(absl::Milliseconds(20)); };
   executor_.next_token = [](const std::vector<int32_t>&) { return 1; };
   Load();
-  const auto stub = SmallWindow();
+  const auto stub = v1::SteeringService::NewStub(SmallWindow());
   grpc::ClientContext context;
   const auto reader = stub->Generate(&context, Request());
   EXPECT_TRUE(
@@ -58,7 +60,7 @@ TEST_F(UnreadTest, AReaderThatNeverTakesTheEndIsGivenUp) {
   env_.unread.max_age = absl::Seconds(2);  // It has long ended by then.
   executor_.next_token = [](const std::vector<int32_t>&) { return 1; };
   Load();
-  const auto stub = SmallWindow();
+  const auto stub = v1::SteeringService::NewStub(SmallWindow());
   grpc::ClientContext context;
   const auto reader = stub->Generate(&context, Request());
   EXPECT_TRUE(
@@ -70,6 +72,34 @@ TEST_F(UnreadTest, AReaderThatNeverTakesTheEndIsGivenUp) {
   while (reader->Read(&event)) {
   }
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(UnreadTest, AUnaryAnswerThatNobodyTakesIsGivenUpAndItsMemoryIsFree) {
+  env_.unread.max_age = absl::Milliseconds(300);
+  Load();
+  grpc::GenericStub stub(SmallWindow());
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto call =
+      stub.PrepareCall(&context, "/alignsae.v1.ModelService/Tokenize", &queue);
+  void* tag = nullptr;
+  bool ok = false;
+  v1::TokenizeRequest request;
+  request.set_text(std::string(4000, 'a'));
+  const std::string bytes = request.SerializeAsString();
+  const grpc::Slice slice(bytes);
+  call->StartCall(this);
+  ASSERT_TRUE(queue.Next(&tag, &ok) && ok);
+  call->WriteLast(grpc::ByteBuffer(&slice, 1), grpc::WriteOptions(), this);
+  ASSERT_TRUE(queue.Next(&tag, &ok) && ok);
+  EXPECT_TRUE(
+      Reaches("alignsae_rpc_requests_total{code=\"OK\",method=\"ModelService/"
+              "Tokenize\"}",
+              "1"));
+  EXPECT_GT(memory_.answers.used(), 4000);
+  EXPECT_TRUE(AllCallsEnd());
+  EXPECT_EQ(memory_.answers.used(), 0);
+  queue.Shutdown();
 }
 
 // The threads that render are late, so that no message is under way: the reader
@@ -110,7 +140,7 @@ TEST_F(UnreadTest, WhatCameBeforeAFailureIsStillTold) {
                            : absl::OkStatus();
   };
   Load();
-  const auto stub = SmallWindow();
+  const auto stub = v1::SteeringService::NewStub(SmallWindow());
   grpc::ClientContext context;
   const auto reader = stub->Generate(&context, Request());
   EXPECT_TRUE(Reaches("alignsae_generated_tokens_total", "60"));

@@ -68,6 +68,7 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
   std::sort(types.begin(), types.end());
   const char* const kGolden[] = {
       "alignsae_build_info gauge",
+      "alignsae_call_memory_bytes gauge",
       "alignsae_cancel_to_free_seconds histogram",
       "alignsae_checkpoint_info gauge",
       "alignsae_concept_top_total counter",
@@ -75,6 +76,7 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       "alignsae_generated_tokens_total counter",
       "alignsae_kv_slots gauge",
       "alignsae_kv_slots_in_use gauge",
+      "alignsae_log_lines_dropped_total counter",
       "alignsae_prefix_tokens_saved_total counter",
       "alignsae_prompt_tokens_total counter",
       "alignsae_queue_depth gauge",
@@ -208,13 +210,27 @@ TEST(MetricsTest, LeavesOutRatiosThatAreNotFinite) {
   EXPECT_EQ(ValueOf(metrics, "alignsae_steering_norm_ratio_count"), "0");
 }
 
+TEST(MetricsTest, AsksForCallMemoryAndDroppedLinesAtEachScrape) {
+  Metrics metrics({}, "1");
+  int64_t held = 7;
+  int64_t dropped = 3;
+  metrics.SetProbes({[&] { return held; }, [&] { return dropped; }});
+  EXPECT_EQ(ValueOf(metrics, "alignsae_call_memory_bytes"), "7");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_log_lines_dropped_total"), "3");
+  held = 0;
+  dropped = 5;
+  EXPECT_EQ(ValueOf(metrics, "alignsae_call_memory_bytes"), "0");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_log_lines_dropped_total"), "5");
+}
+
 TEST(MetricsTest, EveryReasonOfARefusalHasItsOwnCounterFromZero) {
   const std::pair<Rejection, const char*> kReasons[] = {
       {Rejection::kQueueFull, "queue_full"},
       {Rejection::kTokenBudget, "token_budget"},
       {Rejection::kDeadline, "deadline"},
       {Rejection::kDraining, "draining"},
-      {Rejection::kStarting, "starting"}};
+      {Rejection::kStarting, "starting"},
+      {Rejection::kMemory, "memory"}};
   Metrics metrics({}, "1");
   int count = 0;
   for (const auto& [reason, label] : kReasons) {

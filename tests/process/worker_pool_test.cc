@@ -9,12 +9,16 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "model/base/mutex.h"
 #include "server/process/lanes.h"
 
 namespace alignsae {
@@ -51,15 +55,15 @@ TEST(WorkerPoolTest, RefusesNewWorkWhenTooMuchWaitsButFinishesOldWork) {
   absl::Notification started, go;
   {
     WorkerPool pool(1, 2);
-    EXPECT_TRUE(pool.TrySchedule([&] {
-      started.Notify();
-      go.WaitForNotification();
-      ++done;
-    }));
+    EXPECT_TRUE(pool.TrySchedule({{}, [&] {
+                                    started.Notify();
+                                    go.WaitForNotification();
+                                    ++done;
+                                  }}));
     started.WaitForNotification();
-    EXPECT_TRUE(pool.TrySchedule([&] { ++done; }));
-    EXPECT_TRUE(pool.TrySchedule([&] { ++done; }));
-    EXPECT_FALSE(pool.TrySchedule([&] { done += 100; }));
+    EXPECT_TRUE(pool.TrySchedule({{}, [&] { ++done; }}));
+    EXPECT_TRUE(pool.TrySchedule({{}, [&] { ++done; }}));
+    EXPECT_FALSE(pool.TrySchedule({{}, [&] { done += 100; }}));
     pool.Schedule([&] { ++done; });
     go.Notify();
   }
@@ -77,7 +81,7 @@ TEST(WorkerPoolTest, WhatWasAdmittedGoesFirst) {
     });
     started.WaitForNotification();
     for (int i = 0; i < 50; ++i) {
-      EXPECT_TRUE(pool.TrySchedule([&] { order.push_back(0); }));
+      EXPECT_TRUE(pool.TrySchedule({{}, [&] { order.push_back(0); }}));
     }
     pool.Schedule([&] { order.push_back(1); });
     go.Notify();
@@ -97,7 +101,8 @@ TEST(WorkerPoolTest, EachQueueKeepsItsOrder) {
     });
     started.WaitForNotification();
     for (int i = 0; i < 3; ++i) {
-      EXPECT_TRUE(pool.TrySchedule([&order, i] { order.push_back(10 + i); }));
+      EXPECT_TRUE(
+          pool.TrySchedule({{}, [&order, i] { order.push_back(10 + i); }}));
       pool.Schedule([&order, i] { order.push_back(i); });
     }
     go.Notify();
@@ -116,8 +121,8 @@ TEST(WorkerPoolTest, AdmittedWorkTakesNoPlaceOfNewWork) {
     });
     started.WaitForNotification();
     for (int i = 0; i < 5; ++i) pool.Schedule([&] { ++done; });
-    EXPECT_TRUE(pool.TrySchedule([&] { ++done; }));
-    EXPECT_FALSE(pool.TrySchedule([&] { ++done; }));
+    EXPECT_TRUE(pool.TrySchedule({{}, [&] { ++done; }}));
+    EXPECT_FALSE(pool.TrySchedule({{}, [&] { ++done; }}));
     go.Notify();
   }
   EXPECT_EQ(done, 6);
@@ -126,7 +131,7 @@ TEST(WorkerPoolTest, AdmittedWorkTakesNoPlaceOfNewWork) {
 TEST(WorkerPoolTest, TakesNoNewWorkOnceStopped) {
   WorkerPool pool(1, 100);
   pool.Stop();
-  EXPECT_FALSE(pool.TrySchedule([] {}));
+  EXPECT_FALSE(pool.TrySchedule({{}, [] {}}));
 }
 
 TEST(WorkerPoolTest, AnIdleThreadIsWokenByEitherKindOfWork) {
@@ -138,7 +143,7 @@ TEST(WorkerPoolTest, AnIdleThreadIsWokenByEitherKindOfWork) {
     if (i % 2 == 0) {
       pool.Schedule(notify);
     } else {
-      ASSERT_TRUE(pool.TrySchedule(notify));
+      ASSERT_TRUE(pool.TrySchedule({{}, notify}));
     }
     if (!done.WaitForNotificationWithTimeout(kPatience)) {
       pool.Stop();  // Runs what is left, which refers to `done`.
@@ -175,22 +180,101 @@ TEST(LanesTest, BackgroundWorkHandsItsCallsOverWhileTheyStop) {
   absl::Notification started, go;
   std::atomic<bool> ended{false};
   Lanes lanes({.background_waiting = 1 << 20});
-  ASSERT_TRUE(lanes.background.TrySchedule([&] {
-    started.Notify();
-    go.WaitForNotification();
-    lanes.interactive.Schedule([&] { ended = true; });
-  }));
+  ASSERT_TRUE(lanes.background.TrySchedule({{}, [&] {
+                                              started.Notify();
+                                              go.WaitForNotification();
+                                              lanes.interactive.Schedule(
+                                                  [&] { ended = true; });
+                                            }}));
   started.WaitForNotification();
   std::thread stopping([&] { lanes.Stop(); });
   // Whichever stops first, it has had time to end.
-  while (lanes.background.TrySchedule([] {}) &&
-         lanes.interactive.TrySchedule([] {})) {
+  while (lanes.background.TrySchedule({{}, [] {}}) &&
+         lanes.interactive.TrySchedule({{}, [] {}})) {
     absl::SleepFor(absl::Milliseconds(1));
   }
   absl::SleepFor(absl::Milliseconds(50));
   go.Notify();
   stopping.join();
   EXPECT_TRUE(ended);
+}
+
+// A pool whose one thread stands still, so that what is scheduled waits.
+class WorkerPoolTurnsTest : public ::testing::Test {
+ protected:
+  explicit WorkerPoolTurnsTest(size_t max_waiting = 100)
+      : pool_(1, max_waiting) {
+    pool_.Schedule([this] {
+      started_.Notify();
+      go_.WaitForNotification();
+    });
+    started_.WaitForNotification();
+  }
+
+  bool Add(const std::string& origin, const std::string& name,
+           std::function<bool()> may_start = nullptr) {
+    return pool_.TrySchedule({{origin, name},
+                              [this, origin, name] {
+                                MutexLock lock(&mutex_);
+                                order_.push_back(origin + name);
+                              },
+                              std::move(may_start)});
+  }
+  std::vector<std::string> Run() {
+    if (!go_.HasBeenNotified()) go_.Notify();
+    pool_.Stop();
+    MutexLock lock(&mutex_);
+    return order_;
+  }
+  size_t ran() {
+    MutexLock lock(&mutex_);
+    return order_.size();
+  }
+
+  absl::Notification started_, go_;
+  Mutex mutex_;
+  std::vector<std::string> order_;
+  WorkerPool pool_;
+};
+
+TEST_F(WorkerPoolTurnsTest, ANewcomerWaitsForOneTaskOfEverybodyElse) {
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(Add("a", "1"));
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(Add("b", "1"));
+  EXPECT_TRUE(Add("c", "1"));
+  EXPECT_THAT(Run(), ElementsAre("a1", "b1", "c1", "a1", "b1", "a1"));
+}
+
+TEST_F(WorkerPoolTurnsTest, ManyNamesOfOneOriginShareItsTurns) {
+  for (const char* name : {"1", "2", "3", "4"}) EXPECT_TRUE(Add("a", name));
+  EXPECT_TRUE(Add("a", "1"));
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(Add("b", ""));
+  EXPECT_THAT(Run(), ElementsAre("a1", "b", "a2", "b", "a3", "a4", "a1"));
+}
+
+TEST_F(WorkerPoolTurnsTest, OneOriginLeavesAQuarterOfThePlacesToOthers) {
+  for (int i = 0; i < 75; ++i) EXPECT_TRUE(Add("a", std::to_string(i)));
+  EXPECT_FALSE(Add("a", "new"));
+  for (int i = 0; i < 25; ++i) EXPECT_TRUE(Add("b", ""));
+  EXPECT_FALSE(Add("b", ""));
+  EXPECT_THAT(Run(), SizeIs(100));
+}
+
+TEST_F(WorkerPoolTurnsTest, WorkThatMayNotStartYetIsPassedOver) {
+  std::atomic<bool> room{false};
+  EXPECT_TRUE(Add("a", "", [&] { return room.load(); }));
+  EXPECT_TRUE(Add("b", ""));
+  EXPECT_TRUE(Add("c", ""));
+  go_.Notify();
+  while (ran() < 2) absl::SleepFor(absl::Milliseconds(1));
+  room = true;
+  pool_.Wake();
+  while (ran() < 3) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_THAT(Run(), ElementsAre("b", "c", "a"));
+}
+
+TEST_F(WorkerPoolTurnsTest, APoolThatStopsRunsAlsoWhatMayNotStart) {
+  EXPECT_TRUE(Add("a", "", [] { return false; }));
+  EXPECT_THAT(Run(), ElementsAre("a"));
 }
 
 }  // namespace

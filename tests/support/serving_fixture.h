@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,10 +27,18 @@ class ServingTest : public ::testing::Test {
   ServingTest()
       : metrics_(RpcMethods(), "test"),
         executor_(4),
+        memory_(int64_t{64} << 20),
         registry_({SchedulerOptions(), &clock_, &metrics_}),
-        lanes_({.interactive_waiting = 64, .background_waiting = 2}),
-        env_{&registry_, &lanes_,      &metrics_,
-             &clock_,    &open_calls_, ServerConfig()} {}
+        lanes_({.interactive_waiting = 64,
+                .background_threads = 1,
+                .background_waiting = 2}),
+        env_{&registry_, &lanes_,      &metrics_,     &clock_,
+             &memory_,   &open_calls_, ServerConfig()} {
+    memory_.answers.OnReturn([this] {
+      lanes_.interactive.Wake();
+      lanes_.background.Wake();
+    });
+  }
 
   // Until then every call is UNAVAILABLE.
   void Load() {
@@ -65,6 +74,7 @@ class ServingTest : public ::testing::Test {
   std::shared_ptr<const Tokenizer> tokenizer_ = SmallTokenizer();
   FakeStepExecutor executor_;
   std::atomic<int> open_calls_{0};
+  CallMemory memory_;
   ModelRegistry registry_;
   Lanes lanes_;
   RpcEnv env_;
