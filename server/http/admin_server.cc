@@ -1,97 +1,211 @@
 #include "server/http/admin_server.h"
 
-#include <httplib.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#include <atomic>
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <list>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "server/http/http_exchange.h"
+#include "server/process/listener.h"
 
 namespace alignsae {
 namespace {
 
-constexpr int kThreads = 4;
-constexpr time_t kReadTimeoutSeconds = 5;
-constexpr time_t kWriteTimeoutSeconds = 5;
-constexpr time_t kKeepAliveSeconds = 5;
-constexpr size_t kMaxPayloadBytes = 4096;
+constexpr size_t kMaxConnections = 64;
+constexpr size_t kMaxHeadBytes = 8192;
+// From its first byte to its last, and a connection's wait for that.
+constexpr absl::Duration kWholeExchange = absl::Seconds(5);
+constexpr absl::Duration kRetryAccept = absl::Milliseconds(20);
 constexpr char kTextPlain[] = "text/plain; charset=utf-8";
 constexpr char kPrometheusText[] = "text/plain; version=0.0.4; charset=utf-8";
+
+// A connection: it brings a head, gets its answer, and goes.
+struct Connection {
+  int fd = -1;
+  absl::Time end;  // It is closed then, whatever it does.
+  std::string head;
+  std::string answer;
+  size_t written = 0;
+  bool answered = false;
+};
+
+// Takes what has come. False: the peer has gone, or brings too much.
+bool Read(Connection& connection) {
+  char buffer[4096];
+  while (true) {
+    const ssize_t size = recv(connection.fd, buffer, sizeof(buffer), 0);
+    if (size < 0) return errno == EAGAIN || errno == EINTR;
+    if (size == 0) return false;
+    // What comes behind the head is read, so that the peer gets its answer and
+    // no reset, and thrown away.
+    if (connection.answered) continue;
+    connection.head.append(buffer, static_cast<size_t>(size));
+    if (connection.head.find("\r\n\r\n") != std::string::npos) return true;
+    if (connection.head.size() > kMaxHeadBytes) return false;
+  }
+}
+
+// Sends what the peer takes now. False: the peer has gone.
+bool Write(Connection& connection) {
+  while (connection.written < connection.answer.size()) {
+    const ssize_t size =
+        send(connection.fd, connection.answer.data() + connection.written,
+             connection.answer.size() - connection.written, MSG_NOSIGNAL);
+    if (size < 0) return errno == EAGAIN || errno == EINTR;
+    connection.written += static_cast<size_t>(size);
+  }
+  shutdown(connection.fd, SHUT_WR);
+  return true;
+}
 
 }  // namespace
 
 struct AdminServer::Impl {
-  explicit Impl(AdminHandlers h) : handlers(std::move(h)) { Configure(); }
+  Impl(AdminHandlers h, Listener l) : handlers(std::move(h)), listener(l) {
+    AddRoutes();
+    wake = eventfd(0, EFD_CLOEXEC);
+    spare = OpenSpare();
+    thread = std::thread([this] { Loop(); });
+  }
+  ~Impl() {
+    const uint64_t one = 1;
+    while (write(wake, &one, sizeof(one)) < 0 && errno == EINTR) {
+    }
+    thread.join();
+    for (const Connection& connection : connections) close(connection.fd);
+    for (int fd : {listener.fd, wake, spare}) close(fd);
+  }
 
-  void Configure() {
-    server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
-    server.set_read_timeout(kReadTimeoutSeconds);
-    server.set_write_timeout(kWriteTimeoutSeconds);
-    server.set_keep_alive_timeout(kKeepAliveSeconds);
-    server.set_payload_max_length(kMaxPayloadBytes);
-    // The library's default shares the port with other processes.
-    server.set_socket_options([](socket_t socket) {
-      const int yes = 1;
-      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  void AddRoutes() {
+    using httplib::Request;
+    using httplib::Response;
+    routes.Get("/metrics", [this](const Request&, Response& response) {
+      response.set_content(handlers.metrics_text(), kPrometheusText);
     });
-    server.Get("/metrics",
-               [this](const httplib::Request&, httplib::Response& response) {
-                 response.set_content(handlers.metrics_text(), kPrometheusText);
-               });
-    server.Get("/livez",
-               [](const httplib::Request&, httplib::Response& response) {
-                 response.set_content("ok\n", kTextPlain);
-               });
-    server.Get("/readyz", [this](const httplib::Request&,
-                                 httplib::Response& response) {
+    routes.Get("/livez", [](const Request&, Response& response) {
+      response.set_content("ok\n", kTextPlain);
+    });
+    routes.Get("/readyz", [this](const Request&, Response& response) {
       const bool ready = handlers.ready();
       response.status = ready ? 200 : 503;
       response.set_content(ready ? "ok\n" : "not ready\n", kTextPlain);
     });
-    server.set_exception_handler([](const httplib::Request&,
-                                    httplib::Response& response,
-                                    const std::exception_ptr&) {
-      response.status = 500;
-      response.set_content("internal error\n", kTextPlain);
-    });
+    routes.set_exception_handler(
+        [](const Request&, Response& response, const std::exception_ptr&) {
+          response.status = 500;
+          response.set_content("internal error\n", kTextPlain);
+        });
   }
 
-  AdminHandlers handlers;
-  httplib::Server server;
-  std::atomic<bool> ended = false;  // The thread has left the loop.
+  void Loop() {
+    std::vector<pollfd> watched;
+    while (true) {
+      watched.assign({{wake, POLLIN, 0}, {listener.fd, POLLIN, 0}});
+      absl::Time next = absl::InfiniteFuture();
+      for (const Connection& connection : connections) {
+        const bool writing = connection.written < connection.answer.size();
+        watched.push_back(
+            {connection.fd, static_cast<short>(writing ? POLLOUT : POLLIN), 0});
+        next = std::min(next, connection.end);
+      }
+      poll(watched.data(), watched.size(), MillisecondsUntil(next));
+      if (watched[0].revents != 0) return;
+      ServeAll(watched);
+      if (watched[1].revents != 0) AcceptAll();
+    }
+  }
+
+  static int MillisecondsUntil(absl::Time time) {
+    if (time == absl::InfiniteFuture()) return -1;
+    const int64_t left = absl::ToInt64Milliseconds(time - absl::Now()) + 1;
+    return static_cast<int>(std::max<int64_t>(left, 0));
+  }
+
+  void ServeAll(const std::vector<pollfd>& watched) {
+    const absl::Time now = absl::Now();
+    size_t i = 2;
+    for (auto it = connections.begin(); it != connections.end(); ++i) {
+      const bool lives =
+          it->end > now && (watched[i].revents == 0 || Serve(*it));
+      if (lives) {
+        ++it;
+      } else {
+        close(it->fd);
+        it = connections.erase(it);
+      }
+    }
+  }
+
+  // False: it is over.
+  bool Serve(Connection& connection) {
+    if (connection.written < connection.answer.size()) return Write(connection);
+    if (!Read(connection)) return false;
+    if (connection.answered ||
+        connection.head.find("\r\n\r\n") == std::string::npos) {
+      return true;
+    }
+    connection.answer = routes.Answer(connection.head);
+    connection.answered = true;
+    return Write(connection);
+  }
+
+  void AcceptAll() {
+    while (true) {
+      const int fd = AcceptOn(listener.fd, &spare);
+      if (fd < 0) {
+        if (errno != EAGAIN) absl::SleepFor(kRetryAccept);
+        return;
+      }
+      // Whoever has been there longest has had its time.
+      if (connections.size() >= kMaxConnections) {
+        close(connections.front().fd);
+        connections.pop_front();
+      }
+      connections.push_back(
+          {fd, absl::Now() + kWholeExchange, "", "", 0, false});
+      // Most requests are there already.
+      if (!Serve(connections.back())) {
+        close(fd);
+        connections.pop_back();
+      }
+    }
+  }
+
+  const AdminHandlers handlers;
+  HttpRoutes routes;
+  const Listener listener;
+  int wake = -1;  // An eventfd, readable once it shall stop.
+  int spare = -1;
+  std::list<Connection> connections;  // The thread's. Oldest first.
   std::thread thread;
 };
 
 absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(
     const std::string& host, int port, AdminHandlers handlers) {
-  auto impl = std::make_unique<Impl>(std::move(handlers));
-  const int bound = port == 0 ? impl->server.bind_to_any_port(host)
-                    : impl->server.bind_to_port(host, port) ? port
-                                                            : -1;
-  if (bound <= 0) {
+  const absl::StatusOr<Listener> listener = ListenOn(host, port);
+  if (!listener.ok()) {
     return absl::UnavailableError(
         absl::StrCat("--admin-listen: must be an address that is free, got ",
                      host, ":", port));
   }
-  impl->thread = std::thread([impl = impl.get()] {
-    impl->server.listen_after_bind();
-    impl->ended = true;
-  });
-  return std::unique_ptr<AdminServer>(new AdminServer(std::move(impl), bound));
+  return std::unique_ptr<AdminServer>(new AdminServer(
+      std::make_unique<Impl>(std::move(handlers), *listener), listener->port));
 }
 
 AdminServer::AdminServer(std::unique_ptr<Impl> impl, int port)
     : impl_(std::move(impl)), port_(port) {}
 
-AdminServer::~AdminServer() {
-  // stop() is lost on a server that has not begun to listen.
-  while (!impl_->server.is_running() && !impl_->ended) {
-    std::this_thread::yield();
-  }
-  impl_->server.stop();
-  impl_->thread.join();
-}
+AdminServer::~AdminServer() = default;
 
 }  // namespace alignsae

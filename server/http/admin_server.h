@@ -1,8 +1,9 @@
 // AdminServer: the one HTTP port, for operators: /metrics, /livez, /readyz.
 //
 // Plain HTTP without authentication; it tells nothing of any request.
-// Everything else is 404. Timeouts are short, so that a peer that dawdles holds
-// none of the few threads for long.
+// Everything else is 404. One thread serves all connections without waiting for
+// any of them; each has 5 s from its start to its end, and the oldest of 64
+// makes room for a newcomer, so that peers that dawdle hold up nobody.
 //
 // Thread-safety: thread-safe.
 // Errors: Start: UNAVAILABLE naming the address that cannot be bound.
@@ -30,10 +31,10 @@ struct AdminHandlers {
 
 class AdminServer {
  public:
-  // Binds, then answers from threads of its own. Port 0: any free one.
+  // Binds, then answers from a thread of its own. Port 0: any free one.
   static absl::StatusOr<std::unique_ptr<AdminServer>> Start(
       const std::string& host, int port, AdminHandlers handlers);
-  // Stops answering and joins the threads.
+  // Stops answering and joins the thread.
   ~AdminServer();
 
   int port() const { return port_; }

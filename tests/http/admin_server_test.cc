@@ -77,22 +77,73 @@ TEST_F(AdminServerTest, RefusesAPortThatIsTaken) {
                             server_->port())));
 }
 
-TEST_F(AdminServerTest, AnswersWhilePeersDawdle) {
-  // Two connections that send nothing hold two of the four threads.
-  std::vector<int> sockets;
-  for (int i = 0; i < 2; ++i) {
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<uint16_t>(server_->port()));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ASSERT_EQ(
-        connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-    ASSERT_EQ(write(fd, "GET /met", 8), 8);
-    sockets.push_back(fd);
+// Sockets that are connected and say no more than they are told.
+class Dawdlers {
+ public:
+  Dawdlers(int port, int count, const std::string& said) {
+    for (int i = 0; i < count; ++i) {
+      const int fd = socket(AF_INET, SOCK_STREAM, 0);
+      sockaddr_in address = {};
+      address.sin_family = AF_INET;
+      address.sin_port = htons(static_cast<uint16_t>(port));
+      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      EXPECT_EQ(
+          connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+          0);
+      fds_.push_back(fd);
+      Say(fd, said);
+    }
   }
+  ~Dawdlers() {
+    for (int fd : fds_) close(fd);
+  }
+  static void Say(int fd, const std::string& text) {
+    send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+  }
+  const std::vector<int>& fds() const { return fds_; }
+
+ private:
+  std::vector<int> fds_;
+};
+
+TEST_F(AdminServerTest, AnswersWhilePeersDawdle) {
+  const Dawdlers silent(server_->port(), 100, "");
+  const Dawdlers dripping(server_->port(), 100, "GET /met");
+  for (int i = 0; i < 3; ++i) {
+    for (int fd : dripping.fds()) Dawdlers::Say(fd, "r");
+    ASSERT_TRUE(Get("/livez"));
+    EXPECT_EQ(Get("/metrics")->body, text_);
+  }
+}
+
+TEST_F(AdminServerTest, ManyIdleConnectionsHoldNoOtherUp) {
+  const Dawdlers idle(server_->port(), 500, "");
+  ASSERT_TRUE(Get("/livez"));
   EXPECT_EQ(Get("/livez")->status, 200);
-  for (int fd : sockets) close(fd);
+}
+
+TEST_F(AdminServerTest, APeerThatTakesNothingHoldsNoOtherUp) {
+  text_.assign(16 << 20, 'x');
+  const Dawdlers asking(server_->port(), 20, "GET /metrics HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(Get("/livez")->status, 200);
+}
+
+TEST_F(AdminServerTest, NoHeaderMakesAnAnswerLarger) {
+  httplib::Client client("127.0.0.1", server_->port());
+  std::string ranges = "bytes=0-";
+  for (int i = 0; i < 900; ++i) ranges += ",0-";
+  const httplib::Result result =
+      client.Get("/metrics", httplib::Headers{{"Range", ranges}});
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->status, 200);
+  EXPECT_EQ(result->body, text_);
+}
+
+TEST_F(AdminServerTest, AHeadThatNeverEndsIsNotKept) {
+  const Dawdlers one(server_->port(), 1,
+                     "GET / HTTP/1.1\r\nX: " + std::string(20000, 'x'));
+  char byte = 0;
+  EXPECT_LE(recv(one.fds()[0], &byte, 1, 0), 0);
 }
 
 TEST(AdminServerFailureTest, AHandlerThatThrowsIsAnInternalError) {
