@@ -44,7 +44,7 @@ TEST_F(CallTest, IdsKeepTheirRulesToTheByte) {
     const Call call(&env_, kRpcSwap, caller);
     EXPECT_OK(call.status());
     EXPECT_EQ(call.request_id(), edge);
-    EXPECT_EQ(call.client(), edge);
+    EXPECT_EQ(call.owner().name, edge);
   }
   caller.client = "\x1f";
   EXPECT_EQ(Call(&env_, kRpcSwap, caller).status().code(), kInvalid);
