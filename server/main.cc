@@ -65,6 +65,8 @@ SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
   options.queue.max_sequences = config.max_queued_sequences;
   options.queue.max_tokens = config.max_queued_tokens;
   options.max_prompt_tokens_per_step = config.max_prompt_tokens_per_step;
+  // The arms of a Swap.
+  options.kv_slots_kept = config.kv_slots >= 4 ? 2 : 0;
   return options;
 }
 

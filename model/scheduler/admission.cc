@@ -31,7 +31,9 @@ absl::Status Admission::Check(const RequestSpec& spec, absl::Time now) {
   }
   if (now >= spec.deadline) return DeadlinePassed();
   const absl::Duration wait =
-      queue_.PredictWait(spec.client, count, free_kv_slots_, kv_slots_);
+      StartsAtOnce(spec)
+          ? absl::ZeroDuration()
+          : queue_.PredictWait(spec.client, count, free_kv_slots_, kv_slots_);
   // One that need not wait is always tried: nothing else would tell that the
   // machine has become faster.
   const absl::Duration run = wait > absl::ZeroDuration()
@@ -91,9 +93,34 @@ std::vector<Admission::Dropped> Admission::Sweep(absl::Time now,
   return dropped;
 }
 
+bool Admission::StartsAtOnce(const RequestSpec& spec) const {
+  return kept_ > 0 && !RunsLong(spec) &&
+         static_cast<int>(spec.sequences.size()) <= free_kv_slots_ &&
+         queue_.NoShortWaits();
+}
+
+std::optional<QueuedUnit> Admission::NextUnit(int free_kv_slots) {
+  if (kept_ == 0) return queue_.Pop(free_kv_slots);
+  const int most = kv_slots_ - kept_;
+  // What needs more together than may run long waits until nothing does, and
+  // is then not passed over.
+  const bool takes_all = queue_.FrontTogether() > most && long_running_ == 0;
+  const int for_long =
+      takes_all ? kv_slots_ : std::max(0, most - long_running_);
+  std::optional<QueuedUnit> unit =
+      queue_.Pop(std::min(free_kv_slots, for_long));
+  if (!unit.has_value() && !takes_all && free_kv_slots > 0) {
+    unit = queue_.PopShort(free_kv_slots);
+  }
+  if (unit.has_value() && RunsLong(unit->request->spec)) {
+    long_running_ += static_cast<int>(unit->sequences.size());
+  }
+  return unit;
+}
+
 std::vector<QueuedUnit> Admission::GiveOut(int free_kv_slots, absl::Time now) {
   std::vector<QueuedUnit> starting;
-  while (std::optional<QueuedUnit> unit = queue_.Pop(free_kv_slots)) {
+  while (std::optional<QueuedUnit> unit = NextUnit(free_kv_slots)) {
     free_kv_slots -= static_cast<int>(unit->sequences.size());
     ALIGNSAE_DCHECK(free_kv_slots >= 0);
     starting.push_back(*std::move(unit));

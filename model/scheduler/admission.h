@@ -15,6 +15,7 @@
 #define ALIGNSAE_MODEL_SCHEDULER_ADMISSION_H_
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,8 +27,14 @@ namespace alignsae {
 
 class Admission {
  public:
-  Admission(const RequestQueue::Options& options, int kv_slots)
-      : kv_slots_(kv_slots), free_kv_slots_(kv_slots), queue_(options) {}
+  // `kept`: KV slots that what runs long may not have, so that a short request
+  // finds one whatever others do. All of them run long only when they must
+  // start together and nothing else runs long.
+  Admission(const RequestQueue::Options& options, int kv_slots, int kept = 0)
+      : kv_slots_(kv_slots),
+        kept_(kept),
+        free_kv_slots_(kv_slots),
+        queue_(options) {}
 
   // Takes the request, which then waits, or says why not.
   absl::StatusOr<std::shared_ptr<ActiveRequest>> Take(
@@ -47,6 +54,9 @@ class Admission {
   std::vector<Dropped> Sweep(absl::Time now, bool ending_all);
   // What starts now; together at most `free_kv_slots` sequences, in order.
   std::vector<QueuedUnit> GiveOut(int free_kv_slots, absl::Time now);
+
+  // KV slots of what runs long, before GiveOut.
+  void SetLongRunning(int sequences) { long_running_ = sequences; }
 
   // For the prediction of waits: what is free after a step, and how long a
   // sequence that ended had run.
@@ -70,7 +80,14 @@ class Admission {
   // would take the time of those that can still be answered.
   bool IsHopeless(const ActiveRequest& request, absl::Time now) const;
 
+  // Whether it finds a KV slot that is kept for such as it.
+  bool StartsAtOnce(const RequestSpec& spec) const;
+  // The next unit that may start, counted in long_running_.
+  std::optional<QueuedUnit> NextUnit(int free_kv_slots);
+
   const int kv_slots_;
+  const int kept_;
+  int long_running_ = 0;
   int free_kv_slots_;
   RequestQueue queue_;
   std::vector<std::shared_ptr<ActiveRequest>> displaced_;

@@ -72,6 +72,14 @@ int64_t TokensOf(const RequestSpec& spec) {
   return tokens;
 }
 
+bool RunsLong(const RequestSpec& spec) {
+  return spec.grouping == Grouping::kAsManyAsFit ||
+         std::any_of(spec.sequences.begin(), spec.sequences.end(),
+                     [](const SequenceSpec& sequence) {
+                       return sequence.max_new_tokens > kShortTokens;
+                     });
+}
+
 absl::Status RequestQueue::CheckRoom(int waiting, int64_t waiting_tokens,
                                      int sequences, int64_t tokens) const {
   if (waiting + sequences > options_.max_sequences) {
@@ -228,6 +236,45 @@ std::optional<QueuedUnit> RequestQueue::Pop(int free_kv_slots) {
   turn_tokens_ += unit.tokens;
   if (client.units.empty()) Leave(line_.begin());
   return unit;
+}
+
+std::optional<QueuedUnit> RequestQueue::PopShort(int free_kv_slots) {
+  const auto client =
+      std::find_if(line_.begin(), line_.end(), [](const Client& other) {
+        return !RunsLong(other.units.front().request->spec);
+      });
+  if (client == line_.end() ||
+      PartSize(client->units.front(), free_kv_slots) > free_kv_slots) {
+    return std::nullopt;
+  }
+  QueuedUnit unit = std::move(client->units.front());
+  client->units.pop_front();
+  Forget(*client, unit);
+  unit.request->started = true;
+  if (client->units.empty()) {
+    Leave(client);
+  } else if (client != line_.begin()) {
+    line_.splice(line_.end(), line_, client);
+  } else {
+    EndTurn();
+  }
+  return unit;
+}
+
+int RequestQueue::FrontTogether() const {
+  if (line_.empty()) return 0;
+  const QueuedUnit& unit = line_.front().units.front();
+  return unit.request->spec.grouping == Grouping::kAsManyAsFit
+             ? 1
+             : static_cast<int>(unit.sequences.size());
+}
+
+bool RequestQueue::NoShortWaits() const {
+  return std::all_of(line_.begin(), line_.end(), [](const Client& client) {
+    return std::all_of(
+        client.units.begin(), client.units.end(),
+        [](const QueuedUnit& unit) { return RunsLong(unit.request->spec); });
+  });
 }
 
 std::vector<QueuedUnit> RequestQueue::RemoveIf(

@@ -28,9 +28,12 @@
 // A request whose sequences must start together waits until all of them fit,
 // and the others wait too, so that it cannot starve.
 //
-// Cost: Push O(sequences of the request + clients), Pop O(clients), MakeRoom
-// O(1) when there is room, RemoveIf one call of `drop` for each unit. Nothing
-// blocks.
+// Some of the KV slots may be kept from what runs long (Admission): PopShort
+// then gives to those behind it that run short.
+//
+// Cost: Push O(sequences of the request + clients), Pop and PopShort
+// O(clients), MakeRoom O(1) when there is room, RemoveIf one call of `drop` for
+// each unit. Nothing blocks.
 //
 // Not for requests that run (the scheduler has them), and not a place to look
 // for deadlines: RemoveIf is told what to drop.
@@ -104,6 +107,15 @@ class RequestQueue {
   // The next unit, when it needs at most `free_kv_slots`; nullopt also when
   // nobody waits.
   std::optional<QueuedUnit> Pop(int free_kv_slots);
+  // The same among units that run short: the first client of the line whose
+  // next unit does, which then goes to the end of the line; the turn of the
+  // first one is not touched.
+  std::optional<QueuedUnit> PopShort(int free_kv_slots);
+  // Sequences that must start together of the unit whose turn it is: 0 when
+  // nobody waits.
+  int FrontTogether() const;
+  // Whether nothing waits that runs short.
+  bool NoShortWaits() const;
   // Takes out every unit that `drop` names, which is asked once for each.
   std::vector<QueuedUnit> RemoveIf(
       const std::function<bool(const ActiveRequest&)>& drop);
@@ -163,6 +175,11 @@ class RequestQueue {
 
 // Prompt and max_new_tokens of all sequences.
 int64_t TokensOf(const RequestSpec& spec);
+
+// Whether its sequences hold their KV slots for long: answers of more than
+// kShortTokens tokens, and sweeps, which start a cell wherever one has ended.
+inline constexpr int kShortTokens = 128;
+bool RunsLong(const RequestSpec& spec);
 
 }  // namespace alignsae
 

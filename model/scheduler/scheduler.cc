@@ -26,7 +26,7 @@ Scheduler::Scheduler(const SchedulerOptions& options, StepExecutor* executor,
       env_(std::move(env)),
       observer_(observer),
       pool_(executor->kv_slots()),
-      admission_(options.queue, executor->kv_slots()) {}
+      admission_(options.queue, executor->kv_slots(), options.kv_slots_kept) {}
 
 absl::StatusOr<RequestHandle> Scheduler::Submit(
     RequestSpec spec, std::shared_ptr<RequestSink> sink) {
@@ -64,6 +64,12 @@ void Scheduler::SweepRunning(absl::Time now, StepReport& report) {
     if (why.ok() && request->sink->IsStalled(now)) why = SlowReader();
     if (!why.ok()) EndRequest(request, why, now, report);
   }
+  int long_running = 0;
+  for (const RunningUnit& unit : running_) {
+    if (RunsLong(unit.request->spec)) long_running += unit.live();
+  }
+  MutexLock lock(&mutex_);
+  admission_.SetLongRunning(long_running);
 }
 
 void Scheduler::SweepQueue(absl::Time now, StepReport& report) {
@@ -90,6 +96,7 @@ void Scheduler::StartWaiting(absl::Time now, StepReport& report) {
     busy_ = busy_ || !starting.empty();
   }
   for (const QueuedUnit& unit : starting) Start(unit, now, report);
+  if (options_.kv_slots_kept > 0) ShareStep(steps_++, running_);
 }
 
 void Scheduler::Start(const QueuedUnit& queued, absl::Time now,

@@ -73,6 +73,10 @@ struct SchedulerOptions {
   // Prompt tokens of one step, over all sequences. Answers come on top with one
   // token each. Bounds how long a long prompt holds up the others. >= 1.
   int max_prompt_tokens_per_step = 512;
+  // KV slots that requests of long answers and sweeps may not have (Admission).
+  // Above 0 such requests, and long prompts, also leave most steps to short
+  // answers while those are generated (ShareStep).
+  int kv_slots_kept = 0;
 };
 
 // A submitted request, to cancel it. May outlive the request and the scheduler.
@@ -184,6 +188,7 @@ class Scheduler {
   // The step thread's.
   KvSlotPool pool_;
   std::vector<RunningUnit> running_;
+  int64_t steps_ = 0;
 
   mutable Mutex mutex_;
   CondVar changed_;  // admission_, busy_ or end_all_.

@@ -19,6 +19,14 @@ void AddRows(RunningUnit& unit, int chunk, StepBatch& batch) {
   }
 }
 
+constexpr int kShortPrompt = 64;  // Tokens.
+
+// Whether it is soon done, and takes part in every step until then.
+bool IsShort(const RunningUnit& unit) {
+  return unit.live() > 0 && !RunsLong(unit.request->spec) &&
+         unit.prompt_left() <= kShortPrompt;
+}
+
 }  // namespace
 
 int RunningUnit::live() const {
@@ -39,12 +47,27 @@ int RunningUnit::prompt_length() const { return first_live().prompt_length(); }
 
 int RunningUnit::prompt_left() const { return first_live().prompt_left(); }
 
+void ShareStep(int64_t step, std::vector<RunningUnit>& running) {
+  const bool share = std::any_of(running.begin(), running.end(), IsShort);
+  const bool with_others = step % kSharedStep == 0;
+  bool prompt_taken = false;
+  for (RunningUnit& unit : running) {
+    unit.passed_over = false;
+    unit.prompt_part = INT32_MAX;
+    if (!share || unit.live() == 0 || IsShort(unit)) continue;
+    const bool prompt = unit.prompt_left() > 0;
+    unit.passed_over = !with_others || (prompt && prompt_taken);
+    if (prompt) unit.prompt_part = kSharedPrompt;
+    prompt_taken = prompt_taken || prompt;
+  }
+}
+
 StepBatch BuildBatch(std::vector<RunningUnit>& running, int max_prompt_tokens) {
   StepBatch batch;
   int budget = max_prompt_tokens;
   for (RunningUnit& unit : running) {
     const int live = unit.live();
-    if (live == 0) continue;
+    if (live == 0 || unit.passed_over) continue;
     const int left = unit.prompt_left();
     if (left == 0) {
       AddRows(unit, 0, batch);
@@ -54,7 +77,8 @@ StepBatch BuildBatch(std::vector<RunningUnit>& running, int max_prompt_tokens) {
     const PromptFork alone = {.position = unit.prompt_length()};
     const PromptFork& fork = unit.fork.has_value() ? *unit.fork : alone;
     const int begin = unit.prompt_length() - left;
-    const int end = ChunkEnd(fork, begin, unit.prompt_length(), live, budget);
+    const int end = ChunkEnd(fork, begin, unit.prompt_length(), live,
+                             std::min(budget, unit.prompt_part));
     const int cost = ChunkCost(fork, begin, end, live);
     // Many variants of one position may pass the budget, but only alone. With
     // nothing left of the budget the prompt waits for a later step.

@@ -77,7 +77,8 @@ absl::Status DoTokenize(const CallScope& scope,
     token->set_byte_offset(static_cast<int>(encoded.begin));
     token->set_special(tokenizer.IsSpecial(encoded.id));
   }
-  scope.call->HoldOnly(HeldTokenizeBytes(response->tokens_size(), offset));
+  scope.call->HoldOnly(HeldTokenizeBytes(
+      response->tokens_size(), static_cast<int64_t>(parsed.text.size())));
   response->set_text(std::move(parsed.text));
   return InField("text",
                  CheckReplyBytes(static_cast<int64_t>(response->ByteSizeLong()),
