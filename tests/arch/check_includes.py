@@ -15,7 +15,7 @@ LOW = ["model/base", "model/steering"]
 MODEL = ["model/base", "model/steering", "model/kernels", "model/tokenizer", "model/io",
          "model/tensor", "model/transformer", "model/gpt2", "model/sae", "model/intervention",
          "model/sampling", "model/bundle", "model/engine", "model/scheduler"]
-TRAIN = ["common", "data", "lm", "sae", "eval", "pipeline", "cli"]
+TRAIN = ["common", "data", "lm", "sae", "eval", "pipeline", "study", "cli"]
 
 # folder -> (may include, torch, protobuf, gRPC)
 RULES = {

@@ -59,6 +59,39 @@ class TrainerTest(unittest.TestCase):
         self.assertIn("--layer: must be in [0, 1], got 2; the model has 2 blocks",
                       self.train(*sae, "--layer=2", code=2))
 
+    def test_a_study_in_shards_is_the_study(self):
+        root = self.root
+        self.train("data", "--preset=tiny", f"--out={root}/data", *flags(DATA))
+        self.train("lm", "--preset=tiny", "--threads=1", f"--data={root}/data",
+                   f"--out={root}/lm", *flags(LM))
+        plan = root / "plan.json"
+        plan.write_text(json.dumps({
+            "name": "sparse", "axes": {"sparse": [0, 0.01]},
+            "base": {name.replace("-", "_"): value for name, value in SAE.items()},
+            "eval": {name.replace("-", "_"): value for name, value in EVAL.items()}}))
+        study = ["study", str(plan), "--preset=tiny", "--threads=1", f"--data={root}/data",
+                 f"--model={root}/lm/gpt2", "--seeds=2"]
+        shards = [subprocess.Popen([TRAIN, *study, f"--work={root}/shards", f"--shard={i}/2"],
+                                   stdout=subprocess.DEVNULL) for i in (1, 2)]
+        self.assertEqual([shard.wait(240) for shard in shards], [0, 0])
+        self.train(*study, f"--work={root}/whole")
+        self.train(*study, f"--work={root}/shards", "--report")
+
+        def summary(work):
+            return json.loads((root / work / "sparse/study.json").read_text())
+        self.assertEqual(summary("shards"), summary("whole"))
+        self.assertEqual(summary("whole")["missing"], 0)
+        self.assertEqual(len(summary("whole")["settings"]), 2)
+        cells = {path: path.stat().st_mtime_ns for path in (root / "whole/cells").iterdir()}
+        self.assertEqual(len(cells), 4)
+        next(iter(cells)).unlink()
+        self.train(*study, f"--work={root}/whole")  # Only the one that is missing.
+        again = {path: path.stat().st_mtime_ns for path in (root / "whole/cells").iterdir()}
+        self.assertEqual(sum(again[path] != cells[path] for path in cells), 1)
+        self.assertEqual(summary("shards"), summary("whole"))
+        self.assertIn("shard: must be i/n", self.train(*study, f"--work={root}/x", "--shard=3/2",
+                                                       code=2))
+
     def test_pipeline_and_eval(self):
         self.train(*self.pipeline())
         bundle = self.root / "bundle"

@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   alignsae::RegisterAgree(app, status);
   alignsae::RegisterPipeline(app, status);
   alignsae::RegisterBundle(app, status);
+  alignsae::RegisterStudy(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

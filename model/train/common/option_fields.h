@@ -17,6 +17,7 @@
 #include <cmath>
 #include <initializer_list>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -77,6 +78,37 @@ inline std::string RuleBroken(const std::string& value,
 }
 
 }  // namespace option_fields_internal
+
+// Sets the field `name` from JSON of its kind. Rules are CheckFields' matter.
+// Errors: NOT_FOUND for another name; INVALID_ARGUMENT "<name>: must be <a
+// number | a whole number | a text>, got <value>".
+template <typename Options>
+absl::Status SetField(Options& options, absl::string_view name,
+                      const nlohmann::json& value) {
+  absl::Status status = absl::NotFoundError(
+      absl::StrCat("\"", name, "\": must be the name of an option"));
+  Options::VisitFields(
+      options, [&](const char* field, auto& out, const auto&, const char*) {
+        if (name != field) return;
+        using T = std::decay_t<decltype(out)>;
+        const char* kind = nullptr;
+        if constexpr (std::is_same_v<T, std::string>) {
+          if (!value.is_string()) kind = "a text";
+        } else if constexpr (std::is_floating_point_v<T>) {
+          if (!value.is_number()) kind = "a number";
+        } else {
+          if (!value.is_number_integer()) kind = "a whole number";
+        }
+        status = absl::OkStatus();
+        if (kind != nullptr) {
+          status = absl::InvalidArgumentError(
+              absl::StrCat(name, ": must be ", kind, ", got ", value.dump()));
+        } else {
+          out = value.get<T>();
+        }
+      });
+  return status;
+}
 
 // The first field that breaks its rule.
 template <typename Options>
