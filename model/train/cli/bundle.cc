@@ -78,8 +78,8 @@ struct MakeCommand {
         absl::StrJoin(parts.sae_directories, " --sae "));
     ALIGNSAE_RETURN_IF_ERROR(WriteOwnBundle(out, parts));
     std::cout << out << ": a bundle of " << parts.sae_directories.size()
-              << " checkpoint(s); serve it with alignsae-server --model="
-              << out << "\n";
+              << " checkpoint(s); serve it with alignsae-server --model=" << out
+              << "\n";
     return absl::OkStatus();
   }
 };
