@@ -161,6 +161,31 @@ absl::Status CheckFits(const std::string& directory, const SaeConfig& sae,
   return absl::OkStatus();
 }
 
+// What one checkpoint wants in front of its texts, all get: the server has one
+// way from a text to a prompt. Bundles have none, nor does what measures them.
+absl::Status CheckBos(const std::string& directory, const SaeConfig& config,
+                      const ManifestSae* entry, const Catalog& catalog,
+                      const Tokenizer& tokenizer) {
+  const std::string field =
+      absl::StrCat(directory, "/cfg.json: prepend_bos: must be ");
+  if (config.prepend_bos && entry != nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(field, "false in a bundle, got true"));
+  }
+  if (!catalog.checkpoints.empty() &&
+      catalog.model.bos_token_id.has_value() != config.prepend_bos) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(field, config.prepend_bos ? "false" : "true",
+                     " as in the checkpoints before it, got ",
+                     config.prepend_bos ? "true" : "false"));
+  }
+  if (config.prepend_bos && tokenizer.eos_token_id() < 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        field, "false where the tokenizer has no <|endoftext|>, got true"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<Concept>> ConceptsOf(const Sae& sae) {
   // ||d_j|| of every concept, [R].
   ALIGNSAE_ASSIGN_OR_RETURN(const at::Tensor norms, WithTorchFence([&sae] {
@@ -243,6 +268,11 @@ absl::Status Assembly::AddCheckpoint(const std::string& directory,
   const SaeConfig& config = sae->config();
   ALIGNSAE_RETURN_IF_ERROR(
       CheckFits(directory, config, bundle_.model->facts()));
+  ALIGNSAE_RETURN_IF_ERROR(
+      CheckBos(directory, config, entry, catalog_, *bundle_.tokenizer));
+  if (config.prepend_bos) {
+    catalog_.model.bos_token_id = bundle_.tokenizer->eos_token_id();
+  }
   CheckpointInfo info;
   info.name = name;
   info.sha256 = sha256;

@@ -6,13 +6,12 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "model/base/json.h"
 #include "model/base/json_object.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
+#include "model/sae/saelens.h"
 #include "nlohmann/json.hpp"
 
 namespace alignsae {
@@ -141,12 +140,6 @@ absl::StatusOr<SaeActivation> ReadArchitecture(const ObjectReader& root) {
                 Shown(root.Find("architecture")));
 }
 
-std::string HookName(const HookPoint& hook) {
-  return absl::StrCat("blocks.", hook.layer,
-                      hook.kind == HookKind::kResidPre ? ".hook_resid_pre"
-                                                       : ".hook_resid_post");
-}
-
 // SAELens's arguments of the model that it trained on.
 absl::Status CheckModelKwargs(const ObjectReader& metadata) {
   const Json* kwargs = metadata.Find("model_from_pretrained_kwargs");
@@ -179,21 +172,7 @@ absl::StatusOr<HookPoint> ReadHook(const ObjectReader& root) {
   ALIGNSAE_RETURN_IF_ERROR(CheckModelKwargs(metadata));
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string name,
                             metadata.String("hook_name"));
-  absl::string_view rest = name;
-  HookPoint hook;
-  hook.kind = absl::ConsumeSuffix(&rest, ".hook_resid_post")
-                  ? HookKind::kResidPost
-                  : HookKind::kResidPre;
-  absl::ConsumeSuffix(&rest, ".hook_resid_pre");
-  // Comparing with the canonical spelling refuses "+6", "06" and " 6".
-  if (!absl::ConsumePrefix(&rest, "blocks.") ||
-      !absl::SimpleAtoi(rest, &hook.layer) || HookName(hook) != name) {
-    return Refuse("metadata.hook_name",
-                  "blocks.<layer>.hook_resid_pre or blocks.<layer>."
-                  "hook_resid_post",
-                  Shown(metadata.Find("hook_name")));
-  }
-  return hook;
+  return ParseHookName("metadata.hook_name", name);
 }
 
 absl::Status ReadAlignSae(const ObjectReader& root, SaeConfig& config) {
@@ -259,8 +238,14 @@ absl::Status CheckSaeConfig(const SaeConfig& config) {
   ALIGNSAE_RETURN_IF_ERROR(CheckConcepts(config.concepts, config.n_features,
                                          "cfg.json: alignsae.concepts"));
   if (config.activation == SaeActivation::kTopK) {
-    const int free_features =
-        config.n_features - static_cast<int>(config.concepts.size());
+    const int kept = static_cast<int>(config.concepts.size());
+    if (config.slots_act_alike && kept > 0) {
+      return Refuse("architecture",
+                    "standard or jumprelu for features with labels (with topk "
+                    "all features decide about one)",
+                    "topk");
+    }
+    const int free_features = config.n_features - kept;
     ALIGNSAE_RETURN_IF_ERROR(CheckInRange("k", config.k, 1, free_features));
   }
   return absl::OkStatus();
@@ -274,6 +259,9 @@ absl::StatusOr<SaeConfig> ParseSaeConfig(absl::string_view json) {
   }
   ALIGNSAE_ASSIGN_OR_RETURN(const ObjectReader root,
                             ObjectReader::Of(&*parsed, ""));
+  if (root.Find("alignsae") == nullptr) {
+    return ParseSaeLensConfig(*JsonObject::Of(*parsed, "cfg.json"));
+  }
   ALIGNSAE_RETURN_IF_ERROR(root.OnlyKeys(
       {"architecture", "d_in", "d_sae", "k", "dtype", "device",
        "apply_b_dec_to_input", "normalize_activations", "reshape_activations",

@@ -15,7 +15,8 @@
 //       "active_mean": 4.2, "threshold": 1.1}]}}
 //
 // An unknown key is an error, and so is a SAELens switch that would change the
-// formula of sae.h: what is not computed is refused, never ignored.
+// formula of sae.h: what is not computed is refused, never ignored. Without
+// "alignsae" it is a file of SAELens (saelens.h).
 //
 // Thread-safety: value type; free functions.
 // Errors: INVALID_ARGUMENT "cfg.json: <key>: must be <rule>, got <value>".
@@ -38,6 +39,18 @@ enum class SaeActivation { kIdentity, kRelu, kTopK, kJumpRelu };
 absl::StatusOr<SaeActivation> ParseSaeActivation(absl::string_view name);
 absl::string_view SaeActivationName(SaeActivation activation);
 
+// How an SAE of SAELens differs from the formula of sae.h. Sae::Load folds it
+// into the weights, so that a loaded Sae has none.
+struct SaeFolding {
+  bool subtract_b_dec = false;  // h - b_dec is encoded.
+  bool center_input = false;    // h less its mean over D is encoded.
+  // pre of a feature is multiplied by the norm of its row of W_dec, and the row
+  // divided by it.
+  bool decoder_norms = false;
+
+  friend bool operator==(const SaeFolding&, const SaeFolding&) = default;
+};
+
 struct SaeConfig {
   int d_model = 0;     // D
   int n_features = 0;  // F = R + K
@@ -46,6 +59,12 @@ struct SaeConfig {
   int k = 0;                      // Free features kept per row; topk only.
   double scale = 1;               // s: mean residual norm at the hook.
   std::vector<Concept> concepts;  // R entries, distinct names and slots.
+  SaeFolding folding = {};
+  // Whether topk and jumprelu act on concept slots as on free features: the
+  // concepts are names that somebody gave to features.
+  bool slots_act_alike = false;
+  // Whether its texts began with the tokenizer's <|endoftext|>.
+  bool prepend_bos = false;
 
   friend bool operator==(const SaeConfig&, const SaeConfig&) = default;
 };

@@ -150,8 +150,12 @@ absl::StatusOr<Sae> Sae::Build(Sae sae, absl::string_view source) {
     sae.concept_w_dec_ = w.w_dec.index_select(0, sae.concept_slots_);
     sae.no_direction_ = ZeroRows(w.w_dec);
     sae.free_mask_ =
-        at::ones({config.n_features}, w.b_enc.options().dtype(at::kBool))
-            .index_fill_(0, sae.concept_slots_, false);
+        at::ones({config.n_features}, w.b_enc.options().dtype(at::kBool));
+    if (!config.slots_act_alike) {
+      sae.free_mask_.index_fill_(0, sae.concept_slots_, false);
+    } else if (config.activation == SaeActivation::kJumpRelu) {
+      sae.concept_threshold_ = w.threshold.index_select(0, sae.concept_slots_);
+    }
   } else {
     ALIGNSAE_RETURN_IF_ERROR(
         CheckFinite(source, "W_enc", sae.concept_w_enc_, 1, slots_cpu));
@@ -200,7 +204,9 @@ at::Tensor Sae::ConceptPre(const at::Tensor& h) const {
 }
 
 at::Tensor Sae::ConceptActivate(const at::Tensor& pre) const {
-  return config_.activation == SaeActivation::kIdentity ? pre : at::relu(pre);
+  if (config_.activation == SaeActivation::kIdentity) return pre;
+  const at::Tensor z = at::relu(pre);
+  return concept_threshold_.defined() ? z.mul(pre.gt(concept_threshold_)) : z;
 }
 
 at::Tensor Sae::Pre(const at::Tensor& h) const {

@@ -1,5 +1,9 @@
 // Sae: a trained AlignSAE checkpoint as served.
 //
+// A checkpoint of SAELens (saelens.h) is folded into the formula when it is
+// loaded; its concepts are the features that labels.jsonl names, if there is
+// one, and topk and jumprelu act on them as on the others.
+//
 // Two ways to load: concept-only gathers the R concept columns of W_enc and
 // rows of W_dec and reads nothing else of the file (37 KB instead of 615 MB for
 // six concepts of 100,006 slots); whole holds everything and can also encode
@@ -50,7 +54,9 @@ class Sae {
  public:
   enum class LoadMode { kConceptsOnly, kWhole };
 
-  // Reads <directory>/cfg.json and <directory>/sae_weights.safetensors.
+  // Reads <directory>/cfg.json, <directory>/sae_weights.safetensors and, for a
+  // checkpoint of SAELens, <directory>/labels.jsonl where there is one. One
+  // without concepts is loaded whole: there is nothing else to read of it.
   static absl::StatusOr<Sae> Load(const std::string& directory, LoadMode mode,
                                   at::Device device = at::kCPU);
   // From parameters in memory (whole), which are copied: a trainer may go on
@@ -98,12 +104,13 @@ class Sae {
   at::Tensor Scaled(const at::Tensor& h) const;  // h / s in float32, [N, D]
 
   SaeConfig config_;
-  SaeWeights weights_;        // Undefined tensors when concept-only.
-  at::Tensor concept_w_enc_;  // [D, R]
-  at::Tensor concept_b_enc_;  // [R]
-  at::Tensor concept_w_dec_;  // [R, D]
-  at::Tensor concept_slots_;  // [R] int64
-  at::Tensor free_mask_;      // [F] bool, true on free features (whole only).
+  SaeWeights weights_;            // Undefined tensors when concept-only.
+  at::Tensor concept_w_enc_;      // [D, R]
+  at::Tensor concept_b_enc_;      // [R]
+  at::Tensor concept_w_dec_;      // [R, D]
+  at::Tensor concept_slots_;      // [R] int64
+  at::Tensor concept_threshold_;  // [R], where jumprelu acts on concepts.
+  at::Tensor free_mask_;  // [F] bool, true on free features (whole only).
   std::vector<int> no_direction_;  // Slots, ascending (whole only).
 };
 

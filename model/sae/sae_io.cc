@@ -18,12 +18,14 @@
 #include "model/io/safetensors.h"
 #include "model/io/tensor_file.h"
 #include "model/sae/sae.h"
+#include "model/sae/saelens.h"
 #include "model/tensor/torch_fence.h"
 
 namespace alignsae {
 namespace {
 
 constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
+constexpr absl::string_view kScalingFactor = "scaling_factor";
 
 std::string ConfigPath(const std::string& directory) {
   return absl::StrCat(directory, "/cfg.json");
@@ -39,6 +41,43 @@ absl::StatusOr<SaeConfig> ReadConfig(const std::string& directory) {
   if (config.ok()) return config;
   return absl::Status(config.status().code(),
                       absl::StrCat(directory, "/", config.status().message()));
+}
+
+// The names of the features, of a checkpoint of SAELens.
+absl::Status ReadLabels(const std::string& directory, SaeConfig& config) {
+  const std::string path = absl::StrCat(directory, "/", kLabelsFile);
+  if (!config.slots_act_alike || !FileExists(path)) return absl::OkStatus();
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string jsonl, ReadFile(path));
+  absl::StatusOr<std::vector<Concept>> labels =
+      ParseFeatureLabels(jsonl, config.n_features);
+  if (!labels.ok()) {
+    return absl::Status(
+        labels.status().code(),
+        absl::StrCat(directory, "/", labels.status().message()));
+  }
+  config.concepts = *std::move(labels);
+  absl::Status checked = CheckSaeConfig(config);
+  if (checked.ok()) return checked;
+  return absl::Status(checked.code(),
+                      absl::StrCat(directory, "/", checked.message()));
+}
+
+// The folding into weights [D, n], [n], [n, D] of some or all features; b_dec
+// is [D].
+void Fold(const SaeFolding& folding, const at::Tensor& b_dec, at::Tensor& w_enc,
+          at::Tensor& b_enc, at::Tensor& w_dec) {
+  if (folding.subtract_b_dec) {
+    b_enc = b_enc - at::matmul(b_dec, w_enc);
+  }
+  if (folding.center_input) {
+    w_enc = w_enc - w_enc.mean(/*dim=*/0, /*keepdim=*/true);
+  }
+  if (folding.decoder_norms) {
+    const at::Tensor norms = w_dec.norm(2, /*dim=*/1);  // [n]
+    w_enc = w_enc * norms;
+    b_enc = b_enc * norms;
+    w_dec = w_dec / norms.unsqueeze(1).clamp_min(1e-30);
+  }
 }
 
 struct ExpectedTensor {
@@ -89,6 +128,7 @@ absl::Status CheckHeader(const SafetensorsFile& file, const SaeConfig& config) {
     }
   }
   for (const auto& [name, entry] : file.header().tensors) {
+    if (name == kScalingFactor && config.slots_act_alike) continue;
     if (std::find(names.begin(), names.end(), name) == names.end()) {
       return TensorError(
           file, name, absl::StatusCode::kInvalidArgument,
@@ -98,6 +138,21 @@ absl::Status CheckHeader(const SafetensorsFile& file, const SaeConfig& config) {
     }
   }
   return absl::OkStatus();
+}
+
+// Factors of an old fine-tuning; files have it, full of ones, without any.
+absl::Status CheckScalingFactor(const SafetensorsFile& file,
+                                const SaeConfig& config) {
+  const std::string name(kScalingFactor);
+  if (!config.slots_act_alike || file.Find(name) == nullptr) {
+    return absl::OkStatus();
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(const at::Tensor factors,
+                            ReadFloatTensor(file, name, {config.n_features}));
+  if (factors.eq(1).all().item<bool>()) return absl::OkStatus();
+  return TensorError(file, name, absl::StatusCode::kInvalidArgument,
+                     "must be all ones; fold the factors into W_dec before "
+                     "saving");
 }
 
 absl::StatusOr<SaeWeights> ReadWhole(const SafetensorsFile& file,
@@ -142,14 +197,19 @@ absl::StatusOr<Sae> Sae::Load(const std::string& directory, LoadMode mode,
                               at::Device device) {
   Sae sae;
   ALIGNSAE_ASSIGN_OR_RETURN(sae.config_, ReadConfig(directory));
+  ALIGNSAE_RETURN_IF_ERROR(ReadLabels(directory, sae.config_));
   const SaeConfig& config = sae.config_;
   ALIGNSAE_ASSIGN_OR_RETURN(const SafetensorsFile file,
                             SafetensorsFile::Open(WeightsPath(directory)));
   ALIGNSAE_RETURN_IF_ERROR(CheckHeader(file, config));
   const std::string source = absl::StrCat(file.path(), ": ");
   return WithTorchFence([&]() -> absl::StatusOr<Sae> {
-    if (mode == LoadMode::kWhole) {
+    ALIGNSAE_RETURN_IF_ERROR(CheckScalingFactor(file, config));
+    const SaeFolding folding = std::exchange(sae.config_.folding, {});
+    if (mode == LoadMode::kWhole || config.concepts.empty()) {
       ALIGNSAE_ASSIGN_OR_RETURN(sae.weights_, ReadWhole(file, config, device));
+      SaeWeights& w = sae.weights_;
+      Fold(folding, w.b_dec, w.w_enc, w.b_enc, w.w_dec);
       return Build(std::move(sae), source);
     }
     std::vector<int64_t> slots;
@@ -162,6 +222,15 @@ absl::StatusOr<Sae> Sae::Load(const std::string& directory, LoadMode mode,
                               ReadEntries(file, "b_enc", slots));
     ALIGNSAE_ASSIGN_OR_RETURN(at::Tensor w_dec,
                               ReadRows(file, "W_dec", slots, {f, d}));
+    ALIGNSAE_ASSIGN_OR_RETURN(const at::Tensor b_dec,
+                              ReadFloatTensor(file, "b_dec", {d}));
+    Fold(folding, b_dec, w_enc, b_enc, w_dec);
+    if (config.slots_act_alike &&
+        config.activation == SaeActivation::kJumpRelu) {
+      ALIGNSAE_ASSIGN_OR_RETURN(const at::Tensor threshold,
+                                ReadEntries(file, "threshold", slots));
+      sae.concept_threshold_ = threshold.to(device);
+    }
     sae.concept_w_enc_ = w_enc.to(device);
     sae.concept_b_enc_ = b_enc.to(device);
     sae.concept_w_dec_ = w_dec.to(device);

@@ -31,6 +31,9 @@ struct ModelInfo {
   int vocab_size = 0;
   // Any of them ends an answer; empty: none does.
   std::vector<int32_t> eos_token_ids;
+  // Put in front of every text and question, for the checkpoints' sake; none
+  // where they do not ask for it.
+  std::optional<int32_t> bos_token_id = std::nullopt;
   std::string weight_type = "f32";  // As it runs: f32, bf16 or int8.
   std::string prompt_template;      // Holds "{question}"; empty: no template.
 };

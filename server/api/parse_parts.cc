@@ -23,10 +23,18 @@ absl::Status CheckIds(const std::vector<int32_t>& ids, const ParseEnv& env) {
   return absl::OkStatus();
 }
 
+// The prompt of a text's ids.
+std::vector<int32_t> WithBos(std::vector<int32_t> ids, const ParseEnv& env) {
+  if (env.catalog->model.bos_token_id.has_value()) {
+    ids.insert(ids.begin(), *env.catalog->model.bos_token_id);
+  }
+  return ids;
+}
+
 absl::StatusOr<std::vector<int32_t>> EncodeText(absl::string_view text,
                                                 const ParseEnv& env) {
   ALIGNSAE_RETURN_IF_ERROR(CheckTextBytes(text, env));
-  return env.tokenizer->Encode(text);
+  return WithBos(env.tokenizer->Encode(text), env);
 }
 
 absl::StatusOr<std::vector<int32_t>> EncodeQuestion(absl::string_view question,
@@ -34,7 +42,9 @@ absl::StatusOr<std::vector<int32_t>> EncodeQuestion(absl::string_view question,
   ALIGNSAE_RETURN_IF_ERROR(CheckTextBytes(question, env));
   ALIGNSAE_ASSIGN_OR_RETURN(const FilledTemplate prompt,
                             ApplyTemplate(question, env));
-  return env.tokenizer->Encode(prompt.text, {.special_in = prompt.of_template});
+  return WithBos(
+      env.tokenizer->Encode(prompt.text, {.special_in = prompt.of_template}),
+      env);
 }
 
 absl::StatusOr<std::vector<int32_t>> IdsOf(const v1::Prompt& prompt,

@@ -51,6 +51,9 @@ v1::Model RenderModel(const ModelInfo& model) {
   }
   wire.mutable_eos_token_ids()->Add(model.eos_token_ids.begin(),
                                     model.eos_token_ids.end());
+  if (model.bos_token_id.has_value()) {
+    wire.set_bos_token_id(*model.bos_token_id);
+  }
   wire.set_prompt_template(model.prompt_template);
   wire.set_dtype(model.weight_type);
   wire.set_bundle_sha256(model.bundle_sha256);

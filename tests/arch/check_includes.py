@@ -79,7 +79,7 @@ TORCH_FREE = {
     "model/io/weight_files.h", "model/io/weights_file.cc",
     "model/bundle/generation_config.h", "model/bundle/generation_config.cc",
     "model/transformer/weight_type.h", "model/transformer/weight_type.cc", "model/sae/config.h",
-    "model/sae/config.cc",
+    "model/sae/config.cc", "model/sae/saelens.h", "model/sae/saelens.cc",
     "model/sampling/params.h", "model/engine/step.h",
     "model/engine/step_executor.h", "model/engine/engine.h",
     "model/bundle/manifest.h", "model/bundle/manifest.cc",

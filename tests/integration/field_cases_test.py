@@ -232,6 +232,20 @@ class FieldCasesTest(unittest.TestCase):
         cfg["metadata"]["prepend_bos"] = True
         (sae / "cfg.json").write_text(json.dumps(cfg))
         self.assertIn("metadata.prepend_bos", self.refusal(f"--sae={sae}"))
+        # A checkpoint of SAELens gets the token, and names for its features.
+        del cfg["alignsae"]
+        (sae / "cfg.json").write_text(json.dumps(cfg))
+        (sae / "labels.jsonl").write_text('{"feature": 3, "name": "city"}\n')
+        server = self.serve(f"--sae={sae}")
+        api = self.api(server)
+        answer = api.concept.ReadConcepts(
+            concept.ReadConceptsRequest(prompts=[common.Prompt(text="Hi")]), timeout=10)
+        self.assertEqual(list(answer.readings[0].prompt_token_ids),
+                         [END, BYTES["H"], BYTES["i"]])
+        info = api.model.GetModel(model.GetModelRequest(), timeout=10).model
+        self.assertEqual(info.bos_token_id, END)
+        listed = api.concept.ListConcepts(concept.ListConceptsRequest(), timeout=10)
+        self.assertIn("city", str(listed))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Writes small GPT-2s with the transformers at hand, and what it computes with them.
 
     python huggingface_models.py OUT
+    python huggingface_models.py --tokenizers OUT    tokenizers alone: how
+        tests/golden/huggingface/5 and 4.30 were made, each by its version
 
 Runs in an environment of huggingface_test.py, in a new version of transformers as in
 4.30. Each directory of OUT is what save_pretrained writes, and expected.json beside
@@ -65,6 +67,9 @@ def save_tokenizer(kind, directory):
         for name in ("vocab.json", "merges.txt"):
             (directory / name).unlink()
         made.save_pretrained(directory)
+    if kind == "added" and transformers.__version__.startswith("4."):
+        # Read back by its directory, 4.30 forgets the switches that it saved.
+        return GPT2TokenizerFast(tokenizer_file=str(directory / "tokenizer.json"))
     return GPT2TokenizerFast.from_pretrained(directory)
 
 
@@ -128,7 +133,20 @@ def encodings(tokenizer, text):
     return {"text": text, "parsed": parsed, "plain": plain}
 
 
+def write_tokenizers(out):
+    expected = {}
+    for kind in TOKENIZERS:
+        tokenizer = save_tokenizer(kind, out / kind)
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
+        expected[kind] = [encodings(tokenizer, text) for text in TEXTS]
+    (out / "expected.json").write_text(json.dumps(
+        {"transformers": transformers.__version__, "tokenizers": expected}, indent=1) + "\n")
+
+
 def main():
+    if sys.argv[1] == "--tokenizers":
+        return write_tokenizers(pathlib.Path(sys.argv[2]))
     out = pathlib.Path(sys.argv[1])
     torch.set_grad_enabled(False)
     torch.set_num_threads(1)

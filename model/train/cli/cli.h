@@ -29,6 +29,7 @@ void RegisterSae(CLI::App& app, absl::Status& status);
 void RegisterEval(CLI::App& app, absl::Status& status);
 void RegisterAgree(CLI::App& app, absl::Status& status);
 void RegisterPipeline(CLI::App& app, absl::Status& status);
+void RegisterExportSae(CLI::App& app, absl::Status& status);
 void RegisterBundle(CLI::App& app, absl::Status& status);
 void RegisterStudy(CLI::App& app, absl::Status& status);
 

@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   alignsae::RegisterPipeline(app, status);
   alignsae::RegisterBundle(app, status);
   alignsae::RegisterStudy(app, status);
+  alignsae::RegisterExportSae(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
