@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
 #include "model/tensor/torch_fence.h"
+#include "model/train/sae/class_means.h"
 
 namespace alignsae {
 namespace {
@@ -23,18 +24,6 @@ constexpr char kStage1Features[] = "stage1_features";
 // Feature of the ordered pair (i, j), i != j: row-major without the diagonal.
 int PairFeature(int relations, int i, int j) {
   return i * (relations - 1) + (j < i ? j : j - 1);
-}
-
-// Mean residual of each relation's training prompts -> [R, D].
-at::Tensor ClassMeans(const SaeInputs& inputs, int site) {
-  const at::Tensor& h = inputs.train.by_site.at(site);  // [N, D]
-  std::vector<at::Tensor> means;
-  for (size_t r = 0; r < inputs.relations.size(); ++r) {
-    const at::Tensor rows =
-        (inputs.train.labels == static_cast<int64_t>(r)).nonzero().squeeze(1);
-    means.push_back(h.index_select(0, rows).to(at::kDouble).mean(0));
-  }
-  return at::stack(means);
 }
 
 // How far each feature's mean on relation r lies above its mean elsewhere, in
@@ -108,8 +97,11 @@ absl::StatusOr<Sae> ClassMeanSae(const SaeInputs& inputs, HookPoint hook) {
   const int relations = static_cast<int>(inputs.relations.size());
   SaeConfig config;
   SaeWeights weights;
-  const absl::Status status = WithTorchFence([&] {
-    const at::Tensor means = ClassMeans(inputs, hook.site());  // [R, D]
+  const absl::Status status = WithTorchFence([&]() -> absl::Status {
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const at::Tensor means,  // [R, D]
+        ClassMeans(inputs.train.by_site.at(hook.site()),
+                   OneHot(inputs.train.labels, relations)));
     config.d_model = static_cast<int>(means.size(1));
     config.n_features = relations * (relations - 1);
     std::vector<at::Tensor> directions;
@@ -128,6 +120,7 @@ absl::StatusOr<Sae> ClassMeanSae(const SaeInputs& inputs, HookPoint hook) {
     weights.w_enc = at::zeros({config.d_model, config.n_features});
     weights.b_enc = at::zeros({config.n_features});
     weights.b_dec = at::zeros({config.d_model});
+    return absl::OkStatus();
   });
   ALIGNSAE_RETURN_IF_ERROR(status);
   config.hook = hook;

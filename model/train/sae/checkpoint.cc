@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
 #include "model/tensor/torch_fence.h"
 #include "model/train/data/relations.h"
@@ -80,6 +81,23 @@ absl::StatusOr<TrainedSae> TrainWithProgress(const SaeInputs& inputs,
   absl::StatusOr<TrainedSae> trained = TrainSae(data, plan.options, run);
   if (started) plan.progress->Finish();
   return trained;
+}
+
+// A slot that is silent where its concept is asked reads and writes nothing,
+// whatever the others' accuracy says.
+absl::Status CheckSlotsAreActive(const SaeConfig& config) {
+  std::vector<std::string> silent;
+  for (const Concept& entry : config.concepts) {
+    if (entry.active_mean > 0) continue;
+    silent.push_back(absl::StrCat(entry.name, " (", entry.active_mean, ")"));
+  }
+  if (silent.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "active_mean: must be above 0 for every concept slot after training, "
+      "got ",
+      absl::StrJoin(silent, ", "),
+      "; lower perp (or use perp_form covariance), raise align or prefix, or "
+      "start with init class_means"));
 }
 
 }  // namespace
@@ -173,6 +191,9 @@ absl::StatusOr<Sae> MakeSae(const SaeInputs& inputs, const SaePlan& plan) {
   std::iota(slots.begin(), slots.end(), 0);
   ALIGNSAE_ASSIGN_OR_RETURN(config, CalibratedConfig(inputs, std::move(config),
                                                      trained.weights, slots));
+  if (plan.options.stage2_epochs > 0) {  // Stage 1 alone binds no slot.
+    ALIGNSAE_RETURN_IF_ERROR(CheckSlotsAreActive(config));
+  }
   ALIGNSAE_RETURN_IF_ERROR(
       SaveValueHeads(absl::StrCat(plan.directory, kHeadsFile), trained.heads));
   ALIGNSAE_RETURN_IF_ERROR(SaveSae(plan.directory, config, trained.weights));

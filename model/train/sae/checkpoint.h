@@ -63,6 +63,8 @@ struct SaePlan {
 };
 
 // CANCELLED when should_stop said so; the same call goes on from there.
+// FAILED_PRECONDITION names the slots that stage 2 left silent where their
+// concepts are asked; no checkpoint is written then.
 absl::StatusOr<Sae> MakeSae(const SaeInputs& inputs, const SaePlan& plan);
 
 // A configuration with concept r at `slots[r]`, calibrated on the inputs. The

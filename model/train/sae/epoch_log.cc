@@ -11,8 +11,14 @@ namespace alignsae {
 
 std::vector<std::pair<const char*, std::optional<double>>> TermsOf(
     const SaeEpochLog& log) {
-  return {{"recon", log.recon}, {"sparse", log.sparse}, {"align", log.align},
-          {"perp", log.perp},   {"val", log.val},       {"indep", log.indep}};
+  return {{"recon", log.recon},  {"sparse", log.sparse}, {"align", log.align},
+          {"perp", log.perp},    {"val", log.val},       {"indep", log.indep},
+          {"prefix", log.prefix}};
+}
+
+std::vector<std::optional<double>*> MutableTermsOf(SaeEpochLog& log) {
+  return {&log.recon, &log.sparse, &log.align, &log.perp,
+          &log.val,   &log.indep,  &log.prefix};
 }
 
 std::string EpochLogLine(const SaeEpochLog& log) {
@@ -41,19 +47,17 @@ absl::StatusOr<std::vector<SaeEpochLog>> LogFromJson(const std::string& text) {
   ALIGNSAE_ASSIGN_OR_RETURN(const nlohmann::json rows, ParseJson(text));
   std::vector<SaeEpochLog> log;
   for (const nlohmann::json& row : rows) {
-    if (!row.is_array() || row.size() != 9 ||
+    if (!row.is_array() || row.size() != 10 ||
         !std::all_of(row.begin(), row.begin() + 3,
                      [](const auto& value) { return value.is_number(); })) {
-      return absl::DataLossError("log: must be rows of 9, numbers or null");
+      return absl::DataLossError("log: must be rows of 10, numbers or null");
     }
     SaeEpochLog entry;
     entry.epoch = row[0];
     entry.stage = row[1];
     entry.total = row[2];
     size_t column = 3;
-    for (std::optional<double>* term :
-         {&entry.recon, &entry.sparse, &entry.align, &entry.perp, &entry.val,
-          &entry.indep}) {
+    for (std::optional<double>* term : MutableTermsOf(entry)) {
       const nlohmann::json& value = row[column++];
       if (value.is_number()) *term = value.get<double>();
     }

@@ -22,11 +22,13 @@ struct SaeEpochLog {
   int epoch = 0;  // From 1, both stages counted.
   int stage = 1;
   double total = 0;  // With the weights.
-  std::optional<double> recon, sparse, align, perp, val, indep;
+  std::optional<double> recon, sparse, align, perp, val, indep, prefix;
 };
 // Name and value of each term, in the order of the contracts.
 std::vector<std::pair<const char*, std::optional<double>>> TermsOf(
     const SaeEpochLog& log);
+// The terms in the same order.
+std::vector<std::optional<double>*> MutableTermsOf(SaeEpochLog& log);
 // One line for people.
 std::string EpochLogLine(const SaeEpochLog& log);
 

@@ -33,12 +33,29 @@ at::Tensor ReconLoss(const at::Tensor& x, const at::Tensor& x_hat) {
   return (x_hat - x).square().sum(1).mean();
 }
 
-at::Tensor SparseLoss(const at::Tensor& z_free) {
-  return z_free.abs().sum(1).mean();
+at::Tensor PrefixLoss(const at::Tensor& x, const at::Tensor& z_concept,
+                      const at::Tensor& directions, const at::Tensor& b_dec) {
+  return ReconLoss(x, at::addmm(b_dec, z_concept, directions));
 }
 
-at::Tensor AlignLoss(const at::Tensor& pre_concept, const at::Tensor& labels) {
-  return at::cross_entropy_loss(pre_concept, labels);
+at::Tensor SparseLoss(const at::Tensor& z_free, SparseForm form) {
+  const at::Tensor sizes = z_free.abs();
+  return form == SparseForm::kMean ? sizes.mean() : sizes.sum(1).mean();
+}
+
+at::Tensor AlignLoss(const at::Tensor& slots, const at::Tensor& labels,
+                     AlignForm form) {
+  const double rows = static_cast<double>(slots.size(0));
+  if (form == AlignForm::kCrossEntropy) {
+    return at::cross_entropy_loss(slots, labels, /*weight=*/{},
+                                  at::Reduction::Sum, /*ignore_index=*/-1) /
+           rows;
+  }
+  const at::Tensor asks = (labels >= 0).to(slots.dtype());  // [B]
+  const at::Tensor one_hot =
+      at::one_hot(labels.clamp_min(0), slots.size(1)).to(slots.dtype());
+  const at::Tensor errors = (slots - one_hot).square().mean(1);  // [B]
+  return (errors * asks).sum() / rows;
 }
 
 at::Tensor OneHot(const at::Tensor& labels, int64_t concepts) {
@@ -66,22 +83,24 @@ AlignTargets::AlignTargets(const at::Tensor& has_concept,
   }
 }
 
-at::Tensor AlignLoss(const at::Tensor& pre_concept, const AlignTargets& targets,
-                     const at::Tensor& rows) {
-  at::Tensor sum = at::zeros({}, pre_concept.options());
+at::Tensor AlignLoss(const at::Tensor& slots, const AlignTargets& targets,
+                     const at::Tensor& rows, AlignForm form) {
+  at::Tensor sum = at::zeros({}, slots.options());
   for (const AlignTargets::Facet& facet : targets.facets()) {
-    const at::Tensor pre = pre_concept.index_select(1, facet.concepts);
+    const at::Tensor own = slots.index_select(1, facet.concepts);  // [B, n]
     if (!facet.exclusive) {
-      sum = sum +
-            at::binary_cross_entropy_with_logits(
-                pre, facet.present.index_select(0, rows).to(pre.scalar_type()));
+      const at::Tensor present =
+          facet.present.index_select(0, rows).to(own.scalar_type());
+      sum = sum + (form == AlignForm::kOneHot
+                       ? (own - present).square().mean()
+                       : at::binary_cross_entropy_with_logits(own, present));
       continue;
     }
     const at::Tensor labels = facet.labels.index_select(0, rows);
     const at::Tensor some = labels.ge(0).nonzero().squeeze(1);
     if (some.size(0) == 0) continue;
-    sum = sum +
-          AlignLoss(pre.index_select(0, some), labels.index_select(0, some));
+    sum = sum + AlignLoss(own.index_select(0, some),
+                          labels.index_select(0, some), form);
   }
   return sum;
 }

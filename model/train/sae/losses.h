@@ -5,9 +5,8 @@
 // scale s before they come here (mean norm 1): the weights then carry over from
 // layer to layer.
 //
-// Letters: B rows of the batch, D d_model, R concepts, K free features, H
-// hidden units of a value head, V answer tokens (first tokens seen in
-// training).
+// Letters: B rows of the batch, D d_model, R concepts, K free
+// features.
 //
 // Thread-safety: pure functions.
 
@@ -16,13 +15,10 @@
 
 #include <ATen/ATen.h>
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/train/sae/value_heads.h"
 
 namespace alignsae {
 
@@ -34,6 +30,7 @@ struct SaeLossWeights {
   double perp = 1;
   double val = 0.5;
   double indep = 0;
+  double prefix = 0;
 };
 
 enum class PerpForm {
@@ -43,26 +40,33 @@ enum class PerpForm {
 absl::StatusOr<PerpForm> ParsePerpForm(absl::string_view name);
 absl::string_view PerpFormName(PerpForm form);  // "covariance", "correlation".
 
-// One head per concept: the scalar z_r -> H -> logits over the answer tokens.
-// Training-only: they tie a slot's value to the answer and are not served.
-struct ValueHeads {
-  at::Tensor w1;  // [R, H]
-  at::Tensor b1;  // [R, H]
-  at::Tensor w2;  // [R, H, V]
-  at::Tensor b2;  // [R, V]
-  // Token id of each of the V outputs, rising.
-  std::vector<int64_t> tokens;
+enum class AlignForm {
+  kCrossEntropy,  // Of the softmax over the slots.
+  kOneHot,        // Squared error to a one-hot, averaged over the slots.
+};
+enum class SparseForm {
+  kSum,   // Over the free features: grows with K.
+  kMean,  // ... divided by K.
 };
 
 // Sum over D of the squared error, averaged over rows. x, x_hat [B, D] -> [].
 at::Tensor ReconLoss(const at::Tensor& x, const at::Tensor& x_hat);
 
-// Sum over free features of abs(z), averaged over rows. z_free [B, K] -> [].
-at::Tensor SparseLoss(const at::Tensor& z_free);
+// Squared error of what the concept slots alone reconstruct: a slot is pushed
+// to write its concept, whatever the free features could write. z_concept
+// [B, R], directions [R, D] (the slots' decoder rows), b_dec [D] -> [].
+at::Tensor PrefixLoss(const at::Tensor& x, const at::Tensor& z_concept,
+                      const at::Tensor& directions, const at::Tensor& b_dec);
 
-// Cross-entropy of softmax(pre of the concept slots) against the concept asked.
-// pre_concept [B, R], labels [B] int64 -> [].
-at::Tensor AlignLoss(const at::Tensor& pre_concept, const at::Tensor& labels);
+// Sum (or mean) over free features of abs(z), averaged over rows.
+// z_free [B, K] -> [].
+at::Tensor SparseLoss(const at::Tensor& z_free, SparseForm form);
+
+// Distance of the slots from the concept asked. Rows of label -1 ask for none
+// and add 0. slots [B, R] (pre-activations or activations), labels [B] int64 in
+// [-1, R) -> [].
+at::Tensor AlignLoss(const at::Tensor& slots, const at::Tensor& labels,
+                     AlignForm form);
 
 // labels [N] int64, -1: none -> [N, R] bool.
 at::Tensor OneHot(const at::Tensor& labels, int64_t concepts);
@@ -90,9 +94,12 @@ class AlignTargets {
   std::vector<Facet> facets_;
 };
 
-// The sum over facets. pre_concept [B, R] of the rows `rows` [B] int64 -> [].
-at::Tensor AlignLoss(const at::Tensor& pre_concept, const AlignTargets& targets,
-                     const at::Tensor& rows);
+// The sum over facets; with kOneHot a facet that is not exclusive is the
+// squared error to its concepts' 0 and 1. slots [B, R] of the rows `rows` [B]
+// int64
+// -> [].
+at::Tensor AlignLoss(const at::Tensor& slots, const AlignTargets& targets,
+                     const at::Tensor& rows, AlignForm form);
 
 // Sum over R x K of the squared batch cross-covariance (or correlation) of
 // concept slots and free features: concept evidence must not hide in the free

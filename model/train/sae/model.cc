@@ -36,6 +36,13 @@ class JumpReluFunction : public torch::autograd::Function<JumpReluFunction> {
   }
 };
 
+// Within 1 / sqrt(fan_in) of 0, as torch.nn.Linear starts. -> [shape]
+at::Tensor Uniform(at::IntArrayRef shape, int64_t fan_in,
+                   at::Generator& generator) {
+  const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
+  return at::empty(shape, at::kFloat).uniform_(-bound, bound, generator);
+}
+
 }  // namespace
 
 at::Tensor JumpRelu(const at::Tensor& pre, const at::Tensor& threshold,
@@ -44,25 +51,49 @@ at::Tensor JumpRelu(const at::Tensor& pre, const at::Tensor& threshold,
 }
 
 TrainableSae::TrainableSae(const SaeShape& shape, const at::Tensor& mean,
-                           uint64_t seed)
+                           uint64_t seed, SaeInit init)
     : shape_(shape) {
   at::NoGradGuard no_grad;
   at::Generator generator = at::detail::createCPUGenerator(
       RandomStream(seed, RandomPurpose::kSaeWeights, 0).NextBits());
   const at::TensorOptions options = mean.options().dtype(at::kFloat);
-  at::Tensor directions = at::randn({shape.features(), shape.d_model},
-                                    generator);  // [F, D], always on the CPU
-  directions = directions / directions.norm(2, {1}, /*keepdim=*/true);
-  w_dec_ = directions.to(options);
+  const int64_t features = shape.features();
+  // Drawn on the CPU, so that every device starts alike.
+  if (init == SaeInit::kLinear) {
+    w_dec_ = Uniform({features, shape.d_model}, shape.d_model, generator)
+                 .to(options);
+    b_enc_ = Uniform({features}, shape.d_model, generator).to(options);
+    b_dec_ = Uniform({shape.d_model}, features, generator).to(options);
+  } else {
+    const at::Tensor directions =
+        at::randn({features, shape.d_model}, generator);
+    w_dec_ =
+        (directions / directions.norm(2, {1}, /*keepdim=*/true)).to(options);
+    b_enc_ = at::zeros({features}, options);
+    b_dec_ = mean.to(options).clone();
+  }
   w_enc_ = w_dec_.t().clone(at::MemoryFormat::Contiguous);
-  b_enc_ = at::zeros({shape.features()}, options);
-  b_dec_ = mean.to(options).clone();
   if (shape.activation == SaeActivation::kJumpRelu) {
     log_threshold_ = at::full({shape.free_features},
                               std::log(kJumpReluInitialThreshold), options);
   }
   for (const TrainedTensor& parameter : Parameters()) {
     at::Tensor(parameter.value).requires_grad_(true);
+  }
+}
+
+void TrainableSae::StartAtClassMeans(const at::Tensor& class_means) {
+  at::NoGradGuard no_grad;
+  const at::Tensor means = class_means.to(at::kDouble);
+  const at::Tensor centre = means.mean(0);  // [D]
+  for (int64_t r = 0; r < shape_.concepts; ++r) {
+    const at::Tensor direction = means[r] - centre;  // [D]
+    const double square = direction.square().sum().item<double>();
+    if (square == 0) continue;
+    const at::Tensor reader = direction / square;
+    w_dec_[r].copy_(direction);
+    w_enc_.select(1, r).copy_(reader);
+    b_enc_[r].copy_(-centre.dot(reader));
   }
 }
 

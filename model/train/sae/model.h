@@ -48,11 +48,25 @@ inline constexpr double kJumpReluBandwidth = 0.02;
 at::Tensor JumpRelu(const at::Tensor& pre, const at::Tensor& threshold,
                     double bandwidth);
 
+enum class SaeInit {
+  kUnitRows,  // Decoder rows of norm 1, b_enc 0, b_dec the mean residual.
+  // As torch.nn.Linear: W_enc and b_enc uniform within 1 / sqrt(D), b_dec
+  // within 1 / sqrt(F).
+  kLinear,
+};
+
 class TrainableSae {
  public:
-  // Decoder rows are random directions of norm 1, the encoder starts as the
-  // decoder's transpose, b_dec as `mean` [D]. `seed` decides every value.
-  TrainableSae(const SaeShape& shape, const at::Tensor& mean, uint64_t seed);
+  // Random weights in which encoder and decoder are each other's transpose.
+  // `seed` decides every value. mean [D].
+  TrainableSae(const SaeShape& shape, const at::Tensor& mean, uint64_t seed,
+               SaeInit init = SaeInit::kUnitRows);
+
+  // Starts each concept slot at what its class adds to the centre: its decoder
+  // row is (class mean - mean of class means), and its pre-activation is 1 at
+  // the class mean, 0 at the centre. A class whose mean is the centre keeps its
+  // random start. class_means [R, D], of residuals divided by s.
+  void StartAtClassMeans(const at::Tensor& class_means);
 
   struct Output {
     at::Tensor pre;    // [B, F]
@@ -62,6 +76,10 @@ class TrainableSae {
   Output Forward(const at::Tensor& x) const;  // x [B, D]
 
   const SaeShape& shape() const { return shape_; }
+  at::Tensor concept_directions() const {  // [R, D], trained.
+    return w_dec_.narrow(0, 0, shape_.concepts);
+  }
+  const at::Tensor& b_dec() const { return b_dec_; }  // [D], trained.
   // The trained tensors, sharing storage, in a fixed order.
   std::vector<TrainedTensor> Parameters() const;
   // Copies on the CPU, as served.

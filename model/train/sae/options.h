@@ -32,7 +32,13 @@ struct SaeOptions {
   double perp = 1;
   double val = 0.5;
   double indep = 0;
+  double prefix = 0;
   std::string perp_form = "covariance";
+  std::string align_form = "ce";
+  std::string align_on = "pre";
+  std::string sparse_form = "sum";
+  std::string init = "random";
+  std::string scale = "norm";
   int value_hidden = 256;
 
   uint64_t seed = 1;
@@ -66,6 +72,19 @@ struct SaeOptions {
           "Weight of predicting the answer's first token from the slot");
     visit("indep", self.indep, Range{0, 1e9},
           "Weight of the free features' covariance");
+    visit("prefix", self.prefix, Range{0, 1e9},
+          "Weight of the reconstruction by concept slots alone");
+    visit("align_form", self.align_form, Choices{"ce", "mse"},
+          "Cross-entropy over the slots, or squared error to a one-hot");
+    visit("align_on", self.align_on, Choices{"pre", "z"},
+          "Whether align is of pre-activations or of activations");
+    visit("sparse_form", self.sparse_form, Choices{"sum", "mean"},
+          "Whether sparse sums over the free features or averages");
+    visit("init", self.init, Choices{"random", "linear", "class_means"},
+          "Start of the weights: decoder rows of norm 1; torch's Linear; rows "
+          "of norm 1, the concepts' at their class means");
+    visit("scale", self.scale, Choices{"norm", "none"},
+          "Whether residuals are divided by their mean norm");
     visit("perp_form", self.perp_form, Choices{"covariance", "correlation"},
           "Whether perp divides by the standard deviations");
     visit("value_hidden", self.value_hidden, Range{1, 65536},

@@ -18,11 +18,11 @@
 #include "model/base/json.h"
 #include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
-#include "model/io/tensor_file.h"
 #include "model/tensor/torch_fence.h"
 #include "model/train/common/checkpoint.h"
 #include "model/train/common/optimizer.h"
 #include "model/train/common/random_order.h"
+#include "model/train/sae/class_means.h"
 
 namespace alignsae {
 namespace {
@@ -33,9 +33,11 @@ SaeLossWeights WeightsOfStage(const SaeOptions& options, int stage) {
                             .align = options.align,
                             .perp = options.perp,
                             .val = options.val,
-                            .indep = options.indep};
+                            .indep = options.indep,
+                            .prefix = options.prefix};
   if (stage == 1) {
     weights.align = weights.perp = weights.val = weights.indep = 0;
+    weights.prefix = 0;
   }
   return weights;
 }
@@ -91,35 +93,6 @@ std::string Fingerprint(const SaeDataset& data, const SaeOptions& options) {
   return Sha256Hex(content);
 }
 
-// Normal(0, 1 / sqrt(fan in)) for the output layer; spread biases in the first
-// one, so that a scalar input meets kinks at different places.
-ValueHeads InitHeads(const SaeDataset& data, int hidden, uint64_t seed) {
-  at::Generator generator = at::detail::createCPUGenerator(
-      RandomStream(seed, RandomPurpose::kSaeWeights, 1).NextBits());
-  const at::Tensor given = data.first_tokens.to(at::kCPU);
-  const at::Tensor tokens = std::get<0>(
-      at::_unique2(given.masked_select(given.ge(0)), /*sorted=*/true));  // [V]
-  const int64_t concepts = data.concepts;
-  const at::Device device = data.residuals.device();
-  ValueHeads heads;
-  heads.tokens.assign(tokens.data_ptr<int64_t>(),
-                      tokens.data_ptr<int64_t>() + tokens.numel());
-  heads.w1 = at::randn({concepts, hidden}, generator).to(device);
-  heads.b1 = at::randn({concepts, hidden}, generator).to(device);
-  heads.w2 = (at::randn({concepts, hidden, tokens.numel()}, generator) /
-              std::sqrt(static_cast<double>(hidden)))
-                 .to(device);
-  heads.b2 = at::zeros({concepts, tokens.numel()}, heads.w2.options());
-  return heads;
-}
-
-NamedTensors HeadTensors(const ValueHeads& heads) {
-  return {{"head.w1", heads.w1},
-          {"head.b1", heads.b1},
-          {"head.w2", heads.w2},
-          {"head.b2", heads.b2}};
-}
-
 // Index of each first token in `vocabulary` [V], rising. -> [N]
 at::Tensor TargetsOf(const at::Tensor& first_tokens,
                      const std::vector<int64_t>& vocabulary) {
@@ -128,16 +101,18 @@ at::Tensor TargetsOf(const at::Tensor& first_tokens,
       .to(first_tokens.device());
 }
 
+at::Tensor HasConcept(const SaeDataset& data) {  // [N, R] bool
+  return data.has_concept.defined() ? data.has_concept
+                                    : OneHot(data.labels, data.concepts);
+}
+
 AlignTargets AlignTargetsOf(const SaeDataset& data) {
   std::vector<std::vector<int>> facets = data.facets;
   if (facets.empty()) {
     facets.emplace_back(data.concepts);
     std::iota(facets[0].begin(), facets[0].end(), 0);
   }
-  return AlignTargets(data.has_concept.defined()
-                          ? data.has_concept
-                          : OneHot(data.labels, data.concepts),
-                      facets);
+  return AlignTargets(HasConcept(data), facets);
 }
 
 class SaeTrainer {
@@ -147,21 +122,25 @@ class SaeTrainer {
       : data_(data),
         options_(options),
         perp_form_(perp_form),
-        scale_(MeanNorm(data.residuals)),
+        scale_(options.scale == "none" ? 1 : MeanNorm(data.residuals)),
         x_(data.residuals.to(at::kFloat) / scale_),
         sae_({.d_model = static_cast<int>(x_.size(1)),
               .concepts = data.concepts,
               .free_features = options.free_features,
               .activation = activation,
               .k = activation == SaeActivation::kTopK ? options.k : 0},
-             x_.mean(0), options.seed),
-        heads_(InitHeads(data, options.value_hidden, options.seed)),
+             x_.mean(0), options.seed,
+             options.init == "linear" ? SaeInit::kLinear : SaeInit::kUnitRows),
+        heads_(InitValueHeads(data.first_tokens, data.concepts,
+                              options.value_hidden, options.seed)),
         targets_(TargetsOf(data.first_tokens, heads_.tokens)),
         answered_(data.labels.masked_fill(data.first_tokens.lt(0), -1)),
         align_(AlignTargetsOf(data)),
         fingerprint_(Fingerprint(data, options)),
         adam_(AllParameters(), {.weight_decay = options.weight_decay}) {}
 
+  // Before the first epoch and before Resume: options.init.
+  absl::Status Start();
   absl::Status Resume(const std::string& path);
   absl::Status Save(const std::string& path) const;
   absl::StatusOr<SaeEpochLog> RunEpoch();
@@ -194,9 +173,9 @@ class SaeTrainer {
 
 std::vector<TrainedTensor> SaeTrainer::AllParameters() const {
   std::vector<TrainedTensor> parameters = sae_.Parameters();
-  for (const auto& [name, tensor] : HeadTensors(heads_)) {
+  for (const auto& [name, tensor] : heads_.Tensors()) {
     at::Tensor(tensor).requires_grad_(true);
-    parameters.push_back({name, tensor});
+    parameters.push_back({absl::StrCat("head.", name), tensor});
   }
   for (TrainedTensor& parameter : parameters) {
     parameter.decay = parameter.value.dim() >= 2;
@@ -210,6 +189,14 @@ NamedTensors SaeTrainer::State() const {
     state.emplace_back(parameter.name, parameter.value);
   }
   return state;
+}
+
+absl::Status SaeTrainer::Start() {
+  if (options_.init != "class_means") return absl::OkStatus();
+  ALIGNSAE_ASSIGN_OR_RETURN(const at::Tensor means,
+                            ClassMeans(x_, HasConcept(data_)));
+  sae_.StartAtClassMeans(means);
+  return absl::OkStatus();
 }
 
 absl::Status SaeTrainer::Save(const std::string& path) const {
@@ -258,9 +245,21 @@ at::Tensor SaeTrainer::BatchLoss(const at::Tensor& rows,
     total = total + weight * value;
   };
   add(weights.recon, sums.recon, [&] { return ReconLoss(x, out.x_hat); });
-  add(weights.sparse, sums.sparse, [&] { return SparseLoss(z_free); });
-  add(weights.align, sums.align,
-      [&] { return AlignLoss(out.pre.narrow(1, 0, concepts), align_, rows); });
+  add(weights.prefix, sums.prefix, [&] {
+    return PrefixLoss(x, z_concept, sae_.concept_directions(), sae_.b_dec());
+  });
+  add(weights.sparse, sums.sparse, [&] {
+    return SparseLoss(z_free, options_.sparse_form == "mean"
+                                  ? SparseForm::kMean
+                                  : SparseForm::kSum);
+  });
+  add(weights.align, sums.align, [&] {
+    return AlignLoss(
+        options_.align_on == "z" ? z_concept : out.pre.narrow(1, 0, concepts),
+        align_, rows,
+        options_.align_form == "mse" ? AlignForm::kOneHot
+                                     : AlignForm::kCrossEntropy);
+  });
   add(weights.perp, sums.perp,
       [&] { return PerpLoss(z_concept, z_free, perp_form_); });
   add(heads_.tokens.empty() ? 0 : weights.val, sums.val, [&] {
@@ -294,8 +293,7 @@ absl::StatusOr<SaeEpochLog> SaeTrainer::RunEpoch() {
     adam_.Step(options_.learning_rate);
   }
   log.total /= rows;
-  for (std::optional<double>* term :
-       {&log.recon, &log.sparse, &log.align, &log.perp, &log.val, &log.indep}) {
+  for (std::optional<double>* term : MutableTermsOf(log)) {
     if (term->has_value()) **term /= rows;
   }
   if (!std::isfinite(log.total)) {
@@ -328,6 +326,7 @@ absl::StatusOr<TrainedSae> Train(const SaeDataset& data,
   ALIGNSAE_ASSIGN_OR_RETURN(const PerpForm perp_form,
                             ParsePerpForm(options.perp_form));
   SaeTrainer trainer(data, options, activation, perp_form);
+  ALIGNSAE_RETURN_IF_ERROR(trainer.Start());
   const bool checkpoints = !run.state_path.empty();
   if (checkpoints) {
     ALIGNSAE_RETURN_IF_ERROR(trainer.Resume(run.state_path));
@@ -375,18 +374,6 @@ absl::StatusOr<TrainedSae> TrainSae(const SaeDataset& data,
   return WithTorchFence([&]() -> absl::StatusOr<TrainedSae> {
     ALIGNSAE_RETURN_IF_ERROR(CheckData(data));
     return Train(data, options, run);
-  });
-}
-
-absl::Status SaveValueHeads(const std::string& path, const ValueHeads& heads) {
-  return WithTorchFence([&] {
-    return WriteTensors(path,
-                        {{"w1", heads.w1},
-                         {"b1", heads.b1},
-                         {"w2", heads.w2},
-                         {"b2", heads.b2},
-                         {"tokens", at::tensor(heads.tokens, at::kLong)}},
-                        {});
   });
 }
 

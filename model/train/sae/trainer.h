@@ -56,7 +56,7 @@ struct SaeDataset {
 struct TrainedSae {
   SaeShape shape;
   SaeWeights weights;
-  double scale = 1;  // Mean norm of the residuals.
+  double scale = 1;  // Mean norm of the residuals; 1 with scale "none".
   ValueHeads heads;
   std::vector<SaeEpochLog> log;
 };
@@ -79,10 +79,6 @@ absl::StatusOr<TrainedSae> TrainSae(const SaeDataset& data,
 
 // Mean L2 norm of the rows: the s of the contracts. residuals [N, D].
 double MeanNorm(const at::Tensor& residuals);
-
-// value_heads.safetensors: w1 [R, H], b1 [R, H], w2 [R, H, V], b2 [R, V],
-// tokens [V] (int64 ids). For training only; a server does not read it.
-absl::Status SaveValueHeads(const std::string& path, const ValueHeads& heads);
 
 }  // namespace alignsae
 

@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "model/base/counter_rng.h"
@@ -101,27 +102,80 @@ TEST(SaeLossesTest, ReconIsTheMeanOverRowsOfTheSummedSquaredError) {
       [&](const at::Tensor& v) { return ReconLoss(target, v); }, x_hat);
 }
 
-TEST(SaeLossesTest, SparseIsTheMeanOverRowsOfTheL1Norm) {
-  const Matrix z = RandomMatrix(kRows, kFree, 3);
-  double expected = 0;
-  for (const auto& row : z) {
-    for (double value : row) expected += std::abs(value) / kRows;
-  }
-  EXPECT_NEAR(SparseLoss(ToTensor(z)).item<double>(), expected, 1e-12);
-  ExpectGradientMatches(SparseLoss, z);
-}
-
-TEST(SaeLossesTest, AlignIsTheCrossEntropyOfTheConceptSlots) {
-  const Matrix pre = RandomMatrix(kRows, kConcepts, 4);
-  const std::vector<int64_t> labels = {0, 2, 1, 1, 0, 2, 2};
+TEST(SaeLossesTest, PrefixIsTheErrorOfWhatTheSlotsAloneReconstruct) {
+  constexpr int kWidth = 4;
+  const Matrix x = RandomMatrix(kRows, kWidth, 14);
+  const Matrix z = RandomMatrix(kRows, kConcepts, 15);
+  const Matrix directions = RandomMatrix(kConcepts, kWidth, 16);
+  const Matrix b_dec = RandomMatrix(1, kWidth, 17);
   double expected = 0;
   for (int n = 0; n < kRows; ++n) {
-    expected += CrossEntropy(pre[n], labels[n]) / kRows;
+    for (int d = 0; d < kWidth; ++d) {
+      double written = b_dec[0][d];
+      for (int r = 0; r < kConcepts; ++r) written += z[n][r] * directions[r][d];
+      expected += std::pow(written - x[n][d], 2) / kRows;
+    }
   }
-  const at::Tensor target = at::tensor(labels, at::kLong);
-  EXPECT_NEAR(AlignLoss(ToTensor(pre), target).item<double>(), expected, 1e-12);
+  const at::Tensor xt = ToTensor(x), zt = ToTensor(z),
+                   wt = ToTensor(directions);
+  const at::Tensor bt = ToTensor(b_dec)[0];
+  EXPECT_NEAR(PrefixLoss(xt, zt, wt, bt).item<double>(), expected, 1e-12);
   ExpectGradientMatches(
-      [&](const at::Tensor& v) { return AlignLoss(v, target); }, pre);
+      [&](const at::Tensor& v) { return PrefixLoss(xt, v, wt, bt); }, z);
+  ExpectGradientMatches(
+      [&](const at::Tensor& v) { return PrefixLoss(xt, zt, v, bt); },
+      directions);
+}
+
+TEST(SaeLossesTest, SparseIsTheMeanOverRowsOfTheL1Norm) {
+  const Matrix z = RandomMatrix(kRows, kFree, 3);
+  double sum = 0;
+  for (const auto& row : z) {
+    for (double value : row) sum += std::abs(value) / kRows;
+  }
+  for (const auto& [form, expected] :
+       {std::pair(SparseForm::kSum, sum),
+        std::pair(SparseForm::kMean, sum / kFree)}) {
+    const auto loss = [form = form](const at::Tensor& v) {
+      return SparseLoss(v, form);
+    };
+    EXPECT_NEAR(loss(ToTensor(z)).item<double>(), expected, 1e-12);
+    ExpectGradientMatches(loss, z);
+  }
+}
+
+double SquaredErrorToOneHot(const std::vector<double>& slots, int64_t label) {
+  double sum = 0;
+  for (size_t r = 0; r < slots.size(); ++r) {
+    sum += std::pow(slots[r] - (static_cast<int64_t>(r) == label ? 1 : 0), 2);
+  }
+  return sum / static_cast<double>(slots.size());
+}
+
+// Also with rows that ask for no concept, and with nothing but those.
+TEST(SaeLossesTest, AlignIsTheDistanceOfTheSlotsFromTheConceptAsked) {
+  const Matrix slots = RandomMatrix(kRows, kConcepts, 4);
+  const std::vector<std::vector<int64_t>> cases = {
+      {0, 2, 1, 1, 0, 2, 2},
+      {0, -1, 1, -1, 0, 2, -1},
+      {-1, -1, -1, -1, -1, -1, -1}};
+  for (AlignForm form : {AlignForm::kCrossEntropy, AlignForm::kOneHot}) {
+    for (const std::vector<int64_t>& labels : cases) {
+      double expected = 0;
+      for (int n = 0; n < kRows; ++n) {
+        if (labels[n] < 0) continue;
+        expected += (form == AlignForm::kOneHot
+                         ? SquaredErrorToOneHot(slots[n], labels[n])
+                         : CrossEntropy(slots[n], labels[n])) /
+                    kRows;
+      }
+      const auto loss = [&](const at::Tensor& v) {
+        return AlignLoss(v, at::tensor(labels, at::kLong), form);
+      };
+      EXPECT_NEAR(loss(ToTensor(slots)).item<double>(), expected, 1e-12);
+      ExpectGradientMatches(loss, slots);
+    }
+  }
 }
 
 double BinaryCrossEntropy(double logit, bool present) {
@@ -145,29 +199,39 @@ TEST(SaeLossesTest, AlignOfFacetsLeavesOutRowsWithoutAConcept) {
   }
   const AlignTargets targets(has_concept, {{0, 2}, {1}});
   const at::Tensor rows = at::arange(kRows, at::kLong);
-  EXPECT_NEAR(AlignLoss(ToTensor(pre), targets, rows).item<double>(),
+  EXPECT_NEAR(AlignLoss(ToTensor(pre), targets, rows, AlignForm::kCrossEntropy)
+                  .item<double>(),
               exclusive + binary, 1e-7);
   ExpectGradientMatches(
-      [&](const at::Tensor& v) { return AlignLoss(v, targets, rows); }, pre);
+      [&](const at::Tensor& v) {
+        return AlignLoss(v, targets, rows, AlignForm::kCrossEntropy);
+      },
+      pre);
 }
 
 TEST(SaeLossesTest, AlignOfConceptsThatOccurTogetherIsBinary) {
   const Matrix pre = RandomMatrix(kRows, kConcepts, 3);
   at::Tensor has_concept =
       at::zeros({kRows, kConcepts}, at::TensorOptions(at::kBool));
-  double expected = 0;
+  double expected = 0, squared = 0;
   for (int n = 0; n < kRows; ++n) {
     for (int c = 0; c < kConcepts; ++c) {
       const bool present = n == 0 || (n + c) % 4 == 0;  // Row 0 has them all.
       has_concept[n][c] = present;
       expected += BinaryCrossEntropy(pre[n][c], present) / (kRows * kConcepts);
+      squared +=
+          std::pow(pre[n][c] - (present ? 1 : 0), 2) / (kRows * kConcepts);
     }
   }
   const AlignTargets targets(has_concept, {{0, 1, 2}});
   EXPECT_FALSE(targets.facets()[0].exclusive);
-  EXPECT_NEAR(AlignLoss(ToTensor(pre), targets, at::arange(kRows, at::kLong))
+  const at::Tensor rows = at::arange(kRows, at::kLong);
+  EXPECT_NEAR(AlignLoss(ToTensor(pre), targets, rows, AlignForm::kCrossEntropy)
                   .item<double>(),
               expected, 1e-7);
+  EXPECT_NEAR(AlignLoss(ToTensor(pre), targets, rows, AlignForm::kOneHot)
+                  .item<double>(),
+              squared, 1e-7);
 }
 
 TEST(SaeLossesTest, PerpIsTheSquaredCrossCovarianceOfSlotsAndFreeFeatures) {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 
 #include "model/sae/sae.h"
@@ -46,6 +47,65 @@ TEST(TrainableSaeTest, TheDecoderStartsAsTheEncodersTransposeOfUnitRows) {
   EXPECT_TRUE(at::allclose(weights.w_dec.norm(2, {1}), at::ones({23})));
   EXPECT_TRUE(at::equal(weights.b_dec, mean));
   EXPECT_EQ(weights.b_enc.abs().sum().item<float>(), 0);
+}
+
+TEST(TrainableSaeTest, LinearStartsAsTorchsLinear) {
+  SaeShape shape = ShapeWith(SaeActivation::kRelu);
+  shape.free_features = 397;  // F = 400.
+  const TrainableSae sae(shape, at::full({12}, 5.0), 5, SaeInit::kLinear);
+  const SaeWeights weights = sae.Export();
+  EXPECT_TRUE(at::equal(weights.w_enc, weights.w_dec.t()));
+  // Uniform within a bound: its largest is near it, its variance a third of
+  // its square.
+  const auto expect_uniform = [](const at::Tensor& values, double bound) {
+    EXPECT_LE(values.abs().max().item<double>(), bound);
+    EXPECT_GT(values.abs().max().item<double>(), 0.5 * bound);
+    EXPECT_LT(values.min().item<double>(), 0);
+  };
+  expect_uniform(weights.w_enc, 1 / std::sqrt(12.0));
+  expect_uniform(weights.b_enc, 1 / std::sqrt(12.0));
+  expect_uniform(weights.b_dec, 1 / std::sqrt(400.0));
+  EXPECT_NEAR(weights.w_enc.square().mean().item<double>(), 1.0 / 36, 2e-3);
+}
+
+// Scalar reference of the slot at each class mean and at the centre.
+TEST(TrainableSaeTest, AtClassMeansASlotReadsAndWritesWhatItsClassAdds) {
+  const at::Tensor means = RandomRows(3, 12, 4);
+  TrainableSae sae(ShapeWith(SaeActivation::kRelu), at::zeros({12}), 5);
+  const SaeWeights before = sae.Export();
+  sae.StartAtClassMeans(means);
+  const SaeWeights after = sae.Export();
+  for (int r = 0; r < 3; ++r) {
+    double at_mean = after.b_enc[r].item<double>(), at_centre = at_mean;
+    for (int d = 0; d < 12; ++d) {
+      double centre = 0;
+      for (int j = 0; j < 3; ++j) centre += means[j][d].item<double>() / 3;
+      const double mean = means[r][d].item<double>();
+      EXPECT_NEAR(after.w_dec[r][d].item<double>(), mean - centre, 1e-6);
+      at_mean += mean * after.w_enc[d][r].item<double>();
+      at_centre += centre * after.w_enc[d][r].item<double>();
+    }
+    EXPECT_NEAR(at_mean, 1, 1e-5);
+    EXPECT_NEAR(at_centre, 0, 1e-5);
+  }
+  // Free features are left as they were.
+  EXPECT_TRUE(
+      at::equal(after.w_dec.narrow(0, 3, 20), before.w_dec.narrow(0, 3, 20)));
+  EXPECT_TRUE(
+      at::equal(after.w_enc.narrow(1, 3, 20), before.w_enc.narrow(1, 3, 20)));
+  EXPECT_TRUE(at::equal(after.b_dec, before.b_dec));
+}
+
+TEST(TrainableSaeTest, AClassAtTheCentreKeepsItsRandomStart) {
+  at::Tensor means = at::zeros({3, 12});
+  means[0][0] = 1;
+  means[1][0] = -1;
+  TrainableSae sae(ShapeWith(SaeActivation::kRelu), at::zeros({12}), 5);
+  const SaeWeights before = sae.Export();
+  sae.StartAtClassMeans(means);
+  const SaeWeights after = sae.Export();
+  EXPECT_TRUE(at::equal(after.w_dec[2], before.w_dec[2]));
+  EXPECT_FALSE(at::equal(after.w_dec[0], before.w_dec[0]));
 }
 
 TEST(TrainableSaeTest, TheSeedDecidesTheWeights) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "model/base/file.h"
 #include "model/io/tensor_file.h"
 #include "model/train/sae/checkpoint.h"
+#include "model/train/sae/class_means.h"
 #include "tests/support/status_matchers.h"
 #include "tests/train/lm/fixture.h"
 #include "tests/train/sae/fixture.h"
@@ -73,6 +75,7 @@ TEST(SaeTrainerTest, EveryTermIsLoggedAndFallsInItsStage) {
   EXPECT_EQ(stage1_end.align, std::nullopt);
   EXPECT_EQ(stage1_end.perp, std::nullopt);
   EXPECT_EQ(stage1_end.val, std::nullopt);
+  EXPECT_EQ(stage1_end.prefix, std::nullopt);
   EXPECT_NEAR(stage1_end.total, *stage1_end.recon + 1e-2 * *stage1_end.sparse,
               1e-6);
   EXPECT_LT(*stage1_end.recon, *first.recon / 2);
@@ -103,6 +106,113 @@ TEST(SaeTrainerTest, WithoutPerpTheFreeFeaturesCarryMoreOfTheConcepts) {
         .item<double>();
   };
   EXPECT_LT(leak(1), 0.8 * leak(0));
+}
+
+// What the first epoch of stage 2 logs when nothing has been learned yet.
+TEST(SaeTrainerTest, PrefixIsOfStageTwoAndOfTheConceptSlotsAlone) {
+  const SaeDataset data = SyntheticResiduals();
+  SaeOptions options = SmallSaeOptions();
+  options.stage1_epochs = options.stage2_epochs = 1;
+  options.learning_rate = 0;
+  options.prefix = 0.25;
+  ASSERT_OK_AND_ASSIGN(const TrainedSae trained, TrainSae(data, options, {}));
+  const SaeWeights& w = trained.weights;
+  const at::Tensor x = data.residuals / trained.scale;
+  const at::Tensor z = at::relu(at::addmm(w.b_enc, x, w.w_enc)).narrow(1, 0, 3);
+  const double expected =
+      PrefixLoss(x, z, w.w_dec.narrow(0, 0, 3), w.b_dec).item<double>();
+  EXPECT_EQ(trained.log[0].prefix, std::nullopt);
+  ASSERT_TRUE(trained.log[1].prefix.has_value());
+  EXPECT_NEAR(*trained.log[1].prefix, expected, 1e-4 * expected);
+  const SaeEpochLog& log = trained.log[1];
+  EXPECT_NEAR(log.total,
+              *log.recon + 1e-2 * *log.sparse + *log.align + *log.perp +
+                  0.5 * *log.val + 0.25 * *log.prefix,
+              1e-5);
+}
+
+// How much of what tells the concepts apart the slots write: 1 when the slots'
+// part of the reconstruction differs between classes as the residuals do.
+double WrittenByTheSlots(const SaeDataset& data, const SaeOptions& options) {
+  const TrainedSae trained = TrainSae(data, options, {}).value();
+  const SaeWeights& w = trained.weights;
+  const at::Tensor x = data.residuals / trained.scale;
+  const at::Tensor z = at::relu(at::addmm(w.b_enc, x, w.w_enc)).narrow(1, 0, 3);
+  const auto differences = [&](const at::Tensor& rows) {
+    const at::Tensor means = ClassMeans(rows, OneHot(data.labels, 3)).value();
+    return means - means.mean(0);
+  };
+  const at::Tensor wanted = differences(x);
+  const at::Tensor written =
+      differences(at::matmul(z, w.w_dec.narrow(0, 0, 3)));
+  return ((written * wanted).sum() / wanted.square().sum()).item<double>();
+}
+
+TEST(SaeTrainerTest, WithPrefixTheSlotsWriteTheirConcepts) {
+  SaeOptions options = SmallSaeOptions();
+  options.stage2_epochs = 40;
+  options.sparse = options.perp = 0;
+  const SaeDataset data = SyntheticResiduals();
+  const double without = WrittenByTheSlots(data, options);
+  options.prefix = 1;
+  const double with = WrittenByTheSlots(data, options);
+  EXPECT_GT(with, 0.8);
+  EXPECT_LT(without, 0.5);
+}
+
+// Each option, set off its default, changes what is computed, and the log of
+// the epoch before any step says how.
+TEST(SaeTrainerTest, FormsAndStartsAreWhatTheOptionsSay) {
+  const SaeDataset data = SyntheticResiduals();
+  const auto first_epoch = [&](auto&& change) {
+    SaeOptions options = SmallSaeOptions();
+    options.stage1_epochs = 0;
+    options.stage2_epochs = 1;
+    options.learning_rate = 0;
+    change(options);
+    return TrainSae(data, options, {}).value();
+  };
+  const TrainedSae plain = first_epoch([](SaeOptions&) {});
+  const SaeWeights& w = plain.weights;
+  const at::Tensor x = data.residuals / plain.scale;
+  const at::Tensor pre = at::addmm(w.b_enc, x, w.w_enc);
+  const at::Tensor slots = pre.narrow(1, 0, 3);
+  const auto near = [](double value, const at::Tensor& expected) {
+    EXPECT_NEAR(value, expected.item<double>(),
+                1e-4 * std::abs(expected.item<double>()));
+  };
+  const AlignForm ce = AlignForm::kCrossEntropy, mse = AlignForm::kOneHot;
+  near(*plain.log[0].align, AlignLoss(slots, data.labels, ce));
+  near(*first_epoch([](SaeOptions& o) { o.align_form = "mse"; }).log[0].align,
+       AlignLoss(slots, data.labels, mse));
+  near(*first_epoch([](SaeOptions& o) { o.align_on = "z"; }).log[0].align,
+       AlignLoss(at::relu(slots), data.labels, ce));
+  near(
+      *first_epoch([](SaeOptions& o) { o.sparse_form = "mean"; }).log[0].sparse,
+      at::relu(pre.narrow(1, 3, 32)).mean());
+  EXPECT_EQ(first_epoch([](SaeOptions& o) { o.scale = "none"; }).scale, 1);
+  const TrainedSae linear =
+      first_epoch([](SaeOptions& o) { o.init = "linear"; });
+  EXPECT_TRUE(
+      at::equal(linear.weights.w_enc,
+                TrainableSae(linear.shape, x.mean(0), 1, SaeInit::kLinear)
+                    .Export()
+                    .w_enc));
+  const TrainedSae means =
+      first_epoch([](SaeOptions& o) { o.init = "class_means"; });
+  const at::Tensor class_means = ClassMeans(x, OneHot(data.labels, 3)).value();
+  EXPECT_TRUE(at::allclose(means.weights.w_dec.narrow(0, 0, 3).to(at::kDouble),
+                           class_means - class_means.mean(0), 1e-4, 1e-5));
+}
+
+TEST(SaeTrainerTest, AStartAtClassMeansNeedsRowsOfEveryConcept) {
+  SaeDataset data = SyntheticResiduals();
+  data.concepts = 4;
+  SaeOptions options = SmallSaeOptions();
+  options.init = "class_means";
+  EXPECT_THAT(TrainSae(data, options, {}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("got none of concept 3")));
 }
 
 TEST(SaeTrainerTest, AllActivationsTrain) {
@@ -161,17 +271,27 @@ TEST(SaeTrainerTest, AStoppedRunGoesOnToTheSameBits) {
 
 TEST(SaeTrainerTest, TheStateOfAnotherRunIsRefused) {
   const SaeDataset data = SyntheticResiduals();
-  SaeOptions options = SmallSaeOptions();
+  const SaeOptions options = SmallSaeOptions();
   TemporaryDirectory directory("sae_other_state");
   std::filesystem::create_directories(directory.path());
   SaeRun run;
   run.state_path = directory.File("state.safetensors");
   ASSERT_OK(TrainSae(data, options, run).status());
   const auto before = TreeOf(directory.path());
-  options.perp = 0.5;
-  EXPECT_THAT(TrainSae(data, options, run),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("must be of the same data and options")));
+  const auto expect_refused = [&](auto&& change) {
+    SaeOptions other = SmallSaeOptions();
+    change(other);
+    EXPECT_THAT(TrainSae(data, other, run),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr("must be of the same data and options")));
+  };
+  expect_refused([](SaeOptions& o) { o.perp = 0.5; });
+  expect_refused([](SaeOptions& o) { o.prefix = 0.5; });
+  expect_refused([](SaeOptions& o) { o.align_form = "mse"; });
+  expect_refused([](SaeOptions& o) { o.align_on = "z"; });
+  expect_refused([](SaeOptions& o) { o.sparse_form = "mean"; });
+  expect_refused([](SaeOptions& o) { o.init = "class_means"; });
+  expect_refused([](SaeOptions& o) { o.scale = "none"; });
   SaeDataset other = data;
   other.residuals = data.residuals + 1;
   EXPECT_THAT(TrainSae(other, SmallSaeOptions(), run),
@@ -230,6 +350,19 @@ TEST_F(MakeSaeTest, ARefusedRunLeavesItsDirectoryAsItWas) {
   bytes[bytes.size() - 5] ^= 1;
   ASSERT_OK(WriteFileAtomically(state, bytes));
   ExpectRefused(absl::StatusCode::kDataLoss, "damaged");
+}
+
+// Correlation divides by the slot's deviation: nothing holds the slots up.
+TEST_F(MakeSaeTest, ASlotThatIsSilentWhereItsConceptIsAskedFailsTheRun) {
+  plan_.options.align = plan_.options.val = 0;
+  plan_.options.perp_form = "correlation";
+  plan_.options.perp = 100;
+  plan_.options.stage2_epochs = 40;
+  const absl::Status status = MakeSae(inputs_, plan_).status();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
+                               HasSubstr("active_mean")));
+  EXPECT_FALSE(FileExists(directory_.File("cfg.json")));
+  EXPECT_FALSE(FileExists(directory_.File("sae_weights.safetensors")));
 }
 
 TEST_F(MakeSaeTest, TheLogHoldsTheTermsThatWereComputed) {

@@ -1,0 +1,27 @@
+#include "model/train/sae/class_means.h"
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace alignsae {
+
+absl::StatusOr<at::Tensor> ClassMeans(const at::Tensor& residuals,
+                                      const at::Tensor& has_concept) {
+  const int64_t concepts = has_concept.size(1);
+  std::vector<at::Tensor> means;
+  for (int64_t r = 0; r < concepts; ++r) {
+    const at::Tensor rows = has_concept.select(1, r).nonzero().squeeze(1);
+    if (rows.size(0) == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("labels: must have a row of each of the ", concepts,
+                       " concepts, got none of concept ", r));
+    }
+    means.push_back(
+        residuals.index_select(0, rows).to(at::kCPU, at::kDouble).mean(0));
+  }
+  return at::stack(means);
+}
+
+}  // namespace alignsae
