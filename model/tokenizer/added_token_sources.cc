@@ -65,6 +65,15 @@ absl::Status AddNamed(const std::string& field, const Json& value,
   return absl::OkStatus();
 }
 
+// The tokens of a list, or of an object's values.
+absl::Status AddNamedList(const std::string& field, const Json& list,
+                          TokenizerConfig& config) {
+  for (const Json& token : list) {
+    ALIGNSAE_RETURN_IF_ERROR(AddNamed(field, token, config));
+  }
+  return absl::OkStatus();
+}
+
 // Keys of one of the two files that name tokens.
 absl::Status AddNamedOf(absl::string_view file, const Json& root,
                         TokenizerConfig& config) {
@@ -73,9 +82,7 @@ absl::Status AddNamedOf(absl::string_view file, const Json& root,
     const bool is_list =
         key == "additional_special_tokens" || key == "extra_special_tokens";
     if (is_list && value.is_structured()) {
-      for (const Json& token : value) {
-        ALIGNSAE_RETURN_IF_ERROR(AddNamed(field, token, config));
-      }
+      ALIGNSAE_RETURN_IF_ERROR(AddNamedList(field, value, config));
     } else if (absl::EndsWith(key, "_token") &&
                (value.is_string() || value.is_object())) {
       ALIGNSAE_RETURN_IF_ERROR(AddNamed(field, value, config));
@@ -154,7 +161,7 @@ absl::StatusOr<AddedToken> ParseAddedToken(const std::string& field,
   for (const auto& [key, value] : entry.items()) {
     const auto known =
         std::find_if(std::begin(switches), std::end(switches),
-                     [&key](const auto& s) { return s.first == key; });
+                     [&key = key](const auto& s) { return s.first == key; });
     if (known != std::end(switches)) {
       if (!value.is_boolean()) {
         return Refuse(absl::StrCat(field, ".", key), "true or false", value);

@@ -15,7 +15,7 @@ DATA = {"people": 4, "biographies-per-person": 2}
 LM = {"layers": 2, "heads": 2, "width": 16, "context": 160, "vocab-size": 512, "epochs": 2,
       "warmup-steps": 4, "biography-batch": 6, "question-batch": 12, "seed": 3}
 SAE = {"free-features": 16, "stage1-epochs": 2, "stage2-epochs": 40, "learning-rate": 0.01,
-       "value-hidden": 4}
+       "value-hidden": 4, "init": "class_means"}
 EVAL = {"alphas": "0.5,1", "modes": "SWAP", "rows": 16, "max-tokens": 3}
 
 

@@ -43,7 +43,7 @@ class Decoder {
   }
   // The arms of `group` that got no answer, because one of them has none.
   void Again(Group group) { again_.push_back(std::move(group)); }
-  void Fail(absl::Status status) { status_.Update(status); }
+  void Fail(const absl::Status& status) { status_.Update(status); }
 
  private:
   std::optional<RequestToRun> Next();

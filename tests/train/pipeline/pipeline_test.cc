@@ -41,7 +41,8 @@ TrainPreset MicroPreset() {
   preset.sae.free_features = 16;
   preset.sae.stage1_epochs = 2;
   preset.sae.stage2_epochs = 40;
-  preset.sae.learning_rate = 0.01;  // Every slot must rise to be calibrated.
+  preset.sae.learning_rate = 0.01;
+  preset.sae.init = "class_means";  // Every slot must rise.
   preset.sae.value_hidden = 4;
   preset.sae.checkpoint_every = 1;
   preset.eval.alphas = "0.5,1";
