@@ -115,7 +115,8 @@ TEST_F(TrafficTest, ACallsLogLineTellsItsTokensAndItsEnd) {
             absl::StatusCode::kOk);
   EXPECT_EQ(Finish("prompt { text: 'secret' } generation { top_k: -1 }"),
             absl::StatusCode::kInvalidArgument);
-  lanes_.Stop();  // The lines are written there.
+  lanes_.Stop();  // The lines are made there, and written by a thread.
+  ASSERT_TRUE(FlushLog(absl::Seconds(10)));
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(log, HasSubstr("event=rpc method=SteeringService/Complete"));
   EXPECT_THAT(log, ContainsRegex("code=OK duration_ms=[0-9.]+ prompt_tokens=4 "
