@@ -72,6 +72,7 @@ void InitLogging(absl::string_view level) {
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, nullptr);
   });
+  log.written = log.made.load();  // What came before went elsewhere.
   auto logger = std::make_shared<spdlog::async_logger>(
       "alignsae", std::make_shared<StderrSink>(), log.pool,
       spdlog::async_overflow_policy::overrun_oldest);

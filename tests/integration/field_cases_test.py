@@ -244,7 +244,7 @@ class FieldCasesTest(unittest.TestCase):
                          [END, BYTES["H"], BYTES["i"]])
         info = api.model.GetModel(model.GetModelRequest(), timeout=10).model
         self.assertEqual(info.bos_token_id, END)
-        listed = api.concept.ListConcepts(concept.ListConceptsRequest(), timeout=10)
+        listed = api.model.ListConcepts(model.ListConceptsRequest(), timeout=10)
         self.assertIn("city", str(listed))
 
 
