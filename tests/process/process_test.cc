@@ -36,6 +36,8 @@ TEST(ProcessTest, TellsOfTheFirstSignal) {
 }
 
 TEST(ProcessTest, ExitsOnTheSecondSignalWhateverRuns) {
+  // The log's thread of other tests must not be forked.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   ASSERT_OK(InitProcess());
   EXPECT_EXIT(
       {
@@ -49,6 +51,8 @@ TEST(ProcessTest, ExitsOnTheSecondSignalWhateverRuns) {
 }
 
 TEST(ProcessTest, ExitsOnTheFirstSignalWhileItIsToldTo) {
+  // The log's thread of other tests must not be forked.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   ASSERT_OK(InitProcess());
   EXPECT_EXIT(
       {
