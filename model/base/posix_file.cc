@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -96,6 +98,12 @@ absl::Status ReadFullyAt(int fd, const std::string& path, uint64_t offset,
   return absl::OkStatus();
 }
 
+absl::Status CreateDirectories(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  return error ? PosixError(path, "create", error.value()) : absl::OkStatus();
+}
+
 absl::Status SyncDirectory(const std::string& directory) {
   FileDescriptor fd(
       open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -114,6 +122,14 @@ std::string ParentDirectory(absl::string_view path) {
   const size_t slash = path.rfind('/');
   if (slash == absl::string_view::npos) return ".";
   return std::string(path.substr(0, std::max<size_t>(slash, 1)));
+}
+
+std::string LastPart(const std::string& directory) {
+  namespace fs = std::filesystem;
+  std::error_code error;  // Then `path` is empty, and so is the name.
+  fs::path path = fs::absolute(directory, error).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  return path.filename().string();
 }
 
 }  // namespace alignsae

@@ -61,11 +61,17 @@ absl::StatusOr<OpenedFile> OpenRegularFile(const std::string& path);
 absl::Status ReadFullyAt(int fd, const std::string& path, uint64_t offset,
                          absl::Span<char> out);
 
+// Creates the directory at `path`, and those above it, where they are missing.
+absl::Status CreateDirectories(const std::string& path);
+
 // Makes a rename or a new entry in `directory` survive a power cut.
 absl::Status SyncDirectory(const std::string& directory);
 
 // "a/b" of "a/b/c" and of "a/b/c/"; "." of "c"; "/" of "/c".
 std::string ParentDirectory(absl::string_view path);
+
+// "main" of "sae/main" and of "sae/main/", and the directory's own name of ".".
+std::string LastPart(const std::string& directory);
 
 }  // namespace alignsae
 

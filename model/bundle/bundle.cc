@@ -1,7 +1,5 @@
 #include "model/bundle/bundle.h"
 
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -9,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/file.h"
 #include "model/base/hashed_file.h"
+#include "model/base/posix_file.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/families.h"
@@ -32,15 +31,6 @@ absl::Status InDirectory(const std::string& directory,
                          const absl::Status& status) {
   if (absl::StartsWith(status.message(), directory)) return status;
   return Prefixed(absl::StrCat(directory, "/"), status);
-}
-
-// "main" of "sae/main" and of "sae/main/", and the directory's own name of ".".
-std::string LastPart(const std::string& directory) {
-  namespace fs = std::filesystem;
-  std::error_code error;  // Then `path` is empty, and so is the name.
-  fs::path path = fs::absolute(directory, error).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();
-  return path.filename().string();
 }
 
 // The files of a bundle that decide what it answers, hashed before they are

@@ -74,9 +74,7 @@ absl::Status Clear(const std::string& directory) {
 
 // An empty directory that is ours alone, and its lock.
 absl::StatusOr<FileDescriptor> MakeWorkDirectory(const std::string& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return PosixError(path, "create", error.value());
+  ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(path));
   ALIGNSAE_ASSIGN_OR_RETURN(FileDescriptor lock, LockDirectory(path));
   ALIGNSAE_RETURN_IF_ERROR(Clear(path));
   return lock;

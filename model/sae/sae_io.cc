@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <filesystem>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -242,9 +240,7 @@ absl::Status SaveSae(const std::string& directory, const SaeConfig& config,
                      const SaeWeights& weights) {
   ALIGNSAE_RETURN_IF_ERROR(CheckSaeConfig(config));
   ALIGNSAE_RETURN_IF_ERROR(CheckSaeShapes(config, weights));
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) return PosixError(directory, "create", error.value());
+  ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(directory));
   return WithTorchFence([&]() -> absl::Status {
     const auto stored = [](const at::Tensor& values) {
       return values.detach().to(at::kCPU, at::kFloat).contiguous();

@@ -3,12 +3,10 @@
 #include <initializer_list>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "model/base/json.h"
+#include "model/base/json_lines.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
 
@@ -200,18 +198,9 @@ absl::StatusOr<SaeConfig> ParseSaeLensConfig(const JsonObject& root) {
 absl::StatusOr<std::vector<Concept>> ParseFeatureLabels(absl::string_view jsonl,
                                                         int features) {
   std::vector<Concept> concepts;
-  int number = 0;
-  for (absl::string_view line : absl::StrSplit(jsonl, '\n')) {
-    ++number;
-    if (absl::StripAsciiWhitespace(line).empty()) continue;
-    const std::string place = absl::StrCat(kLabelsFile, " line ", number);
-    const absl::StatusOr<Json> parsed = ParseJson(line);
-    if (!parsed.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(place, ": ", parsed.status().message()));
-    }
+  const auto read = [&](const JsonLine& line) -> absl::Status {
     ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject label,
-                              JsonObject::Of(*parsed, place));
+                              JsonObject::Of(line.value, line.place));
     ALIGNSAE_RETURN_IF_ERROR(
         label.OnlyKeys({"feature", "name", "description"}));
     Concept entry;
@@ -222,7 +211,10 @@ absl::StatusOr<std::vector<Concept>> ParseFeatureLabels(absl::string_view jsonl,
       ALIGNSAE_ASSIGN_OR_RETURN(entry.description, label.String("description"));
     }
     concepts.push_back(std::move(entry));
-  }
+    return absl::OkStatus();
+  };
+  ALIGNSAE_RETURN_IF_ERROR(
+      ForEachJsonLine(jsonl, absl::StrCat(kLabelsFile, " line "), read));
   ALIGNSAE_RETURN_IF_ERROR(CheckConcepts(concepts, features, kLabelsFile));
   return concepts;
 }

@@ -1,7 +1,5 @@
 #include "model/sae/saelens_export.h"
 
-#include <filesystem>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -105,9 +103,7 @@ absl::Status ExportToSaeLens(const Sae& sae, const std::string& directory) {
   }
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string architecture,
                             ArchitectureFor(config));
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) return PosixError(directory, "create", error.value());
+  ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(directory));
   ALIGNSAE_RETURN_IF_ERROR(
       WriteWeights(sae, absl::StrCat(directory, "/sae_weights.safetensors")));
   if (!config.concepts.empty()) {

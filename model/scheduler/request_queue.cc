@@ -221,9 +221,16 @@ std::optional<QueuedUnit> RequestQueue::Pop(int free_kv_slots) {
   const int64_t next = PartTokens(line_.front().units.front(), free_kv_slots);
   if (turn_tokens_ + next > LargestPart(free_kv_slots)) EndTurn();
   Client& client = line_.front();
-  QueuedUnit& front = client.units.front();
-  const int count = PartSize(front, free_kv_slots);
+  const int count = PartSize(client.units.front(), free_kv_slots);
   if (count > free_kv_slots) return std::nullopt;
+  QueuedUnit unit = Take(client, count);
+  turn_tokens_ += unit.tokens;
+  if (client.units.empty()) Leave(line_.begin());
+  return unit;
+}
+
+QueuedUnit RequestQueue::Take(Client& client, int count) {
+  QueuedUnit& front = client.units.front();
   QueuedUnit unit;
   if (count == static_cast<int>(front.sequences.size())) {
     unit = std::move(front);
@@ -233,8 +240,6 @@ std::optional<QueuedUnit> RequestQueue::Pop(int free_kv_slots) {
   }
   Forget(client, unit);
   unit.request->started = true;
-  turn_tokens_ += unit.tokens;
-  if (client.units.empty()) Leave(line_.begin());
   return unit;
 }
 
@@ -243,14 +248,10 @@ std::optional<QueuedUnit> RequestQueue::PopShort(int free_kv_slots) {
       std::find_if(line_.begin(), line_.end(), [](const Client& other) {
         return !RunsLong(other.units.front().request->spec);
       });
-  if (client == line_.end() ||
-      PartSize(client->units.front(), free_kv_slots) > free_kv_slots) {
-    return std::nullopt;
-  }
-  QueuedUnit unit = std::move(client->units.front());
-  client->units.pop_front();
-  Forget(*client, unit);
-  unit.request->started = true;
+  if (client == line_.end()) return std::nullopt;
+  const int count = PartSize(client->units.front(), free_kv_slots);
+  if (count > free_kv_slots) return std::nullopt;
+  QueuedUnit unit = Take(*client, count);
   if (client->units.empty()) {
     Leave(client);
   } else if (client != line_.begin()) {

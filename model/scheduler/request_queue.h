@@ -160,6 +160,9 @@ class RequestQueue {
   // Tokens of the largest part that some client would be given next.
   int64_t LargestPart(int free_kv_slots) const;
   void EndTurn();
+  // The first `count` sequences of the client's first unit, which has begun
+  // with them. Leaves the client in the line, also when it has none left.
+  QueuedUnit Take(Client& client, int count);
   // Takes `client`, which has no units left, out of the line.
   Line::iterator Leave(Line::iterator client);
   void Forget(Client& client, const QueuedUnit& unit);

@@ -23,8 +23,8 @@ constexpr char kMap[] = "special_tokens_map.json";
 
 absl::Status Refuse(absl::string_view field, absl::string_view rule,
                     const Json& got) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      field, ": must be ", rule, ", got ", got.dump().substr(0, 64)));
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": must be ", rule, ", got ", Excerpt(got)));
 }
 
 absl::StatusOr<Json> ParseFile(absl::string_view file, absl::string_view text) {

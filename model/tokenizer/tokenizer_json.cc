@@ -29,8 +29,6 @@ struct Setting {
   std::vector<Json> accepted;  // Empty: any value; it does not bear on the ids.
 };
 
-std::string Excerpt(const Json& value) { return value.dump().substr(0, 64); }
-
 absl::Status CheckSetting(const std::string& field, const Json& value,
                           const Setting& setting) {
   if (setting.accepted.empty()) return absl::OkStatus();

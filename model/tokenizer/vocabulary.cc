@@ -22,7 +22,7 @@ std::string Entry(absl::string_view field, absl::string_view name) {
 absl::Status IdError(absl::string_view entry, const nlohmann::json& id) {
   return absl::InvalidArgumentError(
       absl::StrCat(entry, ": must be an id, an integer in [0, ",
-                   kMaxVocabularySize, "), got ", id.dump().substr(0, 64)));
+                   kMaxVocabularySize, "), got ", Excerpt(id)));
 }
 
 absl::Status CheckTokenLength(absl::string_view entry, size_t bytes) {
@@ -33,6 +33,10 @@ absl::Status CheckTokenLength(absl::string_view entry, size_t bytes) {
 }
 
 }  // namespace
+
+std::string Excerpt(const nlohmann::json& value) {
+  return value.dump().substr(0, 64);
+}
 
 std::optional<int32_t> IdFromJson(const nlohmann::json& json) {
   if (!json.is_number_unsigned()) return std::nullopt;
@@ -75,7 +79,7 @@ absl::Status VocabularyBuilder::CheckAddedAgain(
   if (IdFromJson(again) != id) {
     return absl::InvalidArgumentError(
         absl::StrCat(entry, ": must be ", id, " as for the added token, got ",
-                     again.dump().substr(0, 64)));
+                     Excerpt(again)));
   }
   const Token& token = tokens_.at(id);
   const std::optional<std::string> bytes = BytesFromSymbols(token.name);

@@ -55,6 +55,9 @@ struct Vocabulary {
 // kMaxVocabularySize).
 std::optional<int32_t> IdFromJson(const nlohmann::json& json);
 
+// A value as an error message shows it.
+std::string Excerpt(const nlohmann::json& value);
+
 // Call order: AddAdded*, AddVocab, AddMerge* or AddMergeLine*, Finish.
 class VocabularyBuilder {
  public:

@@ -46,7 +46,7 @@ absl::StatusOr<std::vector<AddedToken>> ReadAddedTokens(
     if (!id.has_value()) {
       return absl::InvalidArgumentError(absl::StrCat(
           kAdded, "[", Quoted(content), "]: must be an id, an integer in [0, ",
-          kMaxVocabularySize, "), got ", id_json.dump().substr(0, 64)));
+          kMaxVocabularySize, "), got ", Excerpt(id_json)));
     }
     const bool special = content == kEndOfText;
     AddedToken token = {

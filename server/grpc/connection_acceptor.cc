@@ -3,7 +3,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,7 +10,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdint>
 #include <iterator>
 #include <utility>
 
@@ -49,29 +47,26 @@ ConnectionAcceptor::~ConnectionAcceptor() { Stop(); }
 
 void ConnectionAcceptor::Start(std::unique_ptr<Door> door) {
   door_ = std::move(door);
-  wake_ = eventfd(0, EFD_CLOEXEC);
   spare_ = OpenSpare();
   thread_ = std::thread([this] { Loop(); });
 }
 
 void ConnectionAcceptor::Stop() {
   if (thread_.joinable()) {
-    const uint64_t one = 1;
-    while (write(wake_, &one, sizeof(one)) < 0 && errno == EINTR) {
-    }
+    wake_.Set();
     thread_.join();
     for (const auto& [fd, socket] : open_) {
       if (SocketOf(fd) == socket) shutdown(fd, SHUT_RDWR);
     }
     open_.clear();
   }
-  for (int* fd : {&listener_.fd, &wake_, &spare_}) {
+  for (int* fd : {&listener_.fd, &spare_}) {
     if (*fd >= 0) close(std::exchange(*fd, -1));
   }
 }
 
 void ConnectionAcceptor::Loop() {
-  pollfd watched[] = {{listener_.fd, POLLIN, 0}, {wake_, POLLIN, 0}};
+  pollfd watched[] = {{listener_.fd, POLLIN, 0}, {wake_.fd(), POLLIN, 0}};
   while (true) {
     if (poll(watched, 2, -1) < 0) continue;
     if (watched[1].revents != 0) return;

@@ -27,6 +27,7 @@
 
 #include "absl/time/time.h"
 #include "server/process/listener.h"
+#include "server/process/wake_up.h"
 
 namespace alignsae {
 
@@ -59,8 +60,8 @@ class ConnectionAcceptor {
   Listener listener_;
   const size_t limit_;
   std::unique_ptr<Door> door_;
-  int wake_ = -1;   // An eventfd, readable once it shall stop.
-  int spare_ = -1;  // See AcceptOn.
+  WakeUp wake_;                               // Once it shall stop.
+  int spare_ = -1;                            // See AcceptOn.
   absl::Time looked_ = absl::InfinitePast();  // For what has closed.
   std::map<int, ino_t> open_;  // Connections handed over, by descriptor.
   std::thread thread_;

@@ -1,7 +1,6 @@
 #include "server/http/admin_server.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "absl/time/time.h"
 #include "server/http/http_exchange.h"
 #include "server/process/listener.h"
+#include "server/process/wake_up.h"
 
 namespace alignsae {
 namespace {
@@ -74,17 +74,14 @@ bool Write(Connection& connection) {
 struct AdminServer::Impl {
   Impl(AdminHandlers h, Listener l) : handlers(std::move(h)), listener(l) {
     AddRoutes();
-    wake = eventfd(0, EFD_CLOEXEC);
     spare = OpenSpare();
     thread = std::thread([this] { Loop(); });
   }
   ~Impl() {
-    const uint64_t one = 1;
-    while (write(wake, &one, sizeof(one)) < 0 && errno == EINTR) {
-    }
+    wake.Set();
     thread.join();
     for (const Connection& connection : connections) close(connection.fd);
-    for (int fd : {listener.fd, wake, spare}) close(fd);
+    for (int fd : {listener.fd, spare}) close(fd);
   }
 
   void AddRoutes() {
@@ -111,7 +108,7 @@ struct AdminServer::Impl {
   void Loop() {
     std::vector<pollfd> watched;
     while (true) {
-      watched.assign({{wake, POLLIN, 0}, {listener.fd, POLLIN, 0}});
+      watched.assign({{wake.fd(), POLLIN, 0}, {listener.fd, POLLIN, 0}});
       absl::Time next = absl::InfiniteFuture();
       for (const Connection& connection : connections) {
         const bool writing = connection.written < connection.answer.size();
@@ -185,7 +182,7 @@ struct AdminServer::Impl {
   const AdminHandlers handlers;
   HttpRoutes routes;
   const Listener listener;
-  int wake = -1;  // An eventfd, readable once it shall stop.
+  WakeUp wake;  // Once it shall stop.
   int spare = -1;
   std::list<Connection> connections;  // The thread's. Oldest first.
   std::thread thread;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/posix_file.h"
 #include "tests/support/status_matchers.h"
 
 namespace alignsae {
@@ -169,6 +170,13 @@ TEST_F(FileTest, HashesAsTheStandardSays) {
   EXPECT_EQ(Sha256Hex(million), digest);
   ASSERT_OK(WriteFileAtomically(Path("f"), million));
   EXPECT_THAT(Sha256OfFile(Path("f")), IsOkAndHolds(digest));
+}
+
+TEST(LastPartTest, IsTheNameOfTheDirectory) {
+  EXPECT_EQ(LastPart("sae/main"), "main");
+  EXPECT_EQ(LastPart("sae/main/"), "main");
+  EXPECT_EQ(LastPart("sae/other/../main"), "main");
+  EXPECT_EQ(LastPart("."), std::filesystem::current_path().filename());
 }
 
 TEST(ParentDirectoryTest, IsWhatHoldsThePath) {

@@ -5,36 +5,24 @@ is said with its line, before anything is written."""
 import json
 import os
 import pathlib
-import subprocess
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 # pylint: disable=wrong-import-position
 from alignsae_server import DEMO, Server, common, concept, model  # noqa: E402
+from alignsae_train import TrainTest  # noqa: E402
 
-TRAIN = pathlib.Path(os.environ["ALIGNSAE_BIN"]) / "alignsae-train"
 FORMS = pathlib.Path(os.environ["ALIGNSAE_SOURCE"]) / "model/train/examples/request_form.jsonl"
 MODEL = pathlib.Path(DEMO) / "gpt2"
 FLAGS = ["--threads=1", "--layer=1", "--free-features=128", "--batch-size=16",
          "--learning-rate=0.005", "--stage1-epochs=10", "--stage2-epochs=60"]
 
 
-class OwnConceptsTest(unittest.TestCase):
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory(prefix="alignsae-own-")
-        self.addCleanup(directory.cleanup)
-        self.root = pathlib.Path(directory.name)
-
-    def run_train(self, *arguments, code=0):
-        done = subprocess.run([TRAIN, *arguments], capture_output=True, text=True, timeout=240)
-        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
-        return done.stdout if code == 0 else done.stderr
-
+class OwnConceptsTest(TrainTest):
     def sae(self, prompts, *flags, code=0):
-        return self.run_train("sae", f"--model={MODEL}", f"--prompts={prompts}",
-                              f"--out={self.root}/form", *FLAGS, *flags, code=code)
+        return self.train("sae", f"--model={MODEL}", f"--prompts={prompts}",
+                          f"--out={self.root}/form", *FLAGS, *flags, code=code)
 
     def write(self, *lines):
         path = self.root / "prompts.jsonl"
@@ -44,8 +32,8 @@ class OwnConceptsTest(unittest.TestCase):
     def test_from_labelled_prompts_to_served_slots(self):
         self.sae(FORMS)
         figures = self.root / "figures.json"
-        table = self.run_train("eval", f"--model={MODEL}", f"--sae={self.root}/form",
-                               f"--prompts={FORMS}", f"--json={figures}")
+        table = self.train("eval", f"--model={MODEL}", f"--sae={self.root}/form",
+                           f"--prompts={FORMS}", f"--json={figures}")
         self.assertIn("concept read", table)
         read = json.loads(figures.read_text())["read"]
         self.assertEqual(read["n"], 12)  # 3 forms, 2 held-out wordings, 2 people.
@@ -53,8 +41,8 @@ class OwnConceptsTest(unittest.TestCase):
         self.assertLess(read["low"], read["rate"])
 
         bundle = self.root / "forms"
-        self.run_train("bundle", f"--model={MODEL}", f"--sae={self.root}/form",
-                       f"--prompts={FORMS}", f"--out={bundle}")
+        self.train("bundle", f"--model={MODEL}", f"--sae={self.root}/form",
+                   f"--prompts={FORMS}", f"--out={bundle}")
         manifest = json.loads((bundle / "bundle.json").read_text())
         self.assertEqual(manifest["evaluation"]["prompts"], json.loads(figures.read_text()))
         self.assertEqual(len(manifest["prompts"]), 12)
@@ -85,8 +73,8 @@ class OwnConceptsTest(unittest.TestCase):
                               "concept": None, "position": {"text": "anybody"}})
         prompts = self.write(*lines)
         self.sae(prompts)
-        self.run_train("eval", f"--model={MODEL}", f"--sae={self.root}/form",
-                       f"--prompts={prompts}", f"--json={self.root}/figures.json")
+        self.train("eval", f"--model={MODEL}", f"--sae={self.root}/form",
+                   f"--prompts={prompts}", f"--json={self.root}/figures.json")
         figures = json.loads((self.root / "figures.json").read_text())
         self.assertEqual(figures["read"]["n"], 16)  # Two facets of 8 test prompts.
         self.assertGreaterEqual(figures["concepts"]["object/Carl"]["read"]["rate"], 0.75)
@@ -107,8 +95,8 @@ class OwnConceptsTest(unittest.TestCase):
                 prompts = self.write(*good, change)
                 self.assertIn(f"{prompts}{sentence}", self.sae(prompts, code=2))
                 self.assertFalse((self.root / "form").exists())
-        self.assertIn("--prompts", self.run_train("sae", f"--model={MODEL}",
-                                                  f"--out={self.root}/form", code=2))
+        self.assertIn("--prompts", self.train("sae", f"--model={MODEL}",
+                                              f"--out={self.root}/form", code=2))
 
     def test_other_concepts_than_the_checkpoints_are_refused(self):
         self.sae(FORMS)
@@ -119,10 +107,10 @@ class OwnConceptsTest(unittest.TestCase):
         prompts = self.write(*names)
         before = sorted(path.name for path in self.root.iterdir())
         self.assertIn("concept: must be the checkpoint's (question, order, statement)",
-                      self.run_train("eval", f"--model={MODEL}", f"--sae={self.root}/form",
-                                     f"--prompts={prompts}", code=1))
-        self.run_train("bundle", f"--model={MODEL}", f"--sae={self.root}/form",
-                       f"--prompts={prompts}", f"--out={self.root}/b", code=1)
+                      self.train("eval", f"--model={MODEL}", f"--sae={self.root}/form",
+                                 f"--prompts={prompts}", code=1))
+        self.train("bundle", f"--model={MODEL}", f"--sae={self.root}/form",
+                   f"--prompts={prompts}", f"--out={self.root}/b", code=1)
         self.assertEqual(sorted(path.name for path in self.root.iterdir()), before)
 
 

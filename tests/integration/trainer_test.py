@@ -2,14 +2,15 @@
 """alignsae-train as a person runs it: every command on a model that is far too
 small to learn anything, what they leave, their exit codes, and a stop by signal."""
 import json
-import os
 import pathlib
 import signal
 import subprocess
-import tempfile
+import sys
 import unittest
 
-TRAIN = pathlib.Path(os.environ["ALIGNSAE_BIN"]) / "alignsae-train"
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+# pylint: disable=wrong-import-position
+from alignsae_train import TRAIN, TrainTest  # noqa: E402
 
 DATA = {"people": 4, "biographies-per-person": 2}
 LM = {"layers": 2, "heads": 2, "width": 16, "context": 160, "vocab-size": 512, "epochs": 2,
@@ -23,17 +24,7 @@ def flags(fields, prefix=""):
     return [f"--{prefix}{name}={value}" for name, value in fields.items()]
 
 
-class TrainerTest(unittest.TestCase):
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory(prefix="alignsae-train-")
-        self.addCleanup(directory.cleanup)
-        self.root = pathlib.Path(directory.name)
-
-    def train(self, *arguments, code=0):
-        done = subprocess.run([TRAIN, *arguments], capture_output=True, text=True, timeout=240)
-        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
-        return done.stdout if code == 0 else done.stderr
-
+class TrainerTest(TrainTest):
     def pipeline(self, **fields):
         return ["pipeline", "--preset=tiny", "--threads=1", f"--work={self.root}/work",
                 f"--out={self.root}/bundle", "--layers=0", "--baselines=none",

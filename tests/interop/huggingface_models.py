@@ -20,6 +20,9 @@ import transformers
 from transformers import (AddedToken, GPT2Config, GPT2DoubleHeadsModel,
                           GPT2LMHeadModel, GPT2Model, GPT2TokenizerFast)
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "golden"))
+from random_gpt2 import draw_weights  # noqa: E402  pylint: disable=wrong-import-position
+
 NEW_TOKENS = 32
 CONTEXT = 96
 MERGES = ["t h", "th e", "Ġ the", "i n", "Ġ a", "o n", "r e", "Ġ c", "Ġc i", "Ġci t", "Ġcit y"]
@@ -73,23 +76,6 @@ def save_tokenizer(kind, directory):
     return GPT2TokenizerFast.from_pretrained(directory)
 
 
-def draw(model, seed):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            noise = torch.randn(parameter.shape, generator=generator)
-            if ".ln_" in name and name.endswith("weight"):
-                parameter.copy_(1 + 0.2 * noise)
-            elif parameter.dim() == 1:
-                parameter.copy_(0.1 * noise)
-            elif "wpe" in name:
-                parameter.copy_(1.5 * noise)
-            elif "wte" in name or "lm_head" in name:
-                parameter.copy_(0.6 * noise)
-            else:
-                parameter.copy_(noise * 1.6 / parameter.shape[0] ** 0.5)
-
-
 def save_model(kind, dtype, tokens, seed, directory):
     padded = -(-tokens // 64) * 64
     size = {"resized": len(symbols()) + len(MERGES) + 1, "padded": padded}.get(kind, tokens)
@@ -100,7 +86,7 @@ def save_model(kind, dtype, tokens, seed, directory):
     model = cls(config)
     if kind == "resized":
         model.resize_token_embeddings(tokens)
-    draw(model, seed)
+    draw_weights(model, torch.Generator().manual_seed(seed))
     if DTYPES[dtype] is not None:
         model.to(DTYPES[dtype])
     else:  # Layer norms stay in float32.

@@ -123,10 +123,7 @@ struct AgreeCommand {
     ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
                               ReadFile(absl::StrCat(bundle, "/bundle.json")));
     ALIGNSAE_ASSIGN_OR_RETURN(const Manifest manifest, ParseManifest(text));
-    if (manifest.saes.empty()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(bundle, ": must have a checkpoint, got none"));
-    }
+    if (manifest.saes.empty()) return NoCheckpoint(bundle);
     ALIGNSAE_ASSIGN_OR_RETURN(
         const EvalSet set,
         ReadEvalSet(absl::StrCat(bundle, "/eval"), manifest.prompt_template));

@@ -39,6 +39,11 @@ void AddThreadsFlag(CLI::App& app, int& threads) {
       ->check(CLI::Range(0, 1024));
 }
 
+absl::Status NoCheckpoint(const std::string& bundle) {
+  return absl::FailedPreconditionError(
+      absl::StrCat(bundle, ": must have a checkpoint, got none"));
+}
+
 void CatchStopSignals() {
   std::signal(SIGINT, OnStopSignal);
   std::signal(SIGTERM, OnStopSignal);

@@ -43,6 +43,9 @@ void AddSplitSeedFlag(CLI::App& app, uint64_t& seed);
 // Adds --threads, for UseThreads.
 void AddThreadsFlag(CLI::App& app, int& threads);
 
+// FAILED_PRECONDITION: what is measured needs a checkpoint in the bundle.
+absl::Status NoCheckpoint(const std::string& bundle);
+
 // True once SIGINT or SIGTERM came; a second one ends the process at once.
 void CatchStopSignals();
 bool StopSignalCame();

@@ -85,20 +85,13 @@ struct EvalCommand {
                               ReadPrompts(prompts, split_seed));
     ALIGNSAE_ASSIGN_OR_RETURN(const std::shared_ptr<const Bundle> loaded,
                               LoadForPrompts());
-    if (loaded->saes.empty()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(bundle, ": must have a checkpoint, got none"));
-    }
-    const EvalSet nobody;
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        const std::unique_ptr<EvalSubject> subject,
-        EvalSubject::Create({loaded->model, loaded->tokenizer, &nobody},
-                            {loaded->saes.front()}, preset.eval.rows));
+    if (loaded->saes.empty()) return NoCheckpoint(bundle);
     ALIGNSAE_ASSIGN_OR_RETURN(
         const nlohmann::ordered_json evaluation,
-        EvaluatePrompts(
-            *subject, /*checkpoint=*/0, set,
-            {.alpha = alpha, .max_tokens = preset.eval.max_tokens}));
+        EvaluatePrompts(*loaded, set,
+                        {.alpha = alpha,
+                         .max_tokens = preset.eval.max_tokens,
+                         .rows = preset.eval.rows}));
     std::cout << RenderPromptEvaluation(evaluation);
     return json.empty() ? absl::OkStatus()
                         : WriteFileAtomically(json, evaluation.dump(1) + "\n");
@@ -129,10 +122,7 @@ struct EvalCommand {
       return absl::OkStatus();
     };
     if (select) return Evaluate(*subject, preset.eval, report);
-    if (manifest.saes.empty()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(bundle, ": must have a checkpoint, got none"));
-    }
+    if (manifest.saes.empty()) return NoCheckpoint(bundle);
     SteeringChoice choice;
     choice.mode = manifest.saes.front().recommended_mode;
     choice.alpha = manifest.saes.front().recommended_alpha;

@@ -1,16 +1,14 @@
 #include "model/train/data/prompt_file.h"
 
 #include <algorithm>
-#include <functional>
 #include <limits>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "model/base/file.h"
-#include "model/base/json.h"
+#include "model/base/json_lines.h"
 #include "model/base/json_object.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
@@ -27,8 +25,7 @@ class PromptReader {
  public:
   explicit PromptReader(const std::string& file) { set_.file = file; }
 
-  // One line, not empty.
-  absl::Status ReadLine(absl::string_view line, int number);
+  absl::Status ReadLine(const JsonLine& line);
   absl::StatusOr<PromptSet> Finish(uint64_t seed) &&;
 
  private:
@@ -180,20 +177,14 @@ absl::Status PromptReader::ReadTargets(const JsonObject& json,
   return absl::OkStatus();
 }
 
-absl::Status PromptReader::ReadLine(absl::string_view line, int number) {
-  absl::StatusOr<nlohmann::json> parsed = ParseJson(line);
-  const std::string place = absl::StrCat(set_.file, ":", number);
-  if (!parsed.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(place, ": ", parsed.status().message()));
-  }
+absl::Status PromptReader::ReadLine(const JsonLine& line) {
   ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject json,
-                            JsonObject::Of(*parsed, place));
+                            JsonObject::Of(line.value, line.place));
   ALIGNSAE_RETURN_IF_ERROR(
       json.OnlyKeys({"prompt", "token_ids", "position", "concept", "split",
                      "group", "answer", "targets"}));
   LabelledPrompt prompt;
-  prompt.line = number;
+  prompt.line = line.number;
   ALIGNSAE_RETURN_IF_ERROR(ReadText(json, prompt));
   ALIGNSAE_RETURN_IF_ERROR(ReadPosition(json, prompt));
   ALIGNSAE_RETURN_IF_ERROR(ReadConcepts(json, prompt));
@@ -260,12 +251,9 @@ absl::Status BadPrompt(const PromptSet& set, const LabelledPrompt& prompt,
 absl::StatusOr<PromptSet> ParsePrompts(absl::string_view text,
                                        const std::string& file, uint64_t seed) {
   PromptReader reader(file);
-  int number = 0;
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    ++number;
-    if (absl::StripAsciiWhitespace(line).empty()) continue;
-    ALIGNSAE_RETURN_IF_ERROR(reader.ReadLine(line, number));
-  }
+  ALIGNSAE_RETURN_IF_ERROR(ForEachJsonLine(
+      text, file + ":",
+      [&reader](const JsonLine& line) { return reader.ReadLine(line); }));
   return std::move(reader).Finish(seed);
 }
 

@@ -11,29 +11,28 @@
 namespace alignsae {
 namespace {
 
+using Encoded = std::vector<Tokenizer::EncodedToken>;
+
 // The last token of the text that the prompt names; -1 when a token reaches
 // over one of its ends.
-int LastTokenOf(const LabelledPrompt& prompt,
-                const std::vector<int32_t>& tokens,
-                const Tokenizer& tokenizer) {
+int LastTokenOf(const LabelledPrompt& prompt, const Encoded& tokens) {
   const size_t begin = prompt.text.find(prompt.position_text);
   const size_t end = begin + prompt.position_text.size();
   const bool blank = begin > 0 && prompt.text[begin - 1] == ' ';
-  bool begins = begin == 0;
-  size_t bytes = 0;
+  bool begins = false;
   for (size_t i = 0; i < tokens.size(); ++i) {
-    bytes += tokenizer.TokenBytes(tokens[i]).size();
-    begins = begins || bytes == begin || (blank && bytes + 1 == begin);
-    if (bytes == end) return begins ? static_cast<int>(i) : -1;
-    if (bytes > end) return -1;
+    const size_t at = tokens[i].begin;
+    begins = begins || at == begin || (blank && at + 1 == begin);
+    const size_t next =
+        i + 1 < tokens.size() ? tokens[i + 1].begin : prompt.text.size();
+    if (next >= end) return begins && next == end ? static_cast<int>(i) : -1;
   }
   return -1;
 }
 
 absl::StatusOr<int> PositionOf(const PromptSet& set,
                                const LabelledPrompt& prompt,
-                               const std::vector<int32_t>& tokens,
-                               const Tokenizer& tokenizer) {
+                               const Encoded& tokens) {
   const int length = static_cast<int>(tokens.size());
   if (prompt.position_text.empty()) {
     const int position =
@@ -43,7 +42,7 @@ absl::StatusOr<int> PositionOf(const PromptSet& set,
                      absl::StrCat("position: must be in [", -length, ", ",
                                   length - 1, "], got ", prompt.position));
   }
-  const int position = LastTokenOf(prompt, tokens, tokenizer);
+  const int position = LastTokenOf(prompt, tokens);
   if (position >= 0) return position;
   return BadPrompt(set, prompt,
                    absl::StrCat("position.text: must be made of whole tokens, "
@@ -58,9 +57,16 @@ absl::StatusOr<std::vector<PositionedPrompt>> TokenizePrompts(
     int vocab_size) {
   std::vector<PositionedPrompt> located;
   for (const LabelledPrompt& prompt : set.prompts) {
+    Encoded encoded;
+    if (prompt.token_ids.empty()) {
+      encoded = tokenizer.EncodeWithOffsets(prompt.text, {});
+    } else {  // Their positions are numbers.
+      for (int32_t id : prompt.token_ids) encoded.push_back({.id = id});
+    }
     PositionedPrompt next;
-    next.tokens = prompt.token_ids.empty() ? tokenizer.Encode(prompt.text)
-                                           : prompt.token_ids;
+    for (const Tokenizer::EncodedToken& token : encoded) {
+      next.tokens.push_back(token.id);
+    }
     const int length = static_cast<int>(next.tokens.size());
     if (length < 1 || length > context_length) {
       return BadPrompt(set, prompt,
@@ -74,8 +80,7 @@ absl::StatusOr<std::vector<PositionedPrompt>> TokenizePrompts(
                        absl::StrCat("token_ids: must be in [0, ",
                                     vocab_size - 1, "], got ", largest));
     }
-    ALIGNSAE_ASSIGN_OR_RETURN(next.position,
-                              PositionOf(set, prompt, next.tokens, tokenizer));
+    ALIGNSAE_ASSIGN_OR_RETURN(next.position, PositionOf(set, prompt, encoded));
     located.push_back(std::move(next));
   }
   return located;

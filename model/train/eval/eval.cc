@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
@@ -142,14 +143,24 @@ absl::Status CheckSubject(const EvalSubject& subject,
 absl::StatusOr<Json> Evaluate(EvalSubject& subject, const EvalOptions& options,
                               const EvalReporter& report) {
   ALIGNSAE_RETURN_IF_ERROR(CheckSubject(subject, options));
-  Json evaluation;
-  evaluation["protocol"] = ProtocolToJson(subject.set(), options);
+  Json language_model;
   for (Split split :
        {Split::kSaeTrain, Split::kValidation, Split::kTest, Split::kUnseen}) {
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        evaluation["language_model"][std::string(SplitName(split))],
-        Answers(subject, split, options, report));
+    ALIGNSAE_ASSIGN_OR_RETURN(language_model[std::string(SplitName(split))],
+                              Answers(subject, split, options, report));
   }
+  ALIGNSAE_ASSIGN_OR_RETURN(Json evaluation,
+                            EvaluateCheckpoints(subject, options, report));
+  evaluation["protocol"] = ProtocolToJson(subject.set(), options);
+  evaluation["language_model"] = std::move(language_model);
+  return evaluation;
+}
+
+absl::StatusOr<Json> EvaluateCheckpoints(EvalSubject& subject,
+                                         const EvalOptions& options,
+                                         const EvalReporter& report) {
+  ALIGNSAE_RETURN_IF_ERROR(CheckSubject(subject, options));
+  Json evaluation;
   Json& selection = evaluation["selection"];
   ALIGNSAE_ASSIGN_OR_RETURN(
       const Candidate best,

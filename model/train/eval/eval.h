@@ -50,6 +50,12 @@ absl::StatusOr<nlohmann::json> Evaluate(EvalSubject& subject,
                                         const EvalOptions& options,
                                         const EvalReporter& report);
 
+// The same without "protocol" and "language_model", which are the same for all
+// checkpoints of one model.
+absl::StatusOr<nlohmann::json> EvaluateCheckpoints(EvalSubject& subject,
+                                                   const EvalOptions& options,
+                                                   const EvalReporter& report);
+
 // The same with the choice given: "protocol", "language_model" (test wordings
 // only), "chosen", "test", "unseen".
 absl::StatusOr<nlohmann::json> EvaluateChoice(EvalSubject& subject,

@@ -15,6 +15,7 @@
 #include "model/train/common/readouts.h"
 #include "model/train/data/prompt_tokens.h"
 #include "model/train/eval/answer.h"
+#include "model/train/eval/share.h"
 
 namespace alignsae {
 namespace {
@@ -30,12 +31,7 @@ struct Share {
     right += is_right ? 1 : 0;
   }
   Json ToJson() const {
-    const Interval interval =
-        WilsonInterval(static_cast<double>(right), static_cast<double>(n));
-    return {{"n", n},
-            {"rate", static_cast<double>(right) / static_cast<double>(n)},
-            {"low", interval.low},
-            {"high", interval.high}};
+    return ShareToJson(static_cast<double>(right), static_cast<double>(n));
   }
   void AddTo(Json& json, const std::string& key) const {
     if (n > 0) json[key] = ToJson();
@@ -240,13 +236,10 @@ absl::Status PromptEval::Swap(Json& json) {
   return absl::OkStatus();
 }
 
-std::string ShareText(const Json& parent, const std::string& key) {
+std::string ShareOfText(const Json& parent, const std::string& key) {
   const auto share = parent.find(key);
   if (share == parent.end()) return "-";
-  return absl::StrFormat(
-      "%.3f [%.3f, %.3f] of %d", (*share)["rate"].get<double>(),
-      (*share)["low"].get<double>(), (*share)["high"].get<double>(),
-      (*share)["n"].get<int64_t>());
+  return absl::StrCat(ShareText(*share), " of ", share->at("n").get<int64_t>());
 }
 
 }  // namespace
@@ -268,26 +261,36 @@ absl::StatusOr<Json> EvaluatePrompts(EvalSubject& subject, int checkpoint,
   return PromptEval(subject, checkpoint, set, options).Run();
 }
 
+absl::StatusOr<Json> EvaluatePrompts(const Bundle& bundle, const PromptSet& set,
+                                     const PromptEvalOptions& options) {
+  const EvalSet nobody;
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<EvalSubject> subject,
+      EvalSubject::Create({bundle.model, bundle.tokenizer, &nobody},
+                          {bundle.saes.front()}, options.rows));
+  return EvaluatePrompts(*subject, /*checkpoint=*/0, set, options);
+}
+
 std::string RenderPromptEvaluation(const Json& evaluation) {
   std::string text =
       absl::StrFormat("%d test prompts, %d of them without a concept\n\n",
-                      evaluation["prompts"].get<int64_t>(),
-                      evaluation["negatives"].get<int64_t>());
+                      evaluation.at("prompts").get<int64_t>(),
+                      evaluation.at("negatives").get<int64_t>());
   const auto line = [&](const std::string& name, const std::string& value) {
     absl::StrAppendFormat(&text, "%-28s %s\n", name, value);
   };
-  line("concept read", ShareText(evaluation, "read"));
-  line("silent without a concept", ShareText(evaluation, "silent"));
-  line("answers", ShareText(evaluation, "answers"));
+  line("concept read", ShareOfText(evaluation, "read"));
+  line("silent without a concept", ShareOfText(evaluation, "silent"));
+  line("answers", ShareOfText(evaluation, "answers"));
   const Json swap = evaluation.value("swap", Json::object());
-  line("swap", ShareText(swap, "all"));
+  line("swap", ShareOfText(swap, "all"));
   const Json targets = swap.value("targets", Json::object());
   absl::StrAppendFormat(&text, "\n%-28s %-30s %-30s %s\n", "concept", "read",
                         "bound", "swap to it");
-  for (const auto& [name, entry] : evaluation["concepts"].items()) {
-    absl::StrAppendFormat(&text, "%-28s %-30s %-30s %s\n", name,
-                          ShareText(entry, "read"), ShareText(entry, "bound"),
-                          ShareText(targets, name));
+  for (const auto& [name, entry] : evaluation.at("concepts").items()) {
+    absl::StrAppendFormat(
+        &text, "%-28s %-30s %-30s %s\n", name, ShareOfText(entry, "read"),
+        ShareOfText(entry, "bound"), ShareOfText(targets, name));
   }
   return text;
 }

@@ -24,6 +24,7 @@ namespace alignsae {
 struct PromptEvalOptions {
   double alpha = 1;     // Of the swaps.
   int max_tokens = 12;  // Of an answer.
+  int rows = 128;       // Sequences in one engine step, of a bundle.
 };
 
 // {"prompts": n, "negatives": n,
@@ -39,6 +40,11 @@ struct PromptEvalOptions {
 // left out.
 absl::StatusOr<nlohmann::ordered_json> EvaluatePrompts(
     EvalSubject& subject, int checkpoint, const PromptSet& set,
+    const PromptEvalOptions& options);
+
+// Of the first checkpoint of a bundle, which has one.
+absl::StatusOr<nlohmann::ordered_json> EvaluatePrompts(
+    const Bundle& bundle, const PromptSet& set,
     const PromptEvalOptions& options);
 
 // As a table for people.

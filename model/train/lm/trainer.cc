@@ -187,10 +187,7 @@ absl::Status LmTrainer::Resume() {
   }
   ALIGNSAE_ASSIGN_OR_RETURN(log_, JsonLog::Open(Path("log.jsonl"), "epoch",
                                                 step_ / steps_per_epoch_));
-  std::error_code error;  // From here on the run may write.
-  std::filesystem::create_directories(Path("gpt2"), error);
-  return error ? PosixError(Path("gpt2"), "create", error.value())
-               : absl::OkStatus();
+  return CreateDirectories(Path("gpt2"));  // From here on the run may write.
 }
 
 NamedTensors LmTrainer::State() const {

@@ -18,15 +18,9 @@
 namespace alignsae {
 namespace {
 
-absl::Status MakeDirectory(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  return error ? PosixError(path, "create", error.value()) : absl::OkStatus();
-}
-
 absl::Status CopyFiles(const std::string& from, const std::string& to,
                        const std::vector<std::string>& names) {
-  ALIGNSAE_RETURN_IF_ERROR(MakeDirectory(to));
+  ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(to));
   for (const std::string& name : names) {
     std::error_code error;
     std::filesystem::copy_file(absl::StrCat(from, "/", name),
@@ -63,7 +57,7 @@ absl::Status Fill(const std::string& directory, const BundleParts& parts) {
   ALIGNSAE_RETURN_IF_ERROR(CopyFiles(
       parts.sae_directory, absl::StrCat(directory, "/", sae),
       {"cfg.json", "sae_weights.safetensors", "value_heads.safetensors"}));
-  ALIGNSAE_RETURN_IF_ERROR(MakeDirectory(directory + "/eval"));
+  ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(directory + "/eval"));
   ALIGNSAE_RETURN_IF_ERROR(WriteEvalSet(directory + "/eval", *parts.eval_set));
 
   const std::string cfg = absl::StrCat(directory, "/", sae, "/cfg.json");

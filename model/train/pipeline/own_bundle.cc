@@ -35,9 +35,8 @@ bool IsServed(const std::string& name) {
 }
 
 absl::Status CopyServed(const std::string& from, const std::string& to) {
+  ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(to));
   std::error_code error;
-  fs::create_directories(to, error);
-  if (error) return PosixError(to, "create", error.value());
   for (fs::directory_iterator it(from, error), end; !error && it != end;
        it.increment(error)) {
     const std::string name = it->path().filename().string();
@@ -46,13 +45,6 @@ absl::Status CopyServed(const std::string& from, const std::string& to) {
     if (error) return PosixError(it->path().string(), "copy", error.value());
   }
   return error ? PosixError(from, "list", error.value()) : absl::OkStatus();
-}
-
-// The last part of a path, without a slash at its end.
-std::string NameOf(const std::string& path) {
-  fs::path normal = fs::path(path).lexically_normal();
-  if (!normal.has_filename()) normal = normal.parent_path();
-  return normal.filename().string();
 }
 
 // Evaluation and stored prompts of the first checkpoint.
@@ -64,14 +56,9 @@ absl::Status Measure(const OwnBundle& parts, Manifest& manifest) {
       const std::shared_ptr<const Bundle> loaded,
       LoadParts(parts.model_directory, {parts.sae_directories.front()},
                 {.whole_sae = true}));
-  const EvalSet nobody;
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::unique_ptr<EvalSubject> subject,
-      EvalSubject::Create({loaded->model, loaded->tokenizer, &nobody},
-                          {loaded->saes.front()}, EvalOptions().rows));
   ALIGNSAE_ASSIGN_OR_RETURN(
       manifest.evaluation["prompts"],
-      EvaluatePrompts(*subject, /*checkpoint=*/0, set, {.alpha = parts.alpha}));
+      EvaluatePrompts(*loaded, set, {.alpha = parts.alpha}));
   for (const LabelledPrompt& prompt : set.prompts) {
     if (prompt.split != Split::kTest || prompt.text.empty() ||
         prompt.concepts.size() != 1 ||
@@ -90,7 +77,7 @@ absl::Status Fill(const std::string& directory, const OwnBundle& parts,
   ALIGNSAE_RETURN_IF_ERROR(
       CopyServed(parts.model_directory, directory + "/model"));
   for (const std::string& from : parts.sae_directories) {
-    const std::string name = NameOf(from);
+    const std::string name = LastPart(from);
     const std::string to = absl::StrCat(directory, "/sae/", name);
     ALIGNSAE_RETURN_IF_ERROR(CopyServed(from, to));
     ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
@@ -110,7 +97,7 @@ absl::Status Fill(const std::string& directory, const OwnBundle& parts,
 absl::Status WriteOwnBundle(const std::string& directory,
                             const OwnBundle& parts) {
   Manifest manifest;
-  manifest.name = parts.name.empty() ? NameOf(directory) : parts.name;
+  manifest.name = parts.name.empty() ? LastPart(directory) : parts.name;
   manifest.version = parts.version;
   manifest.prompt_template = parts.prompt_template;
   manifest.provenance_command = parts.command;

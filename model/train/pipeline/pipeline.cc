@@ -1,9 +1,7 @@
 #include "model/train/pipeline/pipeline.h"
 
-#include <filesystem>
 #include <memory>
 #include <optional>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -291,10 +289,7 @@ absl::Status Pipeline::MeasureBaselines() {
                             ParseBaselines(preset_.pipeline.baselines));
   ALIGNSAE_ASSIGN_OR_RETURN(const SteeringChoice choice, ChoiceOf(evaluation_));
   const int layer = layers_[choice.checkpoint];
-  std::error_code error;
-  std::filesystem::create_directories(book_.Path("baselines"), error);
-  if (error)
-    return PosixError(book_.Path("baselines"), "create", error.value());
+  ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(book_.Path("baselines")));
   for (const std::string& name : names) {
     const std::string file = absl::StrCat("baselines/", name, ".json");
     const auto measure = [&]() -> absl::Status {

@@ -172,9 +172,7 @@ absl::StatusOr<std::string> StageBook::Run(const Stage& stage) {
     }
     return *before;
   }
-  std::error_code error;
-  std::filesystem::create_directories(Path("stages"), error);
-  if (error) return PosixError(Path("stages"), "create", error.value());
+  ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(Path("stages")));
   if (progress_ != nullptr) progress_->Line(absl::StrCat(stage.name, ": runs"));
   const absl::Time start = absl::Now();
   ALIGNSAE_RETURN_IF_ERROR(RunAnew(stage));

@@ -162,9 +162,8 @@ absl::StatusOr<SaeConfig> CalibratedConfig(const SaeInputs& inputs,
       return sae.ConceptActivate(sae.ConceptPre(h));  // [N, R]
     };
     const auto own = [&](const QuestionResiduals& questions) {
-      return questions.has_concept.defined()
-                 ? questions.has_concept
-                 : OneHot(questions.labels, sae.concept_count());
+      return HasConcept(questions.has_concept, questions.labels,
+                        sae.concept_count());
     };
     const std::vector<ConceptCalibration> calibrations =
         CalibrateConcepts(values(inputs.train), own(inputs.train),

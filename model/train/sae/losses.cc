@@ -63,6 +63,11 @@ at::Tensor OneHot(const at::Tensor& labels, int64_t concepts) {
          at::arange(concepts, labels.options()).unsqueeze(0);
 }
 
+at::Tensor HasConcept(const at::Tensor& has_concept, const at::Tensor& labels,
+                      int64_t concepts) {
+  return has_concept.defined() ? has_concept : OneHot(labels, concepts);
+}
+
 AlignTargets::AlignTargets(const at::Tensor& has_concept,
                            const std::vector<std::vector<int>>& facets) {
   for (const std::vector<int>& concepts : facets) {

@@ -70,6 +70,9 @@ at::Tensor AlignLoss(const at::Tensor& slots, const at::Tensor& labels,
 
 // labels [N] int64, -1: none -> [N, R] bool.
 at::Tensor OneHot(const at::Tensor& labels, int64_t concepts);
+// `has_concept`, or, where that is undefined, what `labels` say.
+at::Tensor HasConcept(const at::Tensor& has_concept, const at::Tensor& labels,
+                      int64_t concepts);
 
 // What the concept slots of all N rows should say, facet by facet.
 class AlignTargets {

@@ -4,11 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <map>
 #include <numeric>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -101,18 +99,14 @@ at::Tensor TargetsOf(const at::Tensor& first_tokens,
       .to(first_tokens.device());
 }
 
-at::Tensor HasConcept(const SaeDataset& data) {  // [N, R] bool
-  return data.has_concept.defined() ? data.has_concept
-                                    : OneHot(data.labels, data.concepts);
-}
-
 AlignTargets AlignTargetsOf(const SaeDataset& data) {
   std::vector<std::vector<int>> facets = data.facets;
   if (facets.empty()) {
     facets.emplace_back(data.concepts);
     std::iota(facets[0].begin(), facets[0].end(), 0);
   }
-  return AlignTargets(HasConcept(data), facets);
+  return AlignTargets(HasConcept(data.has_concept, data.labels, data.concepts),
+                      facets);
 }
 
 class SaeTrainer {
@@ -193,8 +187,10 @@ NamedTensors SaeTrainer::State() const {
 
 absl::Status SaeTrainer::Start() {
   if (options_.init != "class_means") return absl::OkStatus();
-  ALIGNSAE_ASSIGN_OR_RETURN(const at::Tensor means,
-                            ClassMeans(x_, HasConcept(data_)));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const at::Tensor means,
+      ClassMeans(x_,
+                 HasConcept(data_.has_concept, data_.labels, data_.concepts)));
   sae_.StartAtClassMeans(means);
   return absl::OkStatus();
 }
@@ -330,10 +326,9 @@ absl::StatusOr<TrainedSae> Train(const SaeDataset& data,
   const bool checkpoints = !run.state_path.empty();
   if (checkpoints) {
     ALIGNSAE_RETURN_IF_ERROR(trainer.Resume(run.state_path));
-    const std::string directory = ParentDirectory(run.state_path);
-    std::error_code error;  // From here on the run may write.
-    std::filesystem::create_directories(directory, error);
-    if (error) return PosixError(directory, "create", error.value());
+    // From here on the run may write.
+    ALIGNSAE_RETURN_IF_ERROR(
+        CreateDirectories(ParentDirectory(run.state_path)));
   }
   while (trainer.epochs_done() < trainer.epochs()) {
     ALIGNSAE_ASSIGN_OR_RETURN(const SaeEpochLog log, trainer.RunEpoch());

@@ -5,9 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <set>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -17,7 +15,7 @@
 #include "model/base/file.h"
 #include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
-#include "model/steering/concept.h"
+#include "model/train/eval/share.h"
 #include "model/train/study/run.h"
 
 extern char** environ;
@@ -59,12 +57,7 @@ Json PooledShare(const std::vector<nlohmann::json>& figures,
     n += tries;
     right += std::round(tries * At(cell, share.rate));
   }
-  if (n == 0) return nullptr;
-  const Interval interval = WilsonInterval(right, n);
-  return {{"n", static_cast<int64_t>(n)},
-          {"rate", right / n},
-          {"low", interval.low},
-          {"high", interval.high}};
+  return n == 0 ? Json() : ShareToJson(right, n);
 }
 
 Json Spread(const std::vector<nlohmann::json>& figures, const char* pointer) {
@@ -112,14 +105,6 @@ void Pool(const std::vector<nlohmann::json>& figures, Json& setting) {
   }
   setting["mode"] = modes;
   setting["alpha_curve"] = PooledCurve(figures);
-}
-
-std::string ShareText(const Json& setting, const char* name) {
-  if (!setting.contains(name) || setting[name].is_null()) return "-";
-  const Json& share = setting[name];
-  return absl::StrFormat("%.3f [%.3f, %.3f]", share["rate"].get<double>(),
-                         share["low"].get<double>(),
-                         share["high"].get<double>());
 }
 
 std::string SpreadText(const Json& setting, const char* name) {
@@ -217,13 +202,13 @@ std::string RenderStudy(const Json& summary) {
                                       absl::StrCat(setting["seeds"].size())};
     if (setting.contains("swap")) {
       for (const char* share : {"read", "swap"}) {
-        cells.push_back(ShareText(setting, share));
+        cells.push_back(ShareText(setting[share]));
       }
       cells.push_back(absl::StrCat(
           absl::StrJoin(setting["mode"].get<std::vector<std::string>>(), "/"),
           " ", SpreadText(setting, "alpha")));
       for (const char* share : {"unseen_read", "unseen_swap"}) {
-        cells.push_back(ShareText(setting, share));
+        cells.push_back(ShareText(setting[share]));
       }
       for (const char* spread : {"fvu", "l0", "effective_features"}) {
         cells.push_back(SpreadText(setting, spread));
@@ -273,9 +258,7 @@ absl::Status WriteStudyReport(const StudyPlan& plan,
   ALIGNSAE_ASSIGN_OR_RETURN(const Json summary,
                             SummarizeStudy(plan, directory));
   const std::string folder = absl::StrCat(directory, "/", plan.name);
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return PosixError(folder, "create", error.value());
+  ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(folder));
   ALIGNSAE_RETURN_IF_ERROR(
       WriteFileAtomically(folder + "/study.json", summary.dump(1) + "\n"));
   std::string text = RenderStudy(summary);

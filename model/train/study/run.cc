@@ -73,7 +73,7 @@ absl::StatusOr<nlohmann::json> FiguresOf(const StudyCell& cell,
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::unique_ptr<EvalSubject> subject,
       EvalSubject::Create(run.inputs, std::move(saes), cell.eval.rows));
-  return Evaluate(*subject, cell.eval, nullptr);
+  return EvaluateCheckpoints(*subject, cell.eval, nullptr);
 }
 
 absl::Status RunCell(const StudyCell& cell, InputsOfCells& inputs,
@@ -140,9 +140,7 @@ absl::StatusOr<nlohmann::json> ReadCell(const std::string& directory,
 
 absl::Status RunStudy(const StudyPlan& plan, const StudyRun& run) {
   for (const char* part : {"/cells", "/work"}) {
-    std::error_code error;
-    fs::create_directories(run.directory + part, error);
-    if (error) return PosixError(run.directory + part, "create", error.value());
+    ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(run.directory + part));
   }
   InputsOfCells inputs(plan, run.inputs);
   for (size_t i = run.shard.index - 1; i < plan.cells.size();

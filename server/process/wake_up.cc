@@ -1,0 +1,19 @@
+#include "server/process/wake_up.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+
+namespace alignsae {
+
+WakeUp::WakeUp() : fd_(eventfd(0, EFD_CLOEXEC)) {}
+
+void WakeUp::Set() {
+  const uint64_t one = 1;
+  while (write(fd_.get(), &one, sizeof(one)) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace alignsae
