@@ -24,7 +24,9 @@ class GenerateStream final : public ModelStream<v1::GenerateResponse> {
   // `request` lives until the call is finished.
   GenerateStream(std::shared_ptr<Call> call, const v1::GenerateRequest* request,
                  std::shared_ptr<StreamSink<v1::GenerateResponse>> sink)
-      : ModelStream(std::move(call), std::move(sink)), request_(request) {}
+      : ModelStream(std::move(call), std::move(sink),
+                    static_cast<int64_t>(request->ByteSizeLong())),
+        request_(request) {}
 
  private:
   // What an arm has said so far.

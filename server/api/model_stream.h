@@ -19,6 +19,7 @@
 #ifndef ALIGNSAE_SERVER_API_MODEL_STREAM_H_
 #define ALIGNSAE_SERVER_API_MODEL_STREAM_H_
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -33,6 +34,7 @@
 #include "model/base/status_payload.h"
 #include "model/scheduler/event_queue.h"
 #include "server/api/call.h"
+#include "server/api/enter_lane.h"
 #include "server/api/held_bytes.h"
 #include "server/api/unary_call.h"
 
@@ -56,19 +58,22 @@ class StreamSink {
 template <typename Response>
 class ModelStream : public std::enable_shared_from_this<ModelStream<Response>> {
  public:
+  // `request_bytes`: of the request, while it waits for a lane.
   ModelStream(std::shared_ptr<Call> call,
-              std::shared_ptr<StreamSink<Response>> sink)
-      : call_(std::move(call)), sink_(std::move(sink)) {}
+              std::shared_ptr<StreamSink<Response>> sink, int64_t request_bytes)
+      : call_(std::move(call)),
+        sink_(std::move(sink)),
+        request_bytes_(request_bytes) {}
   virtual ~ModelStream() = default;
 
   // Once, by the transport.
   void Begin() ABSL_LOCKS_EXCLUDED(mutex_) {
-    if (!call_->env().lanes->interactive.TrySchedule(
-            {call_->owner(),
-             [stream = this->shared_from_this()] { stream->Run(); }})) {
-      MutexLock lock(&mutex_);
-      End(InteractiveBusy(*call_));
-    }
+    const absl::Status taken =
+        EnterLane(*call_, Lane::kInteractive, request_bytes_,
+                  [stream = this->shared_from_this()] { stream->Run(); });
+    if (taken.ok()) return;
+    MutexLock lock(&mutex_);
+    End(taken);
   }
 
   // The message is written. False: the client is gone.
@@ -199,6 +204,7 @@ class ModelStream : public std::enable_shared_from_this<ModelStream<Response>> {
 
   const std::shared_ptr<Call> call_;
   const std::shared_ptr<StreamSink<Response>> sink_;
+  const int64_t request_bytes_;
   CallScope scope_;
 
   Mutex mutex_;

@@ -45,7 +45,9 @@ class SweepStream final : public ModelStream<v1::SweepAlphaResponse> {
   // `request` lives until the call is finished.
   SweepStream(std::shared_ptr<Call> call, const v1::SweepAlphaRequest* request,
               std::shared_ptr<StreamSink<v1::SweepAlphaResponse>> sink)
-      : ModelStream(std::move(call), std::move(sink)), request_(request) {}
+      : ModelStream(std::move(call), std::move(sink),
+                    static_cast<int64_t>(request->ByteSizeLong())),
+        request_(request) {}
 
  private:
   absl::StatusOr<RequestSpec> Parse(const CallScope& scope,

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/base/status_payload.h"
+#include "server/api/enter_lane.h"
 #include "server/api/held_bytes.h"
 
 namespace alignsae {
@@ -14,31 +15,6 @@ namespace {
 
 // An answer as large as this takes a millisecond or more to make.
 constexpr int64_t kLargeAnswer = 512 << 10;
-constexpr absl::Duration kRetryInteractive = absl::Milliseconds(200);
-constexpr absl::Duration kRetryBackground = absl::Seconds(5);
-
-absl::Status LaneFull(const Call& call, absl::string_view sentence,
-                      absl::Duration retry) {
-  call.env().metrics->CountRejected(Rejection::kQueueFull);
-  return WithRetryAfter(
-      WithReason(absl::ResourceExhaustedError(sentence), kReasonQueueFull),
-      retry);
-}
-
-// Puts a call's first work into a lane, with room for its request.
-absl::Status EnterLane(WorkerPool& lane, WorkerPool::NewWork work,
-                       int64_t request_bytes, Call& call) {
-  ALIGNSAE_ASSIGN_OR_RETURN(MemoryBudget::Share share,
-                            call.HoldRequest(request_bytes));
-  // Shared, because a std::function is copied.
-  const auto held = std::make_shared<MemoryBudget::Share>(std::move(share));
-  work.run = [held, run = std::move(work.run)] {
-    held->ShrinkTo(0);
-    run();
-  };
-  return lane.TrySchedule(std::move(work)) ? absl::OkStatus()
-                                           : InteractiveBusy(call);
-}
 
 // One call on its way. Alive as long as somebody has it: the lane or the
 // scheduler that it waits in.
@@ -50,10 +26,9 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
         done_(std::move(done)) {}
 
   void Begin() {
-    const absl::Status taken = EnterLane(
-        call_->env().lanes->interactive,
-        {call_->owner(), [self = shared_from_this()] { self->Run(); }},
-        work_.request_bytes, *call_);
+    const absl::Status taken =
+        EnterLane(*call_, Lane::kInteractive, work_.request_bytes,
+                  [self = shared_from_this()] { self->Run(); });
     if (!taken.ok()) done_(taken);
   }
 
@@ -96,7 +71,7 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
                         }),
                         shared);
          }});
-    if (!taken) Answer(BackgroundBusy(*call_), shared);
+    if (!taken) Answer(LaneFull(*call_, Lane::kBackground), shared);
   }
 
   void Answer(const absl::Status& status,
@@ -159,18 +134,6 @@ absl::StatusOr<CallScope> EnterCall(std::shared_ptr<Call> call) {
   return CallScope{std::move(call), *std::move(model)};
 }
 
-absl::Status InteractiveBusy(const Call& call) {
-  return LaneFull(call, "server: has too many requests waiting to be parsed",
-                  kRetryInteractive);
-}
-
-absl::Status BackgroundBusy(const Call& call) {
-  return LaneFull(call,
-                  "server: has too many encodes of whole SAEs waiting; ask "
-                  "without top_k, or later",
-                  kRetryBackground);
-}
-
 absl::Status WithoutMemoryFailure(const std::function<absl::Status()>& work) {
   try {
     return work();
@@ -189,23 +152,20 @@ void RunDirect(std::shared_ptr<Call> call, DirectWork work, Done done) {
   const auto task = std::make_shared<const Task>(
       Task{std::move(call), std::move(work), std::move(done)});
   const int64_t bytes = task->work.answer_bytes;
-  Lanes& lanes = *task->call->env().lanes;
-  WorkerPool& lane =
-      bytes >= kLargeAnswer ? lanes.background : lanes.interactive;
   const absl::Status taken = EnterLane(
-      lane,
-      {task->call->owner(),
-       [task] {
-         task->done(WithoutMemoryFailure([&]() -> absl::Status {
-           ALIGNSAE_ASSIGN_OR_RETURN(const CallScope scope,
-                                     EnterCall(task->call));
-           return task->work.run(scope);
-         }));
-       },
-       [task, bytes] {
-         return task->call->TryHold(bytes) || !task->call->WhyStop().ok();
-       }},
-      task->work.request_bytes, *task->call);
+      *task->call,
+      bytes >= kLargeAnswer ? Lane::kBackground : Lane::kInteractive,
+      task->work.request_bytes,
+      [task] {
+        task->done(WithoutMemoryFailure([&]() -> absl::Status {
+          ALIGNSAE_ASSIGN_OR_RETURN(const CallScope scope,
+                                    EnterCall(task->call));
+          return task->work.run(scope);
+        }));
+      },
+      [task, bytes] {
+        return task->call->TryHold(bytes) || !task->call->WhyStop().ok();
+      });
   if (!taken.ok()) task->done(taken);
 }
 

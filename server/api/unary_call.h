@@ -57,10 +57,6 @@ struct CallScope {
 // starting and draining.
 absl::StatusOr<CallScope> EnterCall(std::shared_ptr<Call> call);
 
-// Why a call that finds the interactive or the background lane full is refused.
-absl::Status InteractiveBusy(const Call& call);
-absl::Status BackgroundBusy(const Call& call);
-
 // Work that needs no step.
 struct DirectWork {
   // Fills the response. Up to a few milliseconds for small ones.

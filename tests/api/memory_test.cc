@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -90,6 +91,21 @@ TEST_F(MemoryTest, WithoutRoomToWaitARequestIsRefusedAndOthersAreServed) {
   EXPECT_EQ(
       Run(&Tokenize, MakeCall(kRpcTokenize, another), Long(), &response).code,
       absl::StatusCode::kOk);
+}
+
+TEST_F(MemoryTest, AStreamWithoutRoomToWaitIsRefusedToo) {
+  Load();
+  const auto taken = TakeAll(memory_.requests);
+  ASSERT_TRUE(taken.has_value());
+  const auto request = FromText<v1::GenerateRequest>("prompt { text: 'a' }");
+  const auto sink =
+      std::make_shared<CollectingSink<v1::GenerateResponse>>(&lanes_);
+  const auto stream = Generate(MakeCall(kRpcGenerate), &request, sink);
+  sink->stream = stream;
+  stream->Begin();
+  sink->ended.WaitForNotification();
+  ExpectNoRoom(sink->status);
+  EXPECT_TRUE(sink->messages.empty());
 }
 
 TEST_F(MemoryTest, TokenizeWaitsUntilThereIsRoom) {

@@ -1,4 +1,4 @@
-// How a call's request comes to the scheduler, and what a full lane says.
+// How a call's request comes to the scheduler.
 
 #include "server/api/unary_call.h"
 
@@ -112,20 +112,6 @@ TEST_F(UnaryCallTest, ItsRequestEndsAtItsCancel) {
   sink->WaitUntilDone();
   EXPECT_EQ(sink->done()->code(), absl::StatusCode::kCancelled);
   EXPECT_TRUE(Reaches("alignsae_kv_slots_in_use", "0"));
-}
-
-TEST_F(UnaryCallTest, AFullLaneIsCountedAndSaysWhenToTryAgain) {
-  const std::shared_ptr<Call> call = MakeCall(kRpcSwap);
-  const std::string counted = "alignsae_rejected_total{reason=\"queue_full\"}";
-  for (const bool background : {false, true}) {
-    const absl::Status status =
-        background ? BackgroundBusy(*call) : InteractiveBusy(*call);
-    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-    EXPECT_EQ(ReasonOf(status), kReasonQueueFull);
-    EXPECT_EQ(RetryAfterOf(status),
-              background ? absl::Seconds(5) : absl::Milliseconds(200));
-    EXPECT_EQ(Metric(counted), background ? "2" : "1");
-  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "model/scheduler/step_batch.h"
 #include "tests/scheduler/scheduler_fixture.h"
 
 namespace alignsae {
@@ -53,8 +54,9 @@ void Simulation::Observer::OnStep(const StepReport& report) {
 
 Simulation::Simulation(uint64_t seed)
     : rng_(seed),
+      kv_slots_(Between(1, 6)),
       options_(RandomOptions()),
-      executor_(Between(1, 6)),
+      executor_(kv_slots_),
       scheduler_(options_, &executor_, &clock_,
                  SequenceEnv{TwoCheckpoints(), &FakeTokenBytes}, &observer_) {
   executor_.keep_steps = false;
@@ -73,6 +75,7 @@ SchedulerOptions Simulation::RandomOptions() {
   options.queue.max_sequences = Between(1, 14);
   options.queue.max_tokens = Between(10, 250);
   options.max_prompt_tokens_per_step = Between(1, 16);
+  if (OneIn(2)) options.kv_slots_kept = Between(0, kv_slots_ - 1);
   return options;
 }
 
@@ -80,6 +83,7 @@ SequenceSpec Simulation::RandomSequence(const std::vector<int32_t>& prompt) {
   SequenceSpec sequence;
   sequence.prompt = prompt;
   sequence.max_new_tokens = OneIn(5) ? 0 : Between(1, 9);
+  if (OneIn(40)) sequence.max_new_tokens = kShortTokens + Between(1, 9);
   sequence.ignore_eos = OneIn(2);
   std::vector<Intervention> interventions;
   const int last = static_cast<int>(prompt.size()) - 1;
@@ -218,6 +222,7 @@ void Simulation::ComeToRest() {
     if (request.sink->done.has_value()) continue;
     steps += 2 + TokensOf(request.sink->spec);
   }
+  if (options_.kv_slots_kept > 0) steps *= kSharedStep;
   for (; steps > 0 && ok() && scheduler_.HasWork(); --steps) Step();
   Expect(!scheduler_.HasWork(), "does not come to rest");
   for (const Submitted& request : submitted_) {

@@ -102,6 +102,7 @@ class Simulation {
   // Each sets broken_ when something does not hold.
   void Check();
   void CheckPlaces(const SchedulerCensus& census);
+  void CheckKept(const SchedulerCensus& census);
   void CheckCounters(const SchedulerCensus& census);
   void CheckAnswers();
   void CheckTurns(const SchedulerCensus& before, const SchedulerCensus& after);
@@ -111,6 +112,7 @@ class Simulation {
   CounterRng rng_;
   FakeClock clock_;
   Observer observer_;
+  const int kv_slots_;
   SchedulerOptions options_;
   FakeStepExecutor executor_;
   Scheduler scheduler_;

@@ -78,6 +78,7 @@ void Simulation::Check() {
   }
   Expect(!testing::Test::HasFailure(), "the executor was misused");
   CheckPlaces(census);
+  CheckKept(census);
   CheckCounters(census);
   CheckAnswers();
   const bool work = !census.waiting.empty() || !census.running.empty() ||
@@ -110,6 +111,27 @@ void Simulation::CheckPlaces(const SchedulerCensus& census) {
              "and goes on");
     }
   }
+}
+
+// What runs long leaves the kept slots free, but for one request alone whose
+// sequences must start together.
+void Simulation::CheckKept(const SchedulerCensus& census) {
+  std::set<const RequestSink*> requests;
+  int held = 0;
+  bool together = false;
+  for (const SchedulerCensus::Place& place : census.running) {
+    const RequestSpec& spec =
+        static_cast<const SimulatedSink*>(place.sink)->spec;
+    if (!RunsLong(spec)) continue;
+    requests.insert(place.sink);
+    ++held;
+    together = spec.grouping != Grouping::kAsManyAsFit;
+  }
+  Expect(held <= kv_slots_ - options_.kv_slots_kept ||
+             (together && requests.size() == 1),
+         absl::StrCat("long work holds ", held, " of ", kv_slots_,
+                      " KV slots, of which ", options_.kv_slots_kept,
+                      " are kept"));
 }
 
 void Simulation::CheckCounters(const SchedulerCensus& census) {

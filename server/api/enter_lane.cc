@@ -1,0 +1,44 @@
+#include "server/api/enter_lane.h"
+
+#include <memory>
+#include <utility>
+
+#include "model/base/status_macros.h"
+#include "model/base/status_payload.h"
+
+namespace alignsae {
+
+absl::Status LaneFull(const Call& call, Lane lane) {
+  const bool interactive = lane == Lane::kInteractive;
+  call.env().metrics->CountRejected(Rejection::kQueueFull);
+  return WithRetryAfter(
+      WithReason(absl::ResourceExhaustedError(
+                     interactive
+                         ? "server: has too many requests waiting to be parsed"
+                         : "server: has too much long work waiting (encodes of "
+                           "whole SAEs, large answers); ask without top_k, for "
+                           "less, or later"),
+                 kReasonQueueFull),
+      interactive ? absl::Milliseconds(200) : absl::Seconds(5));
+}
+
+absl::Status EnterLane(Call& call, Lane lane, int64_t request_bytes,
+                       std::function<void()> run,
+                       std::function<bool()> may_start) {
+  ALIGNSAE_ASSIGN_OR_RETURN(MemoryBudget::Share share,
+                            call.HoldRequest(request_bytes));
+  Lanes& lanes = *call.env().lanes;
+  WorkerPool& pool =
+      lane == Lane::kInteractive ? lanes.interactive : lanes.background;
+  // Shared, because a std::function is copied.
+  const auto held = std::make_shared<MemoryBudget::Share>(std::move(share));
+  const bool taken = pool.TrySchedule({call.owner(),
+                                       [held, run = std::move(run)] {
+                                         held->ShrinkTo(0);
+                                         run();
+                                       },
+                                       std::move(may_start)});
+  return taken ? absl::OkStatus() : LaneFull(call, lane);
+}
+
+}  // namespace alignsae
