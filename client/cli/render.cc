@@ -18,9 +18,9 @@ constexpr int kBarWidth = 24;
 std::string Number(double value) { return absl::StrFormat("%.3f", value); }
 
 std::string HookName(const v1::HookPoint& hook) {
-  return absl::StrCat(
-      hook.kind() == v1::HOOK_KIND_RESID_PRE ? "resid_pre[" : "resid_post[",
-      hook.layer(), "]");
+  const std::string kind = absl::AsciiStrToLower(
+      absl::StripPrefix(v1::HookKind_Name(hook.kind()), "HOOK_KIND_"));
+  return absl::StrCat(kind, "[", hook.layer(), "]");
 }
 
 std::string ModeName(v1::InterventionMode mode) {

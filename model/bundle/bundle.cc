@@ -148,6 +148,11 @@ absl::Status CheckFits(const std::string& directory, const SaeConfig& sae,
                      model.n_layer - 1, "], got ", sae.hook.layer,
                      "; the model has ", model.n_layer, " blocks"));
   }
+  if (sae.hook.kind == HookKind::kResidMid && model.parallel_residual) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(directory, "/cfg.json: hook: must not be resid_mid: the ",
+                     "model's attention and MLP read the same input"));
+  }
   return absl::OkStatus();
 }
 

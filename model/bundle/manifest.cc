@@ -1,6 +1,8 @@
 #include "model/bundle/manifest.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -82,11 +84,12 @@ absl::StatusOr<HookPoint> ReadHook(const JsonObject& sae) {
   ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject object, sae.Object("hook"));
   ALIGNSAE_RETURN_IF_ERROR(object.OnlyKeys({"kind", "layer"}));
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string kind, object.String("kind"));
-  if (kind != "resid_pre" && kind != "resid_post") {
-    return object.Refuse("kind", "resid_pre or resid_post", Quoted(kind));
+  const std::optional<HookKind> known = ParseHookKind(kind);
+  if (!known.has_value()) {
+    return object.Refuse("kind", HookKindNames(), Quoted(kind));
   }
   HookPoint hook;
-  hook.kind = kind == "resid_pre" ? HookKind::kResidPre : HookKind::kResidPost;
+  hook.kind = *known;
   ALIGNSAE_ASSIGN_OR_RETURN(hook.layer, object.Integer("layer", 0, kMaxLayer));
   return hook;
 }
@@ -239,19 +242,18 @@ absl::Status CheckVersion(const JsonObject& root) {
 }
 
 nlohmann::ordered_json SaeJson(const ManifestSae& sae) {
-  const bool pre = sae.hook.kind == HookKind::kResidPre;
-  return {
-      {"name", sae.name},
-      {"path", sae.path},
-      {"sha256", sae.sha256},
-      {"hook",
-       {{"kind", pre ? "resid_pre" : "resid_post"}, {"layer", sae.hook.layer}}},
-      {"activation", sae.activation},
-      {"scale", sae.scale},
-      {"concepts", ConceptsToJson(sae.concepts)},
-      {"recommended",
-       {{"mode", InterventionModeName(sae.recommended_mode)},
-        {"alpha", sae.recommended_alpha}}}};
+  return {{"name", sae.name},
+          {"path", sae.path},
+          {"sha256", sae.sha256},
+          {"hook",
+           {{"kind", std::string(HookKindName(sae.hook.kind))},
+            {"layer", sae.hook.layer}}},
+          {"activation", sae.activation},
+          {"scale", sae.scale},
+          {"concepts", ConceptsToJson(sae.concepts)},
+          {"recommended",
+           {{"mode", InterventionModeName(sae.recommended_mode)},
+            {"alpha", sae.recommended_alpha}}}};
 }
 
 absl::Status Differs(absl::string_view field, absl::string_view manifest,

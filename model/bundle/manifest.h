@@ -45,7 +45,7 @@ struct ManifestSae {
   std::string name;
   std::string path;    // "sae/main"
   std::string sha256;  // Of sae_weights.safetensors.
-  HookPoint hook;      // {"kind": "resid_pre" | "resid_post", "layer": L}
+  HookPoint hook;      // {"kind": HookKindNames(), "layer": L}
   std::string activation;
   double scale = 1;
   std::vector<Concept> concepts;

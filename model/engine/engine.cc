@@ -125,8 +125,8 @@ PackedRow Engine::Impl::Pack(const StepRow& row, int index) const {
   if (row.leave_after_observations && !row.sampling.has_value()) {
     exit_site = 0;
     for (const Observation& observation : row.observations) {
-      exit_site = std::max(
-          exit_site, bundle->saes[observation.checkpoint].config().hook.site());
+      const Sae& sae = bundle->saes[observation.checkpoint];
+      exit_site = std::max(exit_site, sae.config().hook.site_behind());
     }
   }
   return {.index = index,

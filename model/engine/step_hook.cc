@@ -54,19 +54,37 @@ StepHook::StepHook(absl::Span<const Sae> saes, absl::Span<const StepRow> rows,
 
 void StepHook::OnResidual(int site, absl::Span<const PackedRow> rows,
                           at::Tensor& residual) {
+  At(HookPoint{HookKind::kResidPre, site}.place(), rows, residual);
+}
+
+bool StepHook::WantsSite(int site) const {
+  const int place = HookPoint{HookKind::kResidPre, site}.place();
+  return std::any_of(saes_.begin(), saes_.end(), [place](const Sae& sae) {
+    return sae.config().hook.place() == place;
+  });
+}
+
+void StepHook::OnInside(const HookPoint& hook, absl::Span<const PackedRow> rows,
+                        at::Tensor& part) {
+  At(hook.place(), rows, part);
+}
+
+bool StepHook::WantsInside(int layer) const {
+  return std::any_of(saes_.begin(), saes_.end(), [layer](const Sae& sae) {
+    const HookPoint& hook = sae.config().hook;
+    return hook.inside_block() && hook.layer == layer;
+  });
+}
+
+void StepHook::At(int place, absl::Span<const PackedRow> rows,
+                  at::Tensor& residual) {
   for (size_t c = 0; c < saes_.size(); ++c) {
-    if (saes_[c].config().hook.site() == site) {
+    if (saes_[c].config().hook.place() == place) {
       Observe(static_cast<int>(c), rows, residual);
     }
   }
   size_t order = 0;
-  while (Intervene(site, order, rows, residual)) ++order;
-}
-
-bool StepHook::WantsSite(int site) const {
-  return std::any_of(saes_.begin(), saes_.end(), [site](const Sae& sae) {
-    return sae.config().hook.site() == site;
-  });
+  while (Intervene(place, order, rows, residual)) ++order;
 }
 
 void StepHook::Observe(int checkpoint, absl::Span<const PackedRow> rows,
@@ -127,7 +145,7 @@ void StepHook::KeepResiduals(const at::Tensor& h,
   }
 }
 
-bool StepHook::Intervene(int site, size_t order,
+bool StepHook::Intervene(int place, size_t order,
                          absl::Span<const PackedRow> rows,
                          at::Tensor& residual) {
   std::vector<ResidualEdit> edits;
@@ -139,7 +157,7 @@ bool StepHook::Intervene(int site, size_t order,
     if (order >= interventions.size()) continue;
     const Intervention& intervention = interventions[order];
     const Sae& sae = saes_[intervention.checkpoint];
-    if (sae.config().hook.site() != site) continue;
+    if (sae.config().hook.place() != place) continue;
     for (int i = 0; i < packed.length; ++i) {
       const int position = packed.start + i;
       if (!intervention.AppliesAt(position, row.prompt_length)) continue;

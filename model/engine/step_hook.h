@@ -27,6 +27,9 @@ class StepHook : public ResidualHook {
   void OnResidual(int site, absl::Span<const PackedRow> rows,
                   at::Tensor& residual) override;
   bool WantsSite(int site) const override;
+  void OnInside(const HookPoint& hook, absl::Span<const PackedRow> rows,
+                at::Tensor& part) override;
+  bool WantsInside(int layer) const override;
 
  private:
   // One position to read: packed row `row` goes to `reading`.
@@ -35,15 +38,17 @@ class StepHook : public ResidualHook {
     ConceptReading* reading = nullptr;
   };
 
+  // Reads, then edits, what is at `place` (HookPoint::place).
+  void At(int place, absl::Span<const PackedRow> rows, at::Tensor& residual);
   void Observe(int checkpoint, absl::Span<const PackedRow> rows,
                const at::Tensor& residual);
   void ReadConcepts(const Sae& sae, const at::Tensor& h,
                     absl::Span<const Target> targets);
   static void KeepResiduals(const at::Tensor& h,
                             absl::Span<const Target> targets);
-  // Applies the interventions at place `order` of every row's list that belong
-  // to `site`. Returns whether some row has a place after it.
-  bool Intervene(int site, size_t order, absl::Span<const PackedRow> rows,
+  // Applies the interventions that stand at `order` of every row's list and
+  // belong to `place`. Returns whether some row has one behind it.
+  bool Intervene(int place, size_t order, absl::Span<const PackedRow> rows,
                  at::Tensor& residual);
 
   absl::Span<const Sae> saes_;

@@ -33,6 +33,18 @@ at::Tensor Normalised(const at::Tensor& x, const at::Tensor& weight,
                        next.input_type());
 }
 
+// Adds to x what `projection` makes of `input`, seen by `hook` on its way.
+void AddPart(const Linear& projection, const at::Tensor& input, HookKind kind,
+             const BlockHook* hook, at::Tensor& x) {
+  if (hook == nullptr) {
+    projection.AddTo(input, x);
+    return;
+  }
+  at::Tensor part = projection.Apply(input);  // [N, D]
+  hook->At(kind, part);
+  x.add_(part);
+}
+
 // As the weights are prepared for `type`: see balance.h.
 NormedMatrix ForType(NormedMatrix plain, WeightType type) {
   return type == WeightType::kInt8 ? Balanced(plain) : plain;
@@ -131,27 +143,28 @@ at::Tensor Gpt2::Embed(absl::Span<const int32_t> tokens,
 
 void Gpt2::FinishBlock(int layer, const at::Tensor& queries,
                        const Packing& packing, const KvCache& cache,
-                       at::Tensor& x) const {
+                       const BlockHook* hook, at::Tensor& x) const {
   const Block& block = blocks_[layer];
   const at::Tensor context =
       CachedAttention(queries, packing, cache, AttentionOf(config_, layer),
                       layer, block.attn_proj.input_type());  // [N, D]
-  block.attn_proj.AddTo(context, x);
+  AddPart(block.attn_proj, context, HookKind::kAttnOut, hook, x);
+  if (hook != nullptr) hook->At(HookKind::kResidMid, x);
   const at::Tensor inner = block.c_fc.ApplyActivated(
       Normalised(x, block.ln_2_weight, block.ln_2_bias, config_, block.c_fc),
       config_.activation);  // [N, I]
-  block.mlp_proj.AddTo(inner, x);
+  AddPart(block.mlp_proj, inner, HookKind::kMlpOut, hook, x);
 }
 
 void Gpt2::RunBlock(int layer, const Packing& packing, KvCache& cache,
-                    at::Tensor& x) const {
+                    const BlockHook* hook, at::Tensor& x) const {
   const Block& block = blocks_[layer];
   const at::Tensor qkv = block.c_attn.Apply(Normalised(
       x, block.ln_1_weight, block.ln_1_bias, config_, block.c_attn));  // [N,3D]
   const int64_t d = config_.d_model;
   StoreKeysValues(qkv.narrow(1, d, 2 * d), packing, cache,
                   AttentionOf(config_, layer), layer);
-  FinishBlock(layer, qkv.narrow(1, 0, d), packing, cache, x);
+  FinishBlock(layer, qkv.narrow(1, 0, d), packing, cache, hook, x);
 }
 
 void Gpt2::RunLastBlock(const Packing& packing,
@@ -166,7 +179,7 @@ void Gpt2::RunLastBlock(const Packing& packing,
   if (kept.empty()) return;
   x = TakeRows(x, kept);
   FinishBlock(layer, last_queries_.Apply(TakeRows(normed, kept)), last, cache,
-              x);
+              /*hook=*/nullptr, x);
 }
 
 at::Tensor Gpt2::Logits(const at::Tensor& x) const {

@@ -51,7 +51,7 @@ class Gpt2 : public Transformer {
   at::Tensor Embed(absl::Span<const int32_t> tokens,
                    const Packing& packing) const override;
   void RunBlock(int layer, const Packing& packing, KvCache& cache,
-                at::Tensor& x) const override;
+                const BlockHook* hook, at::Tensor& x) const override;
   void RunLastBlock(const Packing& packing, const std::vector<int64_t>& kept,
                     const Packing& last, KvCache& cache,
                     at::Tensor& x) const override;
@@ -62,7 +62,8 @@ class Gpt2 : public Transformer {
   void SplitLastAttention(const Gpt2Block& block, WeightType type);
   // Attends with `queries` [N, D] and ends the block.
   void FinishBlock(int layer, const at::Tensor& queries, const Packing& packing,
-                   const KvCache& cache, at::Tensor& x) const;
+                   const KvCache& cache, const BlockHook* hook,
+                   at::Tensor& x) const;
 
   Gpt2Config config_;
   at::Tensor wte_;  // [V, D]

@@ -2,9 +2,11 @@
 
 #include <initializer_list>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "model/base/json_lines.h"
 #include "model/base/quote.h"
@@ -144,29 +146,25 @@ absl::Status ReadInput(const JsonObject& root, SaeConfig& config) {
 }  // namespace
 
 std::string HookName(const HookPoint& hook) {
-  return absl::StrCat("blocks.", hook.layer,
-                      hook.kind == HookKind::kResidPre ? ".hook_resid_pre"
-                                                       : ".hook_resid_post");
+  return absl::StrCat("blocks.", hook.layer, ".hook_", HookKindName(hook.kind));
 }
 
 absl::StatusOr<HookPoint> ParseHookName(absl::string_view key,
                                         absl::string_view name) {
-  absl::string_view rest = name;
-  HookPoint hook;
-  hook.kind = absl::ConsumeSuffix(&rest, ".hook_resid_post")
-                  ? HookKind::kResidPost
-                  : HookKind::kResidPre;
-  absl::ConsumeSuffix(&rest, ".hook_resid_pre");
-  // Comparing with the canonical spelling refuses "+6", "06" and " 6".
-  if (absl::ConsumePrefix(&rest, "blocks.") &&
-      absl::SimpleAtoi(rest, &hook.layer) && HookName(hook) == name) {
-    return hook;
+  const std::vector<absl::string_view> parts = absl::StrSplit(name, '.');
+  if (parts.size() == 3) {
+    HookPoint hook;
+    absl::string_view kind = parts[2];
+    absl::ConsumePrefix(&kind, "hook_");
+    hook.kind = ParseHookKind(kind).value_or(HookKind::kResidPre);
+    // Comparing with the canonical spelling refuses "+6", "06" and " 6".
+    if (absl::SimpleAtoi(parts[1], &hook.layer) && HookName(hook) == name) {
+      return hook;
+    }
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("cfg.json: ", key,
-                   ": must be blocks.<layer>.hook_resid_pre or "
-                   "blocks.<layer>.hook_resid_post, got ",
-                   Quoted(name)));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "cfg.json: ", key, ": must be blocks.<layer>.hook_<kind> with kind ",
+      HookKindNames(), ", got ", Quoted(name)));
 }
 
 absl::StatusOr<SaeConfig> ParseSaeLensConfig(const JsonObject& root) {

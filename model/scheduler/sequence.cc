@@ -24,14 +24,14 @@ void Sequence::PlanObservations() {
   if (is_readout()) {
     last_site = 0;
     for (const Observation& observation : spec_->observations) {
-      last_site =
-          std::max(last_site, checkpoints[observation.checkpoint].hook.site());
+      const HookPoint& hook = checkpoints[observation.checkpoint].hook;
+      last_site = std::max(last_site, hook.site_behind());
     }
   }
   const int last = static_cast<int>(spec_->prompt.size()) - 1;
   for (size_t c = 0; c < checkpoints.size(); ++c) {
     if (checkpoints[c].concepts.empty()) continue;
-    if (checkpoints[c].hook.site() > last_site) continue;
+    if (checkpoints[c].hook.site_behind() > last_site) continue;
     Observation observation;
     observation.checkpoint = static_cast<int>(c);
     observation.positions = {last};

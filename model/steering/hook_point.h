@@ -1,35 +1,72 @@
-// Where in the model the residual stream is read and edited, and where variants
-// of one prompt part.
+// Where in the model the residual stream, or what a half block adds to it, is
+// read and edited, and where variants of one prompt part.
 //
-// resid_pre[L] is the input of block L, resid_post[L] its output, so
-// resid_post[L] = resid_pre[L+1]: both name the same *site*. Sites are numbered
-// 0 .. n_layer; site k is what enters block k, and site n_layer is the output
-// of the last block, before ln_f. Nothing after ln_f is a hook point.
+// A forward pass comes to the hook points of block L in this order:
+//
+//   resid_pre[L]   [D]  the residual stream that enters the block
+//   attn_out[L]    [D]  what attention is about to add to it
+//   resid_mid[L]   [D]  the stream between attention and MLP
+//   mlp_out[L]     [D]  what the MLP is about to add to it
+//   resid_post[L]  [D]  the stream that leaves the block, = resid_pre[L+1]
+//
+// (TransformerLens's hook_resid_pre, hook_attn_out, ...) Nothing after ln_f is
+// a hook point. Blocks part at *sites*, numbered 0 .. n_layer: site k is what
+// enters block k, and site n_layer is the output of the last block, before
+// ln_f.
 //
 // Thread-safety: value type.
 
 #ifndef ALIGNSAE_MODEL_STEERING_HOOK_POINT_H_
 #define ALIGNSAE_MODEL_STEERING_HOOK_POINT_H_
 
+#include <array>
+#include <optional>
 #include <string>
 
-#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace alignsae {
 
-enum class HookKind { kResidPre, kResidPost };
+enum class HookKind { kResidPre, kAttnOut, kResidMid, kMlpOut, kResidPost };
+
+// Every kind, once, in the order of a forward pass.
+inline constexpr std::array<HookKind, 5> kHookKinds = {
+    HookKind::kResidPre, HookKind::kAttnOut, HookKind::kResidMid,
+    HookKind::kMlpOut, HookKind::kResidPost};
+
+absl::string_view HookKindName(HookKind kind);  // "resid_pre", ...
+std::optional<HookKind> ParseHookKind(absl::string_view name);
+// "resid_pre, attn_out, ... or resid_post", for messages.
+std::string HookKindNames();
 
 struct HookPoint {
   HookKind kind = HookKind::kResidPre;
   int layer = 0;  // [0, n_layer).
 
-  int site() const { return kind == HookKind::kResidPre ? layer : layer + 1; }
+  // Its place in the order of a forward pass: the same for resid_post[L] and
+  // resid_pre[L+1], and for no others.
+  int place() const { return kPlaces * layer + static_cast<int>(kind); }
+  // The last site that is not behind it: what is edited here leaves the keys
+  // and values of blocks below that site, and the residual stream there, alone.
+  int site() const { return place() / kPlaces; }
+  // The first site that is not before it: once a row is there, it was here.
+  int site_behind() const { return (place() + kPlaces - 1) / kPlaces; }
+  bool inside_block() const { return site() != site_behind(); }
+
   // "resid_pre[3]", the form used in messages, answers and metrics.
-  std::string ToString() const {
-    return absl::StrCat(
-        kind == HookKind::kResidPre ? "resid_pre[" : "resid_post[", layer, "]");
-  }
+  std::string ToString() const;
   friend bool operator==(const HookPoint&, const HookPoint&) = default;
+
+ private:
+  static constexpr int kPlaces = 4;  // A block.
+};
+
+// Orders hook points as a forward pass comes to them; two names of one place
+// are equal.
+struct PlaceOrder {
+  bool operator()(const HookPoint& a, const HookPoint& b) const {
+    return a.place() < b.place();
+  }
 };
 
 // Where variants of one prompt part. What they have in common, everything

@@ -18,7 +18,7 @@ struct TransformerFacts {
   int context_length = 0;  // Positions, prompt and generated together.
   int vocab_size = 0;
   // Attention and MLP read the same input and are added together (GPT-NeoX).
-  // There is then no residual stream between them, so no site could lie there.
+  // There is then no residual stream between them, and so no resid_mid.
   bool parallel_residual = false;
 
   int head_dim() const { return d_model / n_head; }

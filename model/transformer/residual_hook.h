@@ -1,7 +1,8 @@
-// ResidualHook: the one place where code outside gpt2 sees and edits the
-// residual stream. gpt2 knows nothing of SAEs; it calls the hook at every site.
+// ResidualHook: the one place where code outside the transformer sees and edits
+// the residual stream. Forward knows nothing of SAEs; it calls the hook at
+// every site, and a family calls it inside a block where somebody wants that.
 //
-// Thread-safety: called on the thread that runs Gpt2::Forward.
+// Thread-safety: called on the thread that runs Transformer::Forward.
 
 #ifndef ALIGNSAE_MODEL_TRANSFORMER_RESIDUAL_HOOK_H_
 #define ALIGNSAE_MODEL_TRANSFORMER_RESIDUAL_HOOK_H_
@@ -51,6 +52,33 @@ class ResidualHook {
   // Whether OnResidual does anything at `site`. Where it does not behind the
   // last block, positions whose logits nobody wants skip that block.
   virtual bool WantsSite(int site) const { return true; }
+
+  // The same inside block hook.layer: `hook` is attn_out, resid_mid or mlp_out,
+  // in that order, and `part` [N, D] float32 what hook_point.h says of it. Only
+  // for blocks whose inside is wanted.
+  virtual void OnInside(const HookPoint& hook, absl::Span<const PackedRow> rows,
+                        at::Tensor& part) {}
+  // Whether OnInside does anything in block `layer`, which then computes its
+  // parts apart.
+  virtual bool WantsInside(int layer) const { return false; }
+};
+
+// A hook as a family has it, inside one block.
+class BlockHook {
+ public:
+  BlockHook(ResidualHook& hook, int layer, absl::Span<const PackedRow> rows)
+      : hook_(hook), layer_(layer), rows_(rows) {}
+
+  // In the order of hook_point.h; a family with a parallel residual has no
+  // kResidMid.
+  void At(HookKind kind, at::Tensor& part) const {
+    hook_.OnInside({kind, layer_}, rows_, part);
+  }
+
+ private:
+  ResidualHook& hook_;
+  const int layer_;
+  const absl::Span<const PackedRow> rows_;
 };
 
 }  // namespace alignsae

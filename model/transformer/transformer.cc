@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace alignsae {
@@ -113,8 +114,9 @@ at::Tensor Transformer::Forward(absl::Span<const int32_t> tokens,
     LeaveAt(site, x, packing);
     if (packing.rows.empty()) return none;
     if (site == facts_.n_layer) break;
+    const bool inside = hook != nullptr && hook->WantsInside(site);
     const bool nothing_behind =
-        site == facts_.n_layer - 1 && continuing.empty() &&
+        site == facts_.n_layer - 1 && continuing.empty() && !inside &&
         (hook == nullptr || !hook->WantsSite(facts_.n_layer));
     if (nothing_behind && CountLogits(packing) < packing.tokens) {
       std::vector<PackedRow> last = WantedPositions(packing);
@@ -126,7 +128,9 @@ at::Tensor Transformer::Forward(absl::Span<const int32_t> tokens,
       packing = std::move(after);
       break;
     }
-    RunBlock(site, packing, cache, x);
+    std::optional<BlockHook> block_hook;
+    if (inside) block_hook.emplace(*hook, site, packing.rows);
+    RunBlock(site, packing, cache, inside ? &*block_hook : nullptr, x);
   }
   // Only rows with `logits` are left.
   if (CountLogits(packing) < packing.tokens) {

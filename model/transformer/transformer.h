@@ -9,7 +9,8 @@
 //
 // Forward is the same for all families: it walks the sites (facts.h), calls the
 // hook at each and runs the block behind it. A family says what an embedding,
-// a block and the head are; it never sees the hook, so no family can forget it.
+// a block and the head are; of the hook it sees no more than a BlockHook, where
+// the inside of a block is wanted.
 //
 // What a second family needs, and where it finds it (GPT-NeoX is the measure):
 // - Rotary positions turn queries and keys inside RunBlock, before the store:
@@ -18,7 +19,7 @@
 //   keys stay where they are, so nothing is ever turned again.
 // - A parallel residual (facts.h) is a matter of RunBlock alone: both halves
 //   read x as it came in, and x is added to once. Sites lie between blocks in
-//   either case, so hooks, forks and early exit do not change.
+//   either case, so forks and early exit do not change; there is no resid_mid.
 // - A layer norm that feeds its own matrix goes through Balanced (balance.h)
 //   for int8, wherever it stands.
 //
@@ -85,9 +86,10 @@ class Transformer {
   virtual at::Tensor Embed(absl::Span<const int32_t> tokens,
                            const Packing& packing) const = 0;
   // Runs block `layer` on the residual stream x [N, D], in place. Writes the
-  // tokens' keys and values.
+  // tokens' keys and values. `hook` is called at the block's inner hook points;
+  // nullptr: nobody wants them.
   virtual void RunBlock(int layer, const Packing& packing, KvCache& cache,
-                        at::Tensor& x) const = 0;
+                        const BlockHook* hook, at::Tensor& x) const = 0;
   // The last block, where only `last`, the packed rows `kept` of `packing`, go
   // on: of all others only keys and values are left behind. x becomes
   // [kept, D]; it may be left alone when `kept` is empty.

@@ -17,8 +17,7 @@ v1::AnswerInfo RenderInfo(const Catalog& catalog, const std::string& request_id,
 
 v1::HookPoint RenderHook(const HookPoint& hook) {
   v1::HookPoint wire;
-  wire.set_kind(hook.kind == HookKind::kResidPre ? v1::HOOK_KIND_RESID_PRE
-                                                 : v1::HOOK_KIND_RESID_POST);
+  wire.set_kind(ToWire(hook.kind));
   wire.set_layer(hook.layer);
   return wire;
 }

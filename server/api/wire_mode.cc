@@ -2,7 +2,7 @@
 
 namespace alignsae {
 
-// No default: the compiler tells of a mode that the wire does not have.
+// No default: the compiler tells of what the wire does not have.
 v1::InterventionMode ToWire(InterventionMode mode) {
   switch (mode) {
     case InterventionMode::kAdd:
@@ -21,6 +21,22 @@ v1::InterventionMode ToWire(InterventionMode mode) {
       return v1::INTERVENTION_MODE_REPLACE;
   }
   return v1::INTERVENTION_MODE_UNSPECIFIED;
+}
+
+v1::HookKind ToWire(HookKind kind) {
+  switch (kind) {
+    case HookKind::kResidPre:
+      return v1::HOOK_KIND_RESID_PRE;
+    case HookKind::kAttnOut:
+      return v1::HOOK_KIND_ATTN_OUT;
+    case HookKind::kResidMid:
+      return v1::HOOK_KIND_RESID_MID;
+    case HookKind::kMlpOut:
+      return v1::HOOK_KIND_MLP_OUT;
+    case HookKind::kResidPost:
+      return v1::HOOK_KIND_RESID_POST;
+  }
+  return v1::HOOK_KIND_UNSPECIFIED;
 }
 
 std::optional<InterventionMode> FromWire(v1::InterventionMode mode) {

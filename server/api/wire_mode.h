@@ -1,5 +1,5 @@
-// The steering modes of the wire and those of the model, which cover each
-// other.
+// The steering modes and kinds of hook point of the wire and those of the
+// model, which cover each other.
 //
 // Thread-safety: free functions.
 
@@ -8,7 +8,9 @@
 
 #include <optional>
 
+#include "alignsae/v1/common.pb.h"
 #include "alignsae/v1/intervention.pb.h"
+#include "model/steering/hook_point.h"
 #include "model/steering/mode.h"
 
 namespace alignsae {
@@ -16,6 +18,8 @@ namespace alignsae {
 v1::InterventionMode ToWire(InterventionMode mode);
 // nullopt for UNSPECIFIED and for numbers that name no mode.
 std::optional<InterventionMode> FromWire(v1::InterventionMode mode);
+
+v1::HookKind ToWire(HookKind kind);
 
 }  // namespace alignsae
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/descriptor.h"
 
@@ -31,6 +32,18 @@ TEST(WireModeTest, EveryModeOfTheWireIsOneOfTheModelAndTheOtherWayRound) {
   }
   EXPECT_EQ(met, std::set<InterventionMode>(kInterventionModes.begin(),
                                             kInterventionModes.end()));
+}
+
+TEST(WireModeTest, EveryKindOfHookPointHasItsNameOnTheWire) {
+  const google::protobuf::EnumDescriptor& wire = *v1::HookKind_descriptor();
+  std::set<std::string> met;
+  for (HookKind kind : kHookKinds) {
+    const std::string name = v1::HookKind_Name(ToWire(kind));
+    EXPECT_EQ(absl::AsciiStrToLower(name),
+              absl::StrCat("hook_kind_", HookKindName(kind)));
+    EXPECT_TRUE(met.insert(name).second) << name;
+  }
+  EXPECT_EQ(met.size() + 1, static_cast<size_t>(wire.value_count()));
 }
 
 TEST(WireModeTest, ANumberOfNoModeIsNone) {

@@ -267,7 +267,8 @@ std::vector<BadManifest> BadSaes() {
        "saes[0].hook: must be an object, got \"resid_pre[3]\""},
       {"/saes/0/hook/site", 1, "saes[0].hook.\"site\"" + unknown},
       {"/saes/0/hook/kind", "ln_f",
-       "saes[0].hook.kind: must be resid_pre or resid_post, got \"ln_f\""},
+       "saes[0].hook.kind: must be resid_pre, attn_out, resid_mid, mlp_out or "
+       "resid_post, got \"ln_f\""},
       {"/saes/0/hook/layer", -1,
        "saes[0].hook.layer: must be an integer in [0, 4095], got -1"},
       {"/saes/0/hook/layer", 4096,

@@ -188,13 +188,27 @@ void ExpectSame(const Outcome& a, const Outcome& b) {
   }
 }
 
-class ForkTest : public ::testing::Test {
+// By the hook points of the checkpoints, at site 2 and at site 1.
+class ForkTest : public ::testing::TestWithParam<std::vector<HookPoint>> {
  protected:
   std::unique_ptr<Engine> engine_ =
-      Engine::Create(TinyBundle(), {.kv_slots = 11}).value();
+      Engine::Create(TinyBundle(GetParam()), {.kv_slots = 11}).value();
 };
 
-TEST_F(ForkTest, ForkedEqualsUnforkedWholeAndInChunks) {
+INSTANTIATE_TEST_SUITE_P(
+    Hooks, ForkTest,
+    ::testing::Values(std::vector<HookPoint>{{HookKind::kResidPre, 2},
+                                             {HookKind::kResidPost, 0}},
+                      std::vector<HookPoint>{{HookKind::kAttnOut, 2},
+                                             {HookKind::kResidMid, 1}},
+                      std::vector<HookPoint>{{HookKind::kMlpOut, 2},
+                                             {HookKind::kAttnOut, 1}}),
+    [](const auto& info) {
+      return absl::StrCat(HookKindName(info.param[0].kind), "_",
+                          HookKindName(info.param[1].kind));
+    });
+
+TEST_P(ForkTest, ForkedEqualsUnforkedWholeAndInChunks) {
   for (const Case& of : Cases()) {
     const std::vector<Outcome> expected = Answer(*engine_, of, false, kPrompt);
     for (int chunk : {kPrompt, 8, 5, 1}) {
@@ -208,7 +222,7 @@ TEST_F(ForkTest, ForkedEqualsUnforkedWholeAndInChunks) {
   }
 }
 
-TEST_F(ForkTest, VariantsThatChangeNothingAreBitEqualToTheBaseline) {
+TEST_P(ForkTest, VariantsThatChangeNothingAreBitEqualToTheBaseline) {
   const int last = kPrompt - 1;
   const Case of = {"",
                    2,
@@ -231,7 +245,7 @@ TEST_F(ForkTest, VariantsThatChangeNothingAreBitEqualToTheBaseline) {
   EXPECT_NE(outcomes[0].sampled[0].logprob, outcomes[2].sampled[0].logprob);
 }
 
-TEST_F(ForkTest, VariantThatOverflowsDoesNotTouchTheOthers) {
+TEST_P(ForkTest, VariantThatOverflowsDoesNotTouchTheOthers) {
   const int last = kPrompt - 1;
   Case of = {
       "", 2, last, {{}, {}, {Edit(InterventionMode::kAdd, 1, {last}, 0)}}};
@@ -248,7 +262,7 @@ TEST_F(ForkTest, VariantThatOverflowsDoesNotTouchTheOthers) {
   }
 }
 
-TEST_F(ForkTest, ForksAndOtherRowsShareAStep) {
+TEST_P(ForkTest, ForksAndOtherRowsShareAStep) {
   const std::vector<Case> cases = Cases();
   const std::vector<Outcome> expected =
       Answer(*engine_, cases[0], false, kPrompt);
@@ -266,7 +280,7 @@ TEST_F(ForkTest, ForksAndOtherRowsShareAStep) {
   }
 }
 
-TEST_F(ForkTest, RowsThatDoNotFitTheirForkAreRefusedAlone) {
+TEST_P(ForkTest, RowsThatDoNotFitTheirForkAreRefusedAlone) {
   const Case of = {"", 2, kPrompt - 1, {{}, {}, {}}};
   const auto refusal = [&](auto spoil) {
     std::vector<StepRow> rows = Rows(of, true);

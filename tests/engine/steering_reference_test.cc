@@ -1,6 +1,6 @@
 // Steered answers of the whole engine against the scalar reference of GPT-2
 // with the scalar reference of the interventions in its hook: every mode at
-// every clause of positions, several edits in order, both kinds of hook point.
+// every clause of positions, several edits in order, every kind of hook point.
 
 #include <gtest/gtest.h>
 
@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "model/engine/engine.h"
 #include "tests/reference/gpt2_reference.h"
 #include "tests/reference/sae_reference.h"
@@ -48,10 +49,12 @@ const Clause kClauses[] = {
     {"list", {{0, 2, 5}, false}},   {"window", {{1, 2, 3}, false}},
     {"generated only", {{}, true}}, {"last and generated", {{5}, true}}};
 
-class SteeringReferenceTest : public ::testing::Test {
+// By the hook points of two checkpoints, the second of which comes first.
+class SteeringReferenceTest
+    : public ::testing::TestWithParam<std::vector<HookPoint>> {
  protected:
   SteeringReferenceTest()
-      : bundle_(TinyBundle()),
+      : bundle_(TinyBundle(GetParam())),
         engine_(Engine::Create(bundle_, {.kv_slots = 2}).value()),
         model_(TinyGpt2Config(), ParametersOf(TinyBundleWeights())) {
     for (const Sae& sae : bundle_->saes) saes_.push_back(ReferenceOf(sae));
@@ -75,10 +78,10 @@ class SteeringReferenceTest : public ::testing::Test {
                              const std::vector<Intervention>& edits) const {
     return model_
         .Run(tokens,
-             [&](int site, int position, Vector& h) {
+             [&](const HookPoint& at, int position, Vector& h) {
                for (const Intervention& edit : edits) {
                  const ReferenceSae& sae = saes_[edit.checkpoint];
-                 if (sae.config.hook.site() == site &&
+                 if (sae.config.hook.place() == at.place() &&
                      edit.AppliesAt(position, kPromptLength)) {
                    h = ReferenceEdit(sae, edit, h);
                  }
@@ -125,10 +128,10 @@ class SteeringReferenceTest : public ::testing::Test {
   std::vector<int32_t> prompt_;
 };
 
-TEST_F(SteeringReferenceTest, EveryModeAtEveryClauseOfPositions) {
+TEST_P(SteeringReferenceTest, EveryModeAtEveryClauseOfPositions) {
   const std::vector<int32_t> baseline = ExpectAsReference({}, "baseline");
   int changed = 0;
-  for (int checkpoint : {0, 1}) {  // resid_pre[2] and resid_post[0].
+  for (int checkpoint : {0, 1}) {
     for (InterventionMode mode : kInterventionModes) {
       for (const Clause& clause : kClauses) {
         const std::vector<int32_t> steered = ExpectAsReference(
@@ -141,7 +144,7 @@ TEST_F(SteeringReferenceTest, EveryModeAtEveryClauseOfPositions) {
   EXPECT_GT(changed, 40) << "the edits must be large enough to tell";
 }
 
-TEST_F(SteeringReferenceTest, SeveralEditsApplyInOrder) {
+TEST_P(SteeringReferenceTest, SeveralEditsApplyInOrder) {
   const ResolvedPositions last = {{5}, false};
   for (int checkpoint : {0, 1}) {
     const Intervention set = Edit(InterventionMode::kSet, checkpoint, last);
@@ -158,6 +161,20 @@ TEST_F(SteeringReferenceTest, SeveralEditsApplyInOrder) {
                      Edit(InterventionMode::kAdd, 1, {{0, 5}, true})},
                     "two hooks");
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    Hooks, SteeringReferenceTest,
+    ::testing::Values(std::vector<HookPoint>{{HookKind::kResidPre, 2},
+                                             {HookKind::kResidPost, 0}},
+                      std::vector<HookPoint>{{HookKind::kResidMid, 2},
+                                             {HookKind::kAttnOut, 2}},
+                      // Inside the last block.
+                      std::vector<HookPoint>{{HookKind::kMlpOut, 3},
+                                             {HookKind::kAttnOut, 3}}),
+    [](const auto& info) {
+      return absl::StrCat(HookKindName(info.param[0].kind), "_",
+                          HookKindName(info.param[1].kind));
+    });
 
 }  // namespace
 }  // namespace alignsae

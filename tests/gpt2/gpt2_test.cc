@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -91,8 +92,10 @@ class Gpt2Test : public ::testing::Test {
     std::vector<int32_t> all = sequence.history;
     all.insert(all.end(), sequence.tokens.begin(), sequence.tokens.end());
     const ReferenceGpt2::Result result =
-        reference.Run(all, [&](int site, int, Vector& residual) {
-          if (site == 1) residual[0] += sequence.push;
+        reference.Run(all, [&](const HookPoint& at, int, Vector& residual) {
+          if (at == HookPoint{HookKind::kResidPre, 1}) {
+            residual[0] += sequence.push;
+          }
         });
     return at::tensor(result.logits.back(), at::kDouble);
   }
@@ -185,8 +188,11 @@ TEST_F(Gpt2Test, EditAtASiteReachesOnlyLaterPositionsAndSites) {
     KvCache cache(kConfig.facts(), kSlots, at::kCPU);
     model_.Forward(sequence.tokens, {Row(sequence, 0)}, cache, &hook);
     const ReferenceGpt2::Result expected = reference.Run(
-        sequence.tokens, [&](int site, int position, Vector& residual) {
-          if (site == edited && position == 4) residual[2] -= 1.5;
+        sequence.tokens,
+        [&](const HookPoint& at, int position, Vector& residual) {
+          if (at == HookPoint{HookKind::kResidPre, edited} && position == 4) {
+            residual[2] -= 1.5;
+          }
         });
     for (int site = 0; site <= kConfig.n_layer; ++site) {
       for (int position = 0; position < 9; ++position) {
@@ -196,6 +202,62 @@ TEST_F(Gpt2Test, EditAtASiteReachesOnlyLaterPositionsAndSites) {
             << "edit at " << edited << ", site " << site << ", position "
             << position;
       }
+    }
+  }
+}
+
+// Edits one position at one hook point and keeps what is at all of them.
+class InsideHook : public ResidualHook {
+ public:
+  explicit InsideHook(HookPoint edited) : edited_(edited) {}
+
+  void OnResidual(int site, absl::Span<const PackedRow> rows,
+                  at::Tensor& residual) override {
+    OnInside({HookKind::kResidPre, site}, rows, residual);
+  }
+  void OnInside(const HookPoint& hook, absl::Span<const PackedRow> rows,
+                at::Tensor& part) override {
+    if (hook.place() == edited_.place()) part[4][2] -= 1.5;
+    order.push_back(hook.place());
+    seen[hook] = part.to(at::kDouble);
+  }
+  bool WantsInside(int layer) const override { return true; }
+
+  std::vector<int> order;                            // Of places.
+  std::map<HookPoint, at::Tensor, PlaceOrder> seen;  // [T, D]
+
+ private:
+  const HookPoint edited_;
+};
+
+TEST_F(Gpt2Test, EveryPointInsideEveryBlockIsAsTheReferenceHasIt) {
+  const Sequence sequence = {.tokens = RandomTokens(kConfig, 9, 4)};
+  const ReferenceGpt2 reference(kConfig, ParametersOf(WideWeights(kConfig, 1)));
+  for (int layer = 0; layer < kConfig.n_layer; ++layer) {
+    for (HookKind kind : kHookKinds) {
+      const HookPoint edited = {kind, layer};
+      InsideHook hook(edited);
+      KvCache cache(kConfig.facts(), kSlots, at::kCPU);
+      const at::Tensor logits =
+          model_.Forward(sequence.tokens, {Row(sequence, 0)}, cache, &hook);
+      size_t checked = 0;
+      const ReferenceGpt2::Result expected = reference.Run(
+          sequence.tokens,
+          [&](const HookPoint& at, int position, Vector& residual) {
+            if (at.place() == edited.place() && position == 4) {
+              residual[2] -= 1.5;
+            }
+            EXPECT_LT(
+                MaxDifference(hook.seen.at(at)[position], at::tensor(residual)),
+                kTolerance)
+                << "edit at " << edited.ToString() << ", " << at.ToString();
+            ++checked;
+          });
+      EXPECT_LT(MaxDifference(logits[0], at::tensor(expected.logits.back())),
+                kTolerance);
+      EXPECT_EQ(checked, 9 * hook.seen.size());
+      EXPECT_EQ(hook.seen.size(), size_t{4} * kConfig.n_layer + 1);
+      EXPECT_TRUE(std::is_sorted(hook.order.begin(), hook.order.end()));
     }
   }
 }

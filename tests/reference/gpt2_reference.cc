@@ -93,7 +93,8 @@ std::vector<Vector> ReferenceGpt2::Attend(
   return contexts;
 }
 
-void ReferenceGpt2::Block(int layer, std::vector<Vector>& residuals) const {
+void ReferenceGpt2::Block(int layer, const Hook& hook,
+                          std::vector<Vector>& residuals) const {
   const std::string block = absl::StrCat("transformer.h.", layer);
   const int d = config_.d_model;
   std::vector<Vector> queries, keys, values;
@@ -106,12 +107,16 @@ void ReferenceGpt2::Block(int layer, std::vector<Vector>& residuals) const {
   }
   const std::vector<Vector> contexts = Attend(layer, queries, keys, values);
   for (size_t t = 0; t < residuals.size(); ++t) {
-    const Vector attended = Linear(contexts[t], block + ".attn.c_proj");
+    const int position = static_cast<int>(t);
+    Vector attended = Linear(contexts[t], block + ".attn.c_proj");
+    if (hook) hook({HookKind::kAttnOut, layer}, position, attended);
     for (int i = 0; i < d; ++i) residuals[t][i] += attended[i];
+    if (hook) hook({HookKind::kResidMid, layer}, position, residuals[t]);
     Vector inner =
         Linear(LayerNorm(residuals[t], block + ".ln_2"), block + ".mlp.c_fc");
     for (double& value : inner) value = Activate(value);
-    const Vector fed = Linear(inner, block + ".mlp.c_proj");
+    Vector fed = Linear(inner, block + ".mlp.c_proj");
+    if (hook) hook({HookKind::kMlpOut, layer}, position, fed);
     for (int i = 0; i < d; ++i) residuals[t][i] += fed[i];
   }
 }
@@ -134,10 +139,10 @@ ReferenceGpt2::Result ReferenceGpt2::Run(const std::vector<int32_t>& tokens,
   Result result;
   for (int site = 0; site <= config_.n_layer; ++site) {
     for (size_t t = 0; hook != nullptr && t < tokens.size(); ++t) {
-      hook(site, static_cast<int>(t), residuals[t]);
+      hook({HookKind::kResidPre, site}, static_cast<int>(t), residuals[t]);
     }
     result.residuals.push_back(residuals);
-    if (site < config_.n_layer) Block(site, residuals);
+    if (site < config_.n_layer) Block(site, hook, residuals);
   }
   const Vector& head = config_.tie_word_embeddings
                            ? wte

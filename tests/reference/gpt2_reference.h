@@ -9,9 +9,11 @@
 //
 // Example:
 //   const ReferenceGpt2 model(config, ParametersOf(weights));
-//   const auto steered = model.Run(tokens, [](int site, int position,
-//                                             std::vector<double>& h) {
-//     if (site == 2 && position == 5) h[0] += 3;
+//   const HookPoint here = {HookKind::kResidPre, 2};
+//   const auto steered = model.Run(tokens, [&](const HookPoint& hook,
+//                                              int position,
+//                                              std::vector<double>& h) {
+//     if (hook == here && position == 5) h[0] += 3;
 //   });
 
 #ifndef ALIGNSAE_TESTS_REFERENCE_GPT2_REFERENCE_H_
@@ -24,6 +26,7 @@
 #include <vector>
 
 #include "model/gpt2/config.h"
+#include "model/steering/hook_point.h"
 
 namespace alignsae {
 
@@ -31,10 +34,12 @@ using Vector = std::vector<double>;
 
 class ReferenceGpt2 {
  public:
-  // Sees and may edit the residual [D] of one position that enters block `site`
-  // (for site == n_layer: that leaves the last block). Called for every site in
-  // rising order, and at a site for every position in rising order.
-  using Hook = std::function<void(int site, int position, Vector& residual)>;
+  // Sees and may edit what one position has [D] at `hook`. Called for every
+  // hook point in the order of a forward pass, and there for every position in
+  // rising order. Between blocks it is resid_pre[site], n_layer being the last
+  // site.
+  using Hook = std::function<void(const HookPoint& hook, int position,
+                                  Vector& residual)>;
 
   struct Result {
     // [L + 1][T][D] after the hook ran at each site.
@@ -63,7 +68,7 @@ class ReferenceGpt2 {
   Vector Linear(const Vector& x, const std::string& name) const;
   Vector LayerNorm(const Vector& x, const std::string& name) const;
   double Activate(double x) const;
-  void Block(int layer, std::vector<Vector>& residuals) const;
+  void Block(int layer, const Hook& hook, std::vector<Vector>& residuals) const;
   // Context vectors [T][D] of `queries`, `keys`, `values` [T][D].
   std::vector<Vector> Attend(int layer, const std::vector<Vector>& queries,
                              const std::vector<Vector>& keys,

@@ -82,7 +82,7 @@ TEST(SaeConfigTest, ComesBackFromItsJson) {
   for (SaeActivation activation :
        {SaeActivation::kIdentity, SaeActivation::kRelu, SaeActivation::kTopK,
         SaeActivation::kJumpRelu}) {
-    for (HookKind kind : {HookKind::kResidPre, HookKind::kResidPost}) {
+    for (HookKind kind : kHookKinds) {
       SaeConfig config = TopKConfig();
       config.activation = activation;
       if (activation != SaeActivation::kTopK) config.k = 0;
@@ -209,12 +209,13 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"\"device\": \"cpu\"", "\"finetuning\": 1",
                   "finetuning: must be a known key, got 1"},
         BadConfig{"blocks.6.", "blocks.06.",
-                  "metadata.hook_name: must be blocks.<layer>.hook_resid_pre "
-                  "or blocks.<layer>.hook_resid_post, got "
-                  "\"blocks.06.hook_resid_post\""},
+                  "metadata.hook_name: must be blocks.<layer>.hook_<kind> with "
+                  "kind resid_pre, attn_out, resid_mid, mlp_out or resid_post, "
+                  "got \"blocks.06.hook_resid_post\""},
         BadConfig{"hook_resid_post", "hook_z",
-                  "metadata.hook_name: must be blocks.<layer>.hook_resid_pre "
-                  "or blocks.<layer>.hook_resid_post, got \"blocks.6.hook_z\""},
+                  "metadata.hook_name: must be blocks.<layer>.hook_<kind> with "
+                  "kind resid_pre, attn_out, resid_mid, mlp_out or resid_post, "
+                  "got \"blocks.6.hook_z\""},
         BadConfig{
             "blocks.6.", "blocks.-1.",
             "metadata.hook_name's layer: must be an integer in [0, 4095], "

@@ -84,7 +84,7 @@ TEST(SaeLensTest, RefusesWhatWouldChangeANumberByName) {
            {"/normalize_activations", true, "normalize_activations: must be"},
            {"/reshape_activations", "hook_z", "reshape_activations: must be"},
            {"/metadata/hook_name", "blocks.3.attn.hook_z",
-            "metadata.hook_name: must be blocks.<layer>.hook_resid_pre"},
+            "metadata.hook_name: must be blocks.<layer>.hook_<kind>"},
            {"/metadata/hook_name", "blocks.03.hook_resid_pre",
             "metadata.hook_name: must be"},
            {"/metadata/hook_head_index", 2, "metadata.hook_head_index: must"},

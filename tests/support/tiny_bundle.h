@@ -75,15 +75,15 @@ inline Gpt2Weights TinyBundleWeights() {
   return weights;
 }
 
-// Checkpoint 0 at resid_pre[2], checkpoint 1 at resid_post[0].
-inline std::shared_ptr<const Bundle> TinyBundle() {
+// A checkpoint at each of `hooks`.
+inline std::shared_ptr<const Bundle> TinyBundle(
+    const std::vector<HookPoint>& hooks = {{HookKind::kResidPre, 2},
+                                           {HookKind::kResidPost, 0}}) {
   const Gpt2Config config = TinyGpt2Config();
   auto bundle = std::make_shared<Bundle>();
   bundle->model = std::make_unique<const Gpt2>(config, TinyBundleWeights());
   auto catalog = std::make_shared<Catalog>();
-  const HookPoint hooks[] = {{HookKind::kResidPre, 2},
-                             {HookKind::kResidPost, 0}};
-  for (int i = 0; i < 2; ++i) {
+  for (size_t i = 0; i < hooks.size(); ++i) {
     bundle->saes.push_back(TinySae(hooks[i], config.d_model, 100 + 10 * i));
     CheckpointInfo info;
     info.name = absl::StrCat("sae_", i);

@@ -1,6 +1,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
@@ -44,31 +45,36 @@ struct SaeCommand {
     Progress progress(stdout, stderr);
     CatchStopSignals();
     SaePlan plan;
-    plan.hook = {
-        hook == "resid_pre" ? HookKind::kResidPre : HookKind::kResidPost,
-        layer};
+    plan.hook = {ParseHookKind(hook).value(), layer};
     plan.options = preset.sae;
     plan.directory = out;
     plan.title = "sae " + plan.hook.ToString();
     plan.progress = &progress;
     plan.should_stop = StopSignalCame;
     ALIGNSAE_ASSIGN_OR_RETURN(const SaeInputs inputs,
-                              Inputs(transformer, tokenizer, plan.hook.site()));
+                              Inputs(transformer, tokenizer, plan.hook));
     return MakeSae(inputs, plan).status();
   }
 
   absl::StatusOr<SaeInputs> Inputs(const Transformer& transformer,
-                                   const Tokenizer& tokenizer, int site) const {
+                                   const Tokenizer& tokenizer,
+                                   const HookPoint& hook_point) const {
     if (!prompts.empty()) {
       ALIGNSAE_ASSIGN_OR_RETURN(const PromptSet set,
                                 ReadPrompts(prompts, split_seed));
-      return CollectSaeInputs(transformer, tokenizer, set, {site});
+      return CollectSaeInputs(transformer, tokenizer, set, {hook_point});
     }
     ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus, ReadCorpus(data));
     return CollectSaeInputs(transformer, tokenizer, EvalSetOf(corpus),
-                            preset.sae, {site});
+                            preset.sae, {hook_point});
   }
 };
+
+std::vector<std::string> HookKindList() {
+  std::vector<std::string> names;
+  for (HookKind kind : kHookKinds) names.emplace_back(HookKindName(kind));
+  return names;
+}
 
 }  // namespace
 
@@ -90,9 +96,11 @@ void RegisterSae(CLI::App& app, absl::Status& status) {
   sub->add_option("--out", command->out, "Directory of the checkpoint")
       ->required();
   sub->add_option("--hook", command->hook,
-                  "resid_pre (input of the block) or resid_post (its output)")
+                  "resid_pre (input of the block), attn_out (what its "
+                  "attention adds), resid_mid (between attention and MLP), "
+                  "mlp_out (what its MLP adds) or resid_post (its output)")
       ->capture_default_str()
-      ->check(CLI::IsMember({"resid_pre", "resid_post"}));
+      ->check(CLI::IsMember(HookKindList()));
   sub->add_option("--layer", command->layer, "Block of the hook")
       ->capture_default_str()
       ->check(CLI::Range(0, 4095));

@@ -19,21 +19,33 @@ class TopConceptHook : public ResidualHook {
 
   void OnResidual(int site, absl::Span<const PackedRow> rows,
                   at::Tensor& residual) override {
-    if (!WantsSite(site)) return;
-    std::vector<int64_t> last;
-    for (size_t i = 0; i < rows.size(); ++i) {
-      last.push_back(rows[i].offset + prompts[i] - 1);
-    }
-    top = sae_->ConceptPre(TakeRows(residual, last)).argmax(1);
+    if (WantsSite(site)) Read(rows, residual);
   }
   bool WantsSite(int site) const override {
-    return sae_ != nullptr && sae_->config().hook.site() == site;
+    return sae_ != nullptr && sae_->config().hook.place() ==
+                                  HookPoint{HookKind::kResidPre, site}.place();
+  }
+  void OnInside(const HookPoint& hook, absl::Span<const PackedRow> rows,
+                at::Tensor& part) override {
+    if (hook == sae_->config().hook) Read(rows, part);
+  }
+  bool WantsInside(int layer) const override {
+    return sae_ != nullptr && sae_->config().hook.inside_block() &&
+           sae_->config().hook.layer == layer;
   }
 
   std::vector<int> prompts;  // Their lengths, by row.
   at::Tensor top;            // [rows] int64
 
  private:
+  void Read(absl::Span<const PackedRow> rows, const at::Tensor& residual) {
+    std::vector<int64_t> last;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      last.push_back(rows[i].offset + prompts[i] - 1);
+    }
+    top = sae_->ConceptPre(TakeRows(residual, last)).argmax(1);
+  }
+
   const Sae* sae_;
 };
 

@@ -100,7 +100,7 @@ absl::StatusOr<Sae> ClassMeanSae(const SaeInputs& inputs, HookPoint hook) {
   const absl::Status status = WithTorchFence([&]() -> absl::Status {
     ALIGNSAE_ASSIGN_OR_RETURN(
         const at::Tensor means,  // [R, D]
-        ClassMeans(inputs.train.by_site.at(hook.site()),
+        ClassMeans(inputs.train.by_hook.at(hook),
                    OneHot(inputs.train.labels, relations)));
     config.d_model = static_cast<int>(means.size(1));
     config.n_features = relations * (relations - 1);
@@ -150,9 +150,8 @@ absl::StatusOr<std::vector<int>> BestFreeFeatures(const SaeInputs& inputs,
   }
   return WithTorchFence([&]() -> absl::StatusOr<std::vector<int>> {
     at::NoGradGuard no_grad;
-    const at::Tensor z =
-        sae.Encode(inputs.train.by_site.at(sae.config().hook.site()))
-            .narrow(1, concepts, free_features);  // [N, K]
+    const at::Tensor z = sae.Encode(inputs.train.by_hook.at(sae.config().hook))
+                             .narrow(1, concepts, free_features);  // [N, K]
     at::Tensor scores = Separation(z, inputs.train.labels, concepts).clone();
     std::vector<int> slots(concepts, 0);
     for (int taken = 0; taken < concepts; ++taken) {

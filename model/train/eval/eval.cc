@@ -83,20 +83,20 @@ absl::StatusOr<Json> SwapFigures(EvalSubject& subject, Split split,
 absl::StatusOr<Json> Dictionary(EvalSubject& subject, int checkpoint,
                                 const EvalOptions& options) {
   const Sae& sae = subject.saes()[checkpoint];
-  const int site = sae.config().hook.site();
+  const HookPoint& hook = sae.config().hook;
   const std::vector<int> people = SamplePeople(subject.set(), options.sample);
   ALIGNSAE_ASSIGN_OR_RETURN(
       const QuestionResiduals test,
       CollectQuestions(subject.model(), subject.tokenizer(), subject.set(),
-                       people, Split::kTest, {site}));
+                       people, Split::kTest, {hook}));
   ALIGNSAE_ASSIGN_OR_RETURN(
       const QuestionResiduals train,
       CollectQuestions(subject.model(), subject.tokenizer(), subject.set(),
-                       people, Split::kSaeTrain, {site}));
+                       people, Split::kSaeTrain, {hook}));
   return WithTorchFence([&]() -> absl::StatusOr<Json> {
     return DictionaryToJson(
-        MeasureDictionary(sae, test.by_site.at(site), test.labels,
-                          train.by_site.at(site)),
+        MeasureDictionary(sae, test.by_hook.at(hook), test.labels,
+                          train.by_hook.at(hook)),
         subject.set().relations);
   });
 }

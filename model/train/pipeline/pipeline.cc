@@ -191,11 +191,11 @@ absl::Status Pipeline::LoadModel() {
 
 absl::StatusOr<const SaeInputs*> Pipeline::Inputs() {
   if (!inputs_.has_value()) {
-    std::vector<int> sites;
-    for (int layer : layers_) sites.push_back(HookBehind(layer).site());
+    std::vector<HookPoint> hooks;
+    for (int layer : layers_) hooks.push_back(HookBehind(layer));
     ALIGNSAE_ASSIGN_OR_RETURN(
         SaeInputs inputs,
-        CollectSaeInputs(*model_, *tokenizer_, set_, preset_.sae, sites));
+        CollectSaeInputs(*model_, *tokenizer_, set_, preset_.sae, hooks));
     inputs_.emplace(std::move(inputs));
   }
   return &*inputs_;

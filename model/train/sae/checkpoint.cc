@@ -76,8 +76,8 @@ absl::StatusOr<TrainedSae> TrainWithProgress(const SaeInputs& inputs,
     }
     return absl::OkStatus();
   };
-  const SaeDataset data = DatasetAt(inputs.train, plan.hook.site(),
-                                    inputs.relations, inputs.device);
+  const SaeDataset data =
+      DatasetAt(inputs.train, plan.hook, inputs.relations, inputs.device);
   absl::StatusOr<TrainedSae> trained = TrainSae(data, plan.options, run);
   if (started) plan.progress->Finish();
   return trained;
@@ -112,34 +112,31 @@ std::vector<int> SaePeople(const EvalSet& set, const SaeOptions& options) {
   return people;
 }
 
-absl::StatusOr<SaeInputs> CollectSaeInputs(const Transformer& model,
-                                           const Tokenizer& tokenizer,
-                                           const EvalSet& set,
-                                           const SaeOptions& options,
-                                           const std::vector<int>& sites) {
+absl::StatusOr<SaeInputs> CollectSaeInputs(
+    const Transformer& model, const Tokenizer& tokenizer, const EvalSet& set,
+    const SaeOptions& options, const std::vector<HookPoint>& hooks) {
   const std::vector<int> people = SaePeople(set, options);
   SaeInputs inputs;
   inputs.relations = set.relations;
   inputs.device = model.device();
   ALIGNSAE_ASSIGN_OR_RETURN(
       inputs.train,
-      CollectQuestions(model, tokenizer, set, people, Split::kSaeTrain, sites));
+      CollectQuestions(model, tokenizer, set, people, Split::kSaeTrain, hooks));
   ALIGNSAE_ASSIGN_OR_RETURN(inputs.validation,
                             CollectQuestions(model, tokenizer, set, people,
-                                             Split::kValidation, sites));
+                                             Split::kValidation, hooks));
   return inputs;
 }
 
-absl::StatusOr<SaeInputs> CollectSaeInputs(const Transformer& model,
-                                           const Tokenizer& tokenizer,
-                                           const PromptSet& set,
-                                           const std::vector<int>& sites) {
+absl::StatusOr<SaeInputs> CollectSaeInputs(
+    const Transformer& model, const Tokenizer& tokenizer, const PromptSet& set,
+    const std::vector<HookPoint>& hooks) {
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::vector<PositionedPrompt> located,
       TokenizePrompts(set, tokenizer, model.facts().context_length,
                       model.facts().vocab_size));
   const auto collect = [&](Split split) {
-    return CollectPrompts(model, tokenizer, set, located, split, sites);
+    return CollectPrompts(model, tokenizer, set, located, split, hooks);
   };
   SaeInputs inputs;
   inputs.relations = set.concepts;
@@ -158,7 +155,7 @@ absl::StatusOr<SaeConfig> CalibratedConfig(const SaeInputs& inputs,
   return WithTorchFence([&]() -> absl::StatusOr<SaeConfig> {
     at::NoGradGuard no_grad;
     const auto values = [&](const QuestionResiduals& questions) {
-      const at::Tensor& h = questions.by_site.at(config.hook.site());
+      const at::Tensor& h = questions.by_hook.at(config.hook);
       return sae.ConceptActivate(sae.ConceptPre(h));  // [N, R]
     };
     const auto own = [&](const QuestionResiduals& questions) {

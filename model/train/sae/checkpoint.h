@@ -27,7 +27,7 @@
 namespace alignsae {
 
 // What every SAE of a run learns from. Training and validation wordings,
-// collected at the sites that will be used.
+// collected at the hook points that will be used.
 struct SaeInputs {
   std::vector<std::string> relations;  // Concepts, in slot order.
   QuestionResiduals train;
@@ -42,13 +42,13 @@ absl::StatusOr<SaeInputs> CollectSaeInputs(const Transformer& model,
                                            const Tokenizer& tokenizer,
                                            const EvalSet& set,
                                            const SaeOptions& options,
-                                           const std::vector<int>& sites);
+                                           const std::vector<HookPoint>& hooks);
 
 // From labelled prompts; their concepts are the relations.
 absl::StatusOr<SaeInputs> CollectSaeInputs(const Transformer& model,
                                            const Tokenizer& tokenizer,
                                            const PromptSet& set,
-                                           const std::vector<int>& sites);
+                                           const std::vector<HookPoint>& hooks);
 
 struct SaePlan {
   HookPoint hook;

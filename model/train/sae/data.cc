@@ -16,31 +16,41 @@ namespace {
 // small take 2.4 GB.
 constexpr size_t kChunk = 32;
 
-// Keeps each row's residual at its position, at the sites of interest.
+// Keeps what each row has at its position, at the hook points of interest.
 class PositionHook : public ResidualHook {
  public:
-  PositionHook(const std::vector<int>& sites,
-               std::map<int, std::vector<at::Tensor>>& kept)
-      : sites_(sites), kept_(kept) {}
+  // [chunk, D] each.
+  using Kept = std::map<HookPoint, std::vector<at::Tensor>, PlaceOrder>;
+
+  explicit PositionHook(Kept& kept) : kept_(kept) {}
 
   std::vector<int> positions;  // By row.
 
   void OnResidual(int site, absl::Span<const PackedRow> rows,
                   at::Tensor& residual) override {
-    if (std::find(sites_.begin(), sites_.end(), site) == sites_.end()) return;
+    OnInside({HookKind::kResidPre, site}, rows, residual);
+  }
+  void OnInside(const HookPoint& hook, absl::Span<const PackedRow> rows,
+                at::Tensor& residual) override {
+    const auto wanted_here = kept_.find(hook);
+    if (wanted_here == kept_.end()) return;
     std::vector<int64_t> wanted;
     for (const PackedRow& row : rows) {
       wanted.push_back(row.offset + positions[row.index]);
     }
     const at::Tensor index =
         at::tensor(wanted, at::kLong).to(residual.device());
-    kept_[site].push_back(
+    wanted_here->second.push_back(
         residual.index_select(0, index).to(at::kCPU, at::kFloat));
+  }
+  bool WantsInside(int layer) const override {
+    return std::any_of(kept_.begin(), kept_.end(), [layer](const auto& entry) {
+      return entry.first.inside_block() && entry.first.layer == layer;
+    });
   }
 
  private:
-  const std::vector<int>& sites_;
-  std::map<int, std::vector<at::Tensor>>& kept_;  // [chunk, D] each
+  Kept& kept_;
 };
 
 void RunChunk(const Transformer& model,
@@ -61,18 +71,29 @@ void RunChunk(const Transformer& model,
   model.Forward(tokens, std::move(rows), cache, &hook);
 }
 
+absl::Status CheckHook(const HookPoint& hook, const TransformerFacts& facts) {
+  if (hook.layer < 0 || hook.layer >= facts.n_layer) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "layer: must be in [0, ", facts.n_layer - 1, "], got ", hook.layer));
+  }
+  if (hook.kind == HookKind::kResidMid && facts.parallel_residual) {
+    return absl::InvalidArgumentError(
+        "hook: must not be resid_mid: the model's attention and MLP read the "
+        "same input");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-absl::StatusOr<std::map<int, at::Tensor>> CollectResiduals(
+absl::StatusOr<ResidualsByHook> CollectResiduals(
     const Transformer& model, absl::Span<const PositionedPrompt> prompts,
-    const std::vector<int>& sites) {
-  std::map<int, at::Tensor> collected;
-  if (sites.empty() || prompts.empty()) return collected;
+    const std::vector<HookPoint>& hooks) {
+  ResidualsByHook collected;
+  if (hooks.empty() || prompts.empty()) return collected;
   const TransformerFacts& facts = model.facts();
-  for (int site : sites) {
-    if (site >= 0 && site <= facts.n_layer) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("site: must be in [0, ", facts.n_layer, "], got ", site));
+  for (const HookPoint& hook : hooks) {
+    ALIGNSAE_RETURN_IF_ERROR(CheckHook(hook, facts));
   }
   for (const PositionedPrompt& prompt : prompts) {
     const int length = static_cast<int>(prompt.tokens.size());
@@ -82,15 +103,16 @@ absl::StatusOr<std::map<int, at::Tensor>> CollectResiduals(
                                                    " tokens, got ", length));
   }
   return WithTorchFence([&] {
+    PositionHook::Kept kept;
+    for (const HookPoint& hook : hooks) kept[hook];
+    const int exit_site = kept.rbegin()->first.site_behind();
     KvCache cache(facts, static_cast<int>(std::min(kChunk, prompts.size())),
                   model.device(), model.kv_type());
-    std::map<int, std::vector<at::Tensor>> kept;
-    PositionHook hook(sites, kept);
-    const int exit_site = *std::max_element(sites.begin(), sites.end());
+    PositionHook hook(kept);
     for (size_t begin = 0; begin < prompts.size(); begin += kChunk) {
       RunChunk(model, prompts.subspan(begin, kChunk), exit_site, cache, hook);
     }
-    for (auto& [site, parts] : kept) collected[site] = at::cat(parts);
+    for (auto& [at, parts] : kept) collected[at] = at::cat(parts);
     return collected;
   });
 }
@@ -98,7 +120,7 @@ absl::StatusOr<std::map<int, at::Tensor>> CollectResiduals(
 absl::StatusOr<QuestionResiduals> CollectQuestions(
     const Transformer& model, const Tokenizer& tokenizer, const EvalSet& set,
     const std::vector<int>& people, Split split,
-    const std::vector<int>& sites) {
+    const std::vector<HookPoint>& hooks) {
   QuestionResiduals questions;
   std::vector<int64_t> labels;
   std::vector<int64_t> first_tokens;
@@ -111,8 +133,8 @@ absl::StatusOr<QuestionResiduals> CollectQuestions(
     const int last = static_cast<int>(prompt.tokens.size()) - 1;
     located.push_back({std::move(prompt.tokens), last});
   }
-  ALIGNSAE_ASSIGN_OR_RETURN(questions.by_site,
-                            CollectResiduals(model, located, sites));
+  ALIGNSAE_ASSIGN_OR_RETURN(questions.by_hook,
+                            CollectResiduals(model, located, hooks));
   questions.labels = at::tensor(labels, at::kLong);
   questions.first_tokens = at::tensor(first_tokens, at::kLong);
   return questions;
@@ -121,7 +143,7 @@ absl::StatusOr<QuestionResiduals> CollectQuestions(
 absl::StatusOr<QuestionResiduals> CollectPrompts(
     const Transformer& model, const Tokenizer& tokenizer, const PromptSet& set,
     absl::Span<const PositionedPrompt> located, Split split,
-    const std::vector<int>& sites) {
+    const std::vector<HookPoint>& hooks) {
   QuestionResiduals residuals;
   std::vector<PositionedPrompt> chosen;
   std::vector<int64_t> labels, first_tokens;
@@ -139,18 +161,18 @@ absl::StatusOr<QuestionResiduals> CollectPrompts(
     for (int c : prompt.concepts) row[c] = true;
     has_concept.push_back(row);
   }
-  ALIGNSAE_ASSIGN_OR_RETURN(residuals.by_site,
-                            CollectResiduals(model, chosen, sites));
+  ALIGNSAE_ASSIGN_OR_RETURN(residuals.by_hook,
+                            CollectResiduals(model, chosen, hooks));
   residuals.labels = at::tensor(labels, at::kLong);
   residuals.first_tokens = at::tensor(first_tokens, at::kLong);
   residuals.has_concept = at::stack(has_concept);
   return residuals;
 }
 
-SaeDataset DatasetAt(const QuestionResiduals& questions, int site,
+SaeDataset DatasetAt(const QuestionResiduals& questions, const HookPoint& hook,
                      const std::vector<std::string>& concepts,
                      at::Device device) {
-  return {.residuals = questions.by_site.at(site).to(device),
+  return {.residuals = questions.by_hook.at(hook).to(device),
           .labels = questions.labels.to(device),
           .first_tokens = questions.first_tokens.to(device),
           .concepts = static_cast<int>(concepts.size()),

@@ -4,8 +4,8 @@
 // Letters: N prompts, D d_model, R concepts.
 //
 // Thread-safety: free functions; a Transformer may serve several threads.
-// Errors: INVALID_ARGUMENT for a site outside [0, n_layer] or a prompt longer
-// than the context; RESOURCE_EXHAUSTED when memory runs out.
+// Errors: INVALID_ARGUMENT for a hook point that the model does not have or a
+// prompt longer than the context; RESOURCE_EXHAUSTED when memory runs out.
 
 #ifndef ALIGNSAE_MODEL_TRAIN_SAE_DATA_H_
 #define ALIGNSAE_MODEL_TRAIN_SAE_DATA_H_
@@ -26,34 +26,37 @@
 
 namespace alignsae {
 
-// The residual entering block `site` (see steering/hook_point.h) at each
-// prompt's position, for each of `sites`: site -> [N, D] float32 on the CPU.
-// Prompts leave the model after the last site.
-absl::StatusOr<std::map<int, at::Tensor>> CollectResiduals(
+// [N, D] float32 on the CPU, for several hook points.
+using ResidualsByHook = std::map<HookPoint, at::Tensor, PlaceOrder>;
+
+// What is at each of `hooks` at each prompt's position. Prompts leave the model
+// behind the last of them.
+absl::StatusOr<ResidualsByHook> CollectResiduals(
     const Transformer& model, absl::Span<const PositionedPrompt> prompts,
-    const std::vector<int>& sites);
+    const std::vector<HookPoint>& hooks);
 
 struct QuestionResiduals {
   at::Tensor has_concept;  // [N, R] bool; undefined: as `labels` say.
   // [N] int64, the one concept of the prompt; -1: none or several.
   at::Tensor labels;
-  at::Tensor first_tokens;            // [N] int64, of the gold answer; -1: none
-  std::map<int, at::Tensor> by_site;  // [N, D]
+  at::Tensor first_tokens;  // [N] int64, of the gold answer; -1: none
+  ResidualsByHook by_hook;  // [N, D]
 };
 
 // Of every prompt of `split`. `located` is TokenizePrompts' of the set.
 absl::StatusOr<QuestionResiduals> CollectPrompts(
     const Transformer& model, const Tokenizer& tokenizer, const PromptSet& set,
     absl::Span<const PositionedPrompt> located, Split split,
-    const std::vector<int>& sites);
+    const std::vector<HookPoint>& hooks);
 
 // Of every question of `split` about `people`, at its last token.
 absl::StatusOr<QuestionResiduals> CollectQuestions(
     const Transformer& model, const Tokenizer& tokenizer, const EvalSet& set,
-    const std::vector<int>& people, Split split, const std::vector<int>& sites);
+    const std::vector<int>& people, Split split,
+    const std::vector<HookPoint>& hooks);
 
-// Training data at one of the collected sites, on `device`.
-SaeDataset DatasetAt(const QuestionResiduals& questions, int site,
+// Training data at one of the collected hook points, on `device`.
+SaeDataset DatasetAt(const QuestionResiduals& questions, const HookPoint& hook,
                      const std::vector<std::string>& concepts,
                      at::Device device);
 

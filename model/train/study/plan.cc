@@ -64,12 +64,14 @@ absl::Status Set(const std::string& key, const Json& value, StudyCell& cell) {
     return absl::OkStatus();
   }
   if (key == "hook") {
-    if (value != "resid_pre" && value != "resid_post") {
+    const std::optional<HookKind> kind =
+        value.is_string() ? ParseHookKind(value.get<std::string>())
+                          : std::nullopt;
+    if (!kind.has_value()) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "hook: must be resid_pre or resid_post, got ", value.dump()));
+          "hook: must be ", HookKindNames(), ", got ", value.dump()));
     }
-    cell.hook.kind =
-        value == "resid_pre" ? HookKind::kResidPre : HookKind::kResidPost;
+    cell.hook.kind = *kind;
     return absl::OkStatus();
   }
   const absl::Status status = SetField(cell.sae, key, value);

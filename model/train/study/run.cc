@@ -1,6 +1,5 @@
 #include "model/train/study/run.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -31,11 +30,7 @@ class InputsOfCells {
   InputsOfCells(const StudyPlan& plan, const EvalInputs& inputs)
       : inputs_(inputs) {
     for (const StudyCell& cell : plan.cells) {
-      std::vector<int>& sites = sites_[cell.sae.people];
-      const int site = cell.hook.site();
-      if (std::find(sites.begin(), sites.end(), site) == sites.end()) {
-        sites.push_back(site);
-      }
+      hooks_[cell.sae.people].push_back(cell.hook);
     }
   }
 
@@ -47,13 +42,13 @@ class InputsOfCells {
     ALIGNSAE_ASSIGN_OR_RETURN(
         SaeInputs collected,
         CollectSaeInputs(*inputs_.model, *inputs_.tokenizer, *inputs_.set,
-                         cell.sae, sites_[people]));
+                         cell.sae, hooks_[people]));
     return &collected_.emplace(people, std::move(collected)).first->second;
   }
 
  private:
   const EvalInputs& inputs_;
-  std::map<std::string, std::vector<int>> sites_;
+  std::map<std::string, std::vector<HookPoint>> hooks_;
   std::map<std::string, SaeInputs> collected_;
 };
 

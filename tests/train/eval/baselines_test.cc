@@ -28,14 +28,14 @@ SaeInputs SyntheticInputs() {
   for (QuestionResiduals* part : {&inputs.train, &inputs.validation}) {
     part->labels = data.labels;
     part->first_tokens = data.first_tokens;
-    part->by_site[kHook.site()] = data.residuals;
+    part->by_hook[kHook] = data.residuals;
   }
   return inputs;
 }
 
 TEST(ClassMeanSaeTest, AddOfAPairsSlotIsTheDifferenceOfTheMeans) {
   const SaeInputs inputs = SyntheticInputs();
-  const at::Tensor& h = inputs.train.by_site.at(kHook.site());
+  const at::Tensor& h = inputs.train.by_hook.at(kHook);
   ASSERT_OK_AND_ASSIGN(const Sae sae, ClassMeanSae(inputs, kHook));
   const Steering steering = ClassMeanSteering(3);
   std::vector<at::Tensor> means;
@@ -75,7 +75,7 @@ TEST(BestFreeFeaturesTest, PicksTheMostSelectiveDistinctFreeFeatures) {
   const at::Tensor labels = at::arange(30, at::kLong).remainder(3);
   const at::Tensor one_hot = at::one_hot(labels, 3).to(at::kFloat);
   inputs.train.labels = labels;
-  inputs.train.by_site[kHook.site()] =
+  inputs.train.by_hook[kHook] =
       one_hot + 0.01 * at::arange(30, at::kFloat).unsqueeze(1);
   SaeConfig config;
   config.d_model = 3;

@@ -54,8 +54,7 @@ class EvalProtocolTest : public ::testing::Test {
   }
 
   absl::Status Collect(const EvalSet& set) const {
-    return CollectSaeInputs(*model_, *tokenizer_, set, SaeOptions(),
-                            {kHook.site()})
+    return CollectSaeInputs(*model_, *tokenizer_, set, SaeOptions(), {kHook})
         .status();
   }
 

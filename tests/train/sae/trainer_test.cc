@@ -308,7 +308,7 @@ class MakeSaeTest : public ::testing::Test {
     inputs_.relations = {"a", "b", "c"};
     inputs_.train.labels = data.labels;
     inputs_.train.first_tokens = data.first_tokens;
-    inputs_.train.by_site[2] = data.residuals;
+    inputs_.train.by_hook[{HookKind::kResidPre, 2}] = data.residuals;
     inputs_.validation = inputs_.train;
     plan_.hook = {HookKind::kResidPost, 1};
     plan_.options = SmallSaeOptions();
@@ -342,7 +342,8 @@ TEST_F(MakeSaeTest, ARefusedRunLeavesItsDirectoryAsItWas) {
   ExpectRefused(absl::StatusCode::kFailedPrecondition, "another run");
   plan_.options = SmallSaeOptions();
   const QuestionResiduals train = inputs_.train;
-  inputs_.train.by_site.at(2) = train.by_site.at(2) + 1;
+  inputs_.train.by_hook.at({HookKind::kResidPre, 2}) =
+      train.by_hook.at({HookKind::kResidPre, 2}) + 1;
   ExpectRefused(absl::StatusCode::kFailedPrecondition, "another run");
   inputs_.train = train;
   const std::string state = directory_.File("training.safetensors");
