@@ -190,6 +190,12 @@ void AddGenerate(const Commands& group) {
                    "Intervention MODE:[SOURCE>]TARGET[@ALPHA][raw], e.g. "
                    "add:employer@2 or swap:birth_city>employer; repeatable")
       ->allow_extra_args(false);
+  generate
+      ->add_option("--edit-json", options.edits_json,
+                   "Intervention as JSON, or @FILE with it: a vector of your "
+                   "own, positions of its own; behind those of --edit; "
+                   "repeatable")
+      ->allow_extra_args(false);
   generate->add_flag("--both", options.both, "Run the baseline too");
   AddSteering(generate, options);
   AddGeneration(generate, options);

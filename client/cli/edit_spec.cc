@@ -1,5 +1,7 @@
 #include "client/cli/edit_spec.h"
 
+#include <google/protobuf/util/json_util.h>
+
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -12,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "model/base/file.h"
 
 namespace alignsae {
 namespace {
@@ -87,8 +90,8 @@ absl::StatusOr<v1::Intervention> ParseEditSpec(absl::string_view spec) {
   if (!v1::InterventionMode_Parse(mode_name, &mode) ||
       mode == v1::INTERVENTION_MODE_UNSPECIFIED) {
     return BadEdit(
-        "add, add_norm_matched, set, multiply, ablate, swap or replace before "
-        "the colon",
+        "add, add_norm_matched, set, multiply, ablate, swap, replace or "
+        "project_out before the colon",
         spec);
   }
   edit.set_mode(mode);
@@ -116,6 +119,27 @@ absl::StatusOr<v1::Intervention> ParseEditSpec(absl::string_view spec) {
   if (rest.empty()) return BadEdit(kForm, spec);
   *edit.mutable_target() = ParseConceptRef(rest);
   return edit;
+}
+
+absl::StatusOr<v1::Intervention> ParseEditJson(const std::string& text) {
+  constexpr int64_t kMaxBytes = int64_t{16} << 20;
+  std::string json = text;
+  if (absl::StartsWith(text, "@")) {
+    const absl::StatusOr<std::string> file =
+        ReadFile(text.substr(1), kMaxBytes);
+    if (!file.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--edit-json: ", file.status().message()));
+    }
+    json = *file;
+  }
+  v1::Intervention edit;
+  const google::protobuf::util::Status parsed =
+      google::protobuf::util::JsonStringToMessage(json, &edit);
+  if (parsed.ok()) return edit;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--edit-json: must be an alignsae.v1.Intervention as JSON: ",
+                   std::string(parsed.message())));
 }
 
 absl::StatusOr<v1::PositionSelection> ParsePositions(absl::string_view spec) {

@@ -5,15 +5,18 @@
 //   add:employer@2          swap:birth_city>employer     swap:employer@1.5
 //   ablate:#4               set:major@3raw
 //
-// MODE is add, add_norm_matched, set, multiply, ablate, swap or replace; a
-// concept is a name, or #N for feature N; "raw" makes alpha the slot's value
-// itself. And of positions: last, all, none, list:0,3,-1, window:2:5.
+// MODE is add, add_norm_matched, set, multiply, ablate, swap, replace or
+// project_out; a concept is a name, or #N for feature N; "raw" makes alpha the
+// slot's value itself. And of positions: last, all, none, list:0,3,-1,
+// window:2:5.
 //
 // Thread-safety: pure functions.
 // Errors: INVALID_ARGUMENT "--edit: ..." / "--positions: ...".
 
 #ifndef ALIGNSAE_CLIENT_CLI_EDIT_SPEC_H_
 #define ALIGNSAE_CLIENT_CLI_EDIT_SPEC_H_
+
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -22,6 +25,10 @@
 namespace alignsae {
 
 absl::StatusOr<v1::Intervention> ParseEditSpec(absl::string_view spec);
+// The whole message as protobuf JSON, for what the short form cannot say (a
+// vector of one's own): `text` itself, or after @ the name of a file with it,
+// at most 16 MiB. Errors: INVALID_ARGUMENT "--edit-json: ...".
+absl::StatusOr<v1::Intervention> ParseEditJson(const std::string& text);
 absl::StatusOr<v1::PositionSelection> ParsePositions(absl::string_view spec);
 v1::ConceptRef ParseConceptRef(absl::string_view name);
 

@@ -45,6 +45,7 @@ struct CliOptions {
   std::vector<double> alphas;
   std::string mode = "swap";
   std::vector<std::string> edits;
+  std::vector<std::string> edits_json;
   std::string positions;
   bool generated = false;
   bool both = false;

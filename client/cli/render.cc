@@ -80,9 +80,11 @@ std::string ReceiptLines(const v1::InterventionReceipt& receipt) {
                     SlotName(receipt.source_concept(), receipt.source_slot()),
                     " -> ");
   }
-  absl::StrAppend(&out,
-                  SlotName(receipt.target_concept(), receipt.target_slot()),
-                  " at ", HookName(receipt.hook_point()));
+  const std::string target =
+      receipt.has_vector_norm()
+          ? absl::StrCat("vector of norm ", Number(receipt.vector_norm()))
+          : SlotName(receipt.target_concept(), receipt.target_slot());
+  absl::StrAppend(&out, target, " at ", HookName(receipt.hook_point()));
   if (receipt.has_alpha()) {
     absl::StrAppend(&out, ", alpha ", absl::StrFormat("%g", receipt.alpha()));
   }

@@ -164,6 +164,14 @@ absl::Status RunGenerate(const CliOptions& options) {
                               MakePositions(options));
     *request.add_interventions() = std::move(edit);
   }
+  for (const std::string& json : options.edits_json) {
+    ALIGNSAE_ASSIGN_OR_RETURN(v1::Intervention edit, ParseEditJson(json));
+    if (!edit.has_positions()) {
+      ALIGNSAE_ASSIGN_OR_RETURN(*edit.mutable_positions(),
+                                MakePositions(options));
+    }
+    *request.add_interventions() = std::move(edit);
+  }
   if (options.both) request.set_arms(v1::ARM_SELECTION_BOTH);
   *request.mutable_generation() = MakeGeneration(options);
   StreamPrinter printer(options);

@@ -233,6 +233,7 @@ absl::Status Assembly::AddModel(const std::string& directory,
   info.sha256 = sha256;
   info.n_layer = facts.n_layer;
   info.n_head = facts.n_head;
+  info.parallel_residual = facts.parallel_residual;
   info.d_model = facts.d_model;
   info.context_length = facts.context_length;
   info.vocab_size = facts.vocab_size;

@@ -8,11 +8,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
 #include "model/bundle/bundle.h"
 #include "model/engine/feature_reader.h"
 #include "model/engine/step_hook.h"
 #include "model/engine/step_packer.h"
-#include "model/intervention/apply.h"
+#include "model/intervention/rules.h"
 #include "model/sampling/sampler.h"
 #include "model/tensor/torch_fence.h"
 #include "model/transformer/kv_cache.h"
@@ -56,8 +57,7 @@ bool Engine::Impl::LiesBehind(const PromptFork& fork,
                               const Intervention& intervention) const {
   const std::vector<int>& edited = intervention.positions.prompt;
   if (edited.empty()) return true;
-  const Sae& sae = bundle->saes[intervention.checkpoint];
-  return sae.config().hook.site() >= fork.site &&
+  return bundle->catalog->HookOf(intervention).site() >= fork.site &&
          edited.front() >= fork.position;
 }
 
@@ -96,7 +96,11 @@ absl::Status Engine::Impl::CheckRow(const StepRow& row,
   if (row.interventions == nullptr) return BadRow("no interventions list");
   const int checkpoints = static_cast<int>(bundle->saes.size());
   for (const Intervention& intervention : *row.interventions) {
-    if (intervention.checkpoint < 0 || intervention.checkpoint >= checkpoints) {
+    if (intervention.vector != nullptr) {
+      ALIGNSAE_RETURN_IF_ERROR(
+          CheckVector(intervention, bundle->catalog->model));
+    } else if (intervention.checkpoint < 0 ||
+               intervention.checkpoint >= checkpoints) {
       return BadRow("intervention of an unknown checkpoint");
     }
     if (row.fork.has_value() && !LiesBehind(*row.fork, intervention)) {
@@ -258,6 +262,9 @@ std::vector<RowResult> Engine::Step(absl::Span<const StepRow> rows) {
 }
 
 absl::Status Engine::CheckIntervention(const Intervention& intervention) const {
+  if (intervention.vector != nullptr) {
+    return CheckVector(intervention, impl_->bundle->catalog->model);
+  }
   const std::vector<Sae>& saes = impl_->bundle->saes;
   if (intervention.checkpoint < 0 ||
       intervention.checkpoint >= static_cast<int>(saes.size())) {

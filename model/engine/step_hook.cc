@@ -39,8 +39,13 @@ void FillConcepts(const Sae& sae, const float* pre, const float* value,
 StepHook::StepHook(absl::Span<const Sae> saes, absl::Span<const StepRow> rows,
                    std::vector<RowResult>& results)
     : saes_(saes), rows_(rows), results_(results) {
+  for (const Sae& sae : saes) wanted_.push_back(sae.config().hook);
   for (size_t i = 0; i < rows.size(); ++i) {
     if (!results[i].status.ok()) continue;  // Refused: takes no part.
+    for (const Intervention& intervention : *rows[i].interventions) {
+      if (intervention.vector == nullptr) continue;
+      wanted_.push_back(intervention.vector->hook);
+    }
     results[i].receipts.resize(rows[i].interventions->size());
     for (const Observation& observation : rows[i].observations) {
       for (int position : observation.positions) {
@@ -59,9 +64,9 @@ void StepHook::OnResidual(int site, absl::Span<const PackedRow> rows,
 
 bool StepHook::WantsSite(int site) const {
   const int place = HookPoint{HookKind::kResidPre, site}.place();
-  return std::any_of(saes_.begin(), saes_.end(), [place](const Sae& sae) {
-    return sae.config().hook.place() == place;
-  });
+  return std::any_of(
+      wanted_.begin(), wanted_.end(),
+      [place](const HookPoint& hook) { return hook.place() == place; });
 }
 
 void StepHook::OnInside(const HookPoint& hook, absl::Span<const PackedRow> rows,
@@ -70,10 +75,10 @@ void StepHook::OnInside(const HookPoint& hook, absl::Span<const PackedRow> rows,
 }
 
 bool StepHook::WantsInside(int layer) const {
-  return std::any_of(saes_.begin(), saes_.end(), [layer](const Sae& sae) {
-    const HookPoint& hook = sae.config().hook;
-    return hook.inside_block() && hook.layer == layer;
-  });
+  return std::any_of(wanted_.begin(), wanted_.end(),
+                     [layer](const HookPoint& hook) {
+                       return hook.inside_block() && hook.layer == layer;
+                     });
 }
 
 void StepHook::At(int place, absl::Span<const PackedRow> rows,
@@ -145,6 +150,12 @@ void StepHook::KeepResiduals(const at::Tensor& h,
   }
 }
 
+int StepHook::PlaceOf(const Intervention& intervention) const {
+  return intervention.vector != nullptr
+             ? intervention.vector->hook.place()
+             : saes_[intervention.checkpoint].config().hook.place();
+}
+
 bool StepHook::Intervene(int place, size_t order,
                          absl::Span<const PackedRow> rows,
                          at::Tensor& residual) {
@@ -156,12 +167,14 @@ bool StepHook::Intervene(int place, size_t order,
     more |= order + 1 < interventions.size();
     if (order >= interventions.size()) continue;
     const Intervention& intervention = interventions[order];
-    const Sae& sae = saes_[intervention.checkpoint];
-    if (sae.config().hook.place() != place) continue;
+    if (PlaceOf(intervention) != place) continue;
+    const Sae* sae = intervention.vector == nullptr
+                         ? &saes_[intervention.checkpoint]
+                         : nullptr;
     for (int i = 0; i < packed.length; ++i) {
       const int position = packed.start + i;
       if (!intervention.AppliesAt(position, row.prompt_length)) continue;
-      edits.push_back({packed.offset + i, position, &sae, &intervention,
+      edits.push_back({packed.offset + i, position, sae, &intervention,
                        &results_[packed.index].receipts[order]});
     }
   }

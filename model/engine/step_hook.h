@@ -51,6 +51,10 @@ class StepHook : public ResidualHook {
   bool Intervene(int place, size_t order, absl::Span<const PackedRow> rows,
                  at::Tensor& residual);
 
+  // Where `intervention` edits, as HookPoint::place.
+  int PlaceOf(const Intervention& intervention) const;
+
+  std::vector<HookPoint> wanted_;  // Where somebody reads or edits.
   absl::Span<const Sae> saes_;
   absl::Span<const StepRow> rows_;
   std::vector<RowResult>& results_;

@@ -1,84 +1,14 @@
 #include "model/intervention/apply.h"
 
-#include <cmath>
 #include <cstdint>
 #include <map>
 #include <tuple>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "model/base/field_error.h"
-#include "model/base/status_macros.h"
+#include "model/intervention/rules.h"
 
 namespace alignsae {
 namespace {
-
-// --- Rules ------------------------------------------------------------------
-
-bool IsConcept(const Sae& sae, int slot) {
-  return sae.ConceptOfSlot(slot) >= 0;
-}
-
-bool UsesActiveMean(const Intervention& intervention) {
-  const bool sets = intervention.mode == InterventionMode::kSet ||
-                    IsTwoSlotMode(intervention.mode);
-  return sets && intervention.unit == AlphaUnit::kActiveMean;
-}
-
-// c_j, or 0 where slot j was never calibrated.
-double ActiveMean(const Sae& sae, int slot) {
-  const int index = sae.ConceptOfSlot(slot);
-  return index < 0 ? 0 : sae.config().concepts[index].active_mean;
-}
-
-absl::Status CheckSlot(const Sae& sae, absl::string_view field, int slot) {
-  const int n_features = sae.config().n_features;
-  if (slot < 0 || slot >= n_features) {
-    return FieldStatus(
-        {std::string(field), absl::StrCat("be in [0, ", n_features - 1, "]"),
-         absl::StrCat(slot, "; the checkpoint has ", n_features, " slots")},
-        absl::StatusCode::kNotFound);
-  }
-  if (!sae.whole() && !IsConcept(sae, slot)) {
-    return FieldStatus(
-        {std::string(field), "be a concept's slot",
-         absl::StrCat(slot,
-                      "; the checkpoint is loaded without its free "
-                      "features")},
-        absl::StatusCode::kFailedPrecondition);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckSource(const Sae& sae, const Intervention& intervention) {
-  const std::optional<int>& source = intervention.source_slot;
-  if (!IsTwoSlotMode(intervention.mode)) {
-    if (!source.has_value()) return absl::OkStatus();
-    return InvalidField(
-        "source_slot",
-        absl::StrCat("be absent for ", InterventionModeName(intervention.mode)),
-        *source);
-  }
-  if (!source.has_value()) {
-    if (sae.concept_count() > 0) return absl::OkStatus();
-    return FieldStatus(
-        {"source_slot", "be given",
-         "none; the checkpoint has no concepts to take the top one of"},
-        absl::StatusCode::kFailedPrecondition);
-  }
-  if (*source == intervention.target_slot) {
-    return InvalidField("source_slot", "differ from target_slot",
-                        absl::StrCat(*source, " for both"));
-  }
-  return CheckSlot(sae, "source_slot", *source);
-}
-
-absl::Status CheckDirection(const Sae& sae, int slot) {
-  if (sae.HasDirection(slot)) return absl::OkStatus();
-  return InvalidField("target_slot",
-                      "have a direction of non-zero norm for ADD_NORM_MATCHED",
-                      absl::StrCat("slot ", slot, ", whose norm is 0"));
-}
 
 // --- Batches ----------------------------------------------------------------
 
@@ -97,7 +27,7 @@ bool ChangesNothing(const Intervention& intervention) {
 
 // Edits that run as one batch of n rows share this.
 struct GroupKey {
-  const Sae* sae = nullptr;
+  const Sae* sae = nullptr;  // Null: each row has a vector of its own.
   InterventionMode mode = InterventionMode::kAdd;
   // Slots are indices of features, which needs the whole SAE; otherwise they
   // are indices of concepts, and a few small tensors do.
@@ -117,17 +47,21 @@ GroupKey KeyOf(const ResidualEdit& edit) {
   GroupKey key;
   key.sae = edit.sae;
   key.mode = intervention.mode;
-  key.by_feature = intervention.mode == InterventionMode::kReplace ||
-                   !IsConcept(*edit.sae, intervention.target_slot) ||
-                   (intervention.source_slot.has_value() &&
-                    !IsConcept(*edit.sae, *intervention.source_slot));
   key.changes_nothing = ChangesNothing(intervention);
+  if (edit.sae == nullptr) return key;
+  const auto is_concept = [&](int slot) {
+    return edit.sae->ConceptOfSlot(slot) >= 0;
+  };
+  key.by_feature = intervention.mode == InterventionMode::kReplace ||
+                   !is_concept(intervention.target_slot) ||
+                   (intervention.source_slot.has_value() &&
+                    !is_concept(*intervention.source_slot));
   return key;
 }
 
 // Host part of an edit's formula; what it multiplies is in Coefficients().
-double Factor(const Sae& sae, const Intervention& intervention) {
-  const double s = sae.config().scale;
+double Factor(const Sae* sae, const Intervention& intervention) {
+  const double s = sae == nullptr ? 1 : sae->config().scale;
   const double alpha = intervention.alpha;
   switch (intervention.mode) {
     case InterventionMode::kAdd:
@@ -142,8 +76,10 @@ double Factor(const Sae& sae, const Intervention& intervention) {
     case InterventionMode::kSwap:
     case InterventionMode::kReplace:
       return UsesActiveMean(intervention)
-                 ? alpha * ActiveMean(sae, intervention.target_slot)
+                 ? alpha * ActiveMean(*sae, intervention.target_slot)
                  : alpha;
+    case InterventionMode::kProjectOut:
+      return -1;
   }
   return 0;
 }
@@ -154,10 +90,12 @@ struct Batch {
   at::Tensor slots;    // [n, k] int64: target, and source for two-slot modes
   at::Tensor factors;  // [n] float32
   at::Tensor h;        // [n, D] float32, before the edit
+  at::Tensor vectors;  // [n, D] float32; undefined: slots
 };
 
 // Index of `slot` in the tensors that a group uses.
 int64_t IndexOf(const GroupKey& key, int slot) {
+  if (key.sae == nullptr) return 0;
   return key.by_feature ? slot : key.sae->ConceptOfSlot(slot);
 }
 
@@ -168,6 +106,16 @@ at::Tensor Sources(const GroupKey& key, const at::Tensor& given /* [n] */,
   at::Tensor top = key.sae->ConceptPre(h).argmax(1);  // [n]
   if (key.by_feature) top = key.sae->concept_slots().index_select(0, top);
   return at::where(given.lt(0), top, given);
+}
+
+// The rows' own vectors -> [n, D].
+at::Tensor Vectors(const Group& group, const at::Tensor& residual) {
+  std::vector<at::Tensor> rows;
+  for (const ResidualEdit* edit : group) {
+    const std::vector<float>& values = edit->intervention->vector->values;
+    rows.push_back(at::tensor(values));
+  }
+  return at::stack(rows).to(residual.device());
 }
 
 Batch MakeBatch(const GroupKey& key, const Group& group,
@@ -187,7 +135,7 @@ Batch MakeBatch(const GroupKey& key, const Group& group,
     out[n + i] = static_cast<double>(IndexOf(key, intervention.target_slot));
     out[2 * n + i] =
         source.has_value() ? static_cast<double>(IndexOf(key, *source)) : -1;
-    out[3 * n + i] = Factor(*key.sae, intervention);
+    out[3 * n + i] = Factor(key.sae, intervention);
   }
   packed = packed.to(residual.device());
   const at::Tensor indices = packed.slice(0, 0, 3).to(at::kLong);
@@ -196,6 +144,7 @@ Batch MakeBatch(const GroupKey& key, const Group& group,
   batch.factors = packed[3].to(at::kFloat);
   batch.h = residual.index_select(0, batch.rows).to(at::kFloat);
   batch.slots = indices[1].unsqueeze(1);
+  if (key.sae == nullptr) batch.vectors = Vectors(group, residual);
   if (IsTwoSlotMode(key.mode)) {
     batch.slots = at::stack(
         {indices[1], Sources(key, indices[2], all_given, batch.h)}, 1);
@@ -211,8 +160,10 @@ at::Tensor SlotValues(const GroupKey& key, const at::Tensor& h,
   return sae.ConceptActivate(sae.ConceptPre(h)).gather(1, slots);
 }
 
-// d of each row's own slots -> [n, k, D].
-at::Tensor Directions(const GroupKey& key, const at::Tensor& slots) {
+// d of each row's own slots, or its vector -> [n, k, D].
+at::Tensor Directions(const GroupKey& key, const Batch& batch) {
+  if (key.sae == nullptr) return batch.vectors.unsqueeze(1);
+  const at::Tensor& slots = batch.slots;
   const at::Tensor& table =
       key.by_feature ? key.sae->weights().w_dec : key.sae->concept_decoder();
   return table.index_select(0, slots.flatten())
@@ -224,8 +175,20 @@ at::Tensor NormOfRows(const at::Tensor& values, int64_t dim) {
                                 at::kDouble);
 }
 
-// How much of each direction is added -> [n, k].
-at::Tensor Coefficients(const GroupKey& key, const Batch& batch) {
+// The component of h along each row's direction of norm 1: [n, D], [n, 1, D] ->
+// [n, 1], in double precision.
+at::Tensor Components(const at::Tensor& h, const at::Tensor& directions) {
+  const at::Tensor d = directions.select(1, 0).to(at::kDouble);  // [n, D]
+  return h.to(at::kDouble)
+      .mul(d)
+      .sum({1}, /*keepdim=*/true)
+      .div(NormOfRows(d, 1));
+}
+
+// How much of each direction is added -> [n, k]. `directions` [n, k, D] have
+// norm 1 where the mode asks for that.
+at::Tensor Coefficients(const GroupKey& key, const Batch& batch,
+                        const at::Tensor& directions) {
   const at::Tensor factors = batch.factors.unsqueeze(1);  // [n, 1]
   switch (key.mode) {
     case InterventionMode::kAdd:
@@ -235,6 +198,8 @@ at::Tensor Coefficients(const GroupKey& key, const Batch& batch) {
     case InterventionMode::kMultiply:
     case InterventionMode::kAblate:
       return factors.mul(SlotValues(key, batch.h, batch.slots));
+    case InterventionMode::kProjectOut:
+      return factors.mul(Components(batch.h, directions).to(at::kFloat));
     default:
       break;
   }
@@ -258,12 +223,13 @@ at::Tensor Edited(const GroupKey& key, const Batch& batch) {
     z = z.scatter(1, batch.slots.slice(1, 0, 1), batch.factors.unsqueeze(1));
     return key.sae->Decode(z);
   }
-  at::Tensor directions = Directions(key, batch.slots);  // [n, k, D]
-  if (key.mode == InterventionMode::kAddNormMatched) {
+  at::Tensor directions = Directions(key, batch);  // [n, k, D]
+  if (key.mode == InterventionMode::kAddNormMatched ||
+      key.mode == InterventionMode::kProjectOut) {
     directions = directions.div(NormOfRows(directions, 2)).to(at::kFloat);
   }
   return batch.h.add(
-      Coefficients(key, batch).unsqueeze(2).mul(directions).sum(1));
+      Coefficients(key, batch, directions).unsqueeze(2).mul(directions).sum(1));
 }
 
 // --- Receipts ---------------------------------------------------------------
@@ -289,6 +255,17 @@ std::vector<Wanted> CountPositions(const Group& group) {
   return wanted;
 }
 
+// What a receipt tells of `h`, the residuals of the rows `chosen`: the values
+// of their slots, or the component along their vector -> [n, k] double.
+at::Tensor Told(const GroupKey& key, const Batch& batch,
+                const at::Tensor& chosen, const at::Tensor& h) {
+  if (key.sae == nullptr) {
+    return Components(h, batch.vectors.index_select(0, chosen).unsqueeze(1));
+  }
+  return SlotValues(key, h, batch.slots.index_select(0, chosen))
+      .to(at::kDouble);
+}
+
 void FillReceipts(const GroupKey& key, const Batch& batch,
                   const at::Tensor& edited, absl::Span<const Wanted> wanted) {
   const auto n = static_cast<int64_t>(wanted.size());
@@ -303,9 +280,8 @@ void FillReceipts(const GroupKey& key, const Batch& batch,
   // One transfer back.
   const at::Tensor numbers =  // [n, 2 + 3 k]
       at::cat({NormOfRows(before, 1), NormOfRows(after.sub(before), 1),
-               slots.to(at::kDouble),
-               SlotValues(key, before, slots).to(at::kDouble),
-               SlotValues(key, after, slots).to(at::kDouble)},
+               slots.to(at::kDouble), Told(key, batch, chosen, before),
+               Told(key, batch, chosen, after)},
               1)
           .to(at::kCPU)
           .contiguous();
@@ -339,34 +315,6 @@ void ApplyGroup(const GroupKey& key, const Group& group, at::Tensor& residual) {
 }
 
 }  // namespace
-
-absl::Status CheckApplicable(const Sae& sae, const Intervention& intervention) {
-  const int target = intervention.target_slot;
-  if (!std::isfinite(intervention.alpha)) {
-    return InvalidField("alpha", "be finite", intervention.alpha);
-  }
-  if (intervention.mode == InterventionMode::kReplace && !sae.whole()) {
-    return FieldStatus(
-        {"mode", "be one that concept slots suffice for",
-         "REPLACE; the checkpoint is loaded without its free features"},
-        absl::StatusCode::kFailedPrecondition);
-  }
-  ALIGNSAE_RETURN_IF_ERROR(CheckSlot(sae, "target_slot", target));
-  ALIGNSAE_RETURN_IF_ERROR(CheckSource(sae, intervention));
-  if (UsesActiveMean(intervention) && ActiveMean(sae, target) == 0) {
-    return FieldStatus(
-        {"target_slot",
-         absl::StrCat("have a calibrated mean for ",
-                      InterventionModeName(intervention.mode)),
-         absl::StrCat("slot ", target,
-                      ", which has none; give alpha in unit RAW")},
-        absl::StatusCode::kFailedPrecondition);
-  }
-  if (intervention.mode == InterventionMode::kAddNormMatched) {
-    return CheckDirection(sae, target);
-  }
-  return absl::OkStatus();
-}
 
 void ApplyEdits(absl::Span<const ResidualEdit> edits, at::Tensor& residual) {
   std::map<GroupKey, Group> groups;

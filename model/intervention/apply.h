@@ -1,4 +1,4 @@
-// Edits of the residual stream: the formulas of the seven modes.
+// Edits of the residual stream: the formulas of the modes.
 //
 // h [D] residual at one position, s scale, d_j = W_dec[j, :], z = act(pre(h)):
 //
@@ -9,8 +9,11 @@
 //   ABLATE            h - s z_j d_j
 //   SWAP i -> j       h + s [ -z_i d_i + (v - z_j) d_j ]
 //   REPLACE i -> j    s (z' W_dec + b_dec), z' = z with z_i = 0, z_j = v
+//   PROJECT_OUT       h - (h . d_j) / (d_j . d_j) d_j
 //
-// where v = alpha c_j, or alpha itself in unit RAW.
+// where v = alpha c_j, or alpha itself in unit RAW. ADD, ADD_NORM_MATCHED and
+// PROJECT_OUT also take a vector of the caller's in the place of d_j, with s
+// = 1.
 //
 // (AlignSAE, arXiv 2512.02004; the latent-delta form keeps the reconstruction
 // error, REPLACE is the authors' form and drops it.)
@@ -19,7 +22,7 @@
 // in a row see each other's effect.
 //
 // Thread-safety: pure functions.
-// Errors: CheckApplicable; ApplyEdits has none of its own.
+// Errors: none; what may be applied is in rules.h.
 //
 // Example:
 //   ALIGNSAE_RETURN_IF_ERROR(CheckApplicable(sae, swap));
@@ -34,7 +37,6 @@
 
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "model/sae/sae.h"
 #include "model/steering/intervention.h"
@@ -46,28 +48,18 @@ namespace alignsae {
 // `residual`; a request's interventions are applied in order by calling
 // ApplyEdits once per place in the order.
 struct ResidualEdit {
-  int64_t row = 0;   // Of the packed residual.
-  int position = 0;  // For the receipt.
-  const Sae* sae = nullptr;
+  int64_t row = 0;           // Of the packed residual.
+  int position = 0;          // For the receipt.
+  const Sae* sae = nullptr;  // Null: the intervention has a vector.
   const Intervention* intervention = nullptr;
   InterventionReceipt* receipt = nullptr;  // Appended to; may be null.
 };
 
-// Whether `sae` can run `intervention`. Call before ApplyEdits. Runs no
-// operation of LibTorch: RPC threads call it, outside the fence.
-//   NOT_FOUND            a slot that the checkpoint does not have
-//   FAILED_PRECONDITION  needs the whole SAE (free slot, REPLACE) where only
-//                        concepts are loaded; needs a calibrated mean that the
-//                        slot lacks (a free slot, or active_mean 0); source by
-//                        default where there is no concept
-//   INVALID_ARGUMENT     alpha not finite; i = j; a source for a one-slot mode;
-//                        ADD_NORM_MATCHED along a direction of norm 0
-absl::Status CheckApplicable(const Sae& sae, const Intervention& intervention);
-
 // Edits `residual` [N, D] in place, on its own device. Edits that share SAE and
 // mode run as one batched operation, whatever their slots, alphas and
 // positions; the numbers of their receipts come back in one transfer, and are
-// not computed where nobody asks. Every edit must have passed CheckApplicable.
+// not computed where nobody asks. Every edit must have passed
+// CheckApplicable, or CheckVector.
 //
 // ADD and ADD_NORM_MATCHED at alpha 0 and MULTIPLY at alpha 1 do not touch the
 // residual: its bits stay, and so do those of rows that no edit names. A row

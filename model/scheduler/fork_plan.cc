@@ -28,7 +28,7 @@ PromptFork PlanFork(const std::vector<const SequenceSpec*>& variants,
     for (const Intervention& intervention : *variant->interventions) {
       const std::vector<int>& edited = intervention.positions.prompt;
       if (edited.empty()) continue;
-      const HookPoint& hook = catalog.checkpoints[intervention.checkpoint].hook;
+      const HookPoint& hook = catalog.HookOf(intervention);
       fork.site = std::min(fork.site, hook.site());
       fork.position = std::min(fork.position, edited.front());
     }

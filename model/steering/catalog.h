@@ -13,6 +13,7 @@
 
 #include "model/steering/concept.h"
 #include "model/steering/hook_point.h"
+#include "model/steering/intervention.h"
 #include "model/steering/mode.h"
 
 namespace alignsae {
@@ -27,7 +28,8 @@ struct ModelInfo {
   int n_layer = 0;
   int n_head = 0;
   int d_model = 0;
-  int context_length = 0;  // Positions, prompt and generated together.
+  bool parallel_residual = false;  // Has no resid_mid (transformer/facts.h).
+  int context_length = 0;          // Positions, prompt and generated together.
   int vocab_size = 0;
   // Any of them ends an answer; empty: none does.
   std::vector<int32_t> eos_token_ids;
@@ -58,6 +60,13 @@ struct Catalog {
   ModelInfo model;
   std::vector<CheckpointInfo> checkpoints;
   uint64_t generation = 1;  // Rises with every change of what is loaded.
+
+  // Where `intervention` edits.
+  const HookPoint& HookOf(const Intervention& intervention) const {
+    return intervention.vector != nullptr
+               ? intervention.vector->hook
+               : checkpoints[intervention.checkpoint].hook;
+  }
 
   // Index into `checkpoints`, or nullopt.
   std::optional<int> FindCheckpoint(const std::string& name) const {

@@ -1,13 +1,68 @@
 #include "model/steering/intervention.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/field_error.h"
+#include "model/base/status_macros.h"
+#include "model/steering/catalog.h"
 
 namespace alignsae {
+namespace {
+
+absl::Status CheckHook(const HookPoint& hook, const ModelInfo& model) {
+  if (hook.layer < 0 || hook.layer >= model.n_layer) {
+    return FieldStatus(
+        {"layer", absl::StrCat("be in [0, ", model.n_layer - 1, "]"),
+         absl::StrCat(hook.layer, "; the loaded model has ", model.n_layer,
+                      " blocks")},
+        absl::StatusCode::kNotFound);
+  }
+  if (hook.kind == HookKind::kResidMid && model.parallel_residual) {
+    return FieldStatus(
+        {"kind", "be another than resid_mid",
+         "it; the model's attention and MLP read the same input"},
+        absl::StatusCode::kFailedPrecondition);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 bool Intervention::AppliesAt(int position, int prompt_length) const {
   if (position >= prompt_length) return positions.generated;
   return std::binary_search(positions.prompt.begin(), positions.prompt.end(),
                             position);
+}
+
+absl::Status CheckVector(const Intervention& intervention,
+                         const ModelInfo& model) {
+  if (!TakesVector(intervention.mode)) {
+    return InvalidField(
+        "mode", absl::StrCat("be one of ", VectorModeNames(), " with a vector"),
+        InterventionModeName(intervention.mode));
+  }
+  const SteeringVector& vector = *intervention.vector;
+  ALIGNSAE_RETURN_IF_ERROR(
+      InField("vector.hook", CheckHook(vector.hook, model)));
+  if (static_cast<int64_t>(vector.values.size()) != model.d_model) {
+    return InvalidField(
+        "vector.values",
+        absl::StrCat("hold d_model = ", model.d_model, " numbers"),
+        vector.values.size());
+  }
+  for (size_t i = 0; i < vector.values.size(); ++i) {
+    if (std::isfinite(vector.values[i])) continue;
+    return InvalidField(Indexed("vector.values", i), "be finite",
+                        vector.values[i]);
+  }
+  if (std::all_of(vector.values.begin(), vector.values.end(),
+                  [](float value) { return value == 0; })) {
+    return InvalidField("vector.values", "have a number other than 0",
+                        "only zeros");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace alignsae

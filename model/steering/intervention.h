@@ -10,15 +10,29 @@
 #ifndef ALIGNSAE_MODEL_STEERING_INTERVENTION_H_
 #define ALIGNSAE_MODEL_STEERING_INTERVENTION_H_
 
+#include <memory>
 #include <optional>
+#include <vector>
 
+#include "absl/status/status.h"
+#include "model/steering/hook_point.h"
 #include "model/steering/mode.h"
 #include "model/steering/positions.h"
 
 namespace alignsae {
 
+struct ModelInfo;
+
+// A direction of the caller's own, at a hook point of its own.
+struct SteeringVector {
+  HookPoint hook;
+  std::vector<float> values;  // [D], in units of the residual stream.
+};
+
 struct Intervention {
-  int checkpoint = 0;  // Index into Catalog::checkpoints.
+  // Index into Catalog::checkpoints. Without meaning beside a vector, as are
+  // the slots.
+  int checkpoint = 0;
   InterventionMode mode = InterventionMode::kSwap;
   // Feature index that is written (j). For one-slot modes the only one.
   int target_slot = 0;
@@ -30,9 +44,19 @@ struct Intervention {
   double alpha = 1;  // Finite.
   AlphaUnit unit = AlphaUnit::kActiveMean;
   ResolvedPositions positions;
+  // Given: it takes the place of a slot's direction. Null: a slot does.
+  std::shared_ptr<const SteeringVector> vector = nullptr;
 
   bool AppliesAt(int position, int prompt_length) const;
 };
+
+// Whether `model` can run an intervention that has a vector; alpha is finite.
+//   NOT_FOUND            a layer that the model does not have
+//   FAILED_PRECONDITION  a hook point that its family does not have
+//   INVALID_ARGUMENT     a mode that needs a slot; not D numbers; one that is
+//                        not finite; only zeros
+absl::Status CheckVector(const Intervention& intervention,
+                         const ModelInfo& model);
 
 }  // namespace alignsae
 

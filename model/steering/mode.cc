@@ -1,5 +1,7 @@
 #include "model/steering/mode.h"
 
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -24,6 +26,8 @@ absl::string_view InterventionModeName(InterventionMode mode) {
       return "SWAP";
     case InterventionMode::kReplace:
       return "REPLACE";
+    case InterventionMode::kProjectOut:
+      return "PROJECT_OUT";
   }
   return "UNKNOWN";
 }
@@ -49,11 +53,26 @@ bool IsTwoSlotMode(InterventionMode mode) {
 }
 
 bool HasAlpha(InterventionMode mode) {
-  return mode != InterventionMode::kAblate;
+  return mode != InterventionMode::kAblate &&
+         mode != InterventionMode::kProjectOut;
 }
 
 bool HasAlphaUnit(InterventionMode mode) {
   return mode == InterventionMode::kSet || IsTwoSlotMode(mode);
+}
+
+bool TakesVector(InterventionMode mode) {
+  return mode == InterventionMode::kAdd ||
+         mode == InterventionMode::kAddNormMatched ||
+         mode == InterventionMode::kProjectOut;
+}
+
+std::string VectorModeNames() {
+  std::vector<absl::string_view> names;
+  for (InterventionMode mode : kInterventionModes) {
+    if (TakesVector(mode)) names.push_back(InterventionModeName(mode));
+  }
+  return absl::StrJoin(names, ", ");
 }
 
 }  // namespace alignsae

@@ -23,14 +23,15 @@ enum class InterventionMode {
   kAblate,
   kSwap,
   kReplace,
+  kProjectOut,
 };
 
 // Every mode, once, in the enum's order.
-inline constexpr std::array<InterventionMode, 7> kInterventionModes = {
-    InterventionMode::kAdd,    InterventionMode::kAddNormMatched,
-    InterventionMode::kSet,    InterventionMode::kMultiply,
-    InterventionMode::kAblate, InterventionMode::kSwap,
-    InterventionMode::kReplace};
+inline constexpr std::array<InterventionMode, 8> kInterventionModes = {
+    InterventionMode::kAdd,     InterventionMode::kAddNormMatched,
+    InterventionMode::kSet,     InterventionMode::kMultiply,
+    InterventionMode::kAblate,  InterventionMode::kSwap,
+    InterventionMode::kReplace, InterventionMode::kProjectOut};
 
 absl::string_view InterventionModeName(InterventionMode mode);  // "SWAP", ...
 // "ADD, ADD_NORM_MATCHED, ...": all of them, for messages.
@@ -39,8 +40,12 @@ std::string InterventionModeNames();
 absl::StatusOr<InterventionMode> ParseInterventionMode(absl::string_view name);
 
 bool IsTwoSlotMode(InterventionMode mode);  // SWAP, REPLACE.
-bool HasAlpha(InterventionMode mode);       // All but ABLATE.
+bool HasAlpha(InterventionMode mode);       // All but ABLATE, PROJECT_OUT.
 bool HasAlphaUnit(InterventionMode mode);   // SET, SWAP, REPLACE.
+// Those that need no slot, only a direction: ADD, ADD_NORM_MATCHED,
+// PROJECT_OUT.
+bool TakesVector(InterventionMode mode);
+std::string VectorModeNames();  // "ADD, ADD_NORM_MATCHED, PROJECT_OUT"
 
 // How alpha is read by SET, SWAP and REPLACE.
 enum class AlphaUnit {

@@ -18,7 +18,8 @@ struct PositionEffect {
   double residual_norm = 0;  // norm(h) before.
   double change_norm = 0;    // norm(h' - h).
   int source_slot = -1;      // Cleared slot, -1 for one-slot modes.
-  // z by re-encoding h and h'.
+  // z by re-encoding h and h'. With a vector v, its component of h and h',
+  // h . v / norm(v), for a target.
   double source_before = 0, source_after = 0;
   double target_before = 0, target_after = 0;
 };

@@ -45,6 +45,9 @@ int64_t OfSequence(const SequenceSpec& sequence, int64_t reading,
         (intervention.positions.generated ? new_tokens : 0);
     bytes +=
         kPositionEffect * std::min<int64_t>(positions, kMaxReceiptPositions);
+    if (intervention.vector != nullptr) {
+      bytes += int64_t{4} * catalog.model.d_model;
+    }
   }
   return bytes;
 }

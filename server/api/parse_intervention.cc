@@ -89,9 +89,10 @@ absl::StatusOr<double> ParseAlpha(std::optional<double> alpha,
   return *alpha;
 }
 
-absl::StatusOr<std::optional<int>> ParseSource(
-    const InterventionParts& parts, const CheckpointInfo& checkpoint) {
+absl::StatusOr<std::optional<int>> ParseSource(const InterventionParts& parts,
+                                               const Catalog& catalog) {
   if (parts.source == nullptr) return std::nullopt;
+  const CheckpointInfo& checkpoint = catalog.checkpoints[parts.checkpoint];
   if (!IsTwoSlotMode(parts.mode)) {
     return FieldStatus(
         {"source",
@@ -105,6 +106,51 @@ absl::StatusOr<std::optional<int>> ParseSource(
                         absl::StrCat("slot ", slot, " for both"));
   }
   return slot;
+}
+
+// Beside a vector there is no slot, nor a checkpoint to have it.
+absl::Status CheckNoSlot(const v1::Intervention& wire) {
+  constexpr absl::string_view kRule = "be absent beside a vector";
+  if (!wire.checkpoint().empty()) {
+    return InvalidField("checkpoint", kRule, Quoted(wire.checkpoint()));
+  }
+  if (wire.has_target()) return FieldStatus({"target", std::string(kRule), ""});
+  if (wire.has_source()) return FieldStatus({"source", std::string(kRule), ""});
+  return absl::OkStatus();
+}
+
+// Its numbers are checked with the rest of the intervention (CheckVector).
+absl::StatusOr<std::shared_ptr<const SteeringVector>> ParseVector(
+    const v1::SteeringVector& wire) {
+  const std::optional<HookKind> kind = FromWire(wire.hook().kind());
+  if (!kind.has_value()) {
+    return InvalidField("hook.kind", absl::StrCat("be ", HookKindNames()),
+                        v1::HookKind_Name(wire.hook().kind()));
+  }
+  auto vector = std::make_shared<SteeringVector>();
+  vector->hook = {*kind, wire.hook().layer()};
+  vector->values.assign(wire.values().begin(), wire.values().end());
+  return vector;
+}
+
+// The checkpoint, its target and its source.
+absl::Status ParseSlot(const v1::Intervention& wire,
+                       std::optional<int> checkpoint, const ParseEnv& env,
+                       InterventionParts& parts) {
+  if (wire.checkpoint().empty() && checkpoint.has_value()) {
+    parts.checkpoint = *checkpoint;
+  } else {
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        parts.checkpoint,
+        InField("checkpoint", FindCheckpoint(wire.checkpoint(), env)));
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      parts.target_slot,
+      InField("target",
+              ParseConcept(wire.target(),
+                           env.catalog->checkpoints[parts.checkpoint])));
+  if (wire.has_source()) parts.source = &wire.source();
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -170,9 +216,9 @@ absl::StatusOr<Intervention> ResolveIntervention(const InterventionParts& parts,
   intervention.checkpoint = parts.checkpoint;
   intervention.mode = parts.mode;
   intervention.target_slot = parts.target_slot;
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      intervention.source_slot,
-      ParseSource(parts, env.catalog->checkpoints[parts.checkpoint]));
+  intervention.vector = parts.vector;
+  ALIGNSAE_ASSIGN_OR_RETURN(intervention.source_slot,
+                            ParseSource(parts, *env.catalog));
   ALIGNSAE_ASSIGN_OR_RETURN(intervention.alpha,
                             ParseAlpha(parts.alpha, parts.mode));
   ALIGNSAE_ASSIGN_OR_RETURN(intervention.unit,
@@ -195,20 +241,14 @@ absl::StatusOr<Intervention> ParseIntervention(const v1::Intervention& wire,
                                                int prompt_length,
                                                const ParseEnv& env) {
   InterventionParts parts;
-  if (wire.checkpoint().empty() && checkpoint.has_value()) {
-    parts.checkpoint = *checkpoint;
-  } else {
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        parts.checkpoint,
-        InField("checkpoint", FindCheckpoint(wire.checkpoint(), env)));
-  }
   ALIGNSAE_ASSIGN_OR_RETURN(parts.mode, ParseMode(wire.mode()));
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      parts.target_slot,
-      InField("target",
-              ParseConcept(wire.target(),
-                           env.catalog->checkpoints[parts.checkpoint])));
-  if (wire.has_source()) parts.source = &wire.source();
+  if (wire.has_vector()) {
+    ALIGNSAE_RETURN_IF_ERROR(CheckNoSlot(wire));
+    ALIGNSAE_ASSIGN_OR_RETURN(parts.vector,
+                              InField("vector", ParseVector(wire.vector())));
+  } else {
+    ALIGNSAE_RETURN_IF_ERROR(ParseSlot(wire, checkpoint, env, parts));
+  }
   if (wire.has_alpha()) parts.alpha = wire.alpha();
   parts.unit = wire.unit();
   parts.positions = &wire.positions();

@@ -7,6 +7,7 @@
 #ifndef ALIGNSAE_SERVER_API_PARSE_INTERVENTION_H_
 #define ALIGNSAE_SERVER_API_PARSE_INTERVENTION_H_
 
+#include <memory>
 #include <optional>
 
 #include "absl/status/statusor.h"
@@ -36,13 +37,14 @@ absl::StatusOr<ResolvedPositions> ParsePositions(
 // Swap and a target of SweepAlpha have in common. Its fields are called source,
 // alpha, unit and positions in all of them.
 struct InterventionParts {
-  int checkpoint = 0;
+  int checkpoint = 0;  // Not used beside a vector, as target_slot.
   InterventionMode mode = InterventionMode::kSwap;
   int target_slot = 0;                     // See ParseConcept.
   const v1::ConceptRef* source = nullptr;  // nullptr: not given.
   std::optional<double> alpha;             // nullopt: 1.
   v1::AlphaUnit unit = v1::ALPHA_UNIT_UNSPECIFIED;
   const v1::PositionSelection* positions = nullptr;  // Never null.
+  std::shared_ptr<const SteeringVector> vector = nullptr;
 };
 
 // Checks the parts and whether the checkpoint can run what they make. `target`

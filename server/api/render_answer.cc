@@ -1,5 +1,6 @@
 #include "server/api/render_answer.h"
 
+#include <cmath>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -33,6 +34,23 @@ v1::PositionEffect RenderEffect(const PositionEffect& effect,
   wire.set_target_before(effect.target_before);
   wire.set_target_after(effect.target_after);
   return wire;
+}
+
+double NormOf(const std::vector<float>& values) {
+  double sum = 0;
+  for (double value : values) sum += value * value;
+  return std::sqrt(sum);
+}
+
+void RenderSlots(const Intervention& intervention,
+                 const CheckpointInfo& checkpoint,
+                 v1::InterventionReceipt& wire) {
+  wire.set_checkpoint(checkpoint.name);
+  wire.set_target_slot(intervention.target_slot);
+  wire.set_target_concept(ConceptName(checkpoint, intervention.target_slot));
+  if (!intervention.source_slot.has_value()) return;
+  wire.set_source_slot(*intervention.source_slot);
+  wire.set_source_concept(ConceptName(checkpoint, *intervention.source_slot));
 }
 
 }  // namespace
@@ -100,18 +118,20 @@ v1::FinishReason RenderFinishReason(FinishReason reason) {
 v1::InterventionReceipt RenderReceipt(const Intervention& intervention,
                                       const InterventionReceipt& receipt,
                                       const Catalog& catalog) {
-  const CheckpointInfo& checkpoint =
-      catalog.checkpoints[intervention.checkpoint];
   v1::InterventionReceipt wire;
   wire.set_mode(ToWire(intervention.mode));
-  wire.set_checkpoint(checkpoint.name);
-  wire.set_target_slot(intervention.target_slot);
-  wire.set_target_concept(ConceptName(checkpoint, intervention.target_slot));
-  if (intervention.source_slot.has_value()) {
-    wire.set_source_slot(*intervention.source_slot);
-    wire.set_source_concept(ConceptName(checkpoint, *intervention.source_slot));
+  // Of a vector, whose effects name no slots.
+  static const CheckpointInfo* const none = new CheckpointInfo();
+  const CheckpointInfo& checkpoint =
+      intervention.vector == nullptr
+          ? catalog.checkpoints[intervention.checkpoint]
+          : *none;
+  if (intervention.vector != nullptr) {
+    wire.set_vector_norm(NormOf(intervention.vector->values));
+  } else {
+    RenderSlots(intervention, checkpoint, wire);
   }
-  *wire.mutable_hook_point() = RenderHook(checkpoint.hook);
+  *wire.mutable_hook_point() = RenderHook(catalog.HookOf(intervention));
   if (HasAlpha(intervention.mode)) {
     wire.set_alpha(intervention.alpha);
   }

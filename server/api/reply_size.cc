@@ -102,6 +102,7 @@ InterventionReceipt WidestReceipt(const Intervention& intervention,
 // Of an arm's receipts: the names are those of the longest concept.
 void WidenNames(const ParseEnv& env, const Intervention& intervention,
                 v1::InterventionReceipt* receipt) {
+  if (intervention.vector != nullptr) return;  // Names nothing.
   const std::string longest =
       LongestConcept(env.catalog->checkpoints[intervention.checkpoint]);
   for (v1::PositionEffect& effect : *receipt->mutable_effects()) {

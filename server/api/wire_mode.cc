@@ -19,6 +19,8 @@ v1::InterventionMode ToWire(InterventionMode mode) {
       return v1::INTERVENTION_MODE_SWAP;
     case InterventionMode::kReplace:
       return v1::INTERVENTION_MODE_REPLACE;
+    case InterventionMode::kProjectOut:
+      return v1::INTERVENTION_MODE_PROJECT_OUT;
   }
   return v1::INTERVENTION_MODE_UNSPECIFIED;
 }
@@ -42,6 +44,13 @@ v1::HookKind ToWire(HookKind kind) {
 std::optional<InterventionMode> FromWire(v1::InterventionMode mode) {
   for (InterventionMode known : kInterventionModes) {
     if (ToWire(known) == mode) return known;
+  }
+  return std::nullopt;
+}
+
+std::optional<HookKind> FromWire(v1::HookKind kind) {
+  for (HookKind known : kHookKinds) {
+    if (ToWire(known) == kind) return known;
   }
   return std::nullopt;
 }

@@ -20,6 +20,8 @@ v1::InterventionMode ToWire(InterventionMode mode);
 std::optional<InterventionMode> FromWire(v1::InterventionMode mode);
 
 v1::HookKind ToWire(HookKind kind);
+// nullopt for UNSPECIFIED and for numbers that name no kind.
+std::optional<HookKind> FromWire(v1::HookKind kind);
 
 }  // namespace alignsae
 

@@ -37,6 +37,12 @@ std::string Mode(const std::string& mode, const std::string& fields) {
   return Edit("mode: INTERVENTION_MODE_" + mode + " target { name: 'job' } " +
               fields);
 }
+std::string Vector(const std::string& fields) {
+  return Edit(
+      "mode: INTERVENTION_MODE_ADD vector { values: 1 hook { kind: "
+      "HOOK_KIND_MLP_OUT layer: 2 } } " +
+      fields);
+}
 Bad BadConfig(const std::string& name, const std::string& field,
               const std::string& value, const std::string& rule,
               const std::string& shown = "") {
@@ -137,10 +143,10 @@ INSTANTIATE_TEST_SUITE_P(
             "interventions: must hold at most 3 of them, got 4"},
         Bad{"NoMode", Edit("target { slot: 0 }"), kInvalid,
             "interventions[1].mode: must be one of ADD, ADD_NORM_MATCHED, SET, "
-            "MULTIPLY, ABLATE, SWAP, REPLACE, got UNSPECIFIED"},
+            "MULTIPLY, ABLATE, SWAP, REPLACE, PROJECT_OUT, got UNSPECIFIED"},
         Bad{"UnknownMode", Edit("mode: 99 target { slot: 0 }"), kInvalid,
             "interventions[1].mode: must be one of ADD, ADD_NORM_MATCHED, SET, "
-            "MULTIPLY, ABLATE, SWAP, REPLACE, got 99"},
+            "MULTIPLY, ABLATE, SWAP, REPLACE, PROJECT_OUT, got 99"},
         Bad{"NoTarget", Edit("mode: INTERVENTION_MODE_ADD"), kInvalid,
             "interventions[1].target: must name a concept or a slot, got none"},
         Bad{"UnknownConcept",
@@ -166,6 +172,24 @@ INSTANTIATE_TEST_SUITE_P(
             kNotFound,
             "interventions[1].checkpoint: must be one of main, whole, got "
             "\"x\""},
+        Bad{"VectorWithTarget", Vector("target { slot: 0 }"), kInvalid,
+            "interventions[1].target: must be absent beside a vector"},
+        Bad{"VectorWithSource", Vector("source { slot: 0 }"), kInvalid,
+            "interventions[1].source: must be absent beside a vector"},
+        Bad{"VectorWithCheckpoint", Vector("checkpoint: 'main'"), kInvalid,
+            "interventions[1].checkpoint: must be absent beside a vector, got "
+            "\"main\""},
+        Bad{"VectorWithUnit", Vector("unit: ALPHA_UNIT_RAW"), kInvalid,
+            "interventions[1].unit: must be absent for ADD, got RAW"},
+        Bad{"VectorWithoutHook",
+            Edit("mode: INTERVENTION_MODE_ADD vector { values: 1 }"), kInvalid,
+            "interventions[1].vector.hook.kind: must be resid_pre, attn_out, "
+            "resid_mid, mlp_out or resid_post, got HOOK_KIND_UNSPECIFIED"},
+        Bad{"AlphaOfProjectOut",
+            Edit("mode: INTERVENTION_MODE_PROJECT_OUT target { slot: 0 } "
+                 "alpha: 1"),
+            kInvalid,
+            "interventions[1].alpha: must be absent for PROJECT_OUT, got 1"},
         Bad{"NanAlpha", Mode("ADD", "alpha: nan"), kInvalid,
             "interventions[1].alpha: must be finite, got nan"},
         Bad{"InfiniteAlpha", Mode("SWAP", "alpha: -inf"), kInvalid,
@@ -254,6 +278,28 @@ TEST_F(ParseTest, BothArmsShareEverythingButTheInterventions) {
     EXPECT_EQ(sequence.sampling.seed, parsed.asked.seed);
     EXPECT_THAT(sequence.stop_sequences, ElementsAre("x"));
   }
+}
+
+TEST_F(ParseTest, AVectorNeedsNoCheckpoint) {
+  auto bare = std::make_shared<Catalog>(*catalog_);
+  bare->checkpoints.clear();
+  catalog_ = bare;
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedGeneration parsed,
+      ParseComplete(FromText<v1::CompleteRequest>(
+                        "prompt { text: 'abcd' } interventions { mode: "
+                        "INTERVENTION_MODE_ADD_NORM_MATCHED alpha: -2 vector { "
+                        "values: [1, -2.5] hook { kind: HOOK_KIND_RESID_MID "
+                        "layer: 3 } } positions { generated: true } }"),
+                    env(), kFresh));
+  const Intervention& edit = (*parsed.spec.sequences[0].interventions)[0];
+  ASSERT_NE(edit.vector, nullptr);
+  EXPECT_EQ(edit.vector->hook, (HookPoint{HookKind::kResidMid, 3}));
+  EXPECT_THAT(edit.vector->values, ElementsAre(1, -2.5));
+  EXPECT_EQ(edit.mode, InterventionMode::kAddNormMatched);
+  EXPECT_EQ(edit.alpha, -2);
+  EXPECT_THAT(edit.positions.prompt, ElementsAre(3));
+  EXPECT_TRUE(edit.positions.generated);
 }
 
 TEST_F(ParseTest, WhatTheCheckpointCannotRunIsToldUnderTheFieldsName) {

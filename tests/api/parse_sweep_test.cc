@@ -148,7 +148,7 @@ INSTANTIATE_TEST_SUITE_P(
             kInvalid, "mode: must be one that has an alpha, got ABLATE"},
         Bad{"UnknownMode", "targets { slot: 1 } alphas: 1 mode: 99", kInvalid,
             "mode: must be one of ADD, ADD_NORM_MATCHED, SET, MULTIPLY, "
-            "ABLATE, SWAP, REPLACE, got 99"},
+            "ABLATE, SWAP, REPLACE, PROJECT_OUT, got 99"},
         Bad{"UnknownUnit", "targets { slot: 1 } alphas: 1 unit: 7", kInvalid,
             "unit: must be ACTIVE_MEAN or RAW, got 7"},
         Bad{"Setting",

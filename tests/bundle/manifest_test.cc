@@ -251,7 +251,7 @@ std::vector<BadManifest> BadSaes() {
       "saes[0].activation: must be identity, relu, topk or jumprelu, got ";
   const std::string mode =
       "saes[0].recommended.mode: must be one of ADD, ADD_NORM_MATCHED, SET, "
-      "MULTIPLY, ABLATE, SWAP, REPLACE, got ";
+      "MULTIPLY, ABLATE, SWAP, REPLACE, PROJECT_OUT, got ";
   return {
       {"/saes/0/size", 1, "saes[0].\"size\"" + unknown},
       {"/saes/0/name", kRemoved, "saes[0].name: must be a string, got nothing"},

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 
@@ -85,6 +87,33 @@ TEST(EditSpecTest, RefusesOtherPositions) {
         << spec;
     EXPECT_THAT(std::string(positions.status().message()),
                 HasSubstr("--positions: must be"));
+  }
+}
+
+TEST(EditJsonTest, IsTheMessageItselfOrAFileWithIt) {
+  const std::string json =
+      R"({"mode": "INTERVENTION_MODE_ADD", "alpha": 2, "vector": {"values":
+      [1, -0.5], "hook": {"kind": "HOOK_KIND_MLP_OUT", "layer": 3}}})";
+  const std::string path = ::testing::TempDir() + "edit.json";
+  std::ofstream(path) << json;
+  for (const std::string& text : {json, "@" + path}) {
+    const auto edit = ParseEditJson(text);
+    ASSERT_TRUE(edit.ok()) << edit.status();
+    EXPECT_EQ(edit->alpha(), 2);
+    EXPECT_THAT(edit->vector().values(), ElementsAre(1, -0.5));
+    EXPECT_EQ(edit->vector().hook().kind(), v1::HOOK_KIND_MLP_OUT);
+    EXPECT_EQ(edit->vector().hook().layer(), 3);
+  }
+}
+
+TEST(EditJsonTest, SaysWhatIsWrong) {
+  for (const auto& [text, sentence] :
+       {std::pair<std::string, std::string>{"{", "--edit-json: must be an"},
+        {R"({"mood": 1})", "mood"},
+        {"@/nowhere/edit.json", "/nowhere/edit.json"}}) {
+    const absl::Status status = ParseEditJson(text).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(sentence));
   }
 }
 

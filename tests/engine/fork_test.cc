@@ -51,6 +51,14 @@ struct Case {
   std::vector<std::vector<Intervention>> variants;
 };
 
+Intervention AlongVector(HookPoint hook, std::vector<int> prompt) {
+  Intervention edit = Edit(InterventionMode::kAdd, 1.5, std::move(prompt), 0);
+  const at::Tensor v = UniformTensor({TinyGpt2Config().d_model}, 2, 77);
+  edit.vector = std::make_shared<const SteeringVector>(SteeringVector{
+      hook, {v.data_ptr<float>(), v.data_ptr<float>() + v.numel()}});
+  return edit;
+}
+
 std::vector<Case> Cases() {
   using Mode = InterventionMode;
   const int last = kPrompt - 1;
@@ -65,7 +73,13 @@ std::vector<Case> Cases() {
           {"list and window", 1, 5, {{early}, {window}, {}, {early, at_last}}},
           {"generated only", kLayers, last, {{later}, {}}},
           {"prompt and generated", 2, last, {{at_last, later}, {}, {later}}},
-          {"one variant", 2, last, {{at_last}}}};
+          {"one variant", 2, last, {{at_last}}},
+          {"vectors",
+           1,
+           7,
+           {{},
+            {AlongVector({HookKind::kAttnOut, 1}, {7, last})},
+            {AlongVector({HookKind::kResidPost, 2}, {last}), at_last}}}};
 }
 
 std::vector<StepRow> Rows(const Case& of, bool forked) {

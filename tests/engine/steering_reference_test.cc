@@ -80,6 +80,13 @@ class SteeringReferenceTest
         .Run(tokens,
              [&](const HookPoint& at, int position, Vector& h) {
                for (const Intervention& edit : edits) {
+                 if (edit.vector != nullptr) {
+                   if (edit.vector->hook.place() == at.place() &&
+                       edit.AppliesAt(position, kPromptLength)) {
+                     h = ReferenceVectorEdit(edit, h);
+                   }
+                   continue;
+                 }
                  const ReferenceSae& sae = saes_[edit.checkpoint];
                  if (sae.config.hook.place() == at.place() &&
                      edit.AppliesAt(position, kPromptLength)) {
@@ -160,6 +167,26 @@ TEST_P(SteeringReferenceTest, SeveralEditsApplyInOrder) {
   ExpectAsReference({Edit(InterventionMode::kSwap, 0, last),
                      Edit(InterventionMode::kAdd, 1, {{0, 5}, true})},
                     "two hooks");
+}
+
+// At every hook point, of which the SAEs have but two.
+TEST_P(SteeringReferenceTest, VectorsAtEveryHookPoint) {
+  const int d_model = TinyGpt2Config().d_model;
+  for (int layer : {0, 3}) {
+    for (HookKind kind : kHookKinds) {
+      for (InterventionMode mode : kInterventionModes) {
+        if (!TakesVector(mode)) continue;
+        Intervention edit = Edit(mode, 0, {{2, 5}, true});
+        const std::vector<double> v = RandomResidual(d_model, 2, 17);
+        edit.vector = std::make_shared<const SteeringVector>(
+            SteeringVector{{kind, layer}, {v.begin(), v.end()}});
+        const std::string what = edit.vector->hook.ToString() + " " +
+                                 std::string(InterventionModeName(mode));
+        ExpectAsReference({edit}, what);
+        EXPECT_NE(Logits(prompt_, {edit}), Logits(prompt_, {})) << what;
+      }
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "model/intervention/apply.h"
+#include "model/intervention/rules.h"
 #include "tests/reference/sae_reference.h"
 #include "tests/support/random_sae.h"
 #include "tests/support/status_matchers.h"
@@ -84,6 +85,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"concepts_uncalibrated_raw", false,
              MakeIntervention(Mode::kSet, 19, {}, 2, AlphaUnit::kRaw)},
         Case{"dead_feature_add", true, MakeIntervention(Mode::kAdd, 5)},
+        Case{"concepts_project_out", false,
+             MakeIntervention(Mode::kProjectOut, 19)},
         Case{"largest_alpha", true,
              MakeIntervention(Mode::kAdd, 7, {},
                               std::numeric_limits<double>::max())}),
@@ -168,7 +171,7 @@ TEST(CheckApplicableTest, RunsNoOperationOfLibTorch) {
   for (const Sae* sae : {&whole, &concepts}) {
     for (Mode mode :
          {Mode::kAdd, Mode::kAddNormMatched, Mode::kSet, Mode::kMultiply,
-          Mode::kAblate, Mode::kSwap, Mode::kReplace}) {
+          Mode::kAblate, Mode::kSwap, Mode::kReplace, Mode::kProjectOut}) {
       for (int slot = -1; slot <= 20; ++slot) {
         CheckApplicable(*sae, MakeIntervention(mode, slot)).IgnoreError();
         CheckApplicable(*sae, MakeIntervention(mode, slot, 3)).IgnoreError();

@@ -1,4 +1,4 @@
-// The seven modes against the scalar double-precision reference, the promises
+// The modes against the scalar double-precision reference, the promises
 // of bit equality, receipts, and what is refused.
 
 #include "model/intervention/apply.h"
@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/counter_rng.h"
+#include "model/intervention/rules.h"
 #include "tests/reference/sae_reference.h"
 #include "tests/support/random_sae.h"
 #include "tests/support/status_matchers.h"

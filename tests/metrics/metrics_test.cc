@@ -247,7 +247,7 @@ TEST(MetricsTest, EveryModeHasItsOwnCounterFromZero) {
   Metrics metrics({}, "1");
   int count = 0;
   for (const char* name : {"ADD", "ADD_NORM_MATCHED", "SET", "MULTIPLY",
-                           "ABLATE", "SWAP", "REPLACE"}) {
+                           "ABLATE", "SWAP", "REPLACE", "PROJECT_OUT"}) {
     const std::string series =
         absl::StrCat("alignsae_steering_total{mode=\"", name, "\"}");
     EXPECT_EQ(ValueOf(metrics, series), "0");

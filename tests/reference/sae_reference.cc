@@ -141,6 +141,34 @@ std::optional<int> ReferenceSource(const ReferenceSae& sae,
   return source;
 }
 
+namespace {
+
+// Of the modes that need a direction only.
+std::vector<double> AlongDirection(InterventionMode mode, double alpha,
+                                   const std::vector<double>& direction,
+                                   const std::vector<double>& h) {
+  double amount = alpha;
+  if (mode == InterventionMode::kAddNormMatched) {
+    amount = alpha * Norm(h) / Norm(direction);
+  } else if (mode == InterventionMode::kProjectOut) {
+    double dot = 0;
+    for (size_t d = 0; d < h.size(); ++d) dot += h[d] * direction[d];
+    amount = -dot / (Norm(direction) * Norm(direction));
+  }
+  std::vector<double> edited = h;
+  for (size_t d = 0; d < h.size(); ++d) edited[d] += amount * direction[d];
+  return edited;
+}
+
+}  // namespace
+
+std::vector<double> ReferenceVectorEdit(const Intervention& intervention,
+                                        const std::vector<double>& h) {
+  const std::vector<float>& values = intervention.vector->values;
+  return AlongDirection(intervention.mode, intervention.alpha,
+                        {values.begin(), values.end()}, h);
+}
+
 std::vector<double> ReferenceEdit(const ReferenceSae& sae,
                                   const Intervention& intervention,
                                   const std::vector<double>& h) {
@@ -162,7 +190,8 @@ std::vector<double> ReferenceEdit(const ReferenceSae& sae,
     case InterventionMode::kAdd:
       return plus(s * alpha, d_j, h);
     case InterventionMode::kAddNormMatched:
-      return plus(alpha * Norm(h) / Norm({d_j, d_j + d_model}), d_j, h);
+    case InterventionMode::kProjectOut:
+      return AlongDirection(intervention.mode, alpha, {d_j, d_j + d_model}, h);
     case InterventionMode::kSet:
       return plus(s * (wanted - z[j]), d_j, h);
     case InterventionMode::kMultiply:

@@ -61,6 +61,10 @@ std::optional<int> ReferenceSource(const ReferenceSae& sae,
                                    const Intervention& intervention,
                                    const std::vector<double>& h);
 
+// The residual that an intervention with a vector makes of `h`.
+std::vector<double> ReferenceVectorEdit(const Intervention& intervention,
+                                        const std::vector<double>& h);
+
 // The residual that `intervention` makes of `h`.
 std::vector<double> ReferenceEdit(const ReferenceSae& sae,
                                   const Intervention& intervention,

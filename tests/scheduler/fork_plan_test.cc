@@ -47,6 +47,19 @@ TEST(ForkPlanTest, PartsAtTheFirstChangedPositionAndTheLowestChangedSite) {
   ExpectPlan(Plan({{At(1, {0, 1, 2}), At(0, {11})}, {}}), 1, 0);
 }
 
+TEST(ForkPlanTest, AVectorPartsAtTheBlockThatItsHookPointLiesIn) {
+  Intervention edit = At(-1, {5});
+  const auto at = [&](HookPoint hook) {
+    edit.vector =
+        std::make_shared<const SteeringVector>(SteeringVector{hook, {1}});
+    return Plan({{}, {edit}});
+  };
+  ExpectPlan(at({HookKind::kResidPre, 2}), 2, 5);
+  ExpectPlan(at({HookKind::kAttnOut, 2}), 2, 5);
+  ExpectPlan(at({HookKind::kMlpOut, 2}), 2, 5);
+  ExpectPlan(at({HookKind::kResidPost, 2}), 3, 5);
+}
+
 TEST(ForkPlanTest, NothingChangedInThePromptPartsBehindTheLastBlock) {
   ExpectPlan(Plan({{}, {At(0, {}, true)}}), 4, kPrompt - 1);
   ExpectPlan(Plan({{}}), 4, kPrompt - 1);

@@ -83,6 +83,8 @@ inline std::shared_ptr<const Bundle> TinyBundle(
   auto bundle = std::make_shared<Bundle>();
   bundle->model = std::make_unique<const Gpt2>(config, TinyBundleWeights());
   auto catalog = std::make_shared<Catalog>();
+  catalog->model.n_layer = config.n_layer;
+  catalog->model.d_model = config.d_model;
   for (size_t i = 0; i < hooks.size(); ++i) {
     bundle->saes.push_back(TinySae(hooks[i], config.d_model, 100 + 10 * i));
     CheckpointInfo info;
