@@ -82,9 +82,6 @@ struct Parts {
         steering(&env),
         model_service(&env),
         health(kApiServices) {
-    metrics.SetProbes(
-        {[this] { return memory.requests.used() + memory.answers.used(); },
-         &LogLinesDropped});
     memory.answers.OnReturn([this] {
       lanes.interactive.Wake();
       lanes.background.Wake();
@@ -97,6 +94,7 @@ struct Parts {
     ALIGNSAE_ASSIGN_OR_RETURN(
         grpc, GrpcServer::Start(
                   config, {&concepts, &steering, &model_service, &health}));
+    SetProbes();
     ALIGNSAE_ASSIGN_OR_RETURN(
         admin,
         AdminServer::Start(config.admin_listen.host, config.admin_listen.port,
@@ -105,6 +103,33 @@ struct Parts {
     return config.port_file.empty()
                ? absl::OkStatus()
                : WritePortFile(config.port_file, grpc->port(), admin->port());
+  }
+
+  void SetProbes() {
+    Metrics::Probes probes;
+    probes.call_memory_bytes = [this] {
+      return memory.requests.used() + memory.answers.used();
+    };
+    probes.log_lines_dropped = &LogLinesDropped;
+    if (const TlsWatcher* tls = grpc->tls()) {
+      probes.tls_not_after = [tls] {
+        return absl::ToDoubleSeconds(tls->current().identity->not_after -
+                                     absl::UnixEpoch());
+      };
+      probes.tls_reloads = [tls] {
+        return std::make_pair(tls->current().reloads, tls->current().failures);
+      };
+    }
+    metrics.SetProbes(std::move(probes));
+    const bool exposed =
+        grpc->tls() == nullptr && !IsLoopback(env.config.listen.host);
+    metrics.SetPlaintextExposed(exposed);
+    if (!exposed) return;
+    LogLine(LogLevel::kWarning, "plaintext_exposed")
+        .Add("listen", env.config.listen.ToString())
+        .Add("what",
+             "anybody who reaches this port may call it and read along; give "
+             "--tls-cert and --tls-client-ca, or keep a proxy in front");
   }
 
   // Every request has ended before the calls are cancelled, every call before

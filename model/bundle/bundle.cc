@@ -13,6 +13,7 @@
 #include "model/bundle/families.h"
 #include "model/bundle/files.h"
 #include "model/bundle/generation_config.h"
+#include "model/io/safetensors.h"
 #include "model/io/weight_files.h"
 #include "model/tensor/torch_fence.h"
 
@@ -31,6 +32,20 @@ absl::Status InDirectory(const std::string& directory,
                          const absl::Status& status) {
   if (absl::StartsWith(status.message(), directory)) return status;
   return Prefixed(absl::StrCat(directory, "/"), status);
+}
+
+// What is too long to be loaded is not read to its end for its hash.
+absl::Status CheckSize(const std::string& path) {
+  if (absl::EndsWith(path, ".safetensors")) {
+    return SafetensorsFile::Open(path).status();  // Its header says how long.
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(const OpenedFile file, OpenRegularFile(path));
+  if (file.size <= static_cast<uint64_t>(kMaxTextFileBytes)) {
+    return absl::OkStatus();
+  }
+  return absl::ResourceExhaustedError(absl::StrCat(path, ": must be at most ",
+                                                   kMaxTextFileBytes,
+                                                   " bytes, got ", file.size));
 }
 
 // The files of a bundle that decide what it answers, hashed before they are
@@ -75,6 +90,7 @@ class VerifiedFiles {
 
  private:
   absl::Status Hash(const std::string& path, const std::string& expected) {
+    ALIGNSAE_RETURN_IF_ERROR(CheckSize(path));
     ALIGNSAE_ASSIGN_OR_RETURN(HashedFile file, HashedFile::Of(path));
     if (!expected.empty() && file.sha256() != expected) {
       return absl::DataLossError(

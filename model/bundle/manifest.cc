@@ -124,8 +124,10 @@ absl::StatusOr<ManifestSae> ReadSae(const JsonObject& object) {
                          Quoted(result.activation));
   }
   ALIGNSAE_ASSIGN_OR_RETURN(result.scale, object.FiniteNumber("scale"));
-  if (result.scale <= 0) {
-    return object.Refuse("scale", "above 0", absl::StrCat(result.scale));
+  if (!(result.scale >= kMinScale && result.scale <= kMaxScale)) {
+    return object.Refuse("scale",
+                         absl::StrCat("in [", kMinScale, ", ", kMaxScale, "]"),
+                         absl::StrCat(result.scale));
   }
   ALIGNSAE_ASSIGN_OR_RETURN(result.concepts, ReadConcepts(object, "concepts"));
   ALIGNSAE_RETURN_IF_ERROR(ReadRecommended(object, result));

@@ -197,6 +197,19 @@ absl::Status CheckInRange(absl::string_view key, int64_t value, int64_t low,
                 absl::StrCat(value));
 }
 
+// It changes nothing, but what it promises must be possible.
+absl::Status CheckWeightType(const ObjectReader& root) {
+  const Json* found = root.Find("dtype");
+  if (found == nullptr || found->is_null()) return absl::OkStatus();
+  for (const char* name : {"float32", "float16", "bfloat16", "torch.float32",
+                           "torch.float16", "torch.bfloat16"}) {
+    if (*found == Json(name)) return absl::OkStatus();
+  }
+  return Refuse("dtype",
+                "float32, float16 or bfloat16 (the tensors say which they are)",
+                found->dump());
+}
+
 }  // namespace
 
 absl::StatusOr<SaeActivation> ParseSaeActivation(absl::string_view name) {
@@ -231,8 +244,9 @@ absl::Status CheckSaeConfig(const SaeConfig& config) {
       CheckInRange("d_sae", config.n_features, 1, kMaxFeatures));
   ALIGNSAE_RETURN_IF_ERROR(CheckInRange("metadata.hook_name's layer",
                                         config.hook.layer, 0, kMaxLayer));
-  if (!std::isfinite(config.scale) || config.scale <= 0) {
-    return Refuse("alignsae.scale", "finite and above 0",
+  if (!(config.scale >= kMinScale && config.scale <= kMaxScale)) {
+    return Refuse("alignsae.scale",
+                  absl::StrCat("in [", kMinScale, ", ", kMaxScale, "]"),
                   absl::StrCat(config.scale));
   }
   ALIGNSAE_RETURN_IF_ERROR(CheckConcepts(config.concepts, config.n_features,
@@ -259,6 +273,7 @@ absl::StatusOr<SaeConfig> ParseSaeConfig(absl::string_view json) {
   }
   ALIGNSAE_ASSIGN_OR_RETURN(const ObjectReader root,
                             ObjectReader::Of(&*parsed, ""));
+  ALIGNSAE_RETURN_IF_ERROR(CheckWeightType(root));
   if (root.Find("alignsae") == nullptr) {
     return ParseSaeLensConfig(*JsonObject::Of(*parsed, "cfg.json"));
   }

@@ -14,6 +14,10 @@ namespace alignsae {
 namespace {
 
 constexpr double kWilsonZ = 1.959963984540054;  // 95 %, two-sided.
+// Of a slot's figures: beyond it every edit would overflow.
+constexpr double kMaxSlotValue = 1e12;
+// Of a description or an example: all of them go out in one answer.
+constexpr size_t kMaxConceptText = 4096;
 constexpr int64_t kMaxTries = int64_t{1} << 53;
 // What a figure that is computed anew may differ by: another order of the same
 // operations.
@@ -35,8 +39,19 @@ absl::Status CheckFields(const Concept& entry, size_t index, int features,
   }
   for (const auto& [name, value] : {std::pair("active_mean", entry.active_mean),
                                     std::pair("threshold", entry.threshold)}) {
-    if (!std::isfinite(value)) {
-      return refuse(index, name, "finite", absl::StrCat(value));
+    if (!(std::abs(value) <= kMaxSlotValue)) {
+      return refuse(
+          index, name,
+          absl::StrCat("in [-", kMaxSlotValue, ", ", kMaxSlotValue, "]"),
+          absl::StrCat(value));
+    }
+  }
+  for (const auto& [name, text] : {std::pair("description", &entry.description),
+                                   std::pair("example", &entry.example)}) {
+    if (text->size() > kMaxConceptText) {
+      return refuse(index, name,
+                    absl::StrCat("at most ", kMaxConceptText, " bytes"),
+                    absl::StrCat(text->size()));
     }
   }
   return absl::OkStatus();

@@ -66,6 +66,9 @@ struct Concept {
 // Bounds of names (bytes) and slots, so that sizes stay far from overflow.
 inline constexpr size_t kMaxNameBytes = 128;
 inline constexpr int kMaxFeatures = 1 << 24;
+// Of an SAE's scale s: beyond it every edit would overflow or vanish.
+inline constexpr double kMinScale = 1e-12;
+inline constexpr double kMaxScale = 1e12;
 
 // Names become metric labels, table columns and arguments of a command line.
 inline constexpr absl::string_view kNameRule =

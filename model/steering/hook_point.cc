@@ -30,9 +30,9 @@ std::optional<HookKind> ParseHookKind(absl::string_view name) {
 std::string HookKindNames() {
   std::string names;
   for (HookKind kind : kHookKinds) {
-    const absl::string_view before = names.empty()                ? ""
+    const absl::string_view before = names.empty()               ? ""
                                      : kind == kHookKinds.back() ? " or "
-                                                                  : ", ";
+                                                                 : ", ";
     absl::StrAppend(&names, before, HookKindName(kind));
   }
   return names;

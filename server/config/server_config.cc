@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "model/base/posix_file.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
 #include "server/config/setting_relations.h"
@@ -22,6 +23,8 @@ namespace alignsae {
 namespace {
 
 constexpr char kEnvPrefix[] = "ALIGNSAE_";
+// Of a configuration, a certificate or a key.
+constexpr uint64_t kMaxFileBytes = 1 << 20;
 
 // CLI11 validators: an empty string is "fine", anything else follows the
 // setting's name in the error.
@@ -70,20 +73,29 @@ CLI::Validator IsEndpoint() {
       "host:port");
 }
 
-CLI::Validator ExistsAs(const CLI::Validator& check, absl::string_view what) {
+CLI::Validator Directory() {
   return CLI::Validator(
-      [check, what = std::string(what)](std::string& path) -> std::string {
-        if (check(path).empty()) return "";
-        return absl::StrCat("must be ", what, ", got ", Quoted(path));
+      [](std::string& path) -> std::string {
+        if (CLI::ExistingDirectory(path).empty()) return "";
+        return absl::StrCat("must be an existing directory, got ",
+                            Quoted(path));
       },
-      std::string(what));
+      "an existing directory");
 }
 
-CLI::Validator Directory() {
-  return ExistsAs(CLI::ExistingDirectory, "an existing directory");
-}
+// Not a device, which may have no end.
 CLI::Validator File() {
-  return ExistsAs(CLI::ExistingFile, "an existing file");
+  return CLI::Validator(
+      [](std::string& path) -> std::string {
+        const absl::StatusOr<OpenedFile> file = OpenRegularFile(path);
+        if (!file.ok()) {
+          return absl::StrCat("must be an existing file, got ", Quoted(path));
+        }
+        if (file->size <= kMaxFileBytes) return "";
+        return absl::StrCat("must have at most ", kMaxFileBytes, " bytes, got ",
+                            file->size, " in ", Quoted(path));
+      },
+      "an existing file");
 }
 
 void AddModelFlags(CLI::App& app, ServerConfig& config) {
@@ -255,6 +267,10 @@ std::string Endpoint::ToString() const {
                                       : absl::StrCat(host, ":", port);
 }
 
+bool IsLoopback(absl::string_view host) {
+  return host == "localhost" || host == "::1" || absl::StartsWith(host, "127.");
+}
+
 absl::StatusOr<Endpoint> ParseEndpoint(absl::string_view text) {
   const absl::Status bad = absl::InvalidArgumentError(absl::StrCat(
       "must be host:port with a port in [0, 65535], got ", Quoted(text)));
@@ -293,7 +309,8 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
       "alignsae-server");
   app.option_defaults()->always_capture_default();
   app.set_version_flag("--version", kServerVersion);
-  app.set_config("--config", "", "Configuration file (TOML), names as flags");
+  app.set_config("--config", "", "Configuration file (TOML), names as flags")
+      ->check(File());
   app.allow_config_extras(CLI::config_extras_mode::error);
   AddModelFlags(app, config);
   AddNetworkFlags(app, config, listen, admin);

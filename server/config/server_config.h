@@ -57,6 +57,9 @@ struct Limits {
   double max_deadline_seconds = 60;
 };
 
+// Whether only this host reaches an address: 127.0.0.0/8, ::1 or localhost.
+bool IsLoopback(absl::string_view host);
+
 // TLS of the gRPC port; off when `certificate` is empty.
 struct TlsFiles {
   std::string certificate;  // PEM, leaf first.

@@ -3,18 +3,14 @@
 #include <dlfcn.h>
 #include <grpc/support/log.h>
 #include <grpcpp/resource_quota.h>
-#include <openssl/bio.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "model/base/file.h"
 #include "model/base/status_macros.h"
+#include "server/grpc/tls_credentials.h"
 #include "server/process/log.h"
 
 namespace alignsae {
@@ -23,82 +19,6 @@ namespace {
 constexpr int kMaxMetadataBytes = 16 << 10;
 // What gRPC takes to notice that connections have ended.
 constexpr absl::Duration kConnectionsGo = absl::Milliseconds(50);
-
-struct BioDeleter {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-struct X509Deleter {
-  void operator()(X509* certificate) const { X509_free(certificate); }
-};
-struct KeyDeleter {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-using Bio = std::unique_ptr<BIO, BioDeleter>;
-
-Bio MemoryBio(const std::string& bytes) {
-  return Bio(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
-}
-
-std::unique_ptr<X509, X509Deleter> ReadCertificate(const std::string& pem) {
-  return std::unique_ptr<X509, X509Deleter>(
-      PEM_read_bio_X509(MemoryBio(pem).get(), nullptr, nullptr, nullptr));
-}
-
-// gRPC takes any bytes and then fails every handshake, so the pair is checked
-// here, where a mistake can still be told.
-absl::Status CheckPair(const TlsFiles& files, const std::string& certificate,
-                       const std::string& key) {
-  const std::unique_ptr<X509, X509Deleter> leaf = ReadCertificate(certificate);
-  if (leaf == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--tls-cert: must be a PEM certificate, got ", files.certificate));
-  }
-  const std::unique_ptr<EVP_PKEY, KeyDeleter> private_key(
-      PEM_read_bio_PrivateKey(MemoryBio(key).get(), nullptr, nullptr, nullptr));
-  if (private_key == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--tls-key: must be a PEM private key without a passphrase, got ",
-        files.key));
-  }
-  if (X509_check_private_key(leaf.get(), private_key.get()) != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--tls-key: must be the key of --tls-cert ",
-                     files.certificate, ", got ", files.key));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(
-    const TlsFiles& files) {
-  if (files.certificate.empty() != files.key.empty()) {
-    return absl::InvalidArgumentError(
-        "--tls-cert: must be given together with --tls-key");
-  }
-  if (files.certificate.empty()) {
-    if (!files.client_ca.empty()) {
-      return absl::InvalidArgumentError(
-          "--tls-client-ca: must be given together with --tls-cert");
-    }
-    return grpc::InsecureServerCredentials();
-  }
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::string certificate,
-                            ReadFile(files.certificate));
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::string key, ReadFile(files.key));
-  ALIGNSAE_RETURN_IF_ERROR(CheckPair(files, certificate, key));
-  grpc::SslServerCredentialsOptions options;
-  options.pem_key_cert_pairs.push_back({key, certificate});
-  if (!files.client_ca.empty()) {
-    ALIGNSAE_ASSIGN_OR_RETURN(options.pem_root_certs,
-                              ReadFile(files.client_ca));
-    if (ReadCertificate(options.pem_root_certs) == nullptr) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "--tls-client-ca: must be a PEM certificate, got ", files.client_ca));
-    }
-    options.client_certificate_request =
-        GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
-  }
-  return grpc::SslServerCredentials(options);
-}
 
 // Linking the reflection library turns reflection on for every server of the
 // process by a static initialiser; loading it only on request keeps it off.
@@ -160,9 +80,13 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     const ServerConfig& config, const std::vector<grpc::Service*>& services) {
   RouteGrpcLog();
   if (config.reflection) ALIGNSAE_RETURN_IF_ERROR(LoadReflection());
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      std::shared_ptr<grpc::ServerCredentials> credentials,
-      MakeCredentials(config.tls));
+  std::unique_ptr<TlsWatcher> tls;
+  std::shared_ptr<grpc::ServerCredentials> credentials =
+      grpc::InsecureServerCredentials();
+  if (!config.tls.certificate.empty()) {
+    ALIGNSAE_ASSIGN_OR_RETURN(tls, TlsWatcher::Create(config.tls));
+    credentials = WatchedCredentials(tls.get());
+  }
   grpc::EnableDefaultHealthCheckService(false);
   const absl::StatusOr<Listener> listener =
       ListenOn(config.listen.host, config.listen.port);
@@ -179,7 +103,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
       builder.experimental().AddExternalConnectionAcceptor(
           grpc::ServerBuilder::experimental_type::ExternalConnectionType::
               FROM_FD,
-          std::move(credentials));
+          credentials);
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) {
@@ -187,7 +111,8 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   }
   acceptor->Start(std::move(door));
   return std::unique_ptr<GrpcServer>(
-      new GrpcServer(std::move(server), std::move(acceptor)));
+      new GrpcServer(std::move(tls), std::move(credentials), std::move(server),
+                     std::move(acceptor)));
 }
 
 void GrpcServer::Shutdown(absl::Duration grace) {

@@ -12,8 +12,9 @@
 //
 // Thread-safety: Shutdown from one thread that is not gRPC's.
 // Errors of Start: INVALID_ARGUMENT names the flag (a file that is no PEM, a
-// key that is not the certificate's), UNAVAILABLE names the address that cannot
-// be bound, FAILED_PRECONDITION when --reflection finds no reflection library.
+// key that is not the certificate's, a certificate that is too old),
+// UNAVAILABLE names the address that cannot be bound, FAILED_PRECONDITION when
+// --reflection finds no reflection library.
 //
 // Example:
 //   ALIGNSAE_ASSIGN_OR_RETURN(std::unique_ptr<GrpcServer> server,
@@ -25,12 +26,14 @@
 #include <grpcpp/grpcpp.h>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/config/server_config.h"
 #include "server/grpc/connection_acceptor.h"
+#include "server/grpc/tls_watcher.h"
 
 namespace alignsae {
 
@@ -44,6 +47,8 @@ class GrpcServer {
   ~GrpcServer() { Shutdown(absl::ZeroDuration()); }
 
   int port() const { return acceptor_->port(); }
+  // nullptr: the port speaks in the clear.
+  const TlsWatcher* tls() const { return tls_.get(); }
 
   // Stops accepting, ends all connections, and waits for what is left of their
   // calls, for `grace` before it cancels them. Answers that were finished
@@ -52,10 +57,18 @@ class GrpcServer {
   void Shutdown(absl::Duration grace);
 
  private:
-  GrpcServer(std::unique_ptr<grpc::Server> server,
+  GrpcServer(std::unique_ptr<TlsWatcher> tls,
+             std::shared_ptr<grpc::ServerCredentials> credentials,
+             std::unique_ptr<grpc::Server> server,
              std::unique_ptr<ConnectionAcceptor> acceptor)
-      : server_(std::move(server)), acceptor_(std::move(acceptor)) {}
+      : tls_(std::move(tls)),
+        credentials_(std::move(credentials)),
+        server_(std::move(server)),
+        acceptor_(std::move(acceptor)) {}
 
+  // Null without TLS. Both outlive the server.
+  std::unique_ptr<TlsWatcher> tls_;
+  std::shared_ptr<grpc::ServerCredentials> credentials_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<ConnectionAcceptor> acceptor_;
   bool stopped_ = false;

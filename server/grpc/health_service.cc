@@ -1,9 +1,12 @@
 #include "server/grpc/health_service.h"
 
+#include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/grpc/reactors.h"
 
 namespace alignsae {
 namespace {
@@ -35,10 +38,11 @@ class RefusedWatch : public grpc::ServerWriteReactor<HealthCheckResponse> {
 class HealthService::Watcher
     : public grpc::ServerWriteReactor<HealthCheckResponse> {
  public:
-  Watcher(HealthService* owner, std::string service)
-      : owner_(owner), service_(std::move(service)) {}
+  Watcher(HealthService* owner, std::string service, std::string host)
+      : owner_(owner), service_(std::move(service)), host_(std::move(host)) {}
 
   const std::string& service() const { return service_; }
+  const std::string& host() const { return host_; }
 
   void Update(Status status) ABSL_LOCKS_EXCLUDED(mutex_) {
     MutexLock lock(&mutex_);
@@ -52,13 +56,19 @@ class HealthService::Watcher
     if (ok) {
       WriteWanted();
     } else {
-      FinishOnce();
+      FinishOnce(Ended());
     }
   }
 
   void OnCancel() override ABSL_LOCKS_EXCLUDED(mutex_) {
     MutexLock lock(&mutex_);
-    FinishOnce();
+    FinishOnce(Ended());
+  }
+
+  void GiveWay() ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    FinishOnce(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                            "watches: gave way to a newer one"));
   }
 
   void OnDone() override {
@@ -75,14 +85,20 @@ class HealthService::Watcher
     StartWrite(&message_);
   }
 
-  void FinishOnce() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void FinishOnce(const grpc::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (finished_) return;
     finished_ = true;
-    Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the watch has ended"));
+    Finish(status);
+  }
+
+  static grpc::Status Ended() {
+    return grpc::Status(grpc::StatusCode::CANCELLED, "the watch has ended");
   }
 
   HealthService* const owner_;
   const std::string service_;
+  const std::string host_;
   Mutex mutex_;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
@@ -157,20 +173,38 @@ grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(
                                   " bytes, got ", request->service().size())));
   }
   MutexLock lock(&mutex_);
-  if (watchers_.size() >= max_watches_) {
-    return new RefusedWatch(grpc::Status(
-        grpc::StatusCode::RESOURCE_EXHAUSTED,
-        absl::StrCat("watches: must be at most ", max_watches_, " at once")));
-  }
-  auto* watcher = new Watcher(this, request->service());
-  watchers_.insert(watcher);
+  if (watchers_.size() >= max_watches_) GiveWay();
+  auto* watcher =
+      new Watcher(this, request->service(), HostOf(context->peer()));
+  watchers_.push_back(watcher);
   watcher->Update(StatusOf(watcher->service()));
   return watcher;
 }
 
+void HealthService::GiveWay() {
+  std::map<std::string, int> by_host;
+  for (const Watcher* watcher : watchers_) ++by_host[watcher->host()];
+  const auto most = std::max_element(
+      by_host.begin(), by_host.end(),
+      [](const auto& a, const auto& b) { return a.second < b.second; });
+  auto victim = std::find_if(watchers_.begin(), watchers_.end(),
+                             [this](const Watcher* watcher) {
+                               return StatusOf(watcher->service()) ==
+                                      HealthCheckResponse::SERVICE_UNKNOWN;
+                             });
+  if (victim == watchers_.end()) {
+    victim = std::find_if(
+        watchers_.begin(), watchers_.end(),
+        [&](const Watcher* watcher) { return watcher->host() == most->first; });
+  }
+  Watcher* watcher = *victim;
+  watchers_.erase(victim);
+  watcher->GiveWay();
+}
+
 void HealthService::Forget(Watcher* watcher) {
   MutexLock lock(&mutex_);
-  watchers_.erase(watcher);
+  watchers_.remove(watcher);  // It may have given way before.
 }
 
 }  // namespace alignsae

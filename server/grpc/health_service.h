@@ -6,7 +6,9 @@
 //   liveness                  SERVING as long as the process answers
 //   "", readiness, API names  SERVING while requests can be answered
 //
-// At most max_watches Watch streams are open at once.
+// At most max_watches Watch streams are open at once. A newcomer always finds a
+// place: the oldest watch of a name that is not known gives way, or else the
+// oldest one of the host that has the most.
 //
 // Threads: answered on gRPC's own threads, so that a probe waits for no lane;
 // the lock is held for a look at a flag, and by SetReady for a walk over the
@@ -20,6 +22,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <list>
 #include <set>
 #include <string>
 #include <vector>
@@ -53,13 +56,15 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
 
   Status StatusOf(const std::string& service) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends a watch to make room for another.
+  void GiveWay() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Forget(Watcher* watcher) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::set<std::string> readiness_names_;
   const size_t max_watches_;
   mutable Mutex mutex_;
   bool ready_ ABSL_GUARDED_BY(mutex_) = false;
-  std::set<Watcher*> watchers_ ABSL_GUARDED_BY(mutex_);
+  std::list<Watcher*> watchers_ ABSL_GUARDED_BY(mutex_);  // Oldest first.
 };
 
 }  // namespace alignsae

@@ -16,15 +16,6 @@ std::string MetadataOf(const grpc::CallbackServerContext& context,
   return std::string(found->second.data(), found->second.size());
 }
 
-// "ipv4:10.0.0.7:51234" -> "ipv4:10.0.0.7": the connections of one host count
-// as one client.
-std::string HostOf(const std::string& peer) {
-  const size_t colon = peer.rfind(':');
-  const bool has_port =
-      colon != std::string::npos && peer.rfind("unix", 0) != 0;
-  return has_port ? peer.substr(0, colon) : peer;
-}
-
 class UnaryReactor final : public grpc::ServerUnaryReactor,
                            public std::enable_shared_from_this<UnaryReactor> {
  public:
@@ -74,6 +65,13 @@ void UnreadGuard::Done() {
 void UnreadGuard::GiveUp() {
   MutexLock lock(&mutex_);
   if (!done_) context_->TryCancel();
+}
+
+std::string HostOf(const std::string& peer) {
+  const size_t colon = peer.rfind(':');
+  const bool has_port =
+      colon != std::string::npos && peer.rfind("unix", 0) != 0;
+  return has_port ? peer.substr(0, colon) : peer;
 }
 
 Caller CallerOf(const grpc::CallbackServerContext& context) {

@@ -29,6 +29,10 @@ namespace alignsae {
 
 inline constexpr char kRetryPushbackKey[] = "grpc-retry-pushback-ms";
 
+// "ipv4:10.0.0.7:51234" -> "ipv4:10.0.0.7": the connections of one host count
+// as one client.
+std::string HostOf(const std::string& peer);
+
 // The metadata, peer and deadline of a call.
 Caller CallerOf(const grpc::CallbackServerContext& context);
 

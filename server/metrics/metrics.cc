@@ -57,6 +57,12 @@ Family<T>& Add(Registry& registry, const char* name, const char* help) {
       .Register(registry);
 }
 
+// A counter of what somebody else counts.
+void RaiseTo(Counter& counter, int64_t count) {
+  const double more = static_cast<double>(count) - counter.Value();
+  counter.Increment(std::max(0.0, more));
+}
+
 struct RpcMetrics {
   Histogram* duration = nullptr;
   Gauge* in_flight = nullptr;
@@ -149,7 +155,16 @@ struct Metrics::Impl {
                      "Norm of a change over the norm of the residual.")
           .Add({}, kNormRatio);
 
+  Gauge& plaintext_exposed =
+      Add<Gauge>(registry, "plaintext_exposed",
+                 "1: the gRPC port speaks in the clear beyond this host.")
+          .Add({});
+
   Probes probes;  // Asked by Probe().
+  // Null without TLS.
+  Gauge* tls_not_after = nullptr;
+  Counter* tls_reloaded = nullptr;
+  Counter* tls_failed = nullptr;
   Gauge& call_memory =
       Add<Gauge>(registry, "call_memory_bytes",
                  "What calls hold of --call-memory-mib, as estimated.")
@@ -278,12 +293,33 @@ void Metrics::Impl::Probe() {
     call_memory.Set(static_cast<double>(probes.call_memory_bytes()));
   }
   if (probes.log_lines_dropped != nullptr) {
-    const auto dropped = static_cast<double>(probes.log_lines_dropped());
-    log_dropped.Increment(std::max(0.0, dropped - log_dropped.Value()));
+    RaiseTo(log_dropped, probes.log_lines_dropped());
+  }
+  if (tls_not_after != nullptr) {
+    tls_not_after->Set(probes.tls_not_after());
+    const auto [reloads, failures] = probes.tls_reloads();
+    RaiseTo(*tls_reloaded, reloads);
+    RaiseTo(*tls_failed, failures);
   }
 }
 
-void Metrics::SetProbes(Probes probes) { impl_->probes = std::move(probes); }
+void Metrics::SetProbes(Probes probes) {
+  impl_->probes = std::move(probes);
+  if (impl_->probes.tls_not_after == nullptr) return;
+  impl_->tls_not_after =
+      &Add<Gauge>(impl_->registry, "tls_certificate_not_after_seconds",
+                  "When the gRPC port's certificate ends, since the epoch.")
+           .Add({});
+  Family<Counter>& reloads =
+      Add<Counter>(impl_->registry, "tls_reloads_total",
+                   "Changes of the TLS files, by whether they could be used.");
+  impl_->tls_reloaded = &reloads.Add({{"result", "ok"}});
+  impl_->tls_failed = &reloads.Add({{"result", "failed"}});
+}
+
+void Metrics::SetPlaintextExposed(bool exposed) {
+  impl_->plaintext_exposed.Set(exposed ? 1 : 0);
+}
 
 void Metrics::RpcStarted(absl::string_view method) {
   auto it = impl_->methods.find(std::string(method));

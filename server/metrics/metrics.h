@@ -22,6 +22,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -81,8 +82,14 @@ class Metrics {
   struct Probes {
     std::function<int64_t()> call_memory_bytes;  // That calls hold.
     std::function<int64_t()> log_lines_dropped;
+    // Seconds since the epoch; null without TLS, and then there is no series.
+    std::function<double()> tls_not_after;
+    // New certificates that were taken, and that could not be.
+    std::function<std::pair<int64_t, int64_t>()> tls_reloads;
   };
   void SetProbes(Probes probes);
+  // The gRPC port is without TLS on an address that others reach.
+  void SetPlaintextExposed(bool exposed);
 
   // Admission.
   void SetQueueDepth(int sequences);

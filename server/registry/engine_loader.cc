@@ -1,10 +1,12 @@
 #include "server/registry/engine_loader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "model/base/status_macros.h"
@@ -35,16 +37,30 @@ void LogLoaded(const LoadedEngine& loaded, const std::string& wanted_type,
       .Add("seconds", absl::ToDoubleSeconds(took));
 }
 
+// Weights of zeros, for instance, load and answer nonsense.
+absl::Status CheckTellsTokensApart(const SampledToken& token, int vocab_size) {
+  const double uniform = -std::log(static_cast<double>(vocab_size));
+  if (vocab_size < 2 || token.logprob > uniform + 1e-4) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "model: must find some token more likely than others, got the same "
+      "probability for all ",
+      vocab_size, "; are the weights zeros?"));
+}
+
 }  // namespace
 
-absl::Status WarmUp(StepExecutor& executor, int context_length,
+absl::Status WarmUp(StepExecutor& executor, int context_length, int vocab_size,
                     int prompt_tokens) {
   StepRow row;
   row.prompt_length = std::min(prompt_tokens, std::max(1, context_length - 1));
   row.tokens.assign(row.prompt_length, 0);
   row.interventions = std::make_shared<const std::vector<Intervention>>();
   row.sampling = SamplingParams();
-  ALIGNSAE_RETURN_IF_ERROR(executor.Step({row}).front().status);
+  const RowResult prompt = executor.Step({row}).front();
+  ALIGNSAE_RETURN_IF_ERROR(prompt.status);
+  ALIGNSAE_RETURN_IF_ERROR(CheckTellsTokensApart(*prompt.sampled, vocab_size));
   row.start = row.prompt_length;
   row.tokens = {0};
   return executor.Step({row}).front().status;
@@ -55,8 +71,9 @@ ModelLoader EngineLoader(EngineSetup setup, int prompt_tokens) {
           prompt_tokens]() -> absl::StatusOr<LoadedModel> {
     const absl::Time started = absl::Now();
     ALIGNSAE_ASSIGN_OR_RETURN(LoadedEngine loaded, LoadEngine(setup));
-    ALIGNSAE_RETURN_IF_ERROR(WarmUp(
-        *loaded.engine, loaded.catalog->model.context_length, prompt_tokens));
+    ALIGNSAE_RETURN_IF_ERROR(
+        WarmUp(*loaded.engine, loaded.catalog->model.context_length,
+               loaded.catalog->model.vocab_size, prompt_tokens));
     LogLoaded(loaded, setup.weight_type, absl::Now() - started);
     return LoadedModel{std::move(loaded.catalog), std::move(loaded.tokenizer),
                        std::move(loaded.engine)};

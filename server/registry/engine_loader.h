@@ -20,8 +20,10 @@ ModelLoader EngineLoader(EngineSetup setup, int prompt_tokens);
 // One prompt step of `prompt_tokens` (less where the context is shorter) and
 // one decode step, so that no request pays for what is made at its first use:
 // matrices of the type of weights, scratch memory, the OpenMP pool of the
-// calling thread. A model that cannot run says so here. Errors: the step's.
-absl::Status WarmUp(StepExecutor& executor, int context_length,
+// calling thread. A model that cannot run says so here. Errors: the step's;
+// INVALID_ARGUMENT for one that finds all of its `vocab_size` tokens equally
+// likely.
+absl::Status WarmUp(StepExecutor& executor, int context_length, int vocab_size,
                     int prompt_tokens);
 
 }  // namespace alignsae

@@ -104,6 +104,16 @@ TEST(ServerConfigTest, IgnoresVariablesThatKubernetesSets) {
                              {"ALIGNSAE_PORT", "tcp://10.0.0.1:50051"}}));
 }
 
+TEST(ServerConfigTest, KnowsWhatOnlyThisHostReaches) {
+  for (const char* host : {"127.0.0.1", "127.8.0.1", "::1", "localhost"}) {
+    EXPECT_TRUE(IsLoopback(host)) << host;
+  }
+  for (const char* host :
+       {"0.0.0.0", "::", "10.127.0.1", "", "localhost.example"}) {
+    EXPECT_FALSE(IsLoopback(host)) << host;
+  }
+}
+
 TEST(ServerConfigTest, HelpNamesEverySettingAndItsVariable) {
   ASSERT_OK_AND_ASSIGN(const ConfigOutcome outcome, Parse({"--help"}));
   for (const char* flag :
@@ -173,6 +183,8 @@ std::vector<BadCase> BadCases() {
   const std::string typo = WriteFile("typo.toml", "kv-slot = 3\n");
   const std::string sweep = WriteFile("sweep.toml", "max-sweep-cells = 20\n");
   const std::string wrong = WriteFile("wrong.toml", "kv-slots = many\n");
+  const std::string large =
+      WriteFile("large.toml", std::string((1 << 20) + 1, '#'));
   return {
       {"NoModel",
        {},
@@ -238,6 +250,23 @@ std::vector<BadCase> BadCases() {
        With({"--tls-key", "/nowhere.pem"}),
        {},
        "--tls-key: must be an existing file, got \"/nowhere.pem\""},
+      {"KeyWithoutEnd",
+       With({"--tls-key", "/dev/zero"}),
+       {},
+       "--tls-key: must be an existing file, got \"/dev/zero\""},
+      {"ConfigWithoutEnd",
+       With({"--config", "/dev/zero"}),
+       {},
+       "--config: must be an existing file, got \"/dev/zero\""},
+      {"ConfigWithoutEndFromTheEnvironment",
+       With({}),
+       {{"ALIGNSAE_CONFIG", "/dev/zero"}},
+       "--config: must be an existing file, got \"/dev/zero\""},
+      {"ConfigTooLarge",
+       With({"--config", large}),
+       {},
+       "--config: must have at most 1048576 bytes, got 1048577 in \"" + large +
+           "\""},
       {"BatchLargerThanQueue",
        With({"--max-queued-sequences=10", "--max-prompts-per-batch=64"}),
        {},

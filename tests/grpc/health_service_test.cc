@@ -57,16 +57,23 @@ class Watch {
   }
   ~Watch() {
     context_.TryCancel();
-    HealthCheckResponse rest;
-    while (reader_->Read(&rest)) {
-    }
-    reader_->Finish();
+    if (reader_ != nullptr) End();
   }
 
   HealthCheckResponse::ServingStatus Next() {
     HealthCheckResponse response;
     EXPECT_TRUE(reader_->Read(&response));
     return response.status();
+  }
+
+  // What the server ended the stream with; nothing may be called after it.
+  grpc::Status End() {
+    HealthCheckResponse rest;
+    while (reader_->Read(&rest)) {
+    }
+    const grpc::Status status = reader_->Finish();
+    reader_.reset();
+    return status;
   }
 
   // Whether the server has ended the stream.
@@ -126,18 +133,31 @@ TEST_F(HealthServiceTest, WatchOfAnUnknownServiceSaysSo) {
   EXPECT_EQ(watch.Next(), HealthCheckResponse::SERVICE_UNKNOWN);
 }
 
-TEST_F(HealthServiceTest, WatchesAreBounded) {
+TEST_F(HealthServiceTest, TheOldestWatchGivesWayToANewOne) {
   Watch first(*stub_, "");
-  Watch second(*stub_, "");
   EXPECT_EQ(first.Next(), HealthCheckResponse::NOT_SERVING);
+  Watch second(*stub_, "");
   EXPECT_EQ(second.Next(), HealthCheckResponse::NOT_SERVING);
-  grpc::ClientContext context;
-  auto refused = stub_->Watch(&context, HealthCheckRequest());
-  HealthCheckResponse response;
-  EXPECT_FALSE(refused->Read(&response));
-  const grpc::Status status = refused->Finish();
+  Watch third(*stub_, "readiness");
+  EXPECT_EQ(third.Next(), HealthCheckResponse::NOT_SERVING);
+  const grpc::Status status = first.End();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_THAT(status.error_message(), HasSubstr("at most 2 at once"));
+  EXPECT_THAT(status.error_message(), HasSubstr("gave way"));
+  service_.SetReady(true);
+  EXPECT_EQ(second.Next(), HealthCheckResponse::SERVING);
+  EXPECT_EQ(third.Next(), HealthCheckResponse::SERVING);
+}
+
+TEST_F(HealthServiceTest, AWatchOfAnUnknownNameGivesWayFirst) {
+  Watch first(*stub_, "");
+  EXPECT_EQ(first.Next(), HealthCheckResponse::NOT_SERVING);
+  Watch unknown(*stub_, "no.such.Service");
+  EXPECT_EQ(unknown.Next(), HealthCheckResponse::SERVICE_UNKNOWN);
+  Watch third(*stub_, "");
+  EXPECT_EQ(third.Next(), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(unknown.End().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  service_.SetReady(true);
+  EXPECT_EQ(first.Next(), HealthCheckResponse::SERVING);
 }
 
 TEST_F(HealthServiceTest, ShutdownEndsOpenWatches) {

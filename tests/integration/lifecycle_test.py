@@ -4,14 +4,16 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
 import grpc
-from alignsae_server import (BIN, DEMO, Api, Server, common, concept, generation, health, main,
-                             model, steering)
+from alignsae_server import (BIN, DEMO, Api, Server, common, concept, eventually, generation,
+                             health, main, model, steering)
 
 
 def question(server):
@@ -234,6 +236,60 @@ class TlsTest(unittest.TestCase):
             with self.assertRaises(grpc.RpcError) as caught:
                 self.get_model(server, identity)
             self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)
+
+    def test_certificates_are_rotated_and_no_call_fails(self):
+        folder = pathlib.Path(self.directory.name) / "mounted"
+        folder.mkdir()
+
+        def mount(name, suffix):
+            link = folder / f"new.{suffix}"
+            link.symlink_to(self.path(f"{name}.{suffix}"))
+            link.rename(folder / f"tls.{suffix}")
+
+        for suffix in ("pem", "key"):
+            mount("server", suffix)
+        server = Server(f"--tls-cert={folder}/tls.pem", f"--tls-key={folder}/tls.key")
+        self.addCleanup(server.close)
+        # Whichever of them the server shows is trusted; every call is a connection.
+        credentials = grpc.ssl_channel_credentials(
+            b"".join(self.read(f"{name}.pem") for name in ("server", "client", "stranger")))
+        failed, called, stop = [], [0], threading.Event()
+
+        def call():
+            while not stop.is_set():
+                with grpc.secure_channel(server.target, credentials, options=[
+                        ("grpc.use_local_subchannel_pool", 1)]) as channel:
+                    try:
+                        Api(channel).model.GetModel(model.GetModelRequest(), timeout=10)
+                        called[0] += 1
+                    except grpc.RpcError as error:
+                        failed.append(error)
+
+        callers = [threading.Thread(target=call) for _ in range(2)]
+        for caller in callers:
+            caller.start()
+        try:
+            for turn, name in enumerate(["client", "stranger", "server", "client"], start=1):
+                mount(name, "pem")  # For a moment the key is another one's.
+                time.sleep(0.1 * turn)
+                mount(name, "key")
+                self.assertTrue(eventually(
+                    lambda: server.metric("alignsae_tls_reloads_total", result="ok") == turn))
+                shown = ssl.get_server_certificate(("127.0.0.1", server.grpc_port))
+                self.assertEqual(ssl.PEM_cert_to_DER_cert(shown), ssl.PEM_cert_to_DER_cert(
+                    self.read(f"{name}.pem").decode()))
+            before = called[0]
+            (folder / "tls.pem").unlink()
+            self.assertTrue(eventually(
+                lambda: server.metric("alignsae_tls_reloads_total", result="failed") >= 1
+                and called[0] > before + 3))
+        finally:
+            stop.set()
+            for caller in callers:
+                caller.join()
+        self.assertEqual(failed, [])
+        self.assertGreater(server.metric("alignsae_tls_certificate_not_after_seconds"),
+                           time.time())
 
     def test_a_key_that_is_not_the_certificates_stops_the_start(self):
         done = subprocess.run(

@@ -77,6 +77,7 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       "alignsae_kv_slots gauge",
       "alignsae_kv_slots_in_use gauge",
       "alignsae_log_lines_dropped_total counter",
+      "alignsae_plaintext_exposed gauge",
       "alignsae_prefix_tokens_saved_total counter",
       "alignsae_prompt_tokens_total counter",
       "alignsae_queue_depth gauge",
@@ -214,13 +215,37 @@ TEST(MetricsTest, AsksForCallMemoryAndDroppedLinesAtEachScrape) {
   Metrics metrics({}, "1");
   int64_t held = 7;
   int64_t dropped = 3;
-  metrics.SetProbes({[&] { return held; }, [&] { return dropped; }});
+  metrics.SetProbes(
+      {[&] { return held; }, [&] { return dropped; }, nullptr, nullptr});
   EXPECT_EQ(ValueOf(metrics, "alignsae_call_memory_bytes"), "7");
   EXPECT_EQ(ValueOf(metrics, "alignsae_log_lines_dropped_total"), "3");
   held = 0;
   dropped = 5;
   EXPECT_EQ(ValueOf(metrics, "alignsae_call_memory_bytes"), "0");
   EXPECT_EQ(ValueOf(metrics, "alignsae_log_lines_dropped_total"), "5");
+}
+
+TEST(MetricsTest, TellsOfTheCertificateWhereThereIsOne) {
+  Metrics plain({}, "1");
+  plain.SetProbes({});
+  EXPECT_EQ(plain.ExpositionText().find("alignsae_tls_"), std::string::npos);
+  EXPECT_EQ(ValueOf(plain, "alignsae_plaintext_exposed"), "0");
+  plain.SetPlaintextExposed(true);
+  EXPECT_EQ(ValueOf(plain, "alignsae_plaintext_exposed"), "1");
+
+  Metrics metrics({}, "1");
+  std::pair<int64_t, int64_t> reloads = {0, 1};
+  metrics.SetProbes(
+      {nullptr, nullptr, [] { return 1800000000.0; }, [&] { return reloads; }});
+  const std::string ok = "alignsae_tls_reloads_total{result=\"ok\"}";
+  const std::string failed = "alignsae_tls_reloads_total{result=\"failed\"}";
+  EXPECT_EQ(ValueOf(metrics, "alignsae_tls_certificate_not_after_seconds"),
+            "1800000000");
+  EXPECT_EQ(ValueOf(metrics, ok), "0");
+  EXPECT_EQ(ValueOf(metrics, failed), "1");
+  reloads = {2, 1};
+  EXPECT_EQ(ValueOf(metrics, ok), "2");
+  EXPECT_EQ(ValueOf(metrics, failed), "1");
 }
 
 TEST(MetricsTest, EveryReasonOfARefusalHasItsOwnCounterFromZero) {

@@ -212,6 +212,9 @@ INSTANTIATE_TEST_SUITE_P(
                   "metadata.hook_name: must be blocks.<layer>.hook_<kind> with "
                   "kind resid_pre, attn_out, resid_mid, mlp_out or resid_post, "
                   "got \"blocks.06.hook_resid_post\""},
+        BadConfig{"\"dtype\": \"float32\"", "\"dtype\": \"int8\"",
+                  "dtype: must be float32, float16 or bfloat16 (the tensors "
+                  "say which they are), got \"int8\""},
         BadConfig{"hook_resid_post", "hook_z",
                   "metadata.hook_name: must be blocks.<layer>.hook_<kind> with "
                   "kind resid_pre, attn_out, resid_mid, mlp_out or resid_post, "
@@ -252,7 +255,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"\"format_version\": 1", "\"format_version\": 2",
                   "alignsae.format_version: must be 1, got 2"},
         BadConfig{"\"scale\": 71.5", "\"scale\": 0",
-                  "alignsae.scale: must be finite and above 0, got 0"},
+                  "alignsae.scale: must be in [1e-12, 1e+12], got 0"},
         BadConfig{"\"scale\": 71.5", "\"scale\": \"x\"",
                   "alignsae.scale: must be a finite number, got \"x\""},
         BadConfig{"\"scale\": 71.5", "\"scal\": 71.5",
@@ -321,14 +324,19 @@ TEST(SaeConfigTest, CheckRefusesWhatJsonCannotHold) {
   config.concepts[1].active_mean = std::numeric_limits<double>::infinity();
   EXPECT_THAT(CheckSaeConfig(config),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       "cfg.json: alignsae.concepts[1].active_mean: must be "
-                       "finite, got inf"));
+                       "cfg.json: alignsae.concepts[1].active_mean: must be in "
+                       "[-1e+12, 1e+12], got inf"));
   config = TopKConfig();
   config.scale = std::numeric_limits<double>::quiet_NaN();
   EXPECT_THAT(CheckSaeConfig(config),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       "cfg.json: alignsae.scale: must be finite and above 0, "
+                       "cfg.json: alignsae.scale: must be in [1e-12, 1e+12], "
                        "got nan"));
+  config.scale = 1e308;
+  EXPECT_THAT(CheckSaeConfig(config),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "cfg.json: alignsae.scale: must be in [1e-12, 1e+12], "
+                       "got 1e+308"));
 }
 
 }  // namespace

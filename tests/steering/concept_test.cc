@@ -50,6 +50,31 @@ TEST(ConceptTest, IsReadAsItWasWritten) {
   EXPECT_FALSE(ConceptsToJson({plain})[0].contains("certificate"));
 }
 
+TEST(ConceptTest, FiguresAndTextsAreBounded) {
+  const auto refused = [](const char* field, const nlohmann::json& value,
+                          const std::string& words) {
+    nlohmann::json concepts = ConceptsToJson({Certified()});
+    concepts[0][field] = value;
+    const absl::StatusOr<std::vector<Concept>> read = Read(concepts);
+    const absl::Status status =
+        read.ok() ? CheckConcepts(*read, 10, "c") : read.status();
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                                 ::testing::HasSubstr(words)))
+        << field;
+  };
+  refused("active_mean", 1e39,
+          "active_mean: must be in [-1e+12, 1e+12], got 1e+39");
+  refused("threshold", -2e12, "threshold: must be in [-1e+12, 1e+12], got -2e");
+  refused("description", std::string(4097, 'x'),
+          "description: must be at most 4096 bytes, got 4097");
+  refused("example", std::string(4097, 'x'),
+          "example: must be at most 4096 bytes, got 4097");
+  Concept most = Certified();
+  most.active_mean = 1e12;
+  most.description = std::string(4096, 'x');
+  EXPECT_OK(CheckConcepts({most}, 10, "c"));
+}
+
 TEST(ConceptTest, WilsonIntervalsAreThoseOfTheTextbook) {
   const Interval half = WilsonInterval(5, 10);
   EXPECT_NEAR(half.low, 0.2366, 1e-4);

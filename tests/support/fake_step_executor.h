@@ -51,6 +51,7 @@ class FakeStepExecutor : public StepExecutor {
 
   // Replaces NextToken.
   std::function<int32_t(const std::vector<int32_t>&)> next_token = &NextToken;
+  float logprob = -0.5f;  // Of every token that is sampled.
   // Called at the start of every step; may move a clock.
   std::function<void()> before_step = [] {};
   // The status of a row; not OK gives no token.
@@ -151,7 +152,7 @@ class FakeStepExecutor : public StepExecutor {
       result.receipts.push_back(std::move(receipt));
     }
     if (row.sampling.has_value()) {
-      result.sampled = SampledToken{next_token(cache), -0.5f, {}};
+      result.sampled = SampledToken{next_token(cache), logprob, {}};
       for (int i = 0; i < row.sampling->n_logprobs; ++i) {
         result.sampled->top.push_back({i, -1.0f - static_cast<float>(i)});
       }
