@@ -102,6 +102,7 @@ bool Admission::StartsAtOnce(const RequestSpec& spec) const {
 std::optional<QueuedUnit> Admission::NextUnit(int free_kv_slots) {
   if (kept_ == 0) return queue_.Pop(free_kv_slots);
   const int most = kv_slots_ - kept_;
+  queue_.SettleTurn(free_kv_slots);
   // What needs more together than may run long waits until nothing does, and
   // is then not passed over.
   const bool takes_all = queue_.FrontTogether() > most && long_running_ == 0;

@@ -216,10 +216,15 @@ RequestQueue::Line::iterator RequestQueue::Leave(Line::iterator client) {
   return line_.erase(client);
 }
 
-std::optional<QueuedUnit> RequestQueue::Pop(int free_kv_slots) {
-  if (line_.empty() || free_kv_slots < 1) return std::nullopt;
+void RequestQueue::SettleTurn(int free_kv_slots) {
+  if (line_.empty() || free_kv_slots < 1) return;
   const int64_t next = PartTokens(line_.front().units.front(), free_kv_slots);
   if (turn_tokens_ + next > LargestPart(free_kv_slots)) EndTurn();
+}
+
+std::optional<QueuedUnit> RequestQueue::Pop(int free_kv_slots) {
+  if (line_.empty() || free_kv_slots < 1) return std::nullopt;
+  SettleTurn(free_kv_slots);
   Client& client = line_.front();
   const int count = PartSize(client.units.front(), free_kv_slots);
   if (count > free_kv_slots) return std::nullopt;

@@ -29,7 +29,10 @@
 // and the others wait too, so that it cannot starve.
 //
 // Some of the KV slots may be kept from what runs long (Admission): PopShort
-// then gives to those behind it that run short.
+// then gives to those behind it that run short. What runs long has then no
+// bound but that the short work before it ends; for what does not, it is twice
+// the one above, since each of the others may have a turn by Pop and one by
+// PopShort.
 //
 // Cost: Push O(sequences of the request + clients), Pop and PopShort
 // O(clients), MakeRoom O(1) when there is room, RemoveIf one call of `drop` for
@@ -111,6 +114,9 @@ class RequestQueue {
   // next unit does, which then goes to the end of the line; the turn of the
   // first one is not touched.
   std::optional<QueuedUnit> PopShort(int free_kv_slots);
+  // Ends a turn that is over, as Pop of so many free KV slots does first. After
+  // it FrontTogether speaks of the unit that such a Pop would give.
+  void SettleTurn(int free_kv_slots);
   // Sequences that must start together of the unit whose turn it is: 0 when
   // nobody waits.
   int FrontTogether() const;

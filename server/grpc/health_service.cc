@@ -14,7 +14,7 @@ namespace {
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
-constexpr size_t kMaxNameBytes = 200;
+constexpr size_t kMaxServiceBytes = 200;
 constexpr char kLiveness[] = "liveness";
 
 std::set<std::string> ReadinessNames(
@@ -141,10 +141,10 @@ grpc::ServerUnaryReactor* HealthService::Check(
     grpc::CallbackServerContext* context, const HealthCheckRequest* request,
     HealthCheckResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  if (request->service().size() > kMaxNameBytes) {
+  if (request->service().size() > kMaxServiceBytes) {
     reactor->Finish(
         grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
-                     absl::StrCat("service: must be at most ", kMaxNameBytes,
+                     absl::StrCat("service: must be at most ", kMaxServiceBytes,
                                   " bytes, got ", request->service().size())));
     return reactor;
   }
@@ -166,10 +166,10 @@ grpc::ServerUnaryReactor* HealthService::Check(
 
 grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(
     grpc::CallbackServerContext* context, const HealthCheckRequest* request) {
-  if (request->service().size() > kMaxNameBytes) {
+  if (request->service().size() > kMaxServiceBytes) {
     return new RefusedWatch(
         grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
-                     absl::StrCat("service: must be at most ", kMaxNameBytes,
+                     absl::StrCat("service: must be at most ", kMaxServiceBytes,
                                   " bytes, got ", request->service().size())));
   }
   MutexLock lock(&mutex_);

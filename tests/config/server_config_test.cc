@@ -331,7 +331,7 @@ std::vector<BadCase> BadCases() {
       {"FileMissing",
        With({"--config", "/nowhere.toml"}),
        {},
-       "/nowhere.toml was not readable (missing?)"},
+       "--config: must be an existing file, got \"/nowhere.toml\""},
   };
 }
 

@@ -170,5 +170,18 @@ TEST_F(LongWorkTest, AShortRequestIsNotRefusedForTheWaitOfLongOnes) {
   while (scheduler->HasWork()) scheduler->RunOneStep();
 }
 
+TEST_F(LongWorkTest, WhoseTurnIsOverDoesNotOpenTheKeptSlotsToTheNext) {
+  const auto scheduler = Make();
+  // Its first request is its turn; the second would need a kept slot.
+  RequestSpec one;
+  one.sequences.push_back(Generate({1, 2, 3}, 3));
+  const auto first = Add(*scheduler, std::move(one), "a");
+  Add(*scheduler, Variants(3, kShortTokens + 1, Grouping::kTogether), "a");
+  const auto sweep = Add(*scheduler, Sweep(4), "b");
+  scheduler->RunOneStep();
+  EXPECT_EQ(SlotsHeld(*scheduler, first), 1);
+  EXPECT_EQ(SlotsHeld(*scheduler, sweep), 2);
+}
+
 }  // namespace
 }  // namespace alignsae

@@ -106,6 +106,7 @@ class Simulation {
   void CheckCounters(const SchedulerCensus& census);
   void CheckAnswers();
   void CheckTurns(const SchedulerCensus& before, const SchedulerCensus& after);
+  bool PassedOver(const std::vector<SchedulerCensus::Place>& waiting) const;
   void Expect(bool holds, const std::string& what);
   bool ok() const { return broken_.empty(); }
 
