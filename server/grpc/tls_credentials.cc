@@ -41,9 +41,11 @@ class Credentials final : public grpc::ServerCredentials {
     const TlsIdentity& identity = *current.identity;
     const grpc_ssl_pem_key_cert_pair pair = {identity.key.c_str(),
                                              identity.certificate.c_str()};
-    const char* ca =
-        identity.client_ca.empty() ? nullptr : identity.client_ca.c_str();
-    *config = grpc_ssl_server_certificate_config_create(ca, &pair, 1);
+    // gRPC asserts that there is one, also where it asks for no certificate and
+    // makes no use of it.
+    const std::string& ca = identity.client_ca.empty() ? identity.certificate
+                                                       : identity.client_ca;
+    *config = grpc_ssl_server_certificate_config_create(ca.c_str(), &pair, 1);
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }
 
