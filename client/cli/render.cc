@@ -14,6 +14,8 @@ namespace alignsae {
 namespace {
 
 constexpr int kBarWidth = 24;
+// A name that leaves the other columns of a certificate their room in 80.
+constexpr int kShortName = 10;
 
 std::string Number(double value) { return absl::StrFormat("%.3f", value); }
 
@@ -107,6 +109,53 @@ std::string ArmLine(const v1::ArmResult& arm) {
                       Number(arm.total_logprob()));
 }
 
+std::vector<std::string> CertificateRow(const v1::Concept& row) {
+  std::vector<std::string> cells = {Shortened(row.name(), kShortName)};
+  if (!row.has_certificate()) return cells;
+  const v1::WriteCertificate& certificate = row.certificate();
+  cells.insert(
+      cells.end(),
+      {Number(certificate.cosine()), Number(certificate.written_share()),
+       certificate.has_predicted_alpha()
+           ? absl::StrFormat("%.3g", certificate.predicted_alpha())
+           : "-"});
+  if (!certificate.has_measured_swap()) return cells;
+  const v1::MeasuredSwap& swap = certificate.measured_swap();
+  cells.insert(cells.end(),
+               {Number(swap.rate()),
+                absl::StrCat(Number(swap.low()), "-", Number(swap.high())),
+                absl::StrCat(swap.tries()), absl::StrCat(swap.wordings()),
+                swap.people() > 0 ? absl::StrCat(swap.people()) : "-"});
+  return cells;
+}
+
+// What the slots write: at most 80 columns wide, and who has no figures.
+std::string CertificateTable(const v1::CheckpointConcepts& checkpoint) {
+  Table table({"writes", "cosine", "written", "alpha", "swap", "interval",
+               "tries", "wordings", "people"});
+  int with = 0;
+  int swaps = 0;
+  for (const v1::Concept& row : checkpoint.concepts()) {
+    std::vector<std::string> cells = CertificateRow(row);
+    cells.resize(9, "-");
+    table.Add(std::move(cells));
+    with += row.has_certificate() ? 1 : 0;
+    swaps += row.certificate().has_measured_swap() ? 1 : 0;
+  }
+  const int all = checkpoint.concepts_size();
+  if (with == 0) return "no write certificates\n";
+  std::string out = table.ToString();
+  if (with < all) {
+    absl::StrAppend(&out, all - with, " of ", all,
+                    " concepts have no write certificate\n");
+  }
+  if (swaps < with) {
+    absl::StrAppend(&out, with - swaps, " of ", with,
+                    " write certificates have no measured swap\n");
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string RenderModel(const v1::GetModelResponse& answer) {
@@ -149,6 +198,8 @@ std::string RenderConcepts(const v1::ListConceptsResponse& answer) {
                  row.description(), row.example()});
     }
     absl::StrAppend(&out, table.ToString());
+    if (entry.concepts_size() == 0) continue;
+    absl::StrAppend(&out, "\n", CertificateTable(entry));
   }
   return out.empty() ? "no checkpoints are loaded\n" : out;
 }

@@ -112,6 +112,20 @@ std::string Printable(absl::string_view text) {
   return out;
 }
 
+std::string Shortened(absl::string_view text, int width) {
+  std::string out = Printable(text);
+  if (DisplayWidth(out) <= width) return out;
+  // A character is its first byte and the continuation bytes behind it.
+  const auto continues = [](char c) {
+    return (static_cast<uint8_t>(c) & 0xc0) == 0x80;
+  };
+  while (DisplayWidth(out) >= width) {
+    while (continues(out.back())) out.pop_back();
+    out.pop_back();
+  }
+  return out + "…";
+}
+
 int DisplayWidth(absl::string_view text) {
   int width = 0;
   for (char c : text) {

@@ -32,6 +32,9 @@ std::string Bar(double fraction, int width);
 // sends must not drive the terminal.
 std::string Printable(absl::string_view text);
 
+// `text` made printable; longer than `width` > 0 cells, its beginning and "…".
+std::string Shortened(absl::string_view text, int width);
+
 // Cells that `text` takes on a terminal; counts code points.
 int DisplayWidth(absl::string_view text);
 

@@ -15,6 +15,7 @@
 #include "model/bundle/generation_config.h"
 #include "model/io/safetensors.h"
 #include "model/io/weight_files.h"
+#include "model/sae/written.h"
 #include "model/tensor/torch_fence.h"
 
 namespace alignsae {
@@ -280,6 +281,7 @@ absl::Status Assembly::AddCheckpoint(const std::string& directory,
   const SaeConfig& config = sae->config();
   ALIGNSAE_RETURN_IF_ERROR(
       CheckFits(directory, config, bundle_.model->facts()));
+  ALIGNSAE_RETURN_IF_ERROR(CheckCertificates(directory, *sae));
   ALIGNSAE_RETURN_IF_ERROR(
       CheckBos(directory, config, entry, catalog_, *bundle_.tokenizer));
   if (config.prepend_bos) {

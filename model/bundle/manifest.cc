@@ -12,6 +12,7 @@
 #include "model/base/json_object.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
+#include "model/bundle/measured_swaps.h"
 
 namespace alignsae {
 namespace {
@@ -266,15 +267,19 @@ absl::Status Differs(absl::string_view field, absl::string_view manifest,
 
 absl::Status CheckSameConcept(const std::string& place, const Concept& config,
                               const Concept& entry) {
-  const nlohmann::ordered_json expected = ConceptsToJson({entry}).front();
-  const nlohmann::ordered_json got = ConceptsToJson({config}).front();
+  const auto fields = [](const Concept& of) {
+    nlohmann::ordered_json json = ConceptsToJson({of}).front();
+    json.emplace("certificate", nullptr);  // Where there is none.
+    return json;
+  };
+  const nlohmann::ordered_json expected = fields(entry);
+  const nlohmann::ordered_json got = fields(config);
   const auto shown = [](const nlohmann::ordered_json& value) {
     return value.dump(-1, ' ', /*ensure_ascii=*/false,
                       nlohmann::ordered_json::error_handler_t::replace);
   };
   for (const auto& [key, value] : expected.items()) {
-    // Certificates are bundle.json's alone.
-    if (key == "certificate" || value == got[key]) continue;
+    if (value == got[key]) continue;
     return Differs(absl::StrCat(place, ".", key), shown(value),
                    shown(got[key]));
   }
@@ -317,6 +322,7 @@ absl::StatusOr<Manifest> ParseManifest(absl::string_view json) {
   ALIGNSAE_RETURN_IF_ERROR(ReadProvenance(root, manifest));
   ALIGNSAE_RETURN_IF_ERROR(ReadFiles(root, manifest));
   ALIGNSAE_RETURN_IF_ERROR(ReadPrompts(root, manifest));
+  ALIGNSAE_RETURN_IF_ERROR(CheckMeasuredSwaps(manifest));
   return manifest;
 }
 

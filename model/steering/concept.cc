@@ -13,15 +13,10 @@
 namespace alignsae {
 namespace {
 
-constexpr double kWilsonZ = 1.959963984540054;  // 95 %, two-sided.
 // Of a slot's figures: beyond it every edit would overflow.
 constexpr double kMaxSlotValue = 1e12;
 // Of a description or an example: all of them go out in one answer.
 constexpr size_t kMaxConceptText = 4096;
-constexpr int64_t kMaxTries = int64_t{1} << 53;
-// What a figure that is computed anew may differ by: another order of the same
-// operations.
-constexpr double kRecomputed = 1e-9;
 
 // Makes the error of a field of the concept of an index.
 using RefuseField =
@@ -78,67 +73,6 @@ absl::Status CheckAll(absl::Span<const Concept> concepts, int features,
   return absl::OkStatus();
 }
 
-absl::Status RefuseEdited(const JsonObject& object, absl::string_view key,
-                          double expected, double got) {
-  return object.Refuse(
-      key,
-      absl::StrCat(ShowNumber(expected), ", which follows from the others"),
-      ShowNumber(got));
-}
-
-// Number in [low, high].
-absl::StatusOr<double> NumberIn(const JsonObject& object, absl::string_view key,
-                                double low, double high) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const double value, object.FiniteNumber(key));
-  if (value < low || value > high) {
-    return object.Refuse(key, absl::StrCat("in [", low, ", ", high, "]"),
-                         ShowNumber(value));
-  }
-  return value;
-}
-
-absl::Status ReadSwap(const JsonObject& object, WriteCertificate& result) {
-  ALIGNSAE_RETURN_IF_ERROR(object.OnlyKeys({"n", "rate", "low", "high"}));
-  ALIGNSAE_ASSIGN_OR_RETURN(const uint64_t n, object.Unsigned("n"));
-  if (n == 0 || n > static_cast<uint64_t>(kMaxTries)) {
-    return object.Refuse("n", "in [1, 2^53]", absl::StrCat(n));
-  }
-  result.n = static_cast<int64_t>(n);
-  ALIGNSAE_ASSIGN_OR_RETURN(result.rate, NumberIn(object, "rate", 0, 1));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.low, object.FiniteNumber("low"));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.high, object.FiniteNumber("high"));
-  const double tries = static_cast<double>(n);
-  const Interval interval = WilsonInterval(result.rate * tries, tries);
-  if (std::abs(interval.low - result.low) > kRecomputed) {
-    return RefuseEdited(object, "low", interval.low, result.low);
-  }
-  if (std::abs(interval.high - result.high) > kRecomputed) {
-    return RefuseEdited(object, "high", interval.high, result.high);
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<WriteCertificate> ReadCertificate(const JsonObject& object) {
-  ALIGNSAE_RETURN_IF_ERROR(object.OnlyKeys(
-      {"cosine", "written_share", "predicted_alpha", "measured_swap"}));
-  WriteCertificate result;
-  ALIGNSAE_ASSIGN_OR_RETURN(result.cosine, NumberIn(object, "cosine", -1, 1));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.written_share,
-                            object.FiniteNumber("written_share"));
-  ALIGNSAE_ASSIGN_OR_RETURN(result.predicted_alpha,
-                            object.FiniteNumber("predicted_alpha"));
-  const double predicted = 1 / result.written_share;
-  if (std::isfinite(predicted) && std::abs(predicted - result.predicted_alpha) >
-                                      kRecomputed * std::abs(predicted)) {
-    return RefuseEdited(object, "predicted_alpha", predicted,
-                        result.predicted_alpha);
-  }
-  ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject swap,
-                            object.Object("measured_swap"));
-  ALIGNSAE_RETURN_IF_ERROR(ReadSwap(swap, result));
-  return result;
-}
-
 absl::StatusOr<Concept> ReadConcept(const JsonObject& object) {
   ALIGNSAE_RETURN_IF_ERROR(
       object.OnlyKeys({"name", "slot", "description", "example", "active_mean",
@@ -155,20 +89,10 @@ absl::StatusOr<Concept> ReadConcept(const JsonObject& object) {
   if (object.Has("certificate")) {
     ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject certificate,
                               object.Object("certificate"));
-    ALIGNSAE_ASSIGN_OR_RETURN(result.certificate, ReadCertificate(certificate));
+    ALIGNSAE_ASSIGN_OR_RETURN(result.certificate,
+                              ReadWriteCertificate(certificate));
   }
   return result;
-}
-
-nlohmann::ordered_json CertificateToJson(const WriteCertificate& certificate) {
-  return {{"cosine", certificate.cosine},
-          {"written_share", certificate.written_share},
-          {"predicted_alpha", certificate.predicted_alpha},
-          {"measured_swap",
-           {{"n", static_cast<uint64_t>(certificate.n)},
-            {"rate", certificate.rate},
-            {"low", certificate.low},
-            {"high", certificate.high}}}};
 }
 
 }  // namespace
@@ -182,16 +106,6 @@ bool HasControlCharacter(absl::string_view text) {
 bool IsGoodName(absl::string_view name) {
   return !name.empty() && name.size() <= kMaxNameBytes &&
          !HasControlCharacter(name);
-}
-
-Interval WilsonInterval(double right, double n) {
-  const double z2 = kWilsonZ * kWilsonZ;
-  const double p = right / n;
-  const double center = (p + z2 / (2 * n)) / (1 + z2 / n);
-  const double half =
-      kWilsonZ * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n);
-  return {.low = std::max(0.0, center - half),
-          .high = std::min(1.0, center + half)};
 }
 
 absl::StatusOr<std::vector<Concept>> ReadConcepts(const JsonObject& object,
@@ -222,7 +136,7 @@ nlohmann::ordered_json ConceptsToJson(absl::Span<const Concept> concepts) {
                                    {"active_mean", entry.active_mean},
                                    {"threshold", entry.threshold}};
     if (entry.certificate) {
-      json["certificate"] = CertificateToJson(*entry.certificate);
+      json["certificate"] = WriteCertificateToJson(*entry.certificate);
     }
     array.push_back(std::move(json));
   }

@@ -4,10 +4,7 @@
 //
 //   {"name": "birth_city", "slot": 0, "description": "", "example": "",
 //    "active_mean": 4.5, "threshold": 1.5,
-//    "certificate": {"cosine": 0.95, "written_share": 0.98,
-//                    "predicted_alpha": 1.02,
-//                    "measured_swap": {"n": 400, "rate": 0.95,
-//                                      "low": 0.924, "high": 0.967}}}
+//    "certificate": {...}}                       // write_certificate.h
 //
 // "certificate" may be absent; all other keys are required and no other is
 // allowed.
@@ -28,26 +25,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "model/base/json_object.h"
+#include "model/steering/write_certificate.h"
 #include "nlohmann/json.hpp"
 
 namespace alignsae {
-
-// How well the slot writes its concept: binding alone says nothing about
-// control.
-struct WriteCertificate {
-  double cosine = 0;         // Of d_j with (class mean - mean of class means).
-  double written_share = 0;  // Of the differences between classes, by slots.
-  double predicted_alpha = 1;  // 1 / written_share.
-  // Part of `n` swaps to this concept that gave the whole answer, with its 95 %
-  // Wilson interval.
-  int64_t n = 0;
-  double rate = 0;
-  double low = 0;
-  double high = 0;
-
-  friend bool operator==(const WriteCertificate&,
-                         const WriteCertificate&) = default;
-};
 
 struct Concept {
   std::string name;
@@ -76,16 +57,7 @@ inline constexpr absl::string_view kNameRule =
 bool IsGoodName(absl::string_view name);
 bool HasControlCharacter(absl::string_view text);
 
-// The 95 % Wilson interval of `right` out of `n` tries, n > 0.
-struct Interval {
-  double low = 0;
-  double high = 1;
-};
-Interval WilsonInterval(double right, double n);
-
-// The array under `key`. Names and slots are distinct and within their rules;
-// the figures of a certificate that follow from its others are computed anew
-// and must be the stored ones.
+// The array under `key`. Names and slots are distinct and within their rules.
 absl::StatusOr<std::vector<Concept>> ReadConcepts(const JsonObject& object,
                                                   absl::string_view key);
 

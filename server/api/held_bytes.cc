@@ -17,6 +17,7 @@ constexpr int64_t kPositionEffect = 192;
 constexpr int64_t kFeature = 64;
 constexpr int64_t kTokenPiece = 128;
 constexpr int64_t kDescribed = 512;
+constexpr int64_t kCertificate = 256;
 
 int64_t MostConcepts(const Catalog& catalog) {
   size_t most = 0;
@@ -86,6 +87,7 @@ int64_t HeldCatalogBytes(const Catalog& catalog,
     for (const Concept& entry : checkpoint.concepts) {
       bytes += kDescribed + 2 * static_cast<int64_t>(entry.description.size() +
                                                      entry.example.size());
+      if (entry.certificate) bytes += kCertificate;
     }
     if (include_evaluation) {
       bytes += 2 * static_cast<int64_t>(checkpoint.evaluation_json.size());

@@ -3,6 +3,30 @@
 #include "server/api/wire_mode.h"
 
 namespace alignsae {
+namespace {
+
+v1::WriteCertificate RenderCertificate(const WriteCertificate& certificate) {
+  v1::WriteCertificate wire;
+  wire.set_cosine(certificate.cosine);
+  wire.set_written_share(certificate.written_share);
+  if (const auto alpha = certificate.predicted_alpha(); alpha) {
+    wire.set_predicted_alpha(*alpha);
+  }
+  if (!certificate.measured_swap) return wire;
+  const MeasuredSwap& swap = *certificate.measured_swap;
+  v1::MeasuredSwap& row = *wire.mutable_measured_swap();
+  row.set_tries(swap.n);
+  row.set_successes(swap.successes);
+  row.set_rate(swap.rate);
+  row.set_low(swap.low);
+  row.set_high(swap.high);
+  row.set_wordings(swap.wordings);
+  row.set_people(swap.people.value_or(0));
+  return wire;
+}
+
+}  // namespace
+
 v1::AnswerInfo RenderInfo(const Catalog& catalog, const std::string& request_id,
                           std::optional<int> checkpoint) {
   v1::AnswerInfo info;
@@ -110,6 +134,9 @@ v1::CheckpointConcepts RenderConcepts(const CheckpointInfo& checkpoint,
     row->set_active_mean(entry.active_mean);
     row->set_threshold(entry.threshold);
     row->set_decoder_norm(entry.decoder_norm);
+    if (entry.certificate) {
+      *row->mutable_certificate() = RenderCertificate(*entry.certificate);
+    }
   }
   if (include_evaluation) {
     wire.set_evaluation_json(checkpoint.evaluation_json);

@@ -149,6 +149,13 @@ struct Metrics::Impl {
       registry, "slot_activation_ratio",
       "Slot value at the last prompt token over its calibrated mean.");
 
+  Family<Gauge>& written_share = Add<Gauge>(
+      registry, "concept_written_share",
+      "Share of the concept's difference that the slots write: certificate.");
+  Family<Gauge>& measured_swap =
+      Add<Gauge>(registry, "concept_measured_swap",
+                 "Share of swaps to the concept that succeeded: certificate.");
+
   std::map<InterventionMode, Counter*> steering;
   Histogram& steering_norm_ratio =
       Add<Histogram>(registry, "steering_norm_ratio",
@@ -182,7 +189,8 @@ struct Metrics::Impl {
   Mutex mutex;  // Of SetCatalog and Probe.
   // Checkpoint and concept of every label that was given.
   std::set<std::pair<std::string, std::string>> labels ABSL_GUARDED_BY(mutex);
-  // Rows of checkpoint_info, and how many generations have them.
+  // Rows of checkpoint_info and of certificates, and how many generations have
+  // them.
   std::map<Gauge*, int> loaded ABSL_GUARDED_BY(mutex);
 };
 
@@ -194,21 +202,20 @@ class Metrics::CatalogMetrics final : public ConceptMetrics {
     impl_->slots.Set(kv_slots);
     for (const CheckpointInfo& checkpoint : catalog.checkpoints) {
       checkpoints_.push_back(impl_->SeriesOf(checkpoint));
-      Gauge& info = impl_->checkpoint_info.Add(
-          {{"name", checkpoint.name},
-           {"version", catalog.model.version},
-           {"sha256", checkpoint.sha256.substr(0, kHashDigits)}});
-      info.Set(1);
-      ++impl_->loaded[&info];
-      loaded_.push_back(&info);
+      Show(impl_->checkpoint_info,
+           {{"name", checkpoint.name},
+            {"version", catalog.model.version},
+            {"sha256", checkpoint.sha256.substr(0, kHashDigits)}},
+           1);
+      ShowCertificates(checkpoint);
     }
   }
   ~CatalogMetrics() override {
     MutexLock lock(&impl_->mutex);
-    for (Gauge* info : loaded_) {
-      if (--impl_->loaded[info] > 0) continue;
-      impl_->loaded.erase(info);
-      impl_->checkpoint_info.Remove(info);
+    for (const auto& [family, gauge] : shown_) {
+      if (--impl_->loaded[gauge] > 0) continue;
+      impl_->loaded.erase(gauge);
+      family->Remove(gauge);
     }
   }
 
@@ -224,9 +231,34 @@ class Metrics::CatalogMetrics final : public ConceptMetrics {
   }
 
  private:
+  // A row that is there for as long as this generation is.
+  void Show(Family<Gauge>& family, const Labels& labels, double value)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(impl_->mutex) {
+    Gauge& gauge = family.Add(labels);
+    gauge.Set(value);
+    ++impl_->loaded[&gauge];
+    shown_.emplace_back(&family, &gauge);
+  }
+  // Of concepts with a label of their own: `other` has no certificate.
+  void ShowCertificates(const CheckpointInfo& checkpoint)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(impl_->mutex) {
+    for (const Concept& entry : checkpoint.concepts) {
+      if (!entry.certificate ||
+          impl_->labels.count({checkpoint.name, entry.name}) == 0) {
+        continue;
+      }
+      const Labels of = {{"checkpoint", checkpoint.name},
+                         {"concept", entry.name}};
+      Show(impl_->written_share, of, entry.certificate->written_share);
+      if (const auto& swap = entry.certificate->measured_swap; swap) {
+        Show(impl_->measured_swap, of, swap->rate);
+      }
+    }
+  }
+
   Impl* const impl_;
   std::vector<CheckpointSeries> checkpoints_;
-  std::vector<Gauge*> loaded_;
+  std::vector<std::pair<Family<Gauge>*, Gauge*>> shown_;
 };
 
 Metrics::Impl::Impl() {

@@ -67,9 +67,10 @@ class Metrics {
   Metrics& operator=(const Metrics&) = delete;
 
   // What is loaded: label values and the number of KV slots from here on, and
-  // the *_info gauges for as long as the answer lives, which must not outlive
-  // the metrics. Each generation of a model sets its own; what is observed
-  // through an older one counts in the series of the same labels.
+  // the *_info gauges and those of write certificates for as long as the answer
+  // lives, which must not outlive the metrics. Each generation of a model sets
+  // its own; what is observed through an older one counts in the series of the
+  // same labels, where a certificate is the newest one's.
   std::unique_ptr<ConceptMetrics> SetCatalog(const Catalog& catalog,
                                              int kv_slots);
 

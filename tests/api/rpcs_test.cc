@@ -68,6 +68,20 @@ TEST_F(RpcsTest, ModelFunctionsAnswer) {
                 .code,
             absl::StatusCode::kOk);
   EXPECT_EQ(concepts.checkpoints_size(), 2);
+  const v1::WriteCertificate& certificate =
+      concepts.checkpoints(0).concepts(0).certificate();
+  EXPECT_EQ(certificate.cosine(), 0.9);
+  EXPECT_EQ(certificate.written_share(), 0.8);
+  EXPECT_EQ(certificate.predicted_alpha(), 1.25);
+  const v1::MeasuredSwap& swap = certificate.measured_swap();
+  EXPECT_EQ(swap.tries(), 100);
+  EXPECT_EQ(swap.successes(), 90);
+  EXPECT_EQ(swap.rate(), 0.9);
+  EXPECT_NEAR(swap.low(), 0.8256, 1e-4);
+  EXPECT_NEAR(swap.high(), 0.9448, 1e-4);
+  EXPECT_EQ(swap.wordings(), 10);
+  EXPECT_EQ(swap.people(), 20);
+  EXPECT_FALSE(concepts.checkpoints(0).concepts(1).has_certificate());
   v1::TokenizeResponse tokens;
   EXPECT_EQ(Run(&Tokenize, MakeCall(kRpcTokenize),
                 FromText<v1::TokenizeRequest>("text: 'a the'"), &tokens)

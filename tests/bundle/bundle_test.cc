@@ -19,6 +19,7 @@
 #include "model/gpt2/gpt2.h"
 #include "model/io/safetensors.h"
 #include "model/io/tensor_file.h"
+#include "model/sae/written.h"
 #include "model/tokenizer/bpe_trainer.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/status_matchers.h"
@@ -115,6 +116,8 @@ class BundleTest : public ::testing::Test {
     ASSERT_OK(WriteManifestWithHashes(root_, manifest_));
   }
 
+  void Certify(const std::function<void(WriteCertificate&)>& change);
+
   std::string root_;
   Gpt2Config model_config_;
   Manifest manifest_;
@@ -170,6 +173,59 @@ TEST_F(BundleTest, DescribesConceptsInTheBundlesOrder) {
                 1e-6);
   }
   EXPECT_THAT(slots, ElementsAre(3, 0, 17));
+}
+
+// Writes class means and certificates that follow from them into "main", with
+// `change` applied to them, and bundle.json with the same.
+void BundleTest::Certify(const std::function<void(WriteCertificate&)>& change) {
+  ASSERT_OK_AND_ASSIGN(const Sae sae,
+                       Sae::Load(Path("sae/main"), Sae::LoadMode::kWhole));
+  const at::Tensor means = UniformTensor({3, 32}, 4, 55);
+  ASSERT_OK_AND_ASSIGN(const auto measured, MeasureWritten(sae, means));
+  SaeConfig config = sae.config();
+  for (size_t r = 0; r < measured.size(); ++r) {
+    WriteCertificate certificate = measured[r];
+    certificate.measured_swap = MeasuredSwapOf(9, 10, 2, 3);
+    if (r == 1) change(certificate);
+    config.concepts[r].certificate = certificate;
+  }
+  ASSERT_OK(SaveSae(Path("sae/main"), config, sae.weights()));
+  ASSERT_OK(SaveClassMeans(Path("sae/main"), means));
+  manifest_.saes[0].concepts = config.concepts;
+  Hash();
+}
+
+TEST_F(BundleTest, CertificatesAreRecomputedAndInTheCatalog) {
+  Certify([](WriteCertificate&) {});
+  ASSERT_OK_AND_ASSIGN(const auto bundle, Load());
+  const auto& concepts = bundle->catalog->checkpoints[0].concepts;
+  ASSERT_TRUE(concepts[1].certificate.has_value());
+  EXPECT_EQ(concepts[1].certificate, manifest_.saes[0].concepts[1].certificate);
+  EXPECT_EQ(bundle->catalog->checkpoints[1].concepts[1].certificate,
+            std::nullopt);
+  // The class means are one of the files that bundle.json lists.
+  ASSERT_OK_AND_ASSIGN(const std::string json, ReadFile(Path("bundle.json")));
+  ASSERT_OK_AND_ASSIGN(const Manifest manifest, ParseManifest(json));
+  EXPECT_EQ(manifest.files.count("sae/main/class_means.safetensors"), 1u);
+}
+
+TEST_F(BundleTest, AnEditedCertificateIsRefusedAlsoWhereAllFilesAgree) {
+  const auto refused = [this](const std::string& words) {
+    EXPECT_THAT(Load(),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr(Path("sae/main/cfg.json: alignsae.concepts"
+                                        "[1].certificate.") +
+                                   words + ": must be ")));
+    // As parts too: the server takes a checkpoint by itself.
+    EXPECT_THAT(LoadParts(Path("gpt2"), {Path("sae/main")}, {}),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(words)));
+  };
+  Certify([](WriteCertificate& c) { c.cosine = -c.cosine + 0.01; });
+  refused("cosine");
+  Certify([](WriteCertificate& c) { c.written_share += 0.5; });
+  refused("written_share");
+  Certify([](WriteCertificate&) {});
+  EXPECT_OK(Load());
 }
 
 TEST_F(BundleTest, LoadsTheWholeSaeWhenAsked) {

@@ -422,6 +422,9 @@ TEST(ManifestTest, NamesTheFieldWhereACheckpointSaysOtherwise) {
           "concepts[0].active_mean: must be 4.1 as in bundle.json, got 4.25");
   differs([](SaeConfig& c) { c.concepts[1].threshold = 0; },
           "concepts[1].threshold: must be -2.0 as in bundle.json, got 0.0");
+  differs([](SaeConfig& c) { c.concepts[1].certificate.emplace(); },
+          "concepts[1].certificate: must be null as in bundle.json, got "
+          "{\"cosine\":0.0,\"written_share\":0.0,\"predicted_alpha\":null}");
 }
 
 }  // namespace

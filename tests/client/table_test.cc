@@ -43,5 +43,14 @@ TEST(TableTest, PrintableKeepsTextAndDisarmsControls) {
   EXPECT_EQ(Printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // Surrogate.
 }
 
+TEST(TableTest, ShortenedCutsWholeCharacters) {
+  EXPECT_EQ(Shortened("birth_city", 10), "birth_city");
+  EXPECT_EQ(Shortened("birth_city", 9), "birth_ci…");
+  EXPECT_EQ(Shortened("Zażółć", 6), "Zażółć");
+  EXPECT_EQ(Shortened("Zażółć", 4), "Zaż…");
+  EXPECT_EQ(Shortened("🙂🙂", 1), "…");
+  EXPECT_EQ(Shortened("a\nb", 10), "a\\nb");
+}
+
 }  // namespace
 }  // namespace alignsae

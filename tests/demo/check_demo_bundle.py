@@ -69,6 +69,26 @@ def example_complaints(manifest):
             yield f"{entry['name']}: example {entry['example']!r} asks it of nobody in the data"
 
 
+def certificate_complaints(manifest):
+    """Every concept has a certificate, as its slots steer it is of slots that write, and
+    the README shows it."""
+    readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+    rows = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]]
+            for line in readme.splitlines() if line.startswith("| ")}
+    concepts = {entry["name"]: entry for entry in manifest["saes"][0]["concepts"]}
+    for name, entry in concepts.items():
+        certificate = entry.get("certificate")
+        if not certificate or "measured_swap" not in certificate:
+            yield f"{name}: must have a write certificate with a measured swap"
+        elif certificate["cosine"] < 0.9 or certificate["written_share"] < 0.75:
+            yield f"{name}: must write its concept, is {certificate}"
+    for title, figure in (("cosine", "cosine"), ("written share", "written_share"),
+                          ("predicted alpha", "predicted_alpha")):
+        want = [f"{concepts[name]['certificate'][figure]:.3f}" for name in sorted(concepts)]
+        if rows.get(title) != want:
+            yield f"README, {title}: must be {want}, is {rows.get(title)}"
+
+
 def complaints(manifest, size):
     evaluation = manifest["evaluation"]
     for path, floor in FLOORS.items():
@@ -90,6 +110,7 @@ def complaints(manifest, size):
     if manifest["provenance"]["command"] != "alignsae-train pipeline --preset demo":
         yield f"provenance: must be the demo preset, is {manifest['provenance']['command']}"
     yield from example_complaints(manifest)
+    yield from certificate_complaints(manifest)
     if size > MAX_BYTES:
         yield f"size: must be at most {MAX_BYTES} bytes, is {size}"
 

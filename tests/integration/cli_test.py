@@ -23,6 +23,16 @@ class CliTest(ServerTest):
         concepts = self.cli("concepts")
         for name in self.by_name:
             self.assertIn(name, concepts)
+        lines = concepts.splitlines()
+        certificates = lines[lines.index("") + 1:]
+        self.assertEqual(certificates[0].split(), ["writes", "cosine", "written", "alpha",
+                                                   "swap", "interval", "tries", "wordings",
+                                                   "people"])
+        for line in certificates[1:]:
+            row = self.by_name[line.split()[0]].certificate
+            self.assertEqual(line.split()[1:3], [f"{row.cosine:.3f}", f"{row.written_share:.3f}"])
+            self.assertEqual(int(line.split()[6]), row.measured_swap.tries)
+        self.assertLessEqual(max(map(len, certificates)), 80)
 
     def test_read_shows_bars_and_the_top_concept(self):
         text = self.cli("read", self.question())

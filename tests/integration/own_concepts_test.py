@@ -53,6 +53,18 @@ class OwnConceptsTest(TrainTest):
         [own] = api.model.ListConcepts(model.ListConceptsRequest()).checkpoints
         self.assertEqual([entry.name for entry in own.concepts],
                          ["question", "order", "statement"])
+        for entry in own.concepts:  # Nobody measured swaps, the rest needs no answers.
+            self.assertGreater(entry.certificate.cosine, 0.5)
+            self.assertAlmostEqual(entry.certificate.predicted_alpha,
+                                   1 / entry.certificate.written_share)
+            self.assertFalse(entry.certificate.HasField("measured_swap"))
+            measured = manifest["evaluation"]["prompts"]["concepts"][entry.name]
+            self.assertAlmostEqual(entry.certificate.cosine, measured["cosine"])
+            self.assertAlmostEqual(entry.certificate.written_share, measured["written_share"])
+        before = (bundle / "bundle.json").read_bytes()
+        self.train("bundle", "certify", str(bundle), f"--prompts={FORMS}")
+        self.assertEqual((bundle / "bundle.json").read_bytes(), before)
+        self.assertIn("--prompts", self.train("bundle", "certify", str(bundle), code=1))
         answer = api.concept.ReadConcepts(concept.ReadConceptsRequest(
             prompts=[common.Prompt(text=prompt["text"]) for prompt in manifest["prompts"]]))
         right = sum(row.reading.top_concept == prompt["concept"]

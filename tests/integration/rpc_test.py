@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Every RPC against the demo bundle, through Python's gRPC client."""
+import itertools
+import json
 import math
 
-from alignsae_server import (ServerTest, common, concept, generation, health, intervention,
+from alignsae_server import (DEMO, ServerTest, common, concept, generation, health, intervention,
                              main, model, steering, swap_edit)
 
 
@@ -43,6 +45,11 @@ class RpcTest(ServerTest):
             self.assertGreater(row.active_mean, 0)
             self.assertGreater(row.decoder_norm, 0)
             self.assertTrue(row.example)
+            swap = row.certificate.measured_swap
+            self.assertGreater(row.certificate.written_share, 0.8)
+            self.assertEqual((swap.tries, swap.wordings, swap.people), (2000, 10, 200))
+            self.assertEqual(swap.rate, swap.successes / swap.tries)
+            self.assertTrue(0 < swap.low < swap.rate < swap.high <= 1)
 
     def test_tokenize_and_detokenize_are_inverse(self):
         text = "Zażółć 🙂\n\tx  "
@@ -119,6 +126,17 @@ class RpcTest(ServerTest):
         self.assertGreater(effect.target_after, effect.target_before)
         self.assertLess(effect.source_after, effect.source_before)
         self.assertGreater(effect.change_norm, 0)
+
+    def test_examples_are_questions_whose_answers_the_data_hold_and_the_model_gives(self):
+        people = [json.loads(line) for line in (DEMO / "eval/people.jsonl").open()]
+        for asked, wanted in itertools.permutations(self.concepts, 2):
+            with self.subTest(asked=asked.name, swapped_to=wanted.name):
+                [person] = [row for row in people if row["name"] in asked.example]
+                answer = self.api.steering.Swap(steering.SwapRequest(
+                    prompt=common.Prompt(question=asked.example),
+                    target=common.ConceptRef(name=wanted.name)), timeout=20)
+                self.assertEqual(answer.baseline.text.strip(), person["facts"][asked.name])
+                self.assertEqual(answer.steered.text.strip(), person["facts"][wanted.name])
 
     def test_a_swapped_question_answers_as_the_other_question_does(self):
         # The examples ask about one person each, so the person's own employer is

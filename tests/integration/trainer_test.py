@@ -93,6 +93,10 @@ class TrainerTest(TrainTest):
         self.assertEqual(fresh["test"], stored["test"])
         self.assertIn("Swap success, test wordings",
                       self.train("eval", f"--bundle={bundle}", "--stored"))
+        table = self.train("bundle", "certify", str(bundle), "--threads=1")
+        self.assertIn("checkpoint main at resid_post[0]", table)
+        for entry in json.loads((bundle / "bundle.json").read_text())["saes"][0]["concepts"]:
+            self.assertIn(f"{entry['certificate']['cosine']:.3f}", table)
         again = self.train(*self.pipeline())
         self.assertEqual(again.count("done before, unchanged"), 4)  # data, lm, sae, evaluation.
 
@@ -117,6 +121,7 @@ class TrainerTest(TrainTest):
         self.assertTrue(self.train("no_such_command", code=2))
         self.assertIn("heads", self.train(*self.pipeline(heads=3), code=2))
         self.assertIn("bundle.json", self.train("eval", f"--bundle={self.root}", code=1))
+        self.assertIn("bundle.json", self.train("bundle", "certify", self.root, code=1))
 
 
 if __name__ == "__main__":

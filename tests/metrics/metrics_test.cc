@@ -59,7 +59,10 @@ std::string ValueOf(const Metrics& metrics, const std::string& name) {
 
 TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
   Metrics metrics({kRead}, "1.2.3");
-  const auto concepts = metrics.SetCatalog(CatalogWith(1), 16);
+  Catalog catalog = CatalogWith(1);
+  catalog.checkpoints[0].concepts[0].certificate =
+      WriteCertificate{.measured_swap = MeasuredSwapOf(1, 2, 3, 4)};
+  const auto concepts = metrics.SetCatalog(catalog, 16);
   std::vector<std::string> types;
   for (absl::string_view line :
        absl::StrSplit(metrics.ExpositionText(), '\n')) {
@@ -71,7 +74,9 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       "alignsae_call_memory_bytes gauge",
       "alignsae_cancel_to_free_seconds histogram",
       "alignsae_checkpoint_info gauge",
+      "alignsae_concept_measured_swap gauge",
       "alignsae_concept_top_total counter",
+      "alignsae_concept_written_share gauge",
       "alignsae_forks_total counter",
       "alignsae_generated_tokens_total counter",
       "alignsae_kv_slots gauge",
@@ -181,6 +186,38 @@ TEST(MetricsTest, NamesAtMostSixtyFourConceptsThenOther) {
                     "alignsae_concept_top_total{checkpoint=\"main\","
                     "concept=\"other\"}"),
             "2");
+}
+
+TEST(MetricsTest, ShowsWriteCertificatesForAsLongAsTheyAreLoaded) {
+  Catalog catalog = CatalogWith(kMaxConceptLabels + 1);
+  std::vector<Concept>& entries = catalog.checkpoints[0].concepts;
+  entries[0].certificate = WriteCertificate{
+      .written_share = 0.75, .measured_swap = MeasuredSwapOf(1, 2, 3, 4)};
+  entries[1].certificate = WriteCertificate{.written_share = -0.5};
+  entries.back().certificate = WriteCertificate{.written_share = 1};
+  Metrics metrics({}, "1");
+  auto first = metrics.SetCatalog(catalog, 16);
+  const auto value = [&metrics](const std::string& name,
+                                const std::string& label) {
+    return ValueOf(
+        metrics, absl::StrCat("alignsae_concept_", name,
+                              "{checkpoint=\"main\",concept=\"", label, "\"}"));
+  };
+  EXPECT_EQ(value("written_share", "c0"), "0.75");
+  EXPECT_EQ(value("measured_swap", "c0"), "0.5");
+  EXPECT_EQ(value("written_share", "c1"), "-0.5");
+  EXPECT_EQ(value("measured_swap", "c1"), "absent");
+  EXPECT_EQ(value("written_share", "c2"), "absent");
+  EXPECT_EQ(value("written_share", "other"), "absent");
+  // A second generation, certified anew.
+  entries[0].certificate->written_share = 0.5;
+  auto second = metrics.SetCatalog(catalog, 16);
+  EXPECT_EQ(value("written_share", "c0"), "0.5");
+  first.reset();
+  EXPECT_EQ(value("written_share", "c0"), "0.5");
+  second.reset();
+  EXPECT_EQ(value("written_share", "c0"), "absent");
+  EXPECT_EQ(value("measured_swap", "c0"), "absent");
 }
 
 TEST(MetricsTest, TellsWhatIsLoadedWithShortHashes) {

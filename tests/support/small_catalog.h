@@ -39,6 +39,10 @@ inline CheckpointInfo SmallCheckpoint(const std::string& name, int layer,
     entry.decoder_norm = 1;
     entry.example = "Where?";
   }
+  info.concepts[0].certificate =
+      WriteCertificate{.cosine = 0.9,
+                       .written_share = 0.8,
+                       .measured_swap = MeasuredSwapOf(90, 100, 10, 20)};
   info.recommended_mode = InterventionMode::kSwap;
   info.recommended_alpha = 1.25;
   return info;

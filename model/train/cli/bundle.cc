@@ -15,20 +15,24 @@
 #include "model/bundle/upgrade.h"
 #include "model/tensor/threads.h"
 #include "model/train/cli/cli.h"
+#include "model/train/eval/certificate.h"
 #include "model/train/pipeline/own_bundle.h"
 
 namespace alignsae {
 namespace {
+
+absl::StatusOr<Manifest> ManifestOf(const std::string& directory) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
+                            ReadFile(absl::StrCat(directory, "/bundle.json")));
+  return ParseManifest(text);
+}
 
 struct UpgradeCommand {
   std::string directory;
 
   absl::Status Run() const {
     ALIGNSAE_ASSIGN_OR_RETURN(const int before, UpgradeBundle(directory));
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        const std::string text,
-        ReadFile(absl::StrCat(directory, "/bundle.json")));
-    ALIGNSAE_ASSIGN_OR_RETURN(const Manifest manifest, ParseManifest(text));
+    ALIGNSAE_ASSIGN_OR_RETURN(const Manifest manifest, ManifestOf(directory));
     int concepts = 0, certificates = 0;
     for (const ManifestSae& sae : manifest.saes) {
       for (const Concept& entry : sae.concepts) {
@@ -55,6 +59,25 @@ struct ExamplesCommand {
   absl::Status Run() const {
     UseThreads(threads);
     return RefreshExamples(directory, preset.eval);
+  }
+};
+
+struct CertifyCommand {
+  std::string directory;
+  std::string prompts;
+  uint64_t split_seed = 1;
+  int threads = 0;
+
+  absl::Status Run() const {
+    UseThreads(threads);
+    ALIGNSAE_RETURN_IF_ERROR(CertifyBundle(directory, prompts, split_seed));
+    ALIGNSAE_ASSIGN_OR_RETURN(const Manifest manifest, ManifestOf(directory));
+    for (const ManifestSae& sae : manifest.saes) {
+      std::cout << "checkpoint " << sae.name << " at " << sae.hook.ToString()
+                << "\n"
+                << RenderCertificates(sae.concepts);
+    }
+    return absl::OkStatus();
   }
 };
 
@@ -129,6 +152,20 @@ void RegisterBundle(CLI::App& app, absl::Status& status) {
   sub->add_option("directory", upgrade->directory, "Bundle directory")
       ->required();
   sub->callback([upgrade, &status] { status = upgrade->Run(); });
+
+  auto certify = std::make_shared<CertifyCommand>();
+  sub = bundle->add_subcommand(
+      "certify",
+      "Measure each concept's write certificate anew, on the test wordings of "
+      "the bundle's own people or of labelled prompts");
+  sub->add_option("directory", certify->directory, "Bundle directory")
+      ->required();
+  sub->add_option(
+      "--prompts", certify->prompts,
+      "Labelled prompts of the first checkpoint's concepts (JSONL)");
+  AddSplitSeedFlag(*sub, certify->split_seed);
+  AddThreadsFlag(*sub, certify->threads);
+  sub->callback([certify, &status] { status = certify->Run(); });
 
   auto examples = std::make_shared<ExamplesCommand>();
   sub = bundle->add_subcommand(

@@ -8,6 +8,7 @@
 #include "model/base/status_macros.h"
 #include "model/tensor/torch_fence.h"
 #include "model/train/eval/binding.h"
+#include "model/train/eval/certificate.h"
 #include "model/train/eval/dictionary.h"
 #include "model/train/eval/report.h"
 #include "model/train/eval/select.h"
@@ -80,8 +81,9 @@ absl::StatusOr<Json> SwapFigures(EvalSubject& subject, Split split,
   return SwapsToJson(table, chosen, steering.mode, subject.set().relations);
 }
 
-absl::StatusOr<Json> Dictionary(EvalSubject& subject, int checkpoint,
-                                const EvalOptions& options) {
+// "dictionary" and "written" of test wordings, which need residuals alone.
+absl::Status AddResidualFigures(EvalSubject& subject, int checkpoint,
+                                const EvalOptions& options, Json& figures) {
   const Sae& sae = subject.saes()[checkpoint];
   const HookPoint& hook = sae.config().hook;
   const std::vector<int> people = SamplePeople(subject.set(), options.sample);
@@ -93,12 +95,18 @@ absl::StatusOr<Json> Dictionary(EvalSubject& subject, int checkpoint,
       const QuestionResiduals train,
       CollectQuestions(subject.model(), subject.tokenizer(), subject.set(),
                        people, Split::kSaeTrain, {hook}));
-  return WithTorchFence([&]() -> absl::StatusOr<Json> {
-    return DictionaryToJson(
-        MeasureDictionary(sae, test.by_hook.at(hook), test.labels,
-                          train.by_hook.at(hook)),
-        subject.set().relations);
-  });
+  ALIGNSAE_ASSIGN_OR_RETURN(const Certified certified,
+                            CertifyResiduals(sae, test));
+  figures["written"] =
+      WrittenToJson(certified.certificates, subject.set().relations);
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      figures["dictionary"], WithTorchFence([&]() -> absl::StatusOr<Json> {
+        return DictionaryToJson(
+            MeasureDictionary(sae, test.by_hook.at(hook), test.labels,
+                              train.by_hook.at(hook)),
+            subject.set().relations);
+      }));
+  return absl::OkStatus();
 }
 
 // "chosen", "test", "unseen" into `evaluation`.
@@ -120,9 +128,8 @@ absl::Status AddFigures(EvalSubject& subject, const SteeringChoice& choice,
         figures["swap"],
         SwapFigures(subject, split, steering, choice.alpha, options, report));
   }
-  ALIGNSAE_ASSIGN_OR_RETURN(evaluation["test"]["dictionary"],
-                            Dictionary(subject, choice.checkpoint, options));
-  return absl::OkStatus();
+  return AddResidualFigures(subject, choice.checkpoint, options,
+                            evaluation["test"]);
 }
 
 absl::Status CheckSubject(const EvalSubject& subject,

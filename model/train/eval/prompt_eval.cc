@@ -9,13 +9,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
 #include "model/train/common/decode.h"
 #include "model/train/common/readouts.h"
 #include "model/train/data/prompt_tokens.h"
 #include "model/train/eval/answer.h"
+#include "model/train/eval/certificate.h"
 #include "model/train/eval/share.h"
+#include "model/train/sae/data.h"
 
 namespace alignsae {
 namespace {
@@ -56,20 +57,28 @@ class PromptEval {
         TokenizePrompts(set_, subject_.tokenizer(),
                         subject_.model().facts().context_length,
                         subject_.model().facts().vocab_size));
+    Json json;
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const QuestionResiduals residuals,
+        CollectPrompts(subject_.model(), subject_.tokenizer(), set_, all,
+                       Split::kTest, {sae().config().hook}));
     for (size_t i = 0; i < all.size(); ++i) {
       if (set_.prompts[i].split != Split::kTest) continue;
       prompts_.push_back(&set_.prompts[i]);
       located_.push_back(std::move(all[i]));
     }
-    Json json;
     ALIGNSAE_RETURN_IF_ERROR(Read(json));
+    ALIGNSAE_RETURN_IF_ERROR(Write(residuals, json));
     ALIGNSAE_RETURN_IF_ERROR(Answer(json));
     ALIGNSAE_RETURN_IF_ERROR(Swap(json));
     return json;
   }
 
  private:
+  const Sae& sae() const { return subject_.saes()[checkpoint_]; }
   absl::Status Read(Json& json);
+  // What the slots write; needs no answers.
+  absl::Status Write(const QuestionResiduals& residuals, Json& json);
   absl::Status Answer(Json& json);
   absl::Status Swap(Json& json);
   // Whether each arm's answer is right, by the text that it should give.
@@ -147,6 +156,17 @@ absl::Status PromptEval::Read(Json& json) {
   }
   silent.AddTo(json, "silent");
   json["confusion"] = confusion;
+  return absl::OkStatus();
+}
+
+absl::Status PromptEval::Write(const QuestionResiduals& residuals, Json& json) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const Certified certified,
+                            CertifyResiduals(sae(), residuals));
+  for (size_t c = 0; c < concepts_.size(); ++c) {
+    Json& entry = json["concepts"][set_.concepts[c]];
+    entry["cosine"] = certified.certificates[c].cosine;
+    entry["written_share"] = certified.certificates[c].written_share;
+  }
   return absl::OkStatus();
 }
 
@@ -242,22 +262,18 @@ std::string ShareOfText(const Json& parent, const std::string& key) {
   return absl::StrCat(ShareText(*share), " of ", share->at("n").get<int64_t>());
 }
 
+std::string NumberOf(const Json& parent, const std::string& key) {
+  const auto number = parent.find(key);
+  if (number == parent.end()) return "-";
+  return absl::StrFormat("%.3f", number->get<double>());
+}
+
 }  // namespace
 
 absl::StatusOr<Json> EvaluatePrompts(EvalSubject& subject, int checkpoint,
                                      const PromptSet& set,
                                      const PromptEvalOptions& options) {
-  std::vector<std::string> names;
-  for (const Concept& entry :
-       subject.catalog()->checkpoints.at(checkpoint).concepts) {
-    names.push_back(entry.name);
-  }
-  if (names != set.concepts) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(set.file, ": concept: must be the checkpoint's (",
-                     absl::StrJoin(names, ", "), ") in their order, got ",
-                     absl::StrJoin(set.concepts, ", ")));
-  }
+  ALIGNSAE_RETURN_IF_ERROR(CheckConcepts(subject.saes().at(checkpoint), set));
   return PromptEval(subject, checkpoint, set, options).Run();
 }
 
@@ -285,12 +301,14 @@ std::string RenderPromptEvaluation(const Json& evaluation) {
   const Json swap = evaluation.value("swap", Json::object());
   line("swap", ShareOfText(swap, "all"));
   const Json targets = swap.value("targets", Json::object());
-  absl::StrAppendFormat(&text, "\n%-28s %-30s %-30s %s\n", "concept", "read",
-                        "bound", "swap to it");
+  absl::StrAppendFormat(&text, "\n%-28s %-30s %-30s %7s %8s  %s\n", "concept",
+                        "read", "bound", "cosine", "written", "swap to it");
   for (const auto& [name, entry] : evaluation.at("concepts").items()) {
     absl::StrAppendFormat(
-        &text, "%-28s %-30s %-30s %s\n", name, ShareOfText(entry, "read"),
-        ShareOfText(entry, "bound"), ShareOfText(targets, name));
+        &text, "%-28s %-30s %-30s %7s %8s  %s\n", name,
+        ShareOfText(entry, "read"), ShareOfText(entry, "bound"),
+        NumberOf(entry, "cosine"), NumberOf(entry, "written_share"),
+        ShareOfText(targets, name));
   }
   return text;
 }

@@ -30,8 +30,9 @@ struct PromptEvalOptions {
 // {"prompts": n, "negatives": n,
 //  "read": share,              of prompts with one concept in a facet: the
 //                              facet's highest slot is that concept
-//  "concepts": {name: {"read": share, "bound": share}},   bound: the slot
+//  "concepts": {name: {"read": share, "bound": share,   bound: the slot
 //                              reaches its threshold where the concept is
+//                      "cosine": c, "written_share": w}},   sae/written.h
 //  "silent": share,            of negatives: no slot reaches its threshold
 //  "confusion": {name: {name: count}},    one concept; highest of its facet
 //  "answers": share,           unsteered, of prompts with an answer

@@ -121,4 +121,22 @@ Json DictionaryToJson(const DictionaryStats& stats,
            PerRelation(stats.effective_slots, relations)}};
 }
 
+Json WrittenToJson(const std::vector<WriteCertificate>& written,
+                   const std::vector<std::string>& relations) {
+  double cosine = 0;
+  double share = 0;
+  Json json;
+  for (size_t r = 0; r < relations.size(); ++r) {
+    cosine += written[r].cosine;
+    share += written[r].written_share;
+    json["by_relation"][relations[r]] = {
+        {"cosine", Rounded(written[r].cosine)},
+        {"written_share", Rounded(written[r].written_share)}};
+  }
+  const auto n = static_cast<double>(relations.size());
+  json["cosine"] = Rounded(cosine / n);
+  json["written_share"] = Rounded(share / n);
+  return json;
+}
+
 }  // namespace alignsae

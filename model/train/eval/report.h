@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "model/steering/write_certificate.h"
 #include "model/train/eval/binding.h"
 #include "model/train/eval/dictionary.h"
 #include "model/train/eval/swap.h"
@@ -41,6 +42,11 @@ nlohmann::json BindingToJson(const BindingTable& table,
 
 nlohmann::json DictionaryToJson(const DictionaryStats& stats,
                                 const std::vector<std::string>& relations);
+
+// "cosine" and "written_share", means over the relations, and both of each
+// under "by_relation".
+nlohmann::json WrittenToJson(const std::vector<WriteCertificate>& written,
+                             const std::vector<std::string>& relations);
 
 // The tables of an evaluation object (eval.h), or of a part of one.
 std::string RenderEvaluation(const nlohmann::json& evaluation);

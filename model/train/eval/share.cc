@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "absl/strings/str_format.h"
-#include "model/steering/concept.h"
+#include "model/steering/write_certificate.h"
 
 namespace alignsae {
 

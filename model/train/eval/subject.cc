@@ -6,6 +6,18 @@
 #include "model/train/common/memory_bundle.h"
 
 namespace alignsae {
+namespace {
+
+std::vector<std::string> NamesOf(const Sae& sae) {
+  std::vector<std::string> names;
+  for (const Concept& entry : sae.config().concepts) {
+    names.push_back(entry.name);
+  }
+  return names;
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<EvalSubject>> EvalSubject::Create(
     const EvalInputs& inputs, std::vector<Sae> saes, int rows) {
   ALIGNSAE_ASSIGN_OR_RETURN(
@@ -41,15 +53,21 @@ std::vector<EvalPrompt> PromptsOf(const EvalSubject& subject, int per_half,
 }
 
 absl::Status CheckConcepts(const Sae& sae, const EvalSet& set) {
-  std::vector<std::string> names;
-  for (const Concept& entry : sae.config().concepts) {
-    names.push_back(entry.name);
-  }
+  const std::vector<std::string> names = NamesOf(sae);
   if (names == set.relations) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("concepts: must be the evaluation's relations (",
                    absl::StrJoin(set.relations, ", "), "), got ",
                    absl::StrJoin(names, ", ")));
+}
+
+absl::Status CheckConcepts(const Sae& sae, const PromptSet& set) {
+  const std::vector<std::string> names = NamesOf(sae);
+  if (names == set.concepts) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(set.file, ": concept: must be the checkpoint's (",
+                   absl::StrJoin(names, ", "), ") in their order, got ",
+                   absl::StrJoin(set.concepts, ", ")));
 }
 
 Steering SteeringOf(const EvalSubject& subject, int checkpoint,

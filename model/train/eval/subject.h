@@ -20,6 +20,7 @@
 #include "model/bundle/bundle.h"
 #include "model/engine/engine.h"
 #include "model/train/data/eval_set.h"
+#include "model/train/data/prompt_file.h"
 #include "model/train/eval/options.h"
 #include "model/train/eval/swap.h"
 
@@ -75,6 +76,9 @@ std::vector<EvalPrompt> PromptsOf(const EvalSubject& subject, int per_half,
 
 // Whether concept r of `sae` is relation r of `set`, for all r.
 absl::Status CheckConcepts(const Sae& sae, const EvalSet& set);
+
+// Whether the concepts of `sae` are those of `set`, in their order.
+absl::Status CheckConcepts(const Sae& sae, const PromptSet& set);
 
 // Relation r is steered to by concept r's slot.
 Steering SteeringOf(const EvalSubject& subject, int checkpoint,

@@ -131,6 +131,19 @@ std::string RenderDictionary(const Json& dictionary) {
   return absl::StrCat("Dictionary, test wordings\n", table.Render());
 }
 
+std::string RenderWritten(const Json& written) {
+  Table table({"relation", "cosine", "written share"});
+  const auto row = [&](const std::string& name, const Json& figures) {
+    table.Row({name, Number(At(figures, "cosine")),
+               Number(At(figures, "written_share"))});
+  };
+  row("mean", written);
+  for (const auto& [relation, figures] : At(written, "by_relation").items()) {
+    row(relation, figures);
+  }
+  return absl::StrCat("What the slots write, test wordings\n", table.Render());
+}
+
 std::string RenderSwaps(const std::string& title, const Json& swap) {
   Table targets(SuccessHeader("target"));
   targets.Row(SuccessRow("all", swap));
@@ -203,6 +216,7 @@ std::string RenderEvaluation(const Json& evaluation) {
     const std::string title = absl::StrCat(split, " wordings");
     add(RenderBinding(title, At(part, "binding")));
     if (part.contains("dictionary")) add(RenderDictionary(part["dictionary"]));
+    if (part.contains("written")) add(RenderWritten(part["written"]));
     add(RenderSwaps(title, At(part, "swap")));
     if (std::string(split) == "test") add(RenderPairs(At(part, "swap")));
   }

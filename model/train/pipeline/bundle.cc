@@ -3,15 +3,20 @@
 #include <filesystem>
 #include <memory>
 #include <system_error>
+#include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/file.h"
 #include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/bundle.h"
 #include "model/bundle/bundle_writer.h"
+#include "model/bundle/measured_swaps.h"
 #include "model/sae/config.h"
+#include "model/sae/written.h"
+#include "model/train/data/prompt_file.h"
 #include "model/train/eval/eval.h"
 #include "model/train/eval/examples.h"
 
@@ -32,21 +37,32 @@ absl::Status CopyFiles(const std::string& from, const std::string& to,
   return absl::OkStatus();
 }
 
-// Writes cfg.json anew with an example for each concept.
-absl::StatusOr<SaeConfig> PutExamples(
-    const std::string& path, const std::vector<std::string>& examples) {
+using ChangeConcepts = absl::FunctionRef<absl::Status(
+    const std::string& sae_directory, size_t checkpoint,
+    std::vector<Concept>& concepts)>;
+
+// Writes a checkpoint's cfg.json anew with its concepts changed.
+absl::StatusOr<SaeConfig> ChangeConfig(const std::string& directory,
+                                       size_t checkpoint,
+                                       ChangeConcepts change) {
+  const std::string path = directory + "/cfg.json";
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   ALIGNSAE_ASSIGN_OR_RETURN(SaeConfig config, ParseSaeConfig(text));
-  if (examples.size() != config.concepts.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("examples: must be ",
-                                                   config.concepts.size(),
-                                                   ", got ", examples.size()));
-  }
-  for (size_t r = 0; r < examples.size(); ++r) {
-    config.concepts[r].example = examples[r];
-  }
+  ALIGNSAE_RETURN_IF_ERROR(change(directory, checkpoint, config.concepts));
   ALIGNSAE_RETURN_IF_ERROR(WriteFileAtomically(path, SaeConfigToJson(config)));
   return config;
+}
+
+absl::Status PutExamples(const std::vector<std::string>& examples,
+                         std::vector<Concept>& concepts) {
+  if (examples.size() != concepts.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "examples: must be ", concepts.size(), ", got ", examples.size()));
+  }
+  for (size_t r = 0; r < examples.size(); ++r) {
+    concepts[r].example = examples[r];
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Fill(const std::string& directory, const BundleParts& parts) {
@@ -60,9 +76,15 @@ absl::Status Fill(const std::string& directory, const BundleParts& parts) {
   ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(directory + "/eval"));
   ALIGNSAE_RETURN_IF_ERROR(WriteEvalSet(directory + "/eval", *parts.eval_set));
 
-  const std::string cfg = absl::StrCat(directory, "/", sae, "/cfg.json");
-  ALIGNSAE_ASSIGN_OR_RETURN(const SaeConfig config,
-                            PutExamples(cfg, parts.examples));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const SaeConfig config,
+      ChangeConfig(
+          absl::StrCat(directory, "/", sae), /*checkpoint=*/0,
+          [&](const std::string& sae_directory, size_t,
+              std::vector<Concept>& concepts) -> absl::Status {
+            ALIGNSAE_RETURN_IF_ERROR(PutExamples(parts.examples, concepts));
+            return PutCertificates(sae_directory, parts.certified, concepts);
+          }));
   ALIGNSAE_ASSIGN_OR_RETURN(const SteeringChoice choice,
                             ChoiceOf(parts.manifest.evaluation));
   Manifest manifest = parts.manifest;
@@ -76,41 +98,9 @@ absl::Status Fill(const std::string& directory, const BundleParts& parts) {
   return LoadBundle(directory, {.whole_sae = true}).status();
 }
 
-// The examples of each checkpoint of a bundle.
-absl::StatusOr<std::vector<std::vector<std::string>>> ExamplesOf(
-    const std::string& directory, const Manifest& manifest,
-    const EvalOptions& options) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::shared_ptr<const Bundle> bundle,
-                            LoadBundle(directory, {.whole_sae = true}));
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const EvalSet set,
-      ReadEvalSet(directory + "/eval", manifest.prompt_template));
-  const EvalInputs inputs = {bundle->model, bundle->tokenizer, &set};
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::unique_ptr<EvalSubject> subject,
-      EvalSubject::Create(inputs, bundle->saes, options.rows));
-  std::vector<std::vector<std::string>> examples;
-  for (size_t i = 0; i < manifest.saes.size(); ++i) {
-    ALIGNSAE_RETURN_IF_ERROR(CheckConcepts(subject->saes()[i], set));
-    SteeringChoice choice;
-    choice.checkpoint = static_cast<int>(i);
-    choice.mode = manifest.saes[i].recommended_mode;
-    choice.alpha = manifest.saes[i].recommended_alpha;
-    ALIGNSAE_ASSIGN_OR_RETURN(examples.emplace_back(),
-                              ChooseExamples(*subject, choice, options));
-  }
-  return examples;
-}
-
-}  // namespace
-
-absl::Status RefreshExamples(const std::string& directory,
-                             const EvalOptions& options) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
-                            ReadFile(directory + "/bundle.json"));
-  ALIGNSAE_ASSIGN_OR_RETURN(const Manifest old, ParseManifest(text));
-  ALIGNSAE_ASSIGN_OR_RETURN(const auto examples,
-                            ExamplesOf(directory, old, options));
+// Writes the bundle anew with the concepts of its checkpoints changed.
+absl::Status RewriteBundle(const std::string& directory, const Manifest& old,
+                           ChangeConcepts change) {
   return WriteBundleAtomically(
       directory, [&](const std::string& temporary) -> absl::Status {
         std::error_code error;
@@ -119,18 +109,147 @@ absl::Status RefreshExamples(const std::string& directory,
         if (error) return PosixError(directory, "copy", error.value());
         Manifest manifest = old;
         for (size_t i = 0; i < manifest.saes.size(); ++i) {
-          ManifestSae& sae = manifest.saes[i];
-          ALIGNSAE_RETURN_IF_ERROR(
-              PutExamples(absl::StrCat(temporary, "/", sae.path, "/cfg.json"),
-                          examples[i])
-                  .status());
-          for (size_t r = 0; r < sae.concepts.size(); ++r) {
-            sae.concepts[r].example = examples[i][r];
-          }
+          ALIGNSAE_ASSIGN_OR_RETURN(
+              SaeConfig config,
+              ChangeConfig(absl::StrCat(temporary, "/", manifest.saes[i].path),
+                           i, change));
+          manifest.saes[i].concepts = std::move(config.concepts);
         }
         ALIGNSAE_RETURN_IF_ERROR(WriteManifestWithHashes(temporary, manifest));
         return LoadBundle(temporary, {.whole_sae = true}).status();
       });
+}
+
+// A bundle that is there, and what may measure it.
+struct OpenedBundle {
+  Manifest manifest;
+  std::shared_ptr<const Bundle> loaded;
+};
+
+absl::StatusOr<OpenedBundle> OpenBundle(const std::string& directory) {
+  OpenedBundle opened;
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
+                            ReadFile(directory + "/bundle.json"));
+  ALIGNSAE_ASSIGN_OR_RETURN(opened.manifest, ParseManifest(text));
+  ALIGNSAE_ASSIGN_OR_RETURN(opened.loaded,
+                            LoadBundle(directory, {.whole_sae = true}));
+  return opened;
+}
+
+// The examples of each checkpoint of a bundle.
+absl::StatusOr<std::vector<std::vector<std::string>>> ExamplesOf(
+    const EvalSet& set, const OpenedBundle& opened,
+    const EvalOptions& options) {
+  const Bundle& bundle = *opened.loaded;
+  const EvalInputs inputs = {bundle.model, bundle.tokenizer, &set};
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<EvalSubject> subject,
+      EvalSubject::Create(inputs, bundle.saes, options.rows));
+  std::vector<std::vector<std::string>> examples;
+  for (size_t i = 0; i < bundle.saes.size(); ++i) {
+    ALIGNSAE_RETURN_IF_ERROR(CheckConcepts(subject->saes()[i], set));
+    const ManifestSae& entry = opened.manifest.saes[i];
+    SteeringChoice choice;
+    choice.checkpoint = static_cast<int>(i);
+    choice.mode = entry.recommended_mode;
+    choice.alpha = entry.recommended_alpha;
+    ALIGNSAE_ASSIGN_OR_RETURN(examples.emplace_back(),
+                              ChooseExamples(*subject, choice, options));
+  }
+  return examples;
+}
+
+// Of the checkpoints that can be measured, from the first on.
+absl::StatusOr<std::vector<Certified>> CertifiedOf(const std::string& directory,
+                                                   const OpenedBundle& opened,
+                                                   const std::string& prompts,
+                                                   uint64_t split_seed) {
+  const Bundle& bundle = *opened.loaded;
+  const nlohmann::json& evaluation = opened.manifest.evaluation;
+  std::vector<Certified> certified;
+  for (const Sae& sae : bundle.saes) {
+    if (!sae.config().slots_act_alike) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat(directory,
+                     ": must hold checkpoints of alignsae-train to certify, "
+                     "got one of SAELens"));
+  }
+  if (!prompts.empty()) {
+    if (bundle.saes.empty()) return certified;
+    ALIGNSAE_ASSIGN_OR_RETURN(const PromptSet set,
+                              ReadPrompts(prompts, split_seed));
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        certified.emplace_back(),
+        CertifyOnPrompts({bundle.model, bundle.tokenizer, nullptr},
+                         bundle.saes.front(), set, evaluation));
+    return certified;
+  }
+  if (!FileExists(directory + "/eval/people.jsonl")) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(directory,
+                     "/eval: must be there, or labelled prompts given with "
+                     "--prompts, to measure on"));
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const EvalSet set,
+      ReadEvalSet(directory + "/eval", opened.manifest.prompt_template));
+  for (size_t i = 0; i < bundle.saes.size(); ++i) {
+    // The evaluation speaks of one checkpoint alone.
+    const bool is_evaluated = i == EvaluatedCheckpoint(evaluation);
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        certified.emplace_back(),
+        CertifyOnPeople({bundle.model, bundle.tokenizer, &set}, bundle.saes[i],
+                        is_evaluated ? evaluation : nlohmann::json::object()));
+  }
+  return certified;
+}
+
+}  // namespace
+
+absl::Status PutCertificates(const std::string& directory,
+                             const Certified& certified,
+                             std::vector<Concept>& concepts) {
+  if (certified.certificates.size() != concepts.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("certificates: must be ", concepts.size(), ", got ",
+                     certified.certificates.size()));
+  }
+  for (size_t r = 0; r < concepts.size(); ++r) {
+    concepts[r].certificate = certified.certificates[r];
+  }
+  return SaveClassMeans(directory, certified.class_means);
+}
+
+absl::Status CertifyBundle(const std::string& directory,
+                           const std::string& prompts, uint64_t split_seed) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const OpenedBundle opened, OpenBundle(directory));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::vector<Certified> certified,
+      CertifiedOf(directory, opened, prompts, split_seed));
+  return RewriteBundle(directory, opened.manifest,
+                       [&](const std::string& sae_directory, size_t checkpoint,
+                           std::vector<Concept>& concepts) {
+                         return checkpoint < certified.size()
+                                    ? PutCertificates(sae_directory,
+                                                      certified[checkpoint],
+                                                      concepts)
+                                    : absl::OkStatus();
+                       });
+}
+
+absl::Status RefreshExamples(const std::string& directory,
+                             const EvalOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const OpenedBundle opened, OpenBundle(directory));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const EvalSet set,
+      ReadEvalSet(directory + "/eval", opened.manifest.prompt_template));
+  ALIGNSAE_ASSIGN_OR_RETURN(const auto examples,
+                            ExamplesOf(set, opened, options));
+  return RewriteBundle(directory, opened.manifest,
+                       [&](const std::string&, size_t checkpoint,
+                           std::vector<Concept>& concepts) {
+                         return PutExamples(examples[checkpoint], concepts);
+                       });
 }
 
 absl::Status WritePipelineBundle(const std::string& directory,

@@ -7,12 +7,14 @@
 #ifndef ALIGNSAE_MODEL_TRAIN_PIPELINE_BUNDLE_H_
 #define ALIGNSAE_MODEL_TRAIN_PIPELINE_BUNDLE_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "model/bundle/manifest.h"
 #include "model/train/data/eval_set.h"
+#include "model/train/eval/certificate.h"
 #include "model/train/eval/options.h"
 
 namespace alignsae {
@@ -22,12 +24,27 @@ struct BundleParts {
   std::string sae_directory;    // Becomes sae/main.
   const EvalSet* eval_set = nullptr;
   std::vector<std::string> examples;  // One a concept; eval/examples.h.
+  Certified certified;                // eval/certificate.h.
   // name, version, evaluation and provenance; the rest is filled in. Its
   // "chosen" becomes the recommended mode and alpha.
   Manifest manifest;
 };
 
 inline constexpr char kBundleSaeName[] = "main";
+
+// Puts class means into a checkpoint's directory, and certificates into
+// `concepts`, which are its own.
+absl::Status PutCertificates(const std::string& directory,
+                             const Certified& certified,
+                             std::vector<Concept>& concepts);
+
+// Measures the write certificates of a bundle's checkpoints anew, on its own
+// people, or of its first checkpoint on the labelled prompts at `prompts` (with
+// `split_seed`) where that is not empty, and writes the bundle with them.
+// Nothing else changes. FAILED_PRECONDITION where there is nothing to measure
+// on, and for a checkpoint of SAELens, whose cfg.json has no room.
+absl::Status CertifyBundle(const std::string& directory,
+                           const std::string& prompts, uint64_t split_seed);
 
 // Chooses the examples of every checkpoint anew from the bundle's own people
 // and its model, and writes the bundle with them. Nothing else changes.

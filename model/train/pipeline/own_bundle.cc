@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
 
 #include "absl/strings/match.h"
@@ -14,7 +15,9 @@
 #include "model/bundle/bundle_writer.h"
 #include "model/sae/config.h"
 #include "model/train/data/prompt_file.h"
+#include "model/train/eval/certificate.h"
 #include "model/train/eval/prompt_eval.h"
+#include "model/train/pipeline/bundle.h"
 
 namespace alignsae {
 namespace {
@@ -47,8 +50,9 @@ absl::Status CopyServed(const std::string& from, const std::string& to) {
   return error ? PosixError(from, "list", error.value()) : absl::OkStatus();
 }
 
-// Evaluation and stored prompts of the first checkpoint.
-absl::Status Measure(const OwnBundle& parts, Manifest& manifest) {
+// Evaluation, stored prompts and write certificates of the first checkpoint.
+absl::Status Measure(const OwnBundle& parts, Manifest& manifest,
+                     std::optional<Certified>& certified) {
   if (parts.prompts.empty()) return absl::OkStatus();
   ALIGNSAE_ASSIGN_OR_RETURN(const PromptSet set,
                             ReadPrompts(parts.prompts, parts.split_seed));
@@ -59,6 +63,12 @@ absl::Status Measure(const OwnBundle& parts, Manifest& manifest) {
   ALIGNSAE_ASSIGN_OR_RETURN(
       manifest.evaluation["prompts"],
       EvaluatePrompts(*loaded, set, {.alpha = parts.alpha}));
+  const Sae& sae = loaded->saes.front();
+  if (!sae.config().slots_act_alike) {  // SAELens's cfg.json has no room.
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        certified, CertifyOnPrompts({loaded->model, loaded->tokenizer, nullptr},
+                                    sae, set, manifest.evaluation));
+  }
   for (const LabelledPrompt& prompt : set.prompts) {
     if (prompt.split != Split::kTest || prompt.text.empty() ||
         prompt.concepts.size() != 1 ||
@@ -72,6 +82,7 @@ absl::Status Measure(const OwnBundle& parts, Manifest& manifest) {
 }
 
 absl::Status Fill(const std::string& directory, const OwnBundle& parts,
+                  const std::optional<Certified>& certified,
                   Manifest manifest) {
   manifest.model_path = "model";
   ALIGNSAE_RETURN_IF_ERROR(
@@ -82,7 +93,13 @@ absl::Status Fill(const std::string& directory, const OwnBundle& parts,
     ALIGNSAE_RETURN_IF_ERROR(CopyServed(from, to));
     ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
                               ReadFile(to + "/cfg.json"));
-    ALIGNSAE_ASSIGN_OR_RETURN(const SaeConfig config, ParseSaeConfig(text));
+    ALIGNSAE_ASSIGN_OR_RETURN(SaeConfig config, ParseSaeConfig(text));
+    if (certified && manifest.saes.empty()) {
+      ALIGNSAE_RETURN_IF_ERROR(
+          PutCertificates(to, *certified, config.concepts));
+      ALIGNSAE_RETURN_IF_ERROR(
+          WriteFileAtomically(to + "/cfg.json", SaeConfigToJson(config)));
+    }
     ManifestSae entry = ManifestSaeOf(name, config);
     entry.recommended_mode = InterventionMode::kSwap;
     entry.recommended_alpha = parts.alpha;
@@ -107,9 +124,10 @@ absl::Status WriteOwnBundle(const std::string& directory,
   ALIGNSAE_RETURN_IF_ERROR(CheckManifestName("--name", manifest.name));
   ALIGNSAE_RETURN_IF_ERROR(CheckManifestName("--version", manifest.version));
   ALIGNSAE_RETURN_IF_ERROR(CheckReplaceableByBundle(directory));
-  ALIGNSAE_RETURN_IF_ERROR(Measure(parts, manifest));
+  std::optional<Certified> certified;
+  ALIGNSAE_RETURN_IF_ERROR(Measure(parts, manifest, certified));
   return WriteBundleAtomically(directory, [&](const std::string& temporary) {
-    return Fill(temporary, parts, manifest);
+    return Fill(temporary, parts, certified, manifest);
   });
 }
 

@@ -22,7 +22,7 @@ struct OwnBundle {
   std::vector<std::string> sae_directories;  // Named after their directories.
   // Labelled prompts of the first checkpoint's concepts, or empty: its figures
   // on the test split become the bundle's evaluation, the test prompts its
-  // stored prompts.
+  // stored prompts, and its concepts get write certificates.
   std::string prompts;
   std::string name;  // Empty: the output directory's.
   std::string version = "1.0";

@@ -72,8 +72,8 @@ class Pipeline {
                   const std::string& title) const;
   EvalReporter Reporter(const std::string& title) const;
   LmRun LmRunOf() const;
-  absl::StatusOr<std::vector<std::string>> Examples(
-      const SteeringChoice& choice);
+  absl::Status AddExamplesAndCertificates(const SteeringChoice& choice,
+                                          BundleParts& parts);
   std::string BundleName() const {
     return run_.name.empty() ? preset_.name : run_.name;
   }
@@ -322,21 +322,25 @@ absl::Status Pipeline::MeasureBaselines() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::string>> Pipeline::Examples(
-    const SteeringChoice& choice) {
+absl::Status Pipeline::AddExamplesAndCertificates(const SteeringChoice& choice,
+                                                  BundleParts& parts) {
   ALIGNSAE_ASSIGN_OR_RETURN(
       Sae sae, Sae::Load(book_.Path(absl::StrCat(
                              "sae/", HookName(layers_[choice.checkpoint]))),
                          Sae::LoadMode::kWhole, model_->device()));
+  const EvalInputs inputs = {model_, tokenizer_, &set_};
+  ALIGNSAE_ASSIGN_OR_RETURN(parts.certified,
+                            CertifyOnPeople(inputs, sae, evaluation_));
   std::vector<Sae> saes;
   saes.push_back(std::move(sae));
-  const EvalInputs inputs = {model_, tokenizer_, &set_};
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::unique_ptr<EvalSubject> subject,
       EvalSubject::Create(inputs, std::move(saes), preset_.eval.rows));
   SteeringChoice of_subject = choice;
   of_subject.checkpoint = 0;
-  return ChooseExamples(*subject, of_subject, preset_.eval);
+  ALIGNSAE_ASSIGN_OR_RETURN(parts.examples,
+                            ChooseExamples(*subject, of_subject, preset_.eval));
+  return absl::OkStatus();
 }
 
 absl::Status Pipeline::WriteBundle() {
@@ -356,7 +360,7 @@ absl::Status Pipeline::WriteBundle() {
   parts.manifest.provenance_seed = preset_.lm.seed;
   parts.manifest.provenance_commits = book_.commits();
   parts.manifest.provenance_commits["bundle"] = run_.commit;
-  ALIGNSAE_ASSIGN_OR_RETURN(parts.examples, Examples(choice));
+  ALIGNSAE_RETURN_IF_ERROR(AddExamplesAndCertificates(choice, parts));
   ALIGNSAE_RETURN_IF_ERROR(WritePipelineBundle(run_.out, parts));
   if (run_.progress != nullptr) {
     run_.progress->Line(absl::StrCat("bundle: ", run_.out));

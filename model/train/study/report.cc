@@ -44,6 +44,8 @@ constexpr ShareFigure kShares[] = {
 
 constexpr std::pair<const char*, const char*> kMeans[] = {
     {"alpha", "/chosen/alpha"},
+    {"cosine", "/test/written/cosine"},
+    {"written_share", "/test/written/written_share"},
     {"fvu", "/test/dictionary/fvu"},
     {"l0", "/test/dictionary/l0"},
     {"effective_features", "/test/dictionary/effective_features"},
@@ -194,9 +196,10 @@ std::string RenderStudy(const Json& summary) {
                     " cells have not been measured.\n\n");
   }
   text +=
-      "| setting | seeds | read | swap | mode, alpha | unseen read | unseen "
+      "| setting | seeds | read | swap | mode, alpha | cosine | written | "
+      "unseen read | unseen "
       "swap | FVU | L0 | features a concept |\n"
-      "|---|---|---|---|---|---|---|---|---|---|\n";
+      "|---|---|---|---|---|---|---|---|---|---|---|---|\n";
   for (const Json& setting : summary["settings"]) {
     std::vector<std::string> cells = {LabelOf(setting["settings"]),
                                       absl::StrCat(setting["seeds"].size())};
@@ -207,6 +210,9 @@ std::string RenderStudy(const Json& summary) {
       cells.push_back(absl::StrCat(
           absl::StrJoin(setting["mode"].get<std::vector<std::string>>(), "/"),
           " ", SpreadText(setting, "alpha")));
+      for (const char* spread : {"cosine", "written_share"}) {
+        cells.push_back(SpreadText(setting, spread));
+      }
       for (const char* share : {"unseen_read", "unseen_swap"}) {
         cells.push_back(ShareText(setting[share]));
       }

@@ -119,6 +119,8 @@ std::string CellPath(const std::string& directory, const StudyCell& cell) {
 
 absl::StatusOr<nlohmann::json> ReadCell(const std::string& directory,
                                         const StudyCell& cell) {
+  // The newest of a cell's figures: older versions did not measure it.
+  const nlohmann::json::json_pointer kWritten("/figures/test/written");
   const std::string path = CellPath(directory, cell);
   if (!FileExists(path)) {
     return absl::NotFoundError(path + ": has not been measured");
@@ -126,7 +128,7 @@ absl::StatusOr<nlohmann::json> ReadCell(const std::string& directory,
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   absl::StatusOr<nlohmann::json> record = ParseJson(text);
   if (!record.ok() || !record->is_object() ||
-      (!record->contains("figures") && !record->contains("refused"))) {
+      (!record->contains(kWritten) && !record->contains("refused"))) {
     return absl::DataLossError(
         path + ": must hold the figures of a cell; remove it to measure again");
   }

@@ -37,6 +37,7 @@ class StudyReportTest : public ::testing::Test {
          {{"all", {{"tries", 200}, {"whole", swap}}},
           {"alpha_curve",
            {{{"alpha", 1}, {"whole", swap}}, {{"alpha", 2}, {"whole", 0}}}}}},
+        {"written", {{"cosine", 0.9}, {"written_share", 0.8}}},
         {"dictionary",
          {{"fvu", fvu},
           {"l0", 3},

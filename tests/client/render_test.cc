@@ -1,0 +1,75 @@
+#include "client/cli/render.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "client/cli/table.h"
+
+namespace alignsae {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+v1::ListConceptsResponse Answer(const std::string& concepts) {
+  v1::ListConceptsResponse answer;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(
+      absl::StrCat("checkpoints { checkpoint { name: 'main' } ", concepts, "}"),
+      &answer));
+  return answer;
+}
+
+// The part of `text` behind its last empty line.
+std::string LastBlock(const std::string& text) {
+  return text.substr(text.rfind("\n\n") + 2);
+}
+
+constexpr char kCertified[] =
+    "concepts { name: 'birth_city' certificate { cosine: 0.9482 "
+    "written_share: 0.8214 predicted_alpha: 1.2174 measured_swap { tries: 2000 "
+    "successes: 1918 rate: 0.959 low: 0.9494 high: 0.9668 wordings: 10 people: "
+    "200 } } } ";
+
+TEST(RenderConceptsTest, CertificatesAreATable) {
+  EXPECT_EQ(LastBlock(RenderConcepts(Answer(kCertified))),
+            "writes      cosine  written  alpha  swap   interval     tries  "
+            "wordings  people\n"
+            "birth_city   0.948    0.821   1.22  0.959  0.949-0.967   2000"
+            "        10     200\n");
+}
+
+TEST(RenderConceptsTest, WhatIsAbsentIsSaid) {
+  const std::string block = LastBlock(RenderConcepts(Answer(
+      absl::StrCat(kCertified,
+                   "concepts { name: 'silent' certificate { cosine: 0 } } "
+                   "concepts { name: 'new' } "))));
+  EXPECT_THAT(block, HasSubstr("silent       0.000    0.000  -      -      -"));
+  EXPECT_THAT(block, HasSubstr("1 of 3 concepts have no write certificate\n"));
+  EXPECT_THAT(block,
+              HasSubstr("1 of 2 write certificates have no measured swap\n"));
+  EXPECT_EQ(LastBlock(RenderConcepts(Answer("concepts { name: 'new' } "))),
+            "no write certificates\n");
+  EXPECT_THAT(RenderConcepts(Answer("")), Not(HasSubstr("certificate")));
+}
+
+TEST(RenderConceptsTest, TheTableFitsEightyColumns) {
+  const std::string wide = absl::StrCat(
+      "concepts { name: 'a_very_long_n\303\244me_that_somebody_gave' "
+      "certificate { cosine: -0.1 written_share: -2.28 predicted_alpha: "
+      "-0.4386 measured_swap { tries: 12000 successes: 12 rate: 0.001 low: "
+      "0.0006 high: "
+      "0.0017 wordings: 100 people: 100000 } } } ");
+  const std::string block = LastBlock(RenderConcepts(Answer(wide)));
+  EXPECT_THAT(block, HasSubstr("a_very_lo…"));
+  for (const auto line : absl::StrSplit(block, '\n')) {
+    EXPECT_LE(DisplayWidth(line), 80) << line;
+  }
+}
+
+}  // namespace
+}  // namespace alignsae
