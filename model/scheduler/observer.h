@@ -55,6 +55,8 @@ class SchedulerObserver {
   // Concept slots at the last token of a prompt, for every checkpoint whose
   // hook the prompt passed. Once for all variants of a fork.
   virtual void OnPromptReading(const ConceptReading& reading) {}
+  // Concept slots at a generated token, of sequences that ask for a trace.
+  virtual void OnGeneratedReading(const ConceptReading& reading) {}
   // A sequence with interventions has ended; receipts in their order.
   virtual void OnSteered(const std::vector<Intervention>& interventions,
                          const std::vector<InterventionReceipt>& receipts) {}

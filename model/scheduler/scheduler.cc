@@ -134,6 +134,8 @@ absl::Status Scheduler::Deliver(ActiveRequest& request, RunningMember& member,
         observer_->OnFirstToken(now - request.submitted);
       }
       member.last_token = now;
+    } else if (const auto* trace = std::get_if<TraceEvent>(&event)) {
+      observer_->OnGeneratedReading(trace->reading);
     }
     if (!request.sink->Deliver(std::move(event))) return SlowReader();
   }

@@ -10,16 +10,18 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <set>
 #include <sstream>
 #include <utility>
 
 #include "model/base/mutex.h"
+#include "server/metrics/concept_families.h"
+#include "server/metrics/family.h"
 #include "server/metrics/process_collector.h"
 
 namespace alignsae {
 namespace {
 
+using family::Add;
 using prometheus::Counter;
 using prometheus::Family;
 using prometheus::Gauge;
@@ -28,10 +30,7 @@ using prometheus::Labels;
 using prometheus::Registry;
 using Buckets = Histogram::BucketBoundaries;
 
-constexpr char kPrefix[] = "alignsae_";
 constexpr char kOther[] = "other";
-constexpr char kNone[] = "none";
-constexpr size_t kHashDigits = 12;
 
 const Buckets kRpcSeconds = {.001, .0025, .005, .01, .025, .05, .1, .25,
                              .5,   1,     2.5,  5,   10,   30,  60};
@@ -42,20 +41,15 @@ const Buckets kTokenSeconds = {.001, .0025, .005, .01, .02, .03, .05,
                                .075, .1,    .15,  .25, .5,  1,   2.5};
 const Buckets kFreeSeconds = {.001, .005, .01, .02, .05, .1, .25, 1};
 const Buckets kRows = {1, 2, 4, 8, 16, 32, 64, 128};
-const Buckets kRatio = {0, .1, .25, .5, .75, 1, 1.25, 1.5, 2, 3, 5};
+const Buckets kAlpha = {0, .1, .25, .5, .75, 1, 1.25, 1.5, 2, 3, 5, 10, 50};
 const Buckets kNormRatio = {.01, .03, .1, .2, .3, .5, .75, 1, 1.5, 2, 5, 10};
 
 // In the order of Rejection.
 constexpr const char* kRejections[] = {"queue_full", "token_budget", "deadline",
                                        "draining",   "starting",     "memory"};
-
-template <typename T>
-Family<T>& Add(Registry& registry, const char* name, const char* help) {
-  return prometheus::detail::Builder<T>()
-      .Name(std::string(kPrefix) + name)
-      .Help(help)
-      .Register(registry);
-}
+// In the order of Ineffective.
+constexpr const char* kIneffective[] = {"no_position", "no_change",
+                                        "below_threshold"};
 
 // A counter of what somebody else counts.
 void RaiseTo(Counter& counter, int64_t count) {
@@ -68,26 +62,10 @@ struct RpcMetrics {
   Gauge* in_flight = nullptr;
 };
 
-// Series of one concept of one checkpoint.
-struct ConceptSeries {
-  Counter* top = nullptr;
-  Histogram* ratio = nullptr;
-};
-struct CheckpointSeries {
-  Counter* none = nullptr;
-  std::vector<ConceptSeries> concepts;
-};
-
 }  // namespace
 
 struct Metrics::Impl {
   Impl();
-  // The label of a concept: its own name, or `other` when there are too many.
-  std::string LabelOf(const std::string& checkpoint, const std::string& name)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  CheckpointSeries SeriesOf(const CheckpointInfo& checkpoint)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-
   Registry registry;
   ProcessCollector process;
 
@@ -143,20 +121,12 @@ struct Metrics::Impl {
                      "Time from a client's cancellation to the free slot.")
           .Add({}, kFreeSeconds);
 
-  Family<Counter>& top = Add<Counter>(registry, "concept_top_total",
-                                      "Prompts by the concept that is on top.");
-  Family<Histogram>& activation_ratio = Add<Histogram>(
-      registry, "slot_activation_ratio",
-      "Slot value at the last prompt token over its calibrated mean.");
-
-  Family<Gauge>& written_share = Add<Gauge>(
-      registry, "concept_written_share",
-      "Share of the concept's difference that the slots write: certificate.");
-  Family<Gauge>& measured_swap =
-      Add<Gauge>(registry, "concept_measured_swap",
-                 "Share of swaps to the concept that succeeded: certificate.");
+  ConceptFamilies concepts{&registry};
 
   std::map<InterventionMode, Counter*> steering;
+  std::map<InterventionMode, Histogram*> alpha;
+  // By Ineffective.
+  std::map<InterventionMode, std::vector<Counter*>> ineffective;
   Histogram& steering_norm_ratio =
       Add<Histogram>(registry, "steering_norm_ratio",
                      "Norm of a change over the norm of the residual.")
@@ -181,84 +151,17 @@ struct Metrics::Impl {
                              .Add({});
   void Probe();
 
-  Family<Gauge>& checkpoint_info =
-      Add<Gauge>(registry, "checkpoint_info", "Loaded checkpoints, 1 each.");
+  Gauge& load_time =
+      Add<Gauge>(registry, "model_load_seconds",
+                 "Time to read and prepare the newest generation.")
+          .Add({});
+  Gauge& warm_up_time = Add<Gauge>(registry, "model_warm_up_seconds",
+                                   "Time of its first steps, before it served.")
+                            .Add({});
   Family<Gauge>& build_info =
       Add<Gauge>(registry, "build_info", "This server, 1.");
 
-  Mutex mutex;  // Of SetCatalog and Probe.
-  // Checkpoint and concept of every label that was given.
-  std::set<std::pair<std::string, std::string>> labels ABSL_GUARDED_BY(mutex);
-  // Rows of checkpoint_info and of certificates, and how many generations have
-  // them.
-  std::map<Gauge*, int> loaded ABSL_GUARDED_BY(mutex);
-};
-
-class Metrics::CatalogMetrics final : public ConceptMetrics {
- public:
-  CatalogMetrics(Impl* impl, const Catalog& catalog, int kv_slots)
-      : impl_(impl) {
-    MutexLock lock(&impl_->mutex);
-    impl_->slots.Set(kv_slots);
-    for (const CheckpointInfo& checkpoint : catalog.checkpoints) {
-      checkpoints_.push_back(impl_->SeriesOf(checkpoint));
-      Show(impl_->checkpoint_info,
-           {{"name", checkpoint.name},
-            {"version", catalog.model.version},
-            {"sha256", checkpoint.sha256.substr(0, kHashDigits)}},
-           1);
-      ShowCertificates(checkpoint);
-    }
-  }
-  ~CatalogMetrics() override {
-    MutexLock lock(&impl_->mutex);
-    for (const auto& [family, gauge] : shown_) {
-      if (--impl_->loaded[gauge] > 0) continue;
-      impl_->loaded.erase(gauge);
-      family->Remove(gauge);
-    }
-  }
-
-  void CountTop(int checkpoint, int concept_index) override {
-    const CheckpointSeries& series = checkpoints_[checkpoint];
-    (concept_index < 0 ? series.none : series.concepts[concept_index].top)
-        ->Increment();
-  }
-  void ObserveActivationRatio(int checkpoint, int concept_index,
-                              double ratio) override {
-    if (!std::isfinite(ratio)) return;
-    checkpoints_[checkpoint].concepts[concept_index].ratio->Observe(ratio);
-  }
-
- private:
-  // A row that is there for as long as this generation is.
-  void Show(Family<Gauge>& family, const Labels& labels, double value)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(impl_->mutex) {
-    Gauge& gauge = family.Add(labels);
-    gauge.Set(value);
-    ++impl_->loaded[&gauge];
-    shown_.emplace_back(&family, &gauge);
-  }
-  // Of concepts with a label of their own: `other` has no certificate.
-  void ShowCertificates(const CheckpointInfo& checkpoint)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(impl_->mutex) {
-    for (const Concept& entry : checkpoint.concepts) {
-      if (!entry.certificate ||
-          impl_->labels.count({checkpoint.name, entry.name}) == 0) {
-        continue;
-      }
-      const Labels of = {{"checkpoint", checkpoint.name},
-                         {"concept", entry.name}};
-      Show(impl_->written_share, of, entry.certificate->written_share);
-      if (const auto& swap = entry.certificate->measured_swap; swap) {
-        Show(impl_->measured_swap, of, swap->rate);
-      }
-    }
-  }
-
-  Impl* const impl_;
-  std::vector<CheckpointSeries> checkpoints_;
-  std::vector<std::pair<Family<Gauge>*, Gauge*>> shown_;
+  Mutex mutex;  // Of Probe.
 };
 
 Metrics::Impl::Impl() {
@@ -270,31 +173,21 @@ Metrics::Impl::Impl() {
   }
   Family<Counter>& modes =
       Add<Counter>(registry, "steering_total", "Interventions that ran.");
+  Family<Histogram>& alphas =
+      Add<Histogram>(registry, "steering_alpha",
+                     "Alpha of interventions, but for those in unit RAW.");
+  Family<Counter>& without_effect =
+      Add<Counter>(registry, "steering_ineffective_total",
+                   "Interventions that ran and changed nothing of note.");
   for (InterventionMode mode : kInterventionModes) {
     const std::string name(InterventionModeName(mode));
     steering[mode] = &modes.Add({{"mode", name}});
+    if (HasAlpha(mode)) alpha[mode] = &alphas.Add({{"mode", name}}, kAlpha);
+    for (const char* reason : kIneffective) {
+      ineffective[mode].push_back(
+          &without_effect.Add({{"mode", name}, {"reason", reason}}));
+    }
   }
-}
-
-std::string Metrics::Impl::LabelOf(const std::string& checkpoint,
-                                   const std::string& name) {
-  const std::pair<std::string, std::string> label(checkpoint, name);
-  if (labels.count(label) > 0) return name;
-  if (labels.size() >= kMaxConceptLabels) return kOther;
-  labels.insert(label);
-  return name;
-}
-
-CheckpointSeries Metrics::Impl::SeriesOf(const CheckpointInfo& checkpoint) {
-  CheckpointSeries series;
-  series.none = &top.Add({{"checkpoint", checkpoint.name}, {"concept", kNone}});
-  for (const Concept& entry : checkpoint.concepts) {
-    const Labels of = {{"checkpoint", checkpoint.name},
-                       {"concept", LabelOf(checkpoint.name, entry.name)}};
-    series.concepts.push_back(
-        {&top.Add(of), &activation_ratio.Add(of, kRatio)});
-  }
-  return series;
 }
 
 Metrics::Metrics(const std::vector<std::string>& methods,
@@ -316,7 +209,13 @@ Metrics::~Metrics() = default;
 
 std::unique_ptr<ConceptMetrics> Metrics::SetCatalog(const Catalog& catalog,
                                                     int kv_slots) {
-  return std::make_unique<CatalogMetrics>(impl_.get(), catalog, kv_slots);
+  impl_->slots.Set(kv_slots);
+  return impl_->concepts.ForCatalog(catalog);
+}
+
+void Metrics::SetLoadTimes(absl::Duration load, absl::Duration warm_up) {
+  impl_->load_time.Set(absl::ToDoubleSeconds(load));
+  impl_->warm_up_time.Set(absl::ToDoubleSeconds(warm_up));
 }
 
 void Metrics::Impl::Probe() {
@@ -412,6 +311,15 @@ void Metrics::ObserveCancelToFree(absl::Duration took) {
 
 void Metrics::CountSteering(InterventionMode mode) {
   impl_->steering.at(mode)->Increment();
+}
+
+void Metrics::ObserveAlpha(InterventionMode mode, double alpha) {
+  const auto it = impl_->alpha.find(mode);
+  if (it != impl_->alpha.end()) it->second->Observe(alpha);
+}
+
+void Metrics::CountIneffective(InterventionMode mode, Ineffective reason) {
+  impl_->ineffective.at(mode)[static_cast<size_t>(reason)]->Increment();
 }
 
 void Metrics::ObserveSteeringNormRatio(double ratio) {

@@ -29,11 +29,14 @@
 #include "absl/time/time.h"
 #include "model/steering/catalog.h"
 #include "model/steering/mode.h"
+#include "server/metrics/concept_metrics.h"
 
 namespace alignsae {
 
 // Concepts that get labels of their own, over all that is ever loaded.
 inline constexpr int kMaxConceptLabels = 64;
+// Pairs of a cleared and a written concept that do, then all of it is `other`.
+inline constexpr int kMaxSteeringPairs = 1024;
 
 // Why a request was refused or dropped before it ran: the label `reason`.
 enum class Rejection {
@@ -45,16 +48,11 @@ enum class Rejection {
   kMemory,
 };
 
-// The concept slots of one generation of a model, at the last token of a
-// prompt. `checkpoint` and `concept_index` are indices into its catalog.
-class ConceptMetrics {
- public:
-  virtual ~ConceptMetrics() = default;
-  // -1: no concept is bound.
-  virtual void CountTop(int checkpoint, int concept_index) = 0;
-  // z_j / c_j. Ignored when it is not finite.
-  virtual void ObserveActivationRatio(int checkpoint, int concept_index,
-                                      double ratio) = 0;
+// Why an intervention that ran changed nothing of note: the label `reason`.
+enum class Ineffective {
+  kNoPosition,      // It met no position.
+  kNoChange,        // The residual stream is as before, bit for bit.
+  kBelowThreshold,  // The concept that it writes is not bound afterwards.
 };
 
 class Metrics {
@@ -67,12 +65,15 @@ class Metrics {
   Metrics& operator=(const Metrics&) = delete;
 
   // What is loaded: label values and the number of KV slots from here on, and
-  // the *_info gauges and those of write certificates for as long as the answer
-  // lives, which must not outlive the metrics. Each generation of a model sets
-  // its own; what is observed through an older one counts in the series of the
-  // same labels, where a certificate is the newest one's.
+  // the gauges of what a bundle says for as long as the answer lives, which
+  // must not outlive the metrics. Each generation of a model sets its own; what
+  // is observed through an older one counts in the series of the same labels.
   std::unique_ptr<ConceptMetrics> SetCatalog(const Catalog& catalog,
                                              int kv_slots);
+
+  // How long the newest generation took to be read and prepared, and to run its
+  // first steps.
+  void SetLoadTimes(absl::Duration load, absl::Duration warm_up);
 
   // RPCs. `code`: "OK", "INVALID_ARGUMENT", ...
   void RpcStarted(absl::string_view method);
@@ -109,6 +110,9 @@ class Metrics {
   void ObserveCancelToFree(absl::Duration took);
 
   void CountSteering(InterventionMode mode);
+  // In active means, or a factor: not for AlphaUnit::kRaw.
+  void ObserveAlpha(InterventionMode mode, double alpha);
+  void CountIneffective(InterventionMode mode, Ineffective reason);
   // norm(h' - h) / norm(h). Ignored when it is not finite.
   void ObserveSteeringNormRatio(double ratio);
 
@@ -117,7 +121,6 @@ class Metrics {
 
  private:
   struct Impl;
-  class CatalogMetrics;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -71,12 +71,15 @@ ModelLoader EngineLoader(EngineSetup setup, int prompt_tokens) {
           prompt_tokens]() -> absl::StatusOr<LoadedModel> {
     const absl::Time started = absl::Now();
     ALIGNSAE_ASSIGN_OR_RETURN(LoadedEngine loaded, LoadEngine(setup));
+    const absl::Time prepared = absl::Now();
     ALIGNSAE_RETURN_IF_ERROR(
         WarmUp(*loaded.engine, loaded.catalog->model.context_length,
                loaded.catalog->model.vocab_size, prompt_tokens));
-    LogLoaded(loaded, setup.weight_type, absl::Now() - started);
+    const absl::Time warm = absl::Now();
+    LogLoaded(loaded, setup.weight_type, warm - started);
     return LoadedModel{std::move(loaded.catalog), std::move(loaded.tokenizer),
-                       std::move(loaded.engine)};
+                       std::move(loaded.engine), prepared - started,
+                       warm - prepared};
   };
 }
 

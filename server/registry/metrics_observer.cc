@@ -1,5 +1,7 @@
 #include "server/registry/metrics_observer.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace alignsae {
@@ -19,6 +21,38 @@ Rejection RejectionOf(RejectReason reason) {
   return Rejection::kQueueFull;  // Unreachable: every enumerator is above.
 }
 
+int TopOf(const ConceptReading& reading) {
+  return reading.bound ? reading.top : kNoConcept;
+}
+
+// Whether it is to make its target's slot larger than nothing.
+bool Writes(const Intervention& intervention) {
+  return intervention.alpha > 0 &&
+         intervention.mode != InterventionMode::kAblate &&
+         intervention.mode != InterventionMode::kProjectOut &&
+         intervention.mode != InterventionMode::kMultiply;
+}
+
+// `target`: the concept of the target's slot, or null.
+std::optional<Ineffective> WhyIneffective(const Intervention& intervention,
+                                          const InterventionReceipt& receipt,
+                                          const Concept* target) {
+  if (receipt.positions_applied == 0) return Ineffective::kNoPosition;
+  const auto some = [&receipt](auto&& holds) {
+    return std::any_of(receipt.effects.begin(), receipt.effects.end(), holds);
+  };
+  if (!some([](const PositionEffect& at) { return at.change_norm != 0; })) {
+    return Ineffective::kNoChange;
+  }
+  if (target != nullptr && Writes(intervention) &&
+      !some([target](const PositionEffect& at) {
+        return at.target_after >= target->threshold;
+      })) {
+    return Ineffective::kBelowThreshold;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 MetricsObserver::MetricsObserver(Metrics* metrics,
@@ -26,7 +60,14 @@ MetricsObserver::MetricsObserver(Metrics* metrics,
                                  int kv_slots)
     : metrics_(metrics),
       catalog_(std::move(catalog)),
-      concepts_(metrics->SetCatalog(*catalog_, kv_slots)) {}
+      concepts_(metrics->SetCatalog(*catalog_, kv_slots)) {
+  for (const CheckpointInfo& checkpoint : catalog_->checkpoints) {
+    std::unordered_map<int, int>& slots = by_slot_.emplace_back();
+    for (size_t i = 0; i < checkpoint.concepts.size(); ++i) {
+      slots.emplace(checkpoint.concepts[i].slot, static_cast<int>(i));
+    }
+  }
+}
 
 void MetricsObserver::OnQueue(int sequences, int64_t tokens) {
   metrics_->SetQueueDepth(sequences);
@@ -61,7 +102,13 @@ void MetricsObserver::OnCancelledFree(absl::Duration took) {
 }
 
 void MetricsObserver::OnPromptReading(const ConceptReading& reading) {
-  concepts_->CountTop(reading.checkpoint, reading.bound ? reading.top : -1);
+  const int top = TopOf(reading);
+  concepts_->CountTop(reading.checkpoint, top);
+  if (static_cast<size_t>(reading.top) < reading.probabilities.size()) {
+    concepts_->ObserveConfidence(reading.checkpoint, top,
+                                 reading.probabilities[reading.top],
+                                 reading.margin);
+  }
   const std::vector<Concept>& concepts =
       catalog_->checkpoints[reading.checkpoint].concepts;
   for (size_t i = 0; i < concepts.size() && i < reading.values.size(); ++i) {
@@ -71,17 +118,57 @@ void MetricsObserver::OnPromptReading(const ConceptReading& reading) {
   }
 }
 
+void MetricsObserver::OnGeneratedReading(const ConceptReading& reading) {
+  concepts_->CountGenerated(reading.checkpoint, TopOf(reading));
+}
+
 void MetricsObserver::OnSteered(
     const std::vector<Intervention>& interventions,
     const std::vector<InterventionReceipt>& receipts) {
   for (size_t i = 0; i < interventions.size(); ++i) {
     metrics_->CountSteering(interventions[i].mode);
-    if (i >= receipts.size()) continue;
-    for (const PositionEffect& effect : receipts[i].effects) {
-      metrics_->ObserveSteeringNormRatio(effect.change_norm /
-                                         effect.residual_norm);
+    if (interventions[i].unit != AlphaUnit::kRaw) {
+      metrics_->ObserveAlpha(interventions[i].mode, interventions[i].alpha);
     }
+    if (i < receipts.size()) CountReceipt(interventions[i], receipts[i]);
   }
+}
+
+void MetricsObserver::CountReceipt(const Intervention& intervention,
+                                   const InterventionReceipt& receipt) {
+  const bool slot = intervention.vector == nullptr;
+  const int target =
+      slot ? ConceptAt(intervention.checkpoint, intervention.target_slot)
+           : kOtherSlot;
+  const Concept* const written =
+      target < 0
+          ? nullptr
+          : &catalog_->checkpoints[intervention.checkpoint].concepts[target];
+  if (const auto why = WhyIneffective(intervention, receipt, written)) {
+    metrics_->CountIneffective(intervention.mode, *why);
+  }
+  for (const PositionEffect& effect : receipt.effects) {
+    metrics_->ObserveSteeringNormRatio(effect.change_norm /
+                                       effect.residual_norm);
+  }
+  if (receipt.effects.empty() || !slot) return;
+  if (intervention.mode == InterventionMode::kAblate ||
+      intervention.mode == InterventionMode::kProjectOut) {
+    concepts_->CountSteered(intervention.checkpoint, target, kNoConcept);
+    return;
+  }
+  // Of the first position, where positions cleared different ones.
+  const int cleared = receipt.effects.front().source_slot;
+  concepts_->CountSteered(
+      intervention.checkpoint,
+      cleared < 0 ? kNoConcept : ConceptAt(intervention.checkpoint, cleared),
+      target);
+}
+
+int MetricsObserver::ConceptAt(int checkpoint, int slot) const {
+  const std::unordered_map<int, int>& slots = by_slot_[checkpoint];
+  const auto it = slots.find(slot);
+  return it == slots.end() ? kOtherSlot : it->second;
 }
 
 }  // namespace alignsae

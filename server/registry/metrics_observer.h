@@ -10,6 +10,7 @@
 #define ALIGNSAE_SERVER_REGISTRY_METRICS_OBSERVER_H_
 
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "model/scheduler/observer.h"
@@ -32,13 +33,20 @@ class MetricsObserver : public SchedulerObserver {
   void OnTokenTime(absl::Duration per_token) override;
   void OnCancelledFree(absl::Duration took) override;
   void OnPromptReading(const ConceptReading& reading) override;
+  void OnGeneratedReading(const ConceptReading& reading) override;
   void OnSteered(const std::vector<Intervention>& interventions,
                  const std::vector<InterventionReceipt>& receipts) override;
 
  private:
+  void CountReceipt(const Intervention& intervention,
+                    const InterventionReceipt& receipt);
+  // Index into the checkpoint's concepts, or kOtherSlot.
+  int ConceptAt(int checkpoint, int slot) const;
+
   Metrics* const metrics_;
   const std::shared_ptr<const Catalog> catalog_;
   const std::unique_ptr<ConceptMetrics> concepts_;
+  std::vector<std::unordered_map<int, int>> by_slot_;  // Of each checkpoint.
 };
 
 }  // namespace alignsae

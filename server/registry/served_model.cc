@@ -95,6 +95,7 @@ void ServedModel::Serve(LoadedModel loaded) {
   catalog_ = std::move(catalog);
   tokenizer_ = std::move(loaded.tokenizer);
   executor_ = std::move(loaded.executor);
+  env_.metrics->SetLoadTimes(loaded.load_time, loaded.warm_up_time);
   {
     MetricsObserver observer(env_.metrics, catalog_, executor_->kv_slots());
     Scheduler scheduler(

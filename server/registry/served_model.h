@@ -38,6 +38,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "model/base/clock.h"
 #include "model/base/mutex.h"
 #include "model/engine/step_executor.h"
@@ -54,6 +55,9 @@ struct LoadedModel {
   std::shared_ptr<const Catalog> catalog;
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<StepExecutor> executor;
+  // How long it took to read and prepare, and to run the first steps.
+  absl::Duration load_time = absl::ZeroDuration();
+  absl::Duration warm_up_time = absl::ZeroDuration();
 };
 // Called once, on the step thread. Leaves the executor warm: it has run a
 // prompt and a decode step.

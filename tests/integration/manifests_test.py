@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The image and the manifests agree with the binary, and with good practice."""
+import json
 import pathlib
 import re
 import shutil
@@ -10,6 +11,10 @@ import yaml
 from alignsae_server import BIN, SOURCE
 
 K8S = SOURCE / "deploy/k8s"
+CHART = SOURCE / "deploy/helm/alignsae"
+# prometheus-adapter.yaml is for another chart.
+VALUES = [CHART / "values.yaml", *(path for path in (SOURCE / "deploy/helm/values").glob("*.yaml")
+                                   if path.stem != "prometheus-adapter")]
 HEALTH_SERVICES = {"liveness", "readiness", ""}
 
 
@@ -37,7 +42,9 @@ class ManifestsTest(unittest.TestCase):
     @unittest.skipUnless(shutil.which("yamllint"), "yamllint (Debian) is not here")
     def test_yaml_is_clean(self):
         files = [*K8S.glob("*.yaml"), SOURCE / "docker/compose.yaml",
-                 *(SOURCE / "deploy/prometheus").glob("*.yaml")]
+                 *(SOURCE / "deploy/prometheus").rglob("*.yaml"),
+                 *(SOURCE / "deploy/grafana").rglob("*.yaml"), CHART / "Chart.yaml",
+                 SOURCE / "deploy/helm/load-bundle.yaml", *VALUES]
         done = subprocess.run(
             ["yamllint", "-d", "{extends: relaxed, rules: {line-length: {max: 100}}}", *files],
             capture_output=True, text=True)
@@ -141,6 +148,51 @@ class ManifestsTest(unittest.TestCase):
             ["dpkg-query", "-W", "-f=${Depends}\n", *[p for p in packages if "lib" in p]],
             capture_output=True, text=True)
         return re.search(rf"\b{re.escape(owner)}\b", done.stdout) is not None
+
+
+class ChartTest(unittest.TestCase):
+    """What can be seen of the chart without Helm, which Debian has not; tests/interop renders
+    it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.help = subprocess.run([BIN / "alignsae-server", "--help"], capture_output=True,
+                                  text=True, check=True, timeout=60).stdout
+        cls.values = yaml.safe_load((CHART / "values.yaml").read_text())
+
+    def test_every_flag_is_one_of_the_binary(self):
+        flags = {flag for path in (CHART / "templates").iterdir()
+                 for flag in re.findall(r"(?m)^ *- --([a-z-]+)=", path.read_text())}
+        self.assertGreaterEqual(flags, {"model", "listen", "admin-listen", "tls-client-ca"})
+        for path in VALUES:
+            flags |= set(yaml.safe_load(path.read_text()).get("config", ()))
+        for flag in flags:
+            self.assertRegex(self.help, rf"--{flag}\b")
+
+    def test_its_version_is_the_servers(self):
+        told = subprocess.run([BIN / "alignsae-server", "--version"], capture_output=True,
+                              text=True, check=True, timeout=60).stdout
+        chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+        self.assertEqual(chart["appVersion"], told.split()[-1])
+
+    def test_the_schema_has_every_value_and_no_other(self):
+        schema = json.loads((CHART / "values.schema.json").read_text())["properties"]
+        self.assertEqual(set(schema) - {"global"}, set(self.values))
+        for name, value in self.values.items():
+            if schema[name].get("additionalProperties") is False:
+                self.assertEqual(set(schema[name]["properties"]), set(value), name)
+
+    def test_files_of_values_set_what_the_chart_has(self):
+        for path in VALUES:
+            for name, value in yaml.safe_load(path.read_text()).items():
+                self.assertIn(name, self.values, path.name)
+                if name not in ("config", "env", "resources") and isinstance(value, dict):
+                    self.assertLessEqual(set(value), set(self.values[name]), (path.name, name))
+
+    def test_rules_and_dashboards_are_not_copies(self):
+        for name, where in (("rules", "deploy/prometheus/rules"),
+                            ("dashboards", "deploy/grafana/dashboards")):
+            self.assertEqual((CHART / "files" / name).resolve(), (SOURCE / where).resolve())
 
 
 if __name__ == "__main__":

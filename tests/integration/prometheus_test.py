@@ -1,23 +1,11 @@
 #!/usr/bin/env python3
 """A real Prometheus scrapes the server, and promtool judges the exposition."""
-import json
-import pathlib
 import shutil
-import socket
 import subprocess
-import tempfile
-import time
 import unittest
-import urllib.parse
-import urllib.request
 
+import prometheus_server
 from alignsae_server import ServerTest, common, concept, main, steering
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class PrometheusTest(ServerTest):
@@ -38,52 +26,23 @@ class PrometheusTest(ServerTest):
                               capture_output=True, text=True, timeout=30)
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
 
-    @unittest.skipUnless(shutil.which("prometheus"), "prometheus (Debian) is not here")
+    @unittest.skipUnless(prometheus_server.PRESENT, prometheus_server.ABSENT)
     def test_prometheus_scrapes_and_answers_queries(self):
         answer = self.work()
-        with tempfile.TemporaryDirectory() as directory:
-            config = pathlib.Path(directory) / "prometheus.yml"
-            config.write_text(
-                "global: {scrape_interval: 200ms}\n"
-                "scrape_configs:\n"
-                "  - job_name: alignsae\n"
-                f"    static_configs: [{{targets: ['127.0.0.1:{self.server.admin_port}']}}]\n")
-            port = free_port()
-            with open(pathlib.Path(directory) / "log", "wb") as log:
-                process = subprocess.Popen(
-                    ["prometheus", f"--config.file={config}",
-                     f"--storage.tsdb.path={directory}/data",
-                     f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
-            try:
-                generated = self.wait_for(port, "alignsae_generated_tokens_total")
-                self.assertGreaterEqual(
-                    float(generated[0]["value"][1]),
-                    answer.baseline.generated_token_count + answer.steered.generated_token_count)
-                up = self.wait_for(port, 'up{job="alignsae"}')
-                self.assertEqual(up[0]["value"][1], "1")
-                tops = self.wait_for(port, "sum by (concept) (alignsae_concept_top_total)")
-                tops = {row["metric"]["concept"]: float(row["value"][1]) for row in tops}
-                for name in ("birth_city", "employer", "major"):
-                    self.assertGreaterEqual(tops[name], 1)
-                steered = self.wait_for(port, 'alignsae_steering_total{mode="SWAP"}')
-                self.assertGreaterEqual(float(steered[0]["value"][1]), 1)
-            finally:
-                process.terminate()
-                process.wait(timeout=20)
-
-    def wait_for(self, port, query):
-        url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": query})
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(url, timeout=5) as answer:
-                    result = json.load(answer)["data"]["result"]
-                if result:
-                    return result
-            except OSError:
-                pass
-            time.sleep(0.1)
-        self.fail(f"Prometheus never had an answer to {query}")
+        prometheus = prometheus_server.Prometheus(self.server.admin_port)
+        self.addCleanup(prometheus.close)
+        generated = prometheus.wait_for("alignsae_generated_tokens_total")
+        self.assertGreaterEqual(
+            float(generated[0]["value"][1]),
+            answer.baseline.generated_token_count + answer.steered.generated_token_count)
+        up = prometheus.wait_for('up{job="alignsae"}')
+        self.assertEqual(up[0]["value"][1], "1")
+        tops = prometheus.wait_for("sum by (concept) (alignsae_concept_top_total)")
+        tops = {row["metric"]["concept"]: float(row["value"][1]) for row in tops}
+        for name in ("birth_city", "employer", "major"):
+            self.assertGreaterEqual(tops[name], 1)
+        steered = prometheus.wait_for('alignsae_steering_total{mode="SWAP"}')
+        self.assertGreaterEqual(float(steered[0]["value"][1]), 1)
 
     def test_series_do_not_grow_with_what_clients_send(self):
         self.work()

@@ -78,6 +78,23 @@ def go(module, name):
     return place / name
 
 
+def go_program(folder, *modules):
+    """The Go program of `folder`, built with `modules`: "path" in its newest version, or
+    "path@version"."""
+    _need("go")
+    place = PLACE / "go-programs" / folder.name
+    place.mkdir(parents=True, exist_ok=True)
+    for source in folder.glob("*.go"):
+        shutil.copy(source, place)
+    if not (place / "go.mod").exists():
+        _run(["go", "mod", "init", folder.name], cwd=place)
+    named = [module if "@" in module else f"{module}@latest" for module in modules]
+    _install([["go", "get", *named], ["go", "get", "."], ["go", "build", "-o", "program", "."]],
+             ["go", "list", "-m", "-versions", "golang.org/x/text"], cwd=place)
+    _run(["go", "version", "-m", place / "program"])
+    return place / "program"
+
+
 def node(*packages):
     """A folder whose scripts can require `packages`."""
     _need("npm")

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <limits>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "tests/metrics/exposition.h"
 
 namespace alignsae {
 namespace {
@@ -24,45 +24,15 @@ using ::testing::Not;
 
 constexpr char kRead[] = "ConceptService/ReadConcepts";
 
-Catalog CatalogWith(int concepts) {
-  Catalog catalog;
-  catalog.model.version = "3";
-  CheckpointInfo checkpoint;
-  checkpoint.name = "main";
-  checkpoint.sha256 = "0123456789abcdef";
-  for (int i = 0; i < concepts; ++i) {
-    Concept entry;
-    entry.name = absl::StrCat("c", i);
-    checkpoint.concepts.push_back(entry);
-  }
-  catalog.checkpoints.push_back(checkpoint);
-  return catalog;
-}
-
-// "name{labels} value" lines of the text.
-std::vector<std::string> Series(const Metrics& metrics) {
-  std::vector<std::string> series;
-  for (absl::string_view line :
-       absl::StrSplit(metrics.ExpositionText(), '\n')) {
-    if (!line.empty() && line[0] != '#') series.emplace_back(line);
-  }
-  return series;
-}
-
-// The value of `name{labels}`, or "absent".
-std::string ValueOf(const Metrics& metrics, const std::string& name) {
-  for (const std::string& line : Series(metrics)) {
-    if (absl::StartsWith(line, name + " ")) return line.substr(name.size() + 1);
-  }
-  return "absent";
-}
-
 TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
   Metrics metrics({kRead}, "1.2.3");
   Catalog catalog = CatalogWith(1);
   catalog.checkpoints[0].concepts[0].certificate =
       WriteCertificate{.measured_swap = MeasuredSwapOf(1, 2, 3, 4)};
+  catalog.checkpoints[0].evaluation_json =
+      R"({"prompts": {"read": {"rate": 1}, "confusion": {"c0": {"c0": 1}}}})";
   const auto concepts = metrics.SetCatalog(catalog, 16);
+  concepts->CountSteered(0, kNoConcept, 0);  // Pairs are not there before.
   std::vector<std::string> types;
   for (absl::string_view line :
        absl::StrSplit(metrics.ExpositionText(), '\n')) {
@@ -73,15 +43,24 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       "alignsae_build_info gauge",
       "alignsae_call_memory_bytes gauge",
       "alignsae_cancel_to_free_seconds histogram",
+      "alignsae_checkpoint_evaluation gauge",
       "alignsae_checkpoint_info gauge",
+      "alignsae_concept_active_mean gauge",
+      "alignsae_concept_confidence histogram",
+      "alignsae_concept_margin histogram",
       "alignsae_concept_measured_swap gauge",
+      "alignsae_concept_reference_share gauge",
+      "alignsae_concept_threshold gauge",
       "alignsae_concept_top_total counter",
       "alignsae_concept_written_share gauge",
       "alignsae_forks_total counter",
+      "alignsae_generated_concept_total counter",
       "alignsae_generated_tokens_total counter",
       "alignsae_kv_slots gauge",
       "alignsae_kv_slots_in_use gauge",
       "alignsae_log_lines_dropped_total counter",
+      "alignsae_model_load_seconds gauge",
+      "alignsae_model_warm_up_seconds gauge",
       "alignsae_plaintext_exposed gauge",
       "alignsae_prefix_tokens_saved_total counter",
       "alignsae_prompt_tokens_total counter",
@@ -92,6 +71,9 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       "alignsae_rpc_in_flight gauge",
       "alignsae_rpc_requests_total counter",
       "alignsae_slot_activation_ratio histogram",
+      "alignsae_steering_alpha histogram",
+      "alignsae_steering_concept_total counter",
+      "alignsae_steering_ineffective_total counter",
       "alignsae_steering_norm_ratio histogram",
       "alignsae_steering_total counter",
       "alignsae_step_duration_seconds histogram",
@@ -143,81 +125,6 @@ TEST(MetricsTest, CountsAnUnknownMethodAsOther) {
                     "alignsae_rpc_requests_total{code=\"OK\",method="
                     "\"other\"}"),
             "1");
-}
-
-TEST(MetricsTest, CountsConceptsOfTheCatalogAndUnboundPrompts) {
-  Metrics metrics({}, "1");
-  const auto concepts = metrics.SetCatalog(CatalogWith(2), 16);
-  concepts->CountTop(0, 1);
-  concepts->CountTop(0, -1);
-  for (int i = 0; i < 3; ++i) concepts->CountTop(0, 0);
-  EXPECT_EQ(ValueOf(metrics,
-                    "alignsae_concept_top_total{checkpoint=\"main\","
-                    "concept=\"c1\"}"),
-            "1");
-  EXPECT_EQ(ValueOf(metrics,
-                    "alignsae_concept_top_total{checkpoint=\"main\","
-                    "concept=\"none\"}"),
-            "1");
-  EXPECT_EQ(ValueOf(metrics,
-                    "alignsae_concept_top_total{checkpoint=\"main\","
-                    "concept=\"c0\"}"),
-            "3");
-}
-
-TEST(MetricsTest, NamesAtMostSixtyFourConceptsThenOther) {
-  Metrics metrics({}, "1");
-  const auto concepts = metrics.SetCatalog(CatalogWith(200), 16);
-  concepts->CountTop(0, 63);
-  concepts->CountTop(0, 64);
-  concepts->CountTop(0, 199);
-  std::set<std::string> labels;
-  for (const std::string& line : Series(metrics)) {
-    if (absl::StartsWith(line, "alignsae_concept_top_total")) {
-      labels.insert(line);
-    }
-  }
-  EXPECT_EQ(labels.size(), 66u);  // 64, other and none.
-  EXPECT_EQ(ValueOf(metrics,
-                    "alignsae_concept_top_total{checkpoint=\"main\","
-                    "concept=\"c63\"}"),
-            "1");
-  EXPECT_EQ(ValueOf(metrics,
-                    "alignsae_concept_top_total{checkpoint=\"main\","
-                    "concept=\"other\"}"),
-            "2");
-}
-
-TEST(MetricsTest, ShowsWriteCertificatesForAsLongAsTheyAreLoaded) {
-  Catalog catalog = CatalogWith(kMaxConceptLabels + 1);
-  std::vector<Concept>& entries = catalog.checkpoints[0].concepts;
-  entries[0].certificate = WriteCertificate{
-      .written_share = 0.75, .measured_swap = MeasuredSwapOf(1, 2, 3, 4)};
-  entries[1].certificate = WriteCertificate{.written_share = -0.5};
-  entries.back().certificate = WriteCertificate{.written_share = 1};
-  Metrics metrics({}, "1");
-  auto first = metrics.SetCatalog(catalog, 16);
-  const auto value = [&metrics](const std::string& name,
-                                const std::string& label) {
-    return ValueOf(
-        metrics, absl::StrCat("alignsae_concept_", name,
-                              "{checkpoint=\"main\",concept=\"", label, "\"}"));
-  };
-  EXPECT_EQ(value("written_share", "c0"), "0.75");
-  EXPECT_EQ(value("measured_swap", "c0"), "0.5");
-  EXPECT_EQ(value("written_share", "c1"), "-0.5");
-  EXPECT_EQ(value("measured_swap", "c1"), "absent");
-  EXPECT_EQ(value("written_share", "c2"), "absent");
-  EXPECT_EQ(value("written_share", "other"), "absent");
-  // A second generation, certified anew.
-  entries[0].certificate->written_share = 0.5;
-  auto second = metrics.SetCatalog(catalog, 16);
-  EXPECT_EQ(value("written_share", "c0"), "0.5");
-  first.reset();
-  EXPECT_EQ(value("written_share", "c0"), "0.5");
-  second.reset();
-  EXPECT_EQ(value("written_share", "c0"), "absent");
-  EXPECT_EQ(value("measured_swap", "c0"), "absent");
 }
 
 TEST(MetricsTest, TellsWhatIsLoadedWithShortHashes) {
@@ -321,61 +228,43 @@ TEST(MetricsTest, EveryModeHasItsOwnCounterFromZero) {
   }
 }
 
-TEST(MetricsTest, ASecondGenerationCountsInTheSameSeriesBesideTheFirst) {
+TEST(MetricsTest, EveryReasonOfAnEditWithoutEffectHasItsOwnCounterFromZero) {
+  const std::pair<Ineffective, const char*> kReasons[] = {
+      {Ineffective::kNoPosition, "no_position"},
+      {Ineffective::kNoChange, "no_change"},
+      {Ineffective::kBelowThreshold, "below_threshold"}};
   Metrics metrics({}, "1");
-  auto first = metrics.SetCatalog(CatalogWith(2), 16);
-  Catalog grown = CatalogWith(3);
-  grown.model.version = "4";
-  const auto second = metrics.SetCatalog(grown, 8);
-  first->CountTop(0, 1);
-  second->CountTop(0, 1);
-  second->CountTop(0, 2);
-  const std::string top =
-      "alignsae_concept_top_total{checkpoint=\"main\",concept=";
-  EXPECT_EQ(ValueOf(metrics, top + "\"c1\"}"), "2");
-  EXPECT_EQ(ValueOf(metrics, top + "\"c2\"}"), "1");
-  EXPECT_EQ(ValueOf(metrics, "alignsae_kv_slots"), "8");
-  const auto info = [](const char* version) {
-    return absl::StrCat("alignsae_checkpoint_info{name=\"main\",sha256=",
-                        "\"0123456789ab\",version=\"", version, "\"}");
-  };
-  EXPECT_EQ(ValueOf(metrics, info("3")), "1");
-  EXPECT_EQ(ValueOf(metrics, info("4")), "1");
-  first.reset();  // Its last call has ended.
-  EXPECT_EQ(ValueOf(metrics, info("3")), "absent");
-  EXPECT_EQ(ValueOf(metrics, info("4")), "1");
-  EXPECT_EQ(ValueOf(metrics, top + "\"c1\"}"), "2");
-}
-
-TEST(MetricsTest, GenerationsWithTheSameCheckpointShareItsInfo) {
-  Metrics metrics({}, "1");
-  auto first = metrics.SetCatalog(CatalogWith(1), 16);
-  auto second = metrics.SetCatalog(CatalogWith(1), 16);
-  const std::string info =
-      "alignsae_checkpoint_info{name=\"main\",sha256=\"0123456789ab\","
-      "version=\"3\"}";
-  EXPECT_EQ(ValueOf(metrics, info), "1");
-  first.reset();
-  EXPECT_EQ(ValueOf(metrics, info), "1");
-  second.reset();
-  EXPECT_EQ(ValueOf(metrics, info), "absent");
-}
-
-TEST(MetricsTest, TheBoundOfConceptLabelsHoldsOverAllGenerations) {
-  Metrics metrics({}, "1");
-  const auto first = metrics.SetCatalog(CatalogWith(60), 16);
-  Catalog other = CatalogWith(60);
-  other.checkpoints[0].name = "second";
-  const auto second = metrics.SetCatalog(other, 16);
-  std::set<std::string> named;
-  for (const std::string& line : Series(metrics)) {
-    if (absl::StartsWith(line, "alignsae_concept_top_total") &&
-        line.find("\"other\"") == std::string::npos &&
-        line.find("\"none\"") == std::string::npos) {
-      named.insert(line);
+  int count = 0;
+  for (InterventionMode mode : kInterventionModes) {
+    for (const auto& [reason, label] : kReasons) {
+      const std::string series = absl::StrCat(
+          "alignsae_steering_ineffective_total{mode=\"",
+          InterventionModeName(mode), "\",reason=\"", label, "\"}");
+      EXPECT_EQ(ValueOf(metrics, series), "0");
+      ++count;
+      for (int i = 0; i < count; ++i) metrics.CountIneffective(mode, reason);
+      EXPECT_EQ(ValueOf(metrics, series), absl::StrCat(count));
     }
   }
-  EXPECT_EQ(named.size(), 64u);
+}
+
+TEST(MetricsTest, AlphaIsObservedUnderItsModeIfThatHasOne) {
+  Metrics metrics({}, "1");
+  int alpha = 0;
+  for (InterventionMode mode : kInterventionModes) {
+    metrics.ObserveAlpha(mode, ++alpha);
+    EXPECT_EQ(
+        ValueOf(metrics, absl::StrCat("alignsae_steering_alpha_sum{mode=\"",
+                                      InterventionModeName(mode), "\"}")),
+        HasAlpha(mode) ? absl::StrCat(alpha) : "absent");
+  }
+}
+
+TEST(MetricsTest, TellsHowLongLoadAndWarmUpTook) {
+  Metrics metrics({}, "1");
+  metrics.SetLoadTimes(absl::Seconds(3), absl::Milliseconds(250));
+  EXPECT_EQ(ValueOf(metrics, "alignsae_model_load_seconds"), "3");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_model_warm_up_seconds"), "0.25");
 }
 
 TEST(MetricsTest, CountsTokensStepsAndTimes) {
@@ -450,7 +339,9 @@ TEST(MetricsTest, BucketsHaveTheseBounds) {
     if (bucket == std::string::npos || le == std::string::npos) continue;
     const std::string bound =
         line.substr(le + 4, line.find('"', le + 4) - le - 4);
-    absl::StrAppend(&bounds[line.substr(0, bucket)], bound, " ");
+    std::string& known = bounds[line.substr(0, bucket)];
+    if (absl::EndsWith(known, "+Inf ")) continue;  // The next series of it.
+    absl::StrAppend(&known, bound, " ");
   }
   const std::string token =
       "0.001 0.0025 0.005 0.01 0.02 0.03 0.05 0.075 0.1 0.15 0.25 0.5 1 2.5 "
@@ -471,6 +362,10 @@ TEST(MetricsTest, BucketsHaveTheseBounds) {
       {"alignsae_step_rows", "1 2 4 8 16 32 64 128 +Inf "},
       {"alignsae_slot_activation_ratio",
        "0 0.1 0.25 0.5 0.75 1 1.25 1.5 2 3 5 +Inf "},
+      {"alignsae_concept_confidence", "0.1 0.25 0.5 0.75 0.9 0.99 +Inf "},
+      {"alignsae_concept_margin", "0.1 0.25 0.5 0.75 0.9 0.99 +Inf "},
+      {"alignsae_steering_alpha",
+       "0 0.1 0.25 0.5 0.75 1 1.25 1.5 2 3 5 10 50 +Inf "},
       {"alignsae_steering_norm_ratio",
        "0.01 0.03 0.1 0.2 0.3 0.5 0.75 1 1.5 2 5 10 +Inf "}};
   EXPECT_EQ(bounds, expected);

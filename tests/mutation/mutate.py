@@ -36,7 +36,8 @@ GROUPS = {
     "sampler": ("model/sampling/*.cc",),
     "parse": ("server/api/parse*.cc", "server/api/*/parse*.cc"),
     "tokenizer": ("model/tokenizer/*.cc",),
-    "metrics": ("server/metrics/metrics*.cc",),
+    "metrics": ("server/metrics/metrics*.cc", "server/metrics/concept*.cc",
+                "server/metrics/stored*.cc"),
 }
 NOTES = pathlib.Path(__file__).with_name("equivalent.json")
 

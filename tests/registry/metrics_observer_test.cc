@@ -150,5 +150,129 @@ TEST_F(MetricsObserverTest, EveryInterventionAndEveryChangeIsCounted) {
   EXPECT_EQ(Value("steering_norm_ratio_sum"), "2");
 }
 
+TEST_F(MetricsObserverTest, ConfidenceIsThatOfTheTopConcept) {
+  ConceptReading reading = Reading({2, 1}, 1, true);
+  reading.probabilities = {0.25F, 0.75F};
+  reading.margin = 0.5;
+  observer_.OnPromptReading(reading);
+  reading.bound = false;
+  observer_.OnPromptReading(reading);
+  const auto of = [this](const char* what, const char* name) {
+    return Value(
+        absl::StrCat(what, "_sum{checkpoint=\"main\",concept=\"", name, "\"}"));
+  };
+  EXPECT_EQ(of("concept_confidence", "job"), "0.75");
+  EXPECT_EQ(of("concept_margin", "job"), "0.5");
+  EXPECT_EQ(of("concept_confidence", "city"), "0");
+  EXPECT_EQ(of("concept_confidence", "none"), "0.75");
+}
+
+TEST_F(MetricsObserverTest, AGeneratedTokenIsNoPrompt) {
+  observer_.OnGeneratedReading(Reading({2, 1}, 0, true));
+  observer_.OnGeneratedReading(Reading({0, 0}, 0, false));
+  const auto generated = [this](const char* name) {
+    return Value(absl::StrCat(
+        "generated_concept_total{checkpoint=\"main\",concept=\"", name, "\"}"));
+  };
+  EXPECT_EQ(generated("city"), "1");
+  EXPECT_EQ(generated("job"), "0");
+  EXPECT_EQ(generated("none"), "1");
+  EXPECT_EQ(Top("city"), "0");
+}
+
+TEST_F(MetricsObserverTest, AlphaInUnitRawIsNotAmongTheAlphas) {
+  Intervention intervention;
+  intervention.alpha = 1.5;
+  observer_.OnSteered({intervention}, {InterventionReceipt()});
+  intervention.unit = AlphaUnit::kRaw;
+  intervention.alpha = 40;
+  observer_.OnSteered({intervention}, {InterventionReceipt()});
+  EXPECT_EQ(Value("steering_alpha_sum{mode=\"SWAP\"}"), "1.5");
+  EXPECT_EQ(Value("steering_alpha_count{mode=\"SWAP\"}"), "1");
+}
+
+// One intervention with one receipt, and how it is counted.
+class SteeredTest : public MetricsObserverTest {
+ protected:
+  SteeredTest() {
+    intervention_.target_slot = 1;  // "job", bound from 0.5.
+    effect_.residual_norm = 1;
+    effect_.change_norm = 1;
+    effect_.target_after = 2;
+  }
+  void Steer(std::vector<PositionEffect> effects) {
+    InterventionReceipt receipt;
+    receipt.positions_applied = static_cast<int64_t>(effects.size());
+    receipt.effects = std::move(effects);
+    observer_.OnSteered({intervention_}, {receipt});
+  }
+  std::string Steered(const std::string& source, const std::string& target) {
+    return Value(
+        absl::StrCat("steering_concept_total{checkpoint=\"main\",source=\"",
+                     source, "\",target=\"", target, "\"}"));
+  }
+  std::string Ineffective(const std::string& reason) {
+    return Value(absl::StrCat("steering_ineffective_total{mode=\"",
+                              InterventionModeName(intervention_.mode),
+                              "\",reason=\"", reason, "\"}"));
+  }
+  Intervention intervention_;  // SWAP, alpha 1.
+  PositionEffect effect_;
+};
+
+TEST_F(SteeredTest, ASwapIsCountedFromWhatItClearedFirst) {
+  PositionEffect second = effect_;
+  effect_.source_slot = 0;
+  second.source_slot = 7;
+  Steer({effect_, second});
+  EXPECT_EQ(Steered("city", "job"), "1");
+  Steer({second});
+  EXPECT_EQ(Steered("other", "job"), "1");
+  EXPECT_EQ(Ineffective("no_change"), "0");
+  EXPECT_EQ(Ineffective("below_threshold"), "0");
+}
+
+TEST_F(SteeredTest, OneSlotModesWriteTheirsAndAblateClearsIt) {
+  intervention_.mode = InterventionMode::kAdd;
+  Steer({effect_});
+  EXPECT_EQ(Steered("none", "job"), "1");
+  intervention_.mode = InterventionMode::kAblate;
+  effect_.target_after = 0;
+  Steer({effect_});
+  EXPECT_EQ(Steered("job", "none"), "1");
+  EXPECT_EQ(Ineffective("below_threshold"), "0");
+  intervention_.target_slot = 9;  // No concept's.
+  Steer({effect_});
+  EXPECT_EQ(Steered("other", "none"), "1");
+}
+
+TEST_F(SteeredTest, AnEditThatMetNoPositionIsCountedAsThat) {
+  Steer({});
+  EXPECT_EQ(Ineffective("no_position"), "1");
+  EXPECT_EQ(Ineffective("no_change"), "0");
+  EXPECT_EQ(Steered("none", "job"), "none");  // Absent.
+}
+
+TEST_F(SteeredTest, OneThatChangedNothingAnywhereIsIneffective) {
+  PositionEffect nothing = effect_;
+  nothing.change_norm = 0;
+  Steer({nothing, effect_});
+  EXPECT_EQ(Ineffective("no_change"), "0");
+  Steer({nothing, nothing});
+  EXPECT_EQ(Ineffective("no_change"), "1");
+}
+
+TEST_F(SteeredTest, OneWhoseTargetIsNotBoundAfterwardsIsIneffective) {
+  PositionEffect weak = effect_;
+  weak.target_after = 0.4;
+  Steer({weak, effect_});
+  EXPECT_EQ(Ineffective("below_threshold"), "0");
+  Steer({weak, weak});
+  EXPECT_EQ(Ineffective("below_threshold"), "1");
+  intervention_.alpha = 0;  // It was not to be bound.
+  Steer({weak});
+  EXPECT_EQ(Ineffective("below_threshold"), "1");
+}
+
 }  // namespace
 }  // namespace alignsae

@@ -2,6 +2,7 @@
 
 #include "server/registry/served_model.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -15,6 +16,9 @@
 namespace alignsae {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
 class ServedModelTest : public ::testing::Test {
  protected:
   std::shared_ptr<ServedModel> Start() {
@@ -24,7 +28,8 @@ class ServedModelTest : public ::testing::Test {
                                 go_.WaitForNotification();
                                 return LoadedModel{
                                     SmallCatalog(), SmallTokenizer(),
-                                    std::make_shared<FakeStepExecutor>(4)};
+                                    std::make_shared<FakeStepExecutor>(4),
+                                    absl::Seconds(3), absl::Seconds(2)};
                               },
                               {SchedulerOptions(), &clock_, &metrics_});
   }
@@ -42,6 +47,9 @@ TEST_F(ServedModelTest, GivesALeaseOnlyWhileReady) {
   ModelLease lease = ServedModel::Lease(model);
   ASSERT_NE(lease, nullptr);
   EXPECT_EQ(lease->catalog().generation, 7u);
+  EXPECT_THAT(metrics_.ExpositionText(),
+              AllOf(HasSubstr("\nalignsae_model_load_seconds 3\n"),
+                    HasSubstr("\nalignsae_model_warm_up_seconds 2\n")));
   model->Drain();
   EXPECT_EQ(ServedModel::Lease(model), nullptr);
   EXPECT_EQ(model->state(), ModelState::kDraining);

@@ -67,6 +67,9 @@ class RecordingObserver : public SchedulerObserver {
   void OnPromptReading(const ConceptReading& reading) override {
     readings.push_back(reading);
   }
+  void OnGeneratedReading(const ConceptReading& reading) override {
+    generated_readings.push_back(reading);
+  }
   void OnSteered(const std::vector<Intervention>& interventions,
                  const std::vector<InterventionReceipt>& receipts) override {
     steered.push_back(receipts);
@@ -76,7 +79,7 @@ class RecordingObserver : public SchedulerObserver {
   int steps = 0;
   std::vector<RejectReason> rejected;
   std::vector<absl::Duration> waits, first_tokens, token_times, freed;
-  std::vector<ConceptReading> readings;
+  std::vector<ConceptReading> readings, generated_readings;
   std::vector<std::vector<InterventionReceipt>> steered;
 };
 

@@ -268,6 +268,7 @@ TEST_F(SchedulerTest, TellsThePromptReadingOfTheChosenCheckpoint) {
   EXPECT_EQ(sink->finished()[0].prompt_reading->checkpoint, 1);
   EXPECT_EQ(sink->finished()[0].prompt_reading->values[0], 7);
   EXPECT_THAT(sink->traces(), IsEmpty());  // Nobody asked.
+  EXPECT_THAT(observer_.generated_readings, IsEmpty());
 }
 
 TEST_F(SchedulerTest, TracesEveryTokenThatIsFedBack) {
@@ -281,6 +282,9 @@ TEST_F(SchedulerTest, TracesEveryTokenThatIsFedBack) {
   EXPECT_EQ(sink->traces()[0].reading.position, 2);
   EXPECT_EQ(sink->traces()[0].reading.values[0], sink->ids()[0]);
   EXPECT_EQ(sink->traces()[1].reading.position, 3);
+  ASSERT_THAT(observer_.generated_readings, SizeIs(2));
+  EXPECT_EQ(observer_.generated_readings[0].position, 2);
+  EXPECT_EQ(observer_.generated_readings[1].position, 3);
 }
 
 TEST_F(SchedulerTest, MergesReceiptsOverTheStepsOfAnAnswer) {

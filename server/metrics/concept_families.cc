@@ -1,0 +1,236 @@
+#include "server/metrics/concept_families.h"
+
+#include <cmath>
+#include <cstddef>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "server/metrics/family.h"
+#include "server/metrics/metrics.h"
+#include "server/metrics/stored_figures.h"
+
+namespace alignsae {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using prometheus::Labels;
+using Buckets = Histogram::BucketBoundaries;
+
+constexpr char kNone[] = "none";
+constexpr char kOther[] = "other";
+constexpr size_t kHashDigits = 12;
+
+const Buckets kRatio = {0, .1, .25, .5, .75, 1, 1.25, 1.5, 2, 3, 5};
+const Buckets kProbability = {.1, .25, .5, .75, .9, .99};
+
+// Different for different names, and never a word that has its own meaning.
+std::string EscapedLabel(const std::string& name) {
+  absl::string_view rest = name;
+  while (absl::ConsumePrefix(&rest, "#")) {
+  }
+  return rest == kNone || rest == kOther ? absl::StrCat("#", name) : name;
+}
+
+}  // namespace
+
+class ConceptFamilies::OfCatalog final : public ConceptMetrics {
+ public:
+  OfCatalog(ConceptFamilies* families, const Catalog& catalog)
+      : families_(families) {
+    MutexLock lock(&families_->mutex_);
+    for (const CheckpointInfo& info : catalog.checkpoints) {
+      Checkpoint& added = checkpoints_.emplace_back();
+      added.name = info.name;
+      added.none = families_->SeriesOf(info.name, kNone, false);
+      for (const Concept& entry : info.concepts) {
+        added.labels.push_back(families_->LabelOf(info.name, entry.name));
+        added.concepts.push_back(
+            families_->SeriesOf(info.name, added.labels.back(), true));
+      }
+      families_->Hold(families_->info_,
+                      {{"name", info.name},
+                       {"version", catalog.model.version},
+                       {"sha256", info.sha256.substr(0, kHashDigits)}},
+                      1, held_);
+      families_->HoldFigures(info, added.labels, held_);
+    }
+  }
+  ~OfCatalog() override { families_->Release(held_); }
+
+  void CountTop(int checkpoint, int top) override {
+    SeriesAt(checkpoint, top).top->Increment();
+  }
+  void ObserveConfidence(int checkpoint, int top, double probability,
+                         double margin) override {
+    const Series& series = SeriesAt(checkpoint, top);
+    if (std::isfinite(probability)) series.confidence->Observe(probability);
+    if (std::isfinite(margin)) series.margin->Observe(margin);
+  }
+  void ObserveActivationRatio(int checkpoint, int concept_index,
+                              double ratio) override {
+    if (!std::isfinite(ratio)) return;
+    SeriesAt(checkpoint, concept_index).ratio->Observe(ratio);
+  }
+  void CountGenerated(int checkpoint, int top) override {
+    SeriesAt(checkpoint, top).generated->Increment();
+  }
+  void CountSteered(int checkpoint, int source, int target) override {
+    const Checkpoint& of = checkpoints_[checkpoint];
+    families_->Steered(of.name, LabelAt(of, source), LabelAt(of, target))
+        .Increment();
+  }
+
+ private:
+  struct Checkpoint {
+    std::string name;
+    Series none;
+    std::vector<Series> concepts;
+    std::vector<std::string> labels;
+  };
+  const Series& SeriesAt(int checkpoint, int index) const {
+    const Checkpoint& of = checkpoints_[checkpoint];
+    return index == kNoConcept ? of.none : of.concepts[index];
+  }
+  static std::string LabelAt(const Checkpoint& of, int index) {
+    if (index == kNoConcept) return kNone;
+    return index == kOtherSlot ? kOther : of.labels[index];
+  }
+
+  ConceptFamilies* const families_;
+  std::vector<Checkpoint> checkpoints_;
+  std::vector<Held> held_;
+};
+
+ConceptFamilies::ConceptFamilies(prometheus::Registry* registry)
+    : top_(family::Add<Counter>(*registry, "concept_top_total",
+                                "Prompts by the concept that is on top.")),
+      generated_(family::Add<Counter>(
+          *registry, "generated_concept_total",
+          "Traced generated tokens by the concept that is on top.")),
+      confidence_(family::Add<Histogram>(
+          *registry, "concept_confidence",
+          "Probability of the top concept at the last prompt token.")),
+      margin_(family::Add<Histogram>(
+          *registry, "concept_margin",
+          "Probability of the top concept minus the runner-up's.")),
+      ratio_(family::Add<Histogram>(
+          *registry, "slot_activation_ratio",
+          "Slot value at the last prompt token over its calibrated mean.")),
+      steered_(family::Add<Counter>(
+          *registry, "steering_concept_total",
+          "Interventions that met a position, by what they clear and write.")),
+      info_(family::Add<Gauge>(*registry, "checkpoint_info",
+                               "Loaded checkpoints, 1 each.")),
+      evaluation_(family::Add<Gauge>(
+          *registry, "checkpoint_evaluation",
+          "Figures of the bundle's stored evaluation, on test prompts.")),
+      reference_share_(family::Add<Gauge>(
+          *registry, "concept_reference_share",
+          "Share of the evaluation's test prompts by their top concept.")),
+      active_mean_(family::Add<Gauge>(
+          *registry, "concept_active_mean",
+          "Calibrated mean of the slot where its concept is asked.")),
+      threshold_(family::Add<Gauge>(
+          *registry, "concept_threshold",
+          "Slot value from which the concept counts as bound.")),
+      written_share_(family::Add<Gauge>(
+          *registry, "concept_written_share",
+          "Share of the concept's difference that the slots write: "
+          "certificate.")),
+      measured_swap_(family::Add<Gauge>(
+          *registry, "concept_measured_swap",
+          "Share of swaps to the concept that succeeded: certificate.")) {}
+
+std::unique_ptr<ConceptMetrics> ConceptFamilies::ForCatalog(
+    const Catalog& catalog) {
+  return std::make_unique<OfCatalog>(this, catalog);
+}
+
+std::string ConceptFamilies::LabelOf(const std::string& checkpoint,
+                                     const std::string& name) {
+  const std::pair<std::string, std::string> label(checkpoint, name);
+  if (labels_.count(label) > 0) return EscapedLabel(name);
+  if (labels_.size() >= kMaxConceptLabels) return kOther;
+  labels_.insert(label);
+  return EscapedLabel(name);
+}
+
+ConceptFamilies::Series ConceptFamilies::SeriesOf(const std::string& checkpoint,
+                                                  const std::string& label,
+                                                  bool is_concept) {
+  const Labels of = {{"checkpoint", checkpoint}, {"concept", label}};
+  Series series;
+  series.top = &top_.Add(of);
+  series.generated = &generated_.Add(of);
+  series.confidence = &confidence_.Add(of, kProbability);
+  series.margin = &margin_.Add(of, kProbability);
+  if (is_concept) series.ratio = &ratio_.Add(of, kRatio);
+  return series;
+}
+
+Counter& ConceptFamilies::Steered(const std::string& checkpoint,
+                                  const std::string& source,
+                                  const std::string& target) {
+  MutexLock lock(&mutex_);
+  std::vector<std::string> pair = {checkpoint, source, target};
+  if (pairs_.count(pair) == 0) {
+    if (pairs_.size() >= kMaxSteeringPairs) pair = {checkpoint, kOther, kOther};
+    pairs_.insert(pair);
+  }
+  return steered_.Add(
+      {{"checkpoint", pair[0]}, {"source", pair[1]}, {"target", pair[2]}});
+}
+
+void ConceptFamilies::Hold(Family<Gauge>& family, const Labels& labels,
+                           double value, std::vector<Held>& held) {
+  Gauge& gauge = family.Add(labels);
+  gauge.Set(value);
+  ++holders_[&gauge];
+  held.push_back({&family, &gauge});
+}
+
+void ConceptFamilies::HoldFigures(const CheckpointInfo& checkpoint,
+                                  const std::vector<std::string>& labels,
+                                  std::vector<Held>& held) {
+  const StoredFigures stored = ReadStoredFigures(checkpoint.evaluation_json);
+  for (const auto& [figure, value] : stored.figures) {
+    Hold(evaluation_, {{"checkpoint", checkpoint.name}, {"figure", figure}},
+         value, held);
+  }
+  std::map<std::string, double> shares;  // By label.
+  if (!stored.top_shares.empty()) shares[kNone] = stored.none_share;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const Concept& entry = checkpoint.concepts[i];
+    if (!stored.top_shares.empty()) {
+      const auto share = stored.top_shares.find(entry.name);
+      shares[labels[i]] += share == stored.top_shares.end() ? 0 : share->second;
+    }
+    if (labels[i] == kOther) continue;
+    const Labels of = {{"checkpoint", checkpoint.name}, {"concept", labels[i]}};
+    Hold(active_mean_, of, entry.active_mean, held);
+    Hold(threshold_, of, entry.threshold, held);
+    if (!entry.certificate) continue;
+    Hold(written_share_, of, entry.certificate->written_share, held);
+    if (const auto& swap = entry.certificate->measured_swap; swap) {
+      Hold(measured_swap_, of, swap->rate, held);
+    }
+  }
+  for (const auto& [label, share] : shares) {
+    Hold(reference_share_,
+         {{"checkpoint", checkpoint.name}, {"concept", label}}, share, held);
+  }
+}
+
+void ConceptFamilies::Release(const std::vector<Held>& held) {
+  MutexLock lock(&mutex_);
+  for (const Held& each : held) {
+    if (--holders_[each.gauge] > 0) continue;
+    holders_.erase(each.gauge);
+    each.family->Remove(each.gauge);
+  }
+}
+
+}  // namespace alignsae
