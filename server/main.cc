@@ -25,6 +25,7 @@
 #include "server/grpc/model_service.h"
 #include "server/grpc/steering_service.h"
 #include "server/http/admin_server.h"
+#include "server/http/front_door.h"
 #include "server/metrics/metrics.h"
 #include "server/process/lanes.h"
 #include "server/process/log.h"
@@ -84,7 +85,8 @@ struct Parts {
         health(kApiServices) {
     metrics.SetProbes(
         {[this] { return memory.requests.used() + memory.answers.used(); },
-         &LogLinesDropped});
+         &LogLinesDropped,
+         [this] { return front == nullptr ? 0 : front->connections(); }});
     memory.answers.OnReturn([this] {
       lanes.interactive.Wake();
       lanes.background.Wake();
@@ -97,6 +99,9 @@ struct Parts {
     ALIGNSAE_ASSIGN_OR_RETURN(
         grpc, GrpcServer::Start(
                   config, {&concepts, &steering, &model_service, &health}));
+    if (config.http.on) {
+      ALIGNSAE_ASSIGN_OR_RETURN(front, FrontDoor::Start(&env));
+    }
     ALIGNSAE_ASSIGN_OR_RETURN(
         admin,
         AdminServer::Start(config.admin_listen.host, config.admin_listen.port,
@@ -104,7 +109,8 @@ struct Parts {
                             [this] { return health.ready(); }}));
     return config.port_file.empty()
                ? absl::OkStatus()
-               : WritePortFile(config.port_file, grpc->port(), admin->port());
+               : WritePortFile(config.port_file, grpc->port(), admin->port(),
+                               front == nullptr ? 0 : front->port());
   }
 
   // Every request has ended before the calls are cancelled, every call before
@@ -115,6 +121,7 @@ struct Parts {
     while (open_calls > 0 && absl::Now() < told_by) {
       absl::SleepFor(absl::Milliseconds(2));
     }
+    if (front != nullptr) front->Shutdown();
     if (grpc != nullptr) grpc->Shutdown(absl::ZeroDuration());
     lanes.Stop();
     models.Stop();
@@ -132,14 +139,16 @@ struct Parts {
   ModelServiceImpl model_service;
   HealthService health;
   std::unique_ptr<GrpcServer> grpc;
+  std::unique_ptr<FrontDoor> front;
   std::unique_ptr<AdminServer> admin;
 };
 
 void LogReady(const Parts& parts, absl::Duration took) {
-  LogLine(LogLevel::kInfo, "ready")
-      .Add("grpc_port", parts.grpc->port())
-      .Add("admin_port", parts.admin->port())
-      .Add("tls", parts.env.config.tls.certificate.empty() ? "off" : "on")
+  LogLine line(LogLevel::kInfo, "ready");
+  line.Add("grpc_port", parts.grpc->port())
+      .Add("admin_port", parts.admin->port());
+  if (parts.front != nullptr) line.Add("http_port", parts.front->port());
+  line.Add("tls", parts.env.config.tls.certificate.empty() ? "off" : "on")
       .Add("seconds", absl::ToDoubleSeconds(took));
 }
 

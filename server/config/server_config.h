@@ -76,6 +76,20 @@ struct ConnectionConfig {
   int memory_mib = 512;  // For gRPC's buffers.
 };
 
+// The front door: Connect and OpenAI's completions over HTTP/1.1. Off when
+// `on` is false.
+struct HttpConfig {
+  bool on = false;
+  Endpoint listen;
+  // Names by which it is called, beside loopback's and the one of `listen`;
+  // "*": any.
+  std::vector<std::string> allowed_hosts;
+  // Pages that may call: "https://example.org"; "*": any.
+  std::vector<std::string> allowed_origins;
+  int max_connections = 256;
+  double request_seconds = 10;  // For a request to be whole.
+};
+
 struct ServerConfig {
   // A bundle directory, or a Hugging Face GPT-2 directory with `saes` beside
   // it.
@@ -94,6 +108,7 @@ struct ServerConfig {
   TlsFiles tls;
   bool reflection = false;
   ConnectionConfig connections;
+  HttpConfig http;
 
   Limits limits;
   int kv_slots = 16;                   // Sequences that run at once.

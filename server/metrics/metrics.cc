@@ -49,6 +49,11 @@ const Buckets kNormRatio = {.01, .03, .1, .2, .3, .5, .75, 1, 1.5, 2, 5, 10};
 constexpr const char* kRejections[] = {"queue_full", "token_budget", "deadline",
                                        "draining",   "starting",     "memory"};
 
+// In the order of HttpRefusal.
+constexpr const char* kHttpRefusals[] = {
+    "connections",  "head", "host",   "origin", "path",
+    "content_type", "body", "memory", "time"};
+
 template <typename T>
 Family<T>& Add(Registry& registry, const char* name, const char* help) {
   return prometheus::detail::Builder<T>()
@@ -99,7 +104,11 @@ struct Metrics::Impl {
   Histogram& queue_wait = Add<Histogram>(registry, "queue_wait_seconds",
                                          "Time from submission to a slot.")
                               .Add({}, kWaitSeconds);
-  std::vector<Counter*> rejected;  // By Rejection.
+  std::vector<Counter*> rejected;      // By Rejection.
+  std::vector<Counter*> http_refused;  // By HttpRefusal.
+  Gauge& http_connections =
+      Add<Gauge>(registry, "http_connections", "Connections of the front door.")
+          .Add({});
 
   Counter& prompt_tokens =
       Add<Counter>(registry, "prompt_tokens_total", "Prompt tokens computed.")
@@ -221,6 +230,12 @@ Metrics::Impl::Impl() {
   for (const char* reason : kRejections) {
     rejected.push_back(&rejections.Add({{"reason", reason}}));
   }
+  Family<Counter>& refusals =
+      Add<Counter>(registry, "http_refused_total",
+                   "Requests that the front door refused before a call.");
+  for (const char* reason : kHttpRefusals) {
+    http_refused.push_back(&refusals.Add({{"reason", reason}}));
+  }
   Family<Counter>& modes =
       Add<Counter>(registry, "steering_total", "Interventions that ran.");
   for (InterventionMode mode : kInterventionModes) {
@@ -277,6 +292,9 @@ void Metrics::Impl::Probe() {
   if (probes.call_memory_bytes != nullptr) {
     call_memory.Set(static_cast<double>(probes.call_memory_bytes()));
   }
+  if (probes.http_connections != nullptr) {
+    http_connections.Set(static_cast<double>(probes.http_connections()));
+  }
   if (probes.log_lines_dropped != nullptr) {
     const auto dropped = static_cast<double>(probes.log_lines_dropped());
     log_dropped.Increment(std::max(0.0, dropped - log_dropped.Value()));
@@ -311,6 +329,10 @@ void Metrics::ObserveQueueWait(absl::Duration waited) {
 
 void Metrics::CountRejected(Rejection reason) {
   impl_->rejected[static_cast<size_t>(reason)]->Increment();
+}
+
+void Metrics::CountHttpRefused(HttpRefusal reason) {
+  impl_->http_refused[static_cast<size_t>(reason)]->Increment();
 }
 
 void Metrics::ObserveStep(absl::Duration took, int rows) {

@@ -28,6 +28,7 @@
 #include "absl/time/time.h"
 #include "model/steering/catalog.h"
 #include "model/steering/mode.h"
+#include "server/metrics/http_refusal.h"
 
 namespace alignsae {
 
@@ -81,6 +82,7 @@ class Metrics {
   struct Probes {
     std::function<int64_t()> call_memory_bytes;  // That calls hold.
     std::function<int64_t()> log_lines_dropped;
+    std::function<int64_t()> http_connections;  // Of the front door.
   };
   void SetProbes(Probes probes);
 
@@ -88,6 +90,8 @@ class Metrics {
   void SetQueueDepth(int sequences);
   void ObserveQueueWait(absl::Duration waited);
   void CountRejected(Rejection reason);
+  // At the front door, before it was a call.
+  void CountHttpRefused(HttpRefusal reason);
 
   // Steps.
   void ObserveStep(absl::Duration took, int rows);

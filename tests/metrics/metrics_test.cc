@@ -74,6 +74,8 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       "alignsae_concept_top_total counter",
       "alignsae_forks_total counter",
       "alignsae_generated_tokens_total counter",
+      "alignsae_http_connections gauge",
+      "alignsae_http_refused_total counter",
       "alignsae_kv_slots gauge",
       "alignsae_kv_slots_in_use gauge",
       "alignsae_log_lines_dropped_total counter",
@@ -214,9 +216,11 @@ TEST(MetricsTest, AsksForCallMemoryAndDroppedLinesAtEachScrape) {
   Metrics metrics({}, "1");
   int64_t held = 7;
   int64_t dropped = 3;
-  metrics.SetProbes({[&] { return held; }, [&] { return dropped; }});
+  metrics.SetProbes({[&] { return held; }, [&] { return dropped; },
+                     [] { return int64_t{4}; }});
   EXPECT_EQ(ValueOf(metrics, "alignsae_call_memory_bytes"), "7");
   EXPECT_EQ(ValueOf(metrics, "alignsae_log_lines_dropped_total"), "3");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_http_connections"), "4");
   held = 0;
   dropped = 5;
   EXPECT_EQ(ValueOf(metrics, "alignsae_call_memory_bytes"), "0");
@@ -240,6 +244,27 @@ TEST(MetricsTest, EveryReasonOfARefusalHasItsOwnCounterFromZero) {
     ++count;
     for (int i = 0; i < count; ++i) metrics.CountRejected(reason);
     EXPECT_EQ(ValueOf(metrics, series), absl::StrCat(count));
+  }
+}
+
+TEST(MetricsTest, EveryRefusalOfTheFrontDoorHasItsOwnCounterFromZero) {
+  const std::pair<HttpRefusal, const char*> kReasons[] = {
+      {HttpRefusal::kConnections, "connections"},
+      {HttpRefusal::kHead, "head"},
+      {HttpRefusal::kHost, "host"},
+      {HttpRefusal::kOrigin, "origin"},
+      {HttpRefusal::kPath, "path"},
+      {HttpRefusal::kContentType, "content_type"},
+      {HttpRefusal::kBody, "body"},
+      {HttpRefusal::kMemory, "memory"},
+      {HttpRefusal::kTime, "time"}};
+  Metrics metrics({}, "1");
+  for (const auto& [reason, label] : kReasons) {
+    const std::string series =
+        absl::StrCat("alignsae_http_refused_total{reason=\"", label, "\"}");
+    EXPECT_EQ(ValueOf(metrics, series), "0");
+    metrics.CountHttpRefused(reason);
+    EXPECT_EQ(ValueOf(metrics, series), "1");
   }
 }
 
