@@ -2,6 +2,7 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -62,6 +63,29 @@ nlohmann::json ErrorOf(const WireStatus& wire) {
   return error;
 }
 
+// Of protobuf's sentence: "(generation.seed): invalid value ..." and
+// "(generation) sead: Cannot find field.", without the part in brackets for the
+// message itself.
+absl::Status JsonFieldError(const std::string& message,
+                            absl::string_view sentence) {
+  constexpr char kNoField[] = ": Cannot find field.";
+  std::string path;
+  if (absl::ConsumePrefix(&sentence, "(")) {
+    const size_t end = std::min(sentence.find(')'), sentence.size());
+    path = std::string(sentence.substr(0, end));
+    sentence.remove_prefix(std::min(end + 1, sentence.size()));
+  }
+  sentence = absl::StripLeadingAsciiWhitespace(sentence);
+  if (absl::ConsumeSuffix(&sentence, kNoField)) {
+    return FieldStatus({absl::StrCat(path, path.empty() ? "" : ".", sentence),
+                        absl::StrCat("be a field that ", message, " has there"),
+                        ""});
+  }
+  absl::ConsumePrefix(&sentence, ": ");
+  return InvalidField(path, absl::StrCat("be as ", message, " has it"),
+                      sentence);
+}
+
 std::string Dump(const nlohmann::json& json) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -94,21 +118,19 @@ absl::Status ParseMessage(Codec codec, absl::string_view bytes,
     if (message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
       return absl::OkStatus();
     }
-    return InvalidField("request", absl::StrCat("be the bytes of a ", name),
+    return InvalidField("", absl::StrCat("be the bytes of ", name),
                         absl::StrCat(bytes.size(), " other bytes"));
   }
   const absl::Status json = ParseJson(bytes).status();
   if (!json.ok()) {
-    return InvalidField("request", absl::StrCat("be the JSON of a ", name),
+    return InvalidField("", absl::StrCat("be the JSON of ", name),
                         json.message());
   }
   const auto parsed =
       JsonStringToMessage({bytes.data(), bytes.size()}, message);
   if (parsed.ok()) return absl::OkStatus();
-  return InvalidField("request", absl::StrCat("be the JSON of a ", name),
-                      absl::StripPrefix(std::string(parsed.message().data(),
-                                                    parsed.message().size()),
-                                        "INVALID_ARGUMENT:"));
+  return JsonFieldError(name,
+                        {parsed.message().data(), parsed.message().size()});
 }
 
 std::string RenderMessage(Codec codec, const Message& message) {

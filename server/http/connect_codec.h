@@ -33,8 +33,8 @@ struct ConnectType {
 std::optional<ConnectType> ParseContentType(absl::string_view content_type);
 std::string ContentTypeOf(const ConnectType& type);
 
-// INVALID_ARGUMENT: bytes that are no message, with the field or the place
-// where that is known.
+// INVALID_ARGUMENT: bytes that are no message; a FieldError whose path is the
+// field, or "" for all of it (then with the place, where that is known).
 absl::Status ParseMessage(Codec codec, absl::string_view bytes,
                           google::protobuf::Message* message);
 std::string RenderMessage(Codec codec,

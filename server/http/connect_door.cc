@@ -90,8 +90,8 @@ absl::Status ReadRequest(const ConnectRpc& rpc, ConnectCall& call) {
     if (rpc.stream != nullptr) {
       ALIGNSAE_ASSIGN_OR_RETURN(bytes, OpenEnvelope(bytes));
     }
-    ALIGNSAE_RETURN_IF_ERROR(
-        ParseMessage(call.codec, bytes, call.request.get()));
+    ALIGNSAE_RETURN_IF_ERROR(RenameField(
+        "", "request", ParseMessage(call.codec, bytes, call.request.get())));
     call.exchange->DropBody();
     return absl::OkStatus();
   });
@@ -141,7 +141,8 @@ std::optional<HttpFailure> CheckConnect(const HttpRequest& request) {
   return CheckTimeout(request);
 }
 
-void HandleConnect(const RpcEnv* env, std::shared_ptr<DoorExchange> exchange) {
+void HandleConnect(const RpcEnv* env,
+                   const std::shared_ptr<DoorExchange>& exchange) {
   const ConnectRpc& rpc = *FindConnectRpc(exchange->request().path);
   auto connect = std::make_shared<ConnectCall>();
   connect->exchange = exchange;

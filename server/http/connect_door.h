@@ -20,7 +20,8 @@ namespace alignsae {
 std::optional<HttpFailure> CheckConnect(const HttpRequest& request);
 
 // Answers a request that CheckConnect let through. `env` outlives the answer.
-void HandleConnect(const RpcEnv* env, std::shared_ptr<DoorExchange> exchange);
+void HandleConnect(const RpcEnv* env,
+                   const std::shared_ptr<DoorExchange>& exchange);
 
 // A refusal as Connect's clients understand it.
 HttpReply RefuseConnect(const HttpFailure& failure);

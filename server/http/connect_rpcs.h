@@ -28,8 +28,8 @@ struct ConnectCall {
 
 struct ConnectRpc {
   absl::string_view method;  // "SteeringService/Swap".
-  const google::protobuf::Message* request_type;
-  const google::protobuf::Message* response_type;
+  const google::protobuf::Message* request_type = nullptr;
+  const google::protobuf::Message* response_type = nullptr;
   // One of the two. `stream` takes the answer to its end.
   void (*unary)(std::shared_ptr<Call>, const google::protobuf::Message&,
                 google::protobuf::Message*, Done) = nullptr;

@@ -34,7 +34,8 @@ void DoorExchange::Begin(HttpReply head) {
        nullptr});
 }
 
-void DoorExchange::Write(std::string bytes, std::function<void(bool)> written) {
+void DoorExchange::Write(absl::string_view bytes,
+                         std::function<void(bool)> written) {
   {
     MutexLock lock(&mutex_);
     out_.push_back({RenderChunk(bytes), std::move(written)});

@@ -24,6 +24,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "model/base/mutex.h"
 #include "server/http/http_message.h"
@@ -55,7 +56,7 @@ class DoorExchange {
   void Begin(HttpReply head) ABSL_LOCKS_EXCLUDED(mutex_);
   // `bytes`, not empty. `written`, which may be null: the peer has them (true),
   // or is gone.
-  void Write(std::string bytes, std::function<void(bool)> written)
+  void Write(absl::string_view bytes, std::function<void(bool)> written)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void End() ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -1,7 +1,6 @@
 #include "server/http/front_door.h"
 
 #include <string>
-#include <utility>
 
 #include "model/base/status_macros.h"
 #include "server/http/connect_door.h"
@@ -34,8 +33,8 @@ DoorOptions FrontDoor::MakeOptions() {
     return rules_.Preflight(request);
   };
   options.check = [this](const HttpRequest& request) { return Check(request); };
-  options.handle = [this](std::shared_ptr<DoorExchange> exchange) {
-    Handle(std::move(exchange));
+  options.handle = [this](const std::shared_ptr<DoorExchange>& exchange) {
+    Handle(exchange);
   };
   options.refuse = [](const HttpRequest& request, const HttpFailure& failure) {
     return IsOpenAiPath(request.path) ? RefuseOpenAi(failure)
@@ -59,11 +58,11 @@ std::optional<HttpFailure> FrontDoor::Check(const HttpRequest& request) const {
                                     : CheckConnect(request);
 }
 
-void FrontDoor::Handle(std::shared_ptr<DoorExchange> exchange) const {
+void FrontDoor::Handle(const std::shared_ptr<DoorExchange>& exchange) const {
   if (IsOpenAiPath(exchange->request().path)) {
-    HandleOpenAi(env_, std::move(exchange));
+    HandleOpenAi(env_, exchange);
   } else {
-    HandleConnect(env_, std::move(exchange));
+    HandleConnect(env_, exchange);
   }
 }
 

@@ -35,7 +35,7 @@ class FrontDoor {
 
   DoorOptions MakeOptions();
   std::optional<HttpFailure> Check(const HttpRequest& request) const;
-  void Handle(std::shared_ptr<DoorExchange> exchange) const;
+  void Handle(const std::shared_ptr<DoorExchange>& exchange) const;
 
   const RpcEnv* const env_;
   const DoorRules rules_;

@@ -32,8 +32,8 @@ std::shared_ptr<Call> NewCall(const RpcEnv* env, absl::string_view method,
 }
 
 // Ends the one call that there is.
-void Refuse(std::shared_ptr<DoorExchange> exchange, std::shared_ptr<Call> call,
-            const absl::Status& status) {
+void Refuse(const std::shared_ptr<DoorExchange>& exchange,
+            const std::shared_ptr<Call>& call, const absl::Status& status) {
   exchange->OnDone([call] {});
   exchange->GiveUpAfter(call->env().unread.max_age);
   exchange->Answer(ErrorReply(call->End(status), call->request_id()));
@@ -66,7 +66,8 @@ struct ModelsCall {
   }
 };
 
-void HandleModels(const RpcEnv* env, std::shared_ptr<DoorExchange> exchange) {
+void HandleModels(const RpcEnv* env,
+                  const std::shared_ptr<DoorExchange>& exchange) {
   auto models = std::make_shared<ModelsCall>();
   models->exchange = exchange;
   models->call = NewCall(env, kRpcGetModel, exchange->request());
@@ -86,7 +87,8 @@ absl::Status CheckModel(const std::string& asked, std::shared_ptr<Call> call) {
 }
 
 // In a lane.
-void ReadAndRun(const RpcEnv* env, std::shared_ptr<DoorExchange> exchange) {
+void ReadAndRun(const RpcEnv* env,
+                const std::shared_ptr<DoorExchange>& exchange) {
   auto completion = std::make_shared<CompletionCall>();
   absl::Status status = WithoutMemoryFailure([&]() -> absl::Status {
     ALIGNSAE_ASSIGN_OR_RETURN(
@@ -99,7 +101,7 @@ void ReadAndRun(const RpcEnv* env, std::shared_ptr<DoorExchange> exchange) {
   auto first = NewCall(env, method, exchange->request());
   if (status.ok()) status = CheckModel(completion->asked.model, first);
   if (!status.ok()) {
-    Refuse(std::move(exchange), std::move(first), status);
+    Refuse(exchange, first, status);
     return;
   }
   exchange->DropBody();
@@ -113,7 +115,7 @@ void ReadAndRun(const RpcEnv* env, std::shared_ptr<DoorExchange> exchange) {
   }
   exchange->OnGone([completion] { completion->CancelAll(); });
   if (completion->asked.stream) {
-    RunCompletionStream(std::move(completion));
+    RunCompletionStream(completion);
   } else {
     RunCompletion(std::move(completion));
   }
@@ -159,16 +161,17 @@ std::optional<HttpFailure> CheckOpenAi(const HttpRequest& request) {
   return CheckTimeout(request);
 }
 
-void HandleOpenAi(const RpcEnv* env, std::shared_ptr<DoorExchange> exchange) {
+void HandleOpenAi(const RpcEnv* env,
+                  const std::shared_ptr<DoorExchange>& exchange) {
   if (exchange->request().path == kModels) {
-    HandleModels(env, std::move(exchange));
+    HandleModels(env, exchange);
     return;
   }
   if (!ReadInLane(*env, exchange->request(),
                   [env, exchange] { ReadAndRun(env, exchange); })) {
     auto call = NewCall(env, kRpcComplete, exchange->request());
     const absl::Status busy = InteractiveBusy(*call);
-    Refuse(std::move(exchange), std::move(call), busy);
+    Refuse(exchange, call, busy);
   }
 }
 

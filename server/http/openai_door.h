@@ -33,7 +33,8 @@ bool IsOpenAiPath(absl::string_view path);
 std::optional<HttpFailure> CheckOpenAi(const HttpRequest& request);
 
 // Answers a request that CheckOpenAi let through. `env` outlives the answer.
-void HandleOpenAi(const RpcEnv* env, std::shared_ptr<DoorExchange> exchange);
+void HandleOpenAi(const RpcEnv* env,
+                  const std::shared_ptr<DoorExchange>& exchange);
 
 // A refusal in OpenAI's form.
 HttpReply RefuseOpenAi(const HttpFailure& failure);

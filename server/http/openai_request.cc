@@ -187,10 +187,10 @@ absl::Status ReadSteering(const Body& body, v1::CompleteRequest* request) {
     return Wrong("steering", "be a list of interventions", *steering);
   }
   for (size_t i = 0; i < steering->size(); ++i) {
-    const absl::Status status = ParseMessage(
-        Codec::kJson, (*steering)[i].dump(), request->add_interventions());
     ALIGNSAE_RETURN_IF_ERROR(
-        RenameField("request", Indexed("steering", i), status));
+        InField(Indexed("steering", i),
+                ParseMessage(Codec::kJson, (*steering)[i].dump(),
+                             request->add_interventions())));
   }
   return absl::OkStatus();
 }

@@ -204,7 +204,7 @@ class ChoiceSink final : public StreamSink<v1::GenerateResponse> {
 
 }  // namespace
 
-void RunCompletionStream(std::shared_ptr<CompletionCall> call) {
+void RunCompletionStream(const std::shared_ptr<CompletionCall>& call) {
   const auto shared = std::make_shared<SharedStream>(call);
   std::vector<std::shared_ptr<Stream>> streams;
   for (size_t i = 0; i < call->calls.size(); ++i) {

@@ -12,7 +12,7 @@
 
 namespace alignsae {
 
-void RunCompletionStream(std::shared_ptr<CompletionCall> call);
+void RunCompletionStream(const std::shared_ptr<CompletionCall>& call);
 
 }  // namespace alignsae
 

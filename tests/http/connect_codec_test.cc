@@ -49,28 +49,48 @@ TEST(ParseMessageTest, TakesBothNamesOfAField) {
   }
 }
 
-TEST(ParseMessageTest, NamesTheFieldOrThePlaceOfWhatIsWrong) {
+TEST(ParseMessageTest, NamesTheFieldOfWhatIsWrong) {
   const std::pair<const char*, const char*> cases[] = {
-      {"", "JSON"},
-      {"{", "JSON"},
-      {"[]", "SwapRequest"},
-      {R"({"alhpa": 1})", "alhpa"},
-      {R"({"alpha": "much"})", "alpha"},
-      {R"({"prompt": {"text": "a", "question": "b"}})", "input"},
-      {R"({"generation": {"seed": -1}})", "seed"},
-      {R"({"generation": {"maxNewTokens": 1.5}})", "max"},
-      {R"({"positions": {"prompt": "NO_SUCH"}})", "prompt"},
+      {R"({"alhpa": 1})",
+       "alhpa: must be a field that alignsae.v1.SwapRequest has there"},
+      {R"({"prompt": {"txt": "a"}})",
+       "prompt.txt: must be a field that alignsae.v1.SwapRequest has there"},
+      {R"({"alpha": "much"})",
+       "alpha: must be as alignsae.v1.SwapRequest has it, got invalid value "
+       "\"much\" for type TYPE_DOUBLE"},
+      {R"({"generation": {"seed": -1}})", "generation.seed: must be as"},
+      {R"({"generation": {"maxNewTokens": 1.5}})",
+       "generation.max_new_tokens: must be as"},
+      {R"({"positions": {"prompt": "NO_SUCH"}})", "positions.prompt: must be"},
+      {R"({"positions": {"positions": [1, "x"]}})", "positions.positions"},
+      {R"({"prompt": {"text": "a", "question": "b"}})", "prompt"}};
+  for (const auto& [json, sentence] : cases) {
+    v1::SwapRequest request;
+    EXPECT_THAT(
+        ParseMessage(Codec::kJson, json, &request),
+        StatusIs(absl::StatusCode::kInvalidArgument, StartsWith(sentence)))
+        << json;
+  }
+}
+
+TEST(ParseMessageTest, NamesThePlaceOfWhatIsNoJson) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "byte 1"},
+      {"{\"alpha\": 1", "byte 11"},
       {R"({"alpha": 1, "alpha": 2})", "alpha"},
       {"{\"checkpoint\": \"\xff\"}", "UTF-8"}};
   for (const auto& [json, named] : cases) {
     v1::SwapRequest request;
-    const absl::Status status = ParseMessage(Codec::kJson, json, &request);
-    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
-                                 AllOf(StartsWith("request: must be the JSON "
-                                                  "of a alignsae.v1."),
-                                       HasSubstr(named))))
+    EXPECT_THAT(
+        ParseMessage(Codec::kJson, json, &request),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 AllOf(HasSubstr("must be the JSON of alignsae.v1.SwapRequest"),
+                       HasSubstr(named))))
         << json;
   }
+  v1::SwapRequest request;
+  EXPECT_THAT(ParseMessage(Codec::kJson, "[]", &request),
+              StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST(ParseMessageTest, DeepJsonIsRefusedAndNotRecursedInto) {
@@ -83,8 +103,8 @@ TEST(ParseMessageTest, RefusesBytesThatAreNoMessage) {
   v1::SwapRequest request;
   EXPECT_THAT(ParseMessage(Codec::kProto, "\xff", &request),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       "request: must be the bytes of a "
-                       "alignsae.v1.SwapRequest, got 1 other bytes"));
+                       "must be the bytes of alignsae.v1.SwapRequest, got 1 "
+                       "other bytes"));
 }
 
 TEST(RenderMessageTest, BothCodecsGiveTheMessageBack) {

@@ -140,7 +140,8 @@ TEST_F(FrontDoorTest, AFailureHasItsStatusAndDetails) {
             bad->get_header_value("x-request-id"));
   const auto malformed = Post(kComplete, R"({"prompt": {"txt": "a"}})");
   EXPECT_EQ(malformed->status, 400);
-  EXPECT_THAT(malformed->body, HasSubstr("txt"));
+  EXPECT_THAT(json::parse(malformed->body)["message"].get<std::string>(),
+              StartsWith("prompt.txt: must be a field"));
   EXPECT_TRUE(Reaches(Requests("INVALID_ARGUMENT", "Complete"), "2"));
 }
 

@@ -125,7 +125,7 @@ TEST(ParseCompletionTest, RefusesByName) {
        "stream_options.include_usage: must be true or false"},
       {R"(, "steering": {})", "steering: must be a list of interventions"},
       {R"(, "steering": [{"mod": 1}])",
-       "steering[0]: must be the JSON of a alignsae.v1.Intervention"},
+       "steering[0].mod: must be a field that alignsae.v1.Intervention has"},
       {R"(, "max_completion_tokens": 5)",
        "request: must hold fields of /v1/completions only, got "
        "\"max_completion_tokens\""}};

@@ -173,7 +173,7 @@ class ConnectTest(FrontDoorTestCase):
         self.assertEqual((status, json.loads(body)["code"]), (404, "not_found"))
 
     def test_malformed_json_names_what_is_wrong(self):
-        for body, named in (('{"prompt": {"text": 1e}}', "parse"), ("", "JSON"), ("[1]", "JSON"),
+        for body, named in (('{"prompt": {"text": 1e}}', "parse"), ("", "JSON"), ("[1]", "request"),
                             ('{"prompt": {"txt": "a"}}', "txt"),
                             ('{"prompt": {"text": "a"}, "generation": {"seed": "x"}}', "seed"),
                             (b'{"prompt": {"text": "\xff"}}', "UTF-8"), ("[" * 100000, "deep")):

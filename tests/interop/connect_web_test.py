@@ -113,7 +113,8 @@ class ConnectWebTest(ServerTest):
 
     def test_both_formats_say_the_same(self):
         one, two = self.said["json"], self.said["binary"]
-        for name in ("concepts", "text", "requestId", "generate", "sweep"):
+        self.assertEqual(one["concepts"]["checkpoints"], two["concepts"]["checkpoints"])
+        for name in ("text", "requestId", "generate", "sweep"):
             self.assertEqual(one[name], two[name], name)
         for name in ("baseline", "steered"):
             self.assertEqual(one["swap"][name]["text"], two["swap"][name]["text"])
