@@ -76,7 +76,7 @@ TEST(ParseMessageTest, NamesTheFieldOfWhatIsWrong) {
 TEST(ParseMessageTest, NamesThePlaceOfWhatIsNoJson) {
   const std::pair<const char*, const char*> cases[] = {
       {"", "byte 1"},
-      {"{\"alpha\": 1", "byte 11"},
+      {"{\"alpha\": 1", "byte 12"},
       {R"({"alpha": 1, "alpha": 2})", "alpha"},
       {"{\"checkpoint\": \"\xff\"}", "UTF-8"}};
   for (const auto& [json, named] : cases) {
