@@ -96,7 +96,7 @@ TEST(ParseMessageTest, NamesThePlaceOfWhatIsNoJson) {
 TEST(ParseMessageTest, DeepJsonIsRefusedAndNotRecursedInto) {
   v1::SwapRequest request;
   EXPECT_THAT(ParseMessage(Codec::kJson, std::string(100000, '['), &request),
-              StatusIs(absl::StatusCode::kInvalidArgument));
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("deep")));
 }
 
 TEST(ParseMessageTest, RefusesBytesThatAreNoMessage) {
