@@ -25,6 +25,7 @@
 #include "server/grpc/model_service.h"
 #include "server/grpc/steering_service.h"
 #include "server/http/admin_server.h"
+#include "server/http/front_door.h"
 #include "server/metrics/metrics.h"
 #include "server/process/lanes.h"
 #include "server/process/log.h"
@@ -94,6 +95,9 @@ struct Parts {
     ALIGNSAE_ASSIGN_OR_RETURN(
         grpc, GrpcServer::Start(
                   config, {&concepts, &steering, &model_service, &health}));
+    if (config.http.on) {
+      ALIGNSAE_ASSIGN_OR_RETURN(front, FrontDoor::Start(&env));
+    }
     SetProbes();
     ALIGNSAE_ASSIGN_OR_RETURN(
         admin,
@@ -102,7 +106,8 @@ struct Parts {
                             [this] { return health.ready(); }}));
     return config.port_file.empty()
                ? absl::OkStatus()
-               : WritePortFile(config.port_file, grpc->port(), admin->port());
+               : WritePortFile(config.port_file, grpc->port(), admin->port(),
+                               front == nullptr ? 0 : front->port());
   }
 
   void SetProbes() {
@@ -111,6 +116,9 @@ struct Parts {
       return memory.requests.used() + memory.answers.used();
     };
     probes.log_lines_dropped = &LogLinesDropped;
+    probes.http_connections = [this] {
+      return front == nullptr ? 0 : front->connections();
+    };
     if (const TlsWatcher* tls = grpc->tls()) {
       probes.tls_not_after = [tls] {
         return absl::ToDoubleSeconds(tls->current().identity->not_after -
@@ -121,15 +129,26 @@ struct Parts {
       };
     }
     metrics.SetProbes(std::move(probes));
-    const bool exposed =
-        grpc->tls() == nullptr && !IsLoopback(env.config.listen.host);
+    TellIfExposed();
+  }
+
+  void TellIfExposed() {
+    const ServerConfig& config = env.config;
+    std::vector<Endpoint> clear;
+    if (grpc->tls() == nullptr) clear.push_back(config.listen);
+    if (config.http.on) clear.push_back(config.http.listen);
+    bool exposed = false;
+    for (const Endpoint& endpoint : clear) {
+      if (IsLoopback(endpoint.host)) continue;
+      exposed = true;
+      LogLine(LogLevel::kWarning, "plaintext_exposed")
+          .Add("listen", endpoint.ToString())
+          .Add("what",
+               "anybody who reaches this port may call it and read along; "
+               "speak TLS (--tls-cert, --tls-client-ca) or keep a proxy in "
+               "front");
+    }
     metrics.SetPlaintextExposed(exposed);
-    if (!exposed) return;
-    LogLine(LogLevel::kWarning, "plaintext_exposed")
-        .Add("listen", env.config.listen.ToString())
-        .Add("what",
-             "anybody who reaches this port may call it and read along; give "
-             "--tls-cert and --tls-client-ca, or keep a proxy in front");
   }
 
   // Every request has ended before the calls are cancelled, every call before
@@ -140,6 +159,7 @@ struct Parts {
     while (open_calls > 0 && absl::Now() < told_by) {
       absl::SleepFor(absl::Milliseconds(2));
     }
+    if (front != nullptr) front->Shutdown();
     if (grpc != nullptr) grpc->Shutdown(absl::ZeroDuration());
     lanes.Stop();
     models.Stop();
@@ -157,14 +177,16 @@ struct Parts {
   ModelServiceImpl model_service;
   HealthService health;
   std::unique_ptr<GrpcServer> grpc;
+  std::unique_ptr<FrontDoor> front;
   std::unique_ptr<AdminServer> admin;
 };
 
 void LogReady(const Parts& parts, absl::Duration took) {
-  LogLine(LogLevel::kInfo, "ready")
-      .Add("grpc_port", parts.grpc->port())
-      .Add("admin_port", parts.admin->port())
-      .Add("tls", parts.env.config.tls.certificate.empty() ? "off" : "on")
+  LogLine line(LogLevel::kInfo, "ready");
+  line.Add("grpc_port", parts.grpc->port())
+      .Add("admin_port", parts.admin->port());
+  if (parts.front != nullptr) line.Add("http_port", parts.front->port());
+  line.Add("tls", parts.env.config.tls.certificate.empty() ? "off" : "on")
       .Add("seconds", absl::ToDoubleSeconds(took));
 }
 

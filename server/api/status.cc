@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "model/base/field_error.h"
 #include "model/base/random_id.h"
 #include "model/base/status_payload.h"
 
@@ -68,6 +69,9 @@ WireStatus ToWireStatus(const absl::Status& status,
   } else if (IsForClients(status.code())) {
     details.set_code(static_cast<int>(status.code()));
     details.set_message(Shortened(status.message()));
+    if (const std::optional<FieldError> error = FieldErrorOf(status)) {
+      wire.field = error->path;
+    }
     info.set_reason(ReasonOf(status));
   } else {
     wire.internal_id = RandomId();

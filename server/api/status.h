@@ -27,6 +27,9 @@ inline constexpr char kErrorDomain[] = "alignsae.v1";
 struct WireStatus {
   absl::StatusCode code = absl::StatusCode::kOk;
   std::string message;
+  // Path of the field that breaks its rule, with which `message` begins; empty
+  // for another failure.
+  std::string field;
   std::string details;  // Bytes of google.rpc.Status; empty when OK.
   // Milliseconds until the call may be tried again; empty: nothing is said.
   // "-1": it must not be tried again.

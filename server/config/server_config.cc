@@ -119,15 +119,75 @@ void AddModelFlags(CLI::App& app, ServerConfig& config) {
       ->check(IntIn(0, 1024));
 }
 
-void AddNetworkFlags(CLI::App& app, ServerConfig& config, std::string& listen,
-                     std::string& admin) {
-  app.add_option("--listen", listen, "gRPC address; port 0 takes a free one")
+// Addresses as they are given.
+struct Addresses {
+  std::string listen;
+  std::string admin;
+  std::string http;  // Empty: no front door.
+};
+
+CLI::Validator IsOrigin() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string {
+        const size_t scheme = text.find("://");
+        if (text == "*" || (scheme != std::string::npos && scheme > 0 &&
+                            scheme + 3 < text.size() &&
+                            text.find('/', scheme + 3) == std::string::npos)) {
+          return "";
+        }
+        return absl::StrCat("must be scheme://host[:port] or *, got ",
+                            Quoted(text));
+      },
+      "scheme://host[:port]");
+}
+
+CLI::Validator IsHostName() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string {
+        if (!text.empty() && text.find_first_of("/ []") == std::string::npos &&
+            std::count(text.begin(), text.end(), ':') != 1) {
+          return "";
+        }
+        return absl::StrCat("must be a name or an address without a port, got ",
+                            Quoted(text));
+      },
+      "name");
+}
+
+void AddHttpFlags(CLI::App& app, HttpConfig& http, std::string& listen) {
+  app.add_option("--http-listen", listen,
+                 "HTTP address of the front door (Connect, /v1/completions); "
+                 "off by default, 8080 by custom")
       ->check(IsEndpoint());
-  app.add_option("--admin-listen", admin,
+  app.add_option("--http-allowed-hosts", http.allowed_hosts,
+                 "Names by which the front door is called, beside loopback's "
+                 "and its own address, comma-separated; *: any")
+      ->delimiter(',')
+      ->check(IsHostName());
+  app.add_option("--http-allowed-origins", http.allowed_origins,
+                 "Origins of pages that may call the front door, "
+                 "comma-separated; *: any")
+      ->delimiter(',')
+      ->check(IsOrigin());
+  app.add_option("--http-max-connections", http.max_connections,
+                 "Connections of the front door at once; a stream holds one")
+      ->check(IntIn(1, 4096));
+  app.add_option("--http-request-seconds", http.request_seconds,
+                 "A request to the front door must be whole within this")
+      ->check(SecondsIn(0.1, 300));
+}
+
+void AddNetworkFlags(CLI::App& app, ServerConfig& config,
+                     Addresses& addresses) {
+  app.add_option("--listen", addresses.listen,
+                 "gRPC address; port 0 takes a free one")
+      ->check(IsEndpoint());
+  app.add_option("--admin-listen", addresses.admin,
                  "HTTP address of /metrics, /livez and /readyz")
       ->check(IsEndpoint());
   app.add_option("--port-file", config.port_file,
-                 "Write the ports taken here: {\"grpc\":N,\"admin\":N}");
+                 "Write the ports taken here: {\"grpc\":N,\"admin\":N}, and "
+                 "\"http\":N with --http-listen");
   app.add_option("--tls-cert", config.tls.certificate,
                  "PEM certificate chain: the gRPC port speaks TLS")
       ->check(File());
@@ -262,34 +322,6 @@ std::string OneLine(std::string text) {
 
 }  // namespace
 
-std::string Endpoint::ToString() const {
-  return absl::StrContains(host, ':') ? absl::StrCat("[", host, "]:", port)
-                                      : absl::StrCat(host, ":", port);
-}
-
-bool IsLoopback(absl::string_view host) {
-  return host == "localhost" || host == "::1" || absl::StartsWith(host, "127.");
-}
-
-absl::StatusOr<Endpoint> ParseEndpoint(absl::string_view text) {
-  const absl::Status bad = absl::InvalidArgumentError(absl::StrCat(
-      "must be host:port with a port in [0, 65535], got ", Quoted(text)));
-  const size_t colon = text.rfind(':');
-  if (colon == absl::string_view::npos) return bad;
-  absl::string_view host = text.substr(0, colon);
-  if (absl::ConsumePrefix(&host, "[")) {
-    if (!absl::ConsumeSuffix(&host, "]")) return bad;
-  } else if (absl::StrContains(host, ':')) {
-    return bad;  // An IPv6 address without brackets.
-  }
-  int port = 0;
-  if (host.empty() || !absl::SimpleAtoi(text.substr(colon + 1), &port) ||
-      port < 0 || port > 65535) {
-    return bad;
-  }
-  return Endpoint{std::string(host), port};
-}
-
 std::optional<std::string> GetEnv(const std::string& name) {
   const char* value = std::getenv(name.c_str());
   if (value == nullptr) return std::nullopt;
@@ -300,8 +332,8 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
     const std::vector<std::string>& args, const GetEnvFn& get_env) {
   ConfigOutcome outcome;
   ServerConfig& config = outcome.config;
-  std::string listen = config.listen.ToString();
-  std::string admin = config.admin_listen.ToString();
+  Addresses addresses = {config.listen.ToString(),
+                         config.admin_listen.ToString(), ""};
 
   CLI::App app(
       "Serves a GPT-2 with AlignSAE checkpoints over gRPC: reads concepts, "
@@ -313,7 +345,8 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
       ->check(File());
   app.allow_config_extras(CLI::config_extras_mode::error);
   AddModelFlags(app, config);
-  AddNetworkFlags(app, config, listen, admin);
+  AddNetworkFlags(app, config, addresses);
+  AddHttpFlags(app, config.http, addresses.http);
   AddLimitFlags(app, config);
   AddLifecycleFlags(app, config);
 
@@ -335,8 +368,14 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
   } catch (const CLI::Error& error) {
     return absl::InvalidArgumentError(OneLine(error.what()));
   }
-  ALIGNSAE_ASSIGN_OR_RETURN(config.listen, ParseEndpoint(listen));
-  ALIGNSAE_ASSIGN_OR_RETURN(config.admin_listen, ParseEndpoint(admin));
+  ALIGNSAE_ASSIGN_OR_RETURN(config.listen, ParseEndpoint(addresses.listen));
+  ALIGNSAE_ASSIGN_OR_RETURN(config.admin_listen,
+                            ParseEndpoint(addresses.admin));
+  if (!addresses.http.empty()) {
+    config.http.on = true;
+    ALIGNSAE_ASSIGN_OR_RETURN(config.http.listen,
+                              ParseEndpoint(addresses.http));
+  }
   ALIGNSAE_RETURN_IF_ERROR(RelateSettings(
       [&app](absl::string_view name) {
         return app.get_option(std::string(name))->count() > 0;

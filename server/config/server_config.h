@@ -26,20 +26,12 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "server/config/endpoint.h"
 
 namespace alignsae {
 
 // Exit status of every start-up failure (EX_CONFIG of sysexits.h).
 inline constexpr int kExitStartUpFailure = 78;
-
-// "127.0.0.1:50051", "[::1]:50051", "example.org:0". Port 0: any free one.
-struct Endpoint {
-  std::string host;
-  int port = 0;  // [0, 65535].
-
-  std::string ToString() const;  // Brackets around an IPv6 address.
-};
-absl::StatusOr<Endpoint> ParseEndpoint(absl::string_view text);
 
 // What one request may ask for. Told to clients by GetModel.
 struct Limits {
@@ -56,9 +48,6 @@ struct Limits {
   int max_send_message_bytes = 4 << 20;
   double max_deadline_seconds = 60;
 };
-
-// Whether only this host reaches an address: 127.0.0.0/8, ::1 or localhost.
-bool IsLoopback(absl::string_view host);
 
 // TLS of the gRPC port; off when `certificate` is empty.
 struct TlsFiles {
@@ -79,6 +68,20 @@ struct ConnectionConfig {
   int memory_mib = 512;  // For gRPC's buffers.
 };
 
+// The front door: Connect and OpenAI's completions over HTTP/1.1. Off when
+// `on` is false.
+struct HttpConfig {
+  bool on = false;
+  Endpoint listen;
+  // Names by which it is called, beside loopback's and the one of `listen`;
+  // "*": any.
+  std::vector<std::string> allowed_hosts;
+  // Pages that may call: "https://example.org"; "*": any.
+  std::vector<std::string> allowed_origins;
+  int max_connections = 256;
+  double request_seconds = 10;  // For a request to be whole.
+};
+
 struct ServerConfig {
   // A bundle directory, or a Hugging Face GPT-2 directory with `saes` beside
   // it.
@@ -97,6 +100,7 @@ struct ServerConfig {
   TlsFiles tls;
   bool reflection = false;
   ConnectionConfig connections;
+  HttpConfig http;
 
   Limits limits;
   int kv_slots = 16;                   // Sequences that run at once.

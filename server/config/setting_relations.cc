@@ -84,6 +84,16 @@ absl::Status RelateMessages(const IsGiven& is_given, ServerConfig* config) {
   return absl::OkStatus();
 }
 
+absl::Status CheckDiffer(absl::string_view name, const Endpoint& endpoint,
+                         absl::string_view other_name, const Endpoint& other) {
+  if (endpoint.port == 0 || endpoint.port != other.port ||
+      endpoint.host != other.host) {
+    return absl::OkStatus();
+  }
+  return Refused(name, ": must differ from ", other_name, ", got ",
+                 endpoint.ToString(), " for both");
+}
+
 absl::Status RelateConnections(const IsGiven& is_given, ServerConfig* config) {
   const double deadline = config->limits.max_deadline_seconds;
   double& grace = config->connections.max_age_grace_seconds;
@@ -96,22 +106,29 @@ absl::Status RelateConnections(const IsGiven& is_given, ServerConfig* config) {
     }
     grace = deadline;
   }
-  const Endpoint& listen = config->listen;
-  const Endpoint& admin = config->admin_listen;
-  if (listen.port != 0 && listen.port == admin.port &&
-      listen.host == admin.host) {
-    return Refused("--admin-listen: must differ from --listen, got ",
-                   admin.ToString(), " for both");
-  }
-  return absl::OkStatus();
+  ALIGNSAE_RETURN_IF_ERROR(CheckDiffer("--admin-listen", config->admin_listen,
+                                       "--listen", config->listen));
+  if (!config->http.on) return absl::OkStatus();
+  ALIGNSAE_RETURN_IF_ERROR(CheckDiffer("--http-listen", config->http.listen,
+                                       "--listen", config->listen));
+  return CheckDiffer("--http-listen", config->http.listen, "--admin-listen",
+                     config->admin_listen);
 }
 
-absl::Status CheckTls(const TlsFiles& tls) {
+absl::Status CheckTls(const ServerConfig& config) {
+  const TlsFiles& tls = config.tls;
   if (tls.certificate.empty() != tls.key.empty()) {
     return Refused("--tls-cert and --tls-key: must be set together");
   }
   if (!tls.client_ca.empty() && tls.certificate.empty()) {
     return Refused("--tls-client-ca: must not be set without --tls-cert");
+  }
+  if (!tls.client_ca.empty() && config.http.on &&
+      !IsLoopback(config.http.listen.host)) {
+    return Refused(
+        "--http-listen: must be a loopback address with --tls-client-ca, as "
+        "it asks for no certificate, got ",
+        config.http.listen.ToString());
   }
   return absl::OkStatus();
 }
@@ -122,7 +139,7 @@ absl::Status RelateSettings(const IsGiven& is_given, ServerConfig* config) {
   if (config->model.empty()) {
     return Refused("--model: must be set; give a bundle or a GPT-2 directory");
   }
-  ALIGNSAE_RETURN_IF_ERROR(CheckTls(config->tls));
+  ALIGNSAE_RETURN_IF_ERROR(CheckTls(*config));
   ALIGNSAE_RETURN_IF_ERROR(RelateQueue(is_given, config));
   ALIGNSAE_RETURN_IF_ERROR(RelateMessages(is_given, config));
   return RelateConnections(is_given, config);

@@ -8,7 +8,9 @@
 //   --max-prompt-bytes      fits with 1 KiB beside it into --max-receive-bytes,
 //                           and that into --grpc-memory-mib
 //   --max-connection-age-grace-seconds  at least --max-deadline-seconds
-//   --listen, --admin-listen            differ, but for port 0
+//   --listen, --admin-listen, --http-listen   differ, but for port 0
+//   --http-listen           at loopback while --tls-client-ca is set: the front
+//                           door knows no client
 //   --tls-cert, --tls-key, --tls-client-ca
 //
 // What is asked for is kept or refused, never changed in silence. A setting

@@ -32,11 +32,12 @@ ino_t SocketOf(int fd) {
 
 }  // namespace
 
-int ConnectionLimit() {
+int ConnectionLimit(int others) {
   rlimit limit = {};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 256;
+  const rlim_t taken = kOthers + static_cast<rlim_t>(others);
   const rlim_t left =
-      limit.rlim_cur > kOthers ? limit.rlim_cur - kOthers : rlim_t{0};
+      limit.rlim_cur > taken ? limit.rlim_cur - taken : rlim_t{0};
   return static_cast<int>(std::clamp<rlim_t>(left, 16, kMostConnections));
 }
 

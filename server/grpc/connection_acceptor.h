@@ -68,8 +68,8 @@ class ConnectionAcceptor {
 };
 
 // How many connections the gRPC port may have, by the descriptors that the
-// process may open.
-int ConnectionLimit();
+// process may open, of which `others` are for other ports.
+int ConnectionLimit(int others = 0);
 
 }  // namespace alignsae
 

@@ -95,8 +95,10 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
         absl::StrCat("--listen: must be an address that can be bound, got ",
                      config.listen.ToString()));
   }
+  // The front door tells some of those that are too many.
+  const int others = config.http.on ? config.http.max_connections + 64 : 0;
   auto acceptor =
-      std::make_unique<ConnectionAcceptor>(*listener, ConnectionLimit());
+      std::make_unique<ConnectionAcceptor>(*listener, ConnectionLimit(others));
   grpc::ServerBuilder builder;
   SetTransport(config, builder);
   std::unique_ptr<ConnectionAcceptor::Door> door =

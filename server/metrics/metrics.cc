@@ -51,6 +51,11 @@ constexpr const char* kRejections[] = {"queue_full", "token_budget", "deadline",
 constexpr const char* kIneffective[] = {"no_position", "no_change",
                                         "below_threshold"};
 
+// In the order of HttpRefusal.
+constexpr const char* kHttpRefusals[] = {
+    "connections",  "head", "host",   "origin", "path",
+    "content_type", "body", "memory", "time"};
+
 // A counter of what somebody else counts.
 void RaiseTo(Counter& counter, int64_t count) {
   const double more = static_cast<double>(count) - counter.Value();
@@ -83,7 +88,11 @@ struct Metrics::Impl {
   Histogram& queue_wait = Add<Histogram>(registry, "queue_wait_seconds",
                                          "Time from submission to a slot.")
                               .Add({}, kWaitSeconds);
-  std::vector<Counter*> rejected;  // By Rejection.
+  std::vector<Counter*> rejected;      // By Rejection.
+  std::vector<Counter*> http_refused;  // By HttpRefusal.
+  Gauge& http_connections =
+      Add<Gauge>(registry, "http_connections", "Connections of the front door.")
+          .Add({});
 
   Counter& prompt_tokens =
       Add<Counter>(registry, "prompt_tokens_total", "Prompt tokens computed.")
@@ -134,7 +143,7 @@ struct Metrics::Impl {
 
   Gauge& plaintext_exposed =
       Add<Gauge>(registry, "plaintext_exposed",
-                 "1: the gRPC port speaks in the clear beyond this host.")
+                 "1: a port for calls speaks in the clear beyond this host.")
           .Add({});
 
   Probes probes;  // Asked by Probe().
@@ -170,6 +179,12 @@ Metrics::Impl::Impl() {
                    "Requests that were refused or dropped before they ran.");
   for (const char* reason : kRejections) {
     rejected.push_back(&rejections.Add({{"reason", reason}}));
+  }
+  Family<Counter>& refusals =
+      Add<Counter>(registry, "http_refused_total",
+                   "Requests that the front door refused before a call.");
+  for (const char* reason : kHttpRefusals) {
+    http_refused.push_back(&refusals.Add({{"reason", reason}}));
   }
   Family<Counter>& modes =
       Add<Counter>(registry, "steering_total", "Interventions that ran.");
@@ -222,6 +237,9 @@ void Metrics::Impl::Probe() {
   MutexLock lock(&mutex);
   if (probes.call_memory_bytes != nullptr) {
     call_memory.Set(static_cast<double>(probes.call_memory_bytes()));
+  }
+  if (probes.http_connections != nullptr) {
+    http_connections.Set(static_cast<double>(probes.http_connections()));
   }
   if (probes.log_lines_dropped != nullptr) {
     RaiseTo(log_dropped, probes.log_lines_dropped());
@@ -278,6 +296,10 @@ void Metrics::ObserveQueueWait(absl::Duration waited) {
 
 void Metrics::CountRejected(Rejection reason) {
   impl_->rejected[static_cast<size_t>(reason)]->Increment();
+}
+
+void Metrics::CountHttpRefused(HttpRefusal reason) {
+  impl_->http_refused[static_cast<size_t>(reason)]->Increment();
 }
 
 void Metrics::ObserveStep(absl::Duration took, int rows) {

@@ -30,6 +30,7 @@
 #include "model/steering/catalog.h"
 #include "model/steering/mode.h"
 #include "server/metrics/concept_metrics.h"
+#include "server/metrics/http_refusal.h"
 
 namespace alignsae {
 
@@ -84,19 +85,22 @@ class Metrics {
   struct Probes {
     std::function<int64_t()> call_memory_bytes;  // That calls hold.
     std::function<int64_t()> log_lines_dropped;
+    std::function<int64_t()> http_connections;  // Of the front door.
     // Seconds since the epoch; null without TLS, and then there is no series.
     std::function<double()> tls_not_after;
     // New certificates that were taken, and that could not be.
     std::function<std::pair<int64_t, int64_t>()> tls_reloads;
   };
   void SetProbes(Probes probes);
-  // The gRPC port is without TLS on an address that others reach.
+  // A port for calls is without TLS on an address that others reach.
   void SetPlaintextExposed(bool exposed);
 
   // Admission.
   void SetQueueDepth(int sequences);
   void ObserveQueueWait(absl::Duration waited);
   void CountRejected(Rejection reason);
+  // At the front door, before it was a call.
+  void CountHttpRefused(HttpRefusal reason);
 
   // Steps.
   void ObserveStep(absl::Duration took, int rows);

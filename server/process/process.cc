@@ -141,10 +141,12 @@ void SignalWatcher::Loop() {
 }
 
 absl::Status WritePortFile(const std::string& path, int grpc_port,
-                           int admin_port) {
+                           int admin_port, int http_port) {
+  const std::string http =
+      http_port == 0 ? "" : absl::StrCat(",\"http\":", http_port);
   return WriteFileAtomically(
-      path,
-      absl::StrCat("{\"grpc\":", grpc_port, ",\"admin\":", admin_port, "}\n"));
+      path, absl::StrCat("{\"grpc\":", grpc_port, ",\"admin\":", admin_port,
+                         http, "}\n"));
 }
 
 }  // namespace alignsae

@@ -64,9 +64,10 @@ class SignalWatcher {
   std::thread thread_;
 };
 
-// {"grpc":50051,"admin":9464}, atomically.
+// {"grpc":50051,"admin":9464}, atomically; with "http" when `http_port` is
+// not 0.
 absl::Status WritePortFile(const std::string& path, int grpc_port,
-                           int admin_port);
+                           int admin_port, int http_port = 0);
 
 }  // namespace alignsae
 

@@ -16,4 +16,10 @@ void WakeUp::Set() {
   }
 }
 
+void WakeUp::Clear() {
+  uint64_t count = 0;
+  while (read(fd_.get(), &count, sizeof(count)) < 0 && errno == EINTR) {
+  }
+}
+
 }  // namespace alignsae

@@ -13,9 +13,11 @@ class WakeUp {
  public:
   WakeUp();
 
-  // Readable once Set was called, for good.
+  // Readable once Set was called, until Clear is.
   int fd() const { return fd_.get(); }
   void Set();
+  // Only while it is readable, else it waits for that.
+  void Clear();
 
  private:
   FileDescriptor fd_;  // An eventfd.

@@ -75,6 +75,28 @@ TEST(ServerConfigTest, TakesFlags) {
   EXPECT_TRUE(config.reflection);
 }
 
+TEST(ServerConfigTest, TheFrontDoorIsOffUntilItHasAnAddress) {
+  ASSERT_OK_AND_ASSIGN(const ConfigOutcome none, Parse(With({})));
+  EXPECT_FALSE(none.config.http.on);
+  ASSERT_OK_AND_ASSIGN(
+      const ConfigOutcome outcome,
+      Parse(With({"--http-listen=[::1]:8080",
+                  "--http-allowed-hosts=steer.example,fd00::7",
+                  "--http-allowed-origins=https://a.example,http://b:3000",
+                  "--http-max-connections=7", "--http-request-seconds=2.5"})));
+  const HttpConfig& http = outcome.config.http;
+  EXPECT_TRUE(http.on);
+  EXPECT_EQ(http.listen.ToString(), "[::1]:8080");
+  EXPECT_THAT(http.allowed_hosts, ElementsAre("steer.example", "fd00::7"));
+  EXPECT_THAT(http.allowed_origins,
+              ElementsAre("https://a.example", "http://b:3000"));
+  EXPECT_EQ(http.max_connections, 7);
+  EXPECT_EQ(http.request_seconds, 2.5);
+  EXPECT_OK(Parse(
+      With({"--http-listen=127.0.0.2:1", "--tls-cert=/etc/hostname",
+            "--tls-key=/etc/hostname", "--tls-client-ca=/etc/hostname"})));
+}
+
 TEST(ServerConfigTest, FlagsWinOverTheEnvironmentAndThatOverTheFile) {
   const std::string file =
       WriteFile("order.toml", "kv-slots = 3\nthreads = 3\ndrain-seconds = 3\n");
@@ -116,11 +138,30 @@ TEST(ServerConfigTest, KnowsWhatOnlyThisHostReaches) {
 
 TEST(ServerConfigTest, HelpNamesEverySettingAndItsVariable) {
   ASSERT_OK_AND_ASSIGN(const ConfigOutcome outcome, Parse({"--help"}));
-  for (const char* flag :
-       {"model", "sae", "whole-sae", "device", "threads", "listen",
-        "admin-listen", "port-file", "tls-cert", "tls-key", "tls-client-ca",
-        "reflection", "kv-slots", "max-prompt-bytes", "max-deadline-seconds",
-        "lame-duck-seconds", "drain-seconds", "log-level", "config"}) {
+  for (const char* flag : {"model",
+                           "sae",
+                           "whole-sae",
+                           "device",
+                           "threads",
+                           "listen",
+                           "admin-listen",
+                           "http-listen",
+                           "http-allowed-hosts",
+                           "http-allowed-origins",
+                           "http-max-connections",
+                           "http-request-seconds",
+                           "port-file",
+                           "tls-cert",
+                           "tls-key",
+                           "tls-client-ca",
+                           "reflection",
+                           "kv-slots",
+                           "max-prompt-bytes",
+                           "max-deadline-seconds",
+                           "lame-duck-seconds",
+                           "drain-seconds",
+                           "log-level",
+                           "config"}) {
     EXPECT_THAT(outcome.text_to_print, HasSubstr(absl::StrCat("--", flag)));
   }
   EXPECT_THAT(outcome.text_to_print,
@@ -316,6 +357,37 @@ std::vector<BadCase> BadCases() {
        {},
        "--admin-listen: must differ from --listen, got 127.0.0.1:50051 for "
        "both"},
+      {"OnePortForGrpcAndHttp",
+       With({"--http-listen", "127.0.0.1:50051"}),
+       {},
+       "--http-listen: must differ from --listen, got 127.0.0.1:50051 for "
+       "both"},
+      {"OnePortForAdminAndHttp",
+       With({"--http-listen", "127.0.0.1:9464"}),
+       {},
+       "--http-listen: must differ from --admin-listen, got 127.0.0.1:9464 "
+       "for both"},
+      {"HttpBesideClientCertificates",
+       With({"--http-listen=127.evil.example:1", "--tls-cert=/etc/hostname",
+             "--tls-key=/etc/hostname", "--tls-client-ca=/etc/hostname"}),
+       {},
+       "--http-listen: must be a loopback address with --tls-client-ca, as it "
+       "asks for no certificate, got 127.evil.example:1"},
+      {"HostWithPort",
+       With({"--http-allowed-hosts=a.example:80"}),
+       {},
+       "--http-allowed-hosts: must be a name or an address without a port, got "
+       "\"a.example:80\""},
+      {"OriginWithPath",
+       With({"--http-allowed-origins=https://a.example/"}),
+       {},
+       "--http-allowed-origins: must be scheme://host[:port] or *, got "
+       "\"https://a.example/\""},
+      {"OriginWithoutScheme",
+       With({"--http-allowed-origins=a.example"}),
+       {},
+       "--http-allowed-origins: must be scheme://host[:port] or *, got "
+       "\"a.example\""},
       {"BadVariable",
        With({}),
        {{"ALIGNSAE_KV_SLOTS", "x"}},

@@ -111,7 +111,7 @@ class Server:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log,
                 env={**os.environ, **(env or {})})
-        self.grpc_port = self.admin_port = None
+        self.grpc_port = self.admin_port = self.http_port = None
         if wait:
             self._wait_until_ready()
 
@@ -129,6 +129,7 @@ class Server:
         if self.grpc_port is None and self.port_file.exists():
             ports = json.loads(self.port_file.read_text())
             self.grpc_port, self.admin_port = ports["grpc"], ports["admin"]
+            self.http_port = ports.get("http")  # With --http-listen.
         return self.grpc_port is not None
 
     @property

@@ -56,6 +56,8 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       "alignsae_forks_total counter",
       "alignsae_generated_concept_total counter",
       "alignsae_generated_tokens_total counter",
+      "alignsae_http_connections gauge",
+      "alignsae_http_refused_total counter",
       "alignsae_kv_slots gauge",
       "alignsae_kv_slots_in_use gauge",
       "alignsae_log_lines_dropped_total counter",
@@ -159,10 +161,14 @@ TEST(MetricsTest, AsksForCallMemoryAndDroppedLinesAtEachScrape) {
   Metrics metrics({}, "1");
   int64_t held = 7;
   int64_t dropped = 3;
-  metrics.SetProbes(
-      {[&] { return held; }, [&] { return dropped; }, nullptr, nullptr});
+  Metrics::Probes probes;
+  probes.call_memory_bytes = [&] { return held; };
+  probes.log_lines_dropped = [&] { return dropped; };
+  probes.http_connections = [] { return int64_t{4}; };
+  metrics.SetProbes(std::move(probes));
   EXPECT_EQ(ValueOf(metrics, "alignsae_call_memory_bytes"), "7");
   EXPECT_EQ(ValueOf(metrics, "alignsae_log_lines_dropped_total"), "3");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_http_connections"), "4");
   held = 0;
   dropped = 5;
   EXPECT_EQ(ValueOf(metrics, "alignsae_call_memory_bytes"), "0");
@@ -179,8 +185,10 @@ TEST(MetricsTest, TellsOfTheCertificateWhereThereIsOne) {
 
   Metrics metrics({}, "1");
   std::pair<int64_t, int64_t> reloads = {0, 1};
-  metrics.SetProbes(
-      {nullptr, nullptr, [] { return 1800000000.0; }, [&] { return reloads; }});
+  Metrics::Probes probes;
+  probes.tls_not_after = [] { return 1800000000.0; };
+  probes.tls_reloads = [&] { return reloads; };
+  metrics.SetProbes(std::move(probes));
   const std::string ok = "alignsae_tls_reloads_total{result=\"ok\"}";
   const std::string failed = "alignsae_tls_reloads_total{result=\"failed\"}";
   EXPECT_EQ(ValueOf(metrics, "alignsae_tls_certificate_not_after_seconds"),
@@ -209,6 +217,27 @@ TEST(MetricsTest, EveryReasonOfARefusalHasItsOwnCounterFromZero) {
     ++count;
     for (int i = 0; i < count; ++i) metrics.CountRejected(reason);
     EXPECT_EQ(ValueOf(metrics, series), absl::StrCat(count));
+  }
+}
+
+TEST(MetricsTest, EveryRefusalOfTheFrontDoorHasItsOwnCounterFromZero) {
+  const std::pair<HttpRefusal, const char*> kReasons[] = {
+      {HttpRefusal::kConnections, "connections"},
+      {HttpRefusal::kHead, "head"},
+      {HttpRefusal::kHost, "host"},
+      {HttpRefusal::kOrigin, "origin"},
+      {HttpRefusal::kPath, "path"},
+      {HttpRefusal::kContentType, "content_type"},
+      {HttpRefusal::kBody, "body"},
+      {HttpRefusal::kMemory, "memory"},
+      {HttpRefusal::kTime, "time"}};
+  Metrics metrics({}, "1");
+  for (const auto& [reason, label] : kReasons) {
+    const std::string series =
+        absl::StrCat("alignsae_http_refused_total{reason=\"", label, "\"}");
+    EXPECT_EQ(ValueOf(metrics, series), "0");
+    metrics.CountHttpRefused(reason);
+    EXPECT_EQ(ValueOf(metrics, series), "1");
   }
 }
 

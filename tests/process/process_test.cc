@@ -66,10 +66,14 @@ TEST(ProcessTest, ExitsOnTheFirstSignalWhileItIsToldTo) {
 
 TEST(ProcessTest, WritesThePortFile) {
   const std::string path = absl::StrCat(::testing::TempDir(), "/ports.json");
+  const auto text = [&path] {
+    std::ifstream file(path);
+    return std::string((std::istreambuf_iterator<char>(file)), {});
+  };
   ASSERT_OK(WritePortFile(path, 50051, 9464));
-  std::ifstream file(path);
-  const std::string text((std::istreambuf_iterator<char>(file)), {});
-  EXPECT_EQ(text, "{\"grpc\":50051,\"admin\":9464}\n");
+  EXPECT_EQ(text(), "{\"grpc\":50051,\"admin\":9464}\n");
+  ASSERT_OK(WritePortFile(path, 50051, 9464, 8080));
+  EXPECT_EQ(text(), "{\"grpc\":50051,\"admin\":9464,\"http\":8080}\n");
 }
 
 }  // namespace

@@ -1,0 +1,72 @@
+#include "server/http/door_call.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "model/base/quote.h"
+#include "server/process/lanes.h"
+
+namespace alignsae {
+namespace {
+
+// JSON of this size takes some milliseconds.
+constexpr size_t kLargeMessage = 128 << 10;
+// As the Connect protocol has it.
+constexpr size_t kMaxTimeoutDigits = 10;
+
+std::optional<int64_t> TimeoutOf(absl::string_view text) {
+  int64_t milliseconds = 0;
+  if (text.empty() || text.size() > kMaxTimeoutDigits ||
+      !std::all_of(text.begin(), text.end(),
+                   [](char c) { return c >= '0' && c <= '9'; }) ||
+      !absl::SimpleAtoi(text, &milliseconds)) {
+    return std::nullopt;
+  }
+  return milliseconds;
+}
+
+}  // namespace
+
+std::optional<HttpFailure> CheckTimeout(const HttpRequest& request) {
+  const absl::string_view text = request.Header(kTimeoutHeader);
+  if (text.empty() || TimeoutOf(text).has_value()) return std::nullopt;
+  return HttpFailure{
+      400, HttpRefusal::kHead,
+      absl::StrCat(kTimeoutHeader, ": must be at most ", kMaxTimeoutDigits,
+                   " digits, got ", Quoted(absl::CHexEscape(text)))};
+}
+
+Caller CallerOf(const HttpRequest& request, absl::Time now) {
+  Caller caller;
+  caller.request_id = std::string(request.Header(kRequestIdKey));
+  caller.client = std::string(request.Header(kClientIdKey));
+  caller.host = request.host;
+  if (const auto timeout = TimeoutOf(request.Header(kTimeoutHeader))) {
+    caller.deadline = now + absl::Milliseconds(*timeout);
+  }
+  return caller;
+}
+
+bool ReadInLane(const RpcEnv& env, const HttpRequest& request,
+                std::function<void()> work) {
+  WorkerPool& lane = request.body.size() < kLargeMessage
+                         ? env.lanes->interactive
+                         : env.lanes->background;
+  return lane.TrySchedule(
+      {{request.host, std::string(request.Header(kClientIdKey))},
+       std::move(work)});
+}
+
+void RenderInLane(const Call& call, size_t bytes, std::function<void()> work) {
+  if (bytes < kLargeMessage) {
+    work();
+  } else {
+    call.env().lanes->background.Schedule(std::move(work));
+  }
+}
+
+}  // namespace alignsae

@@ -1,0 +1,220 @@
+#include "server/http/openai_stream.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/mutex.h"
+#include "server/api/model_stream.h"
+#include "server/api/steering_rpcs.h"
+
+namespace alignsae {
+namespace {
+
+using nlohmann::json;
+using Stream = ModelStream<v1::GenerateResponse>;
+
+std::string Event(const json& data) {
+  return absl::StrCat("data: ", DumpJson(data), "\n\n");
+}
+
+// What the choices of one answer share: the exchange that they write to, and
+// its end. Called with the lock of one choice's stream held.
+class SharedStream {
+ public:
+  explicit SharedStream(std::shared_ptr<CompletionCall> call)
+      : call_(std::move(call)), left_(call_->calls.size()), patient_(left_) {}
+
+  const CompletionCall& call() const { return *call_; }
+
+  // False: the answer has ended, nothing is written.
+  bool Write(const json& data, std::function<void(bool)> written)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    if (ended_) return false;
+    Begin();
+    call_->exchange->Write(Event(data), std::move(written));
+    return true;
+  }
+
+  // A choice has come to its end. The first that fails ends the answer.
+  void EndChoice(const WireStatus& wire, int64_t prompt_tokens,
+                 int64_t completion_tokens) ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    prompt_tokens_ += prompt_tokens;
+    completion_tokens_ += completion_tokens;
+    --left_;
+    if (ended_) return;
+    if (wire.code != absl::StatusCode::kOk) {
+      Fail(wire);
+    } else if (left_ == 0) {
+      Finish();
+    }
+  }
+
+  // Each choice says once how long its reader has; the last counts, or the
+  // answer would be cut off while another choice goes on.
+  void GiveUpAfter(absl::Duration patience) ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    if (--patient_ == 0) call_->exchange->GiveUpAfter(patience);
+  }
+
+ private:
+  void Begin() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (std::exchange(begun_, true)) return;
+    HttpReply head;
+    head.headers = {{"Content-Type", "text/event-stream"},
+                    {kRequestIdKey, call_->request_id()}};
+    call_->exchange->Begin(std::move(head));
+  }
+
+  void Fail(const WireStatus& wire) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    ended_ = true;
+    if (begun_) {
+      call_->exchange->Write(Event(OpenAiError(wire)), nullptr);
+      call_->exchange->End();
+    } else {
+      call_->exchange->Answer(ErrorReply(wire, call_->request_id()));
+    }
+    // Not here, with a stream's lock held.
+    call_->env().lanes->interactive.Schedule(
+        [call = call_] { call->CancelAll(); });
+  }
+
+  void Finish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    ended_ = true;
+    Begin();
+    if (call_->asked.include_usage) {
+      json object = CompletionObject(*call_, json::array());
+      object["usage"] = Usage(prompt_tokens_, completion_tokens_);
+      call_->exchange->Write(Event(object), nullptr);
+    }
+    call_->exchange->Write("data: [DONE]\n\n", nullptr);
+    call_->exchange->End();
+  }
+
+  const std::shared_ptr<CompletionCall> call_;
+  Mutex mutex_;
+  size_t left_ ABSL_GUARDED_BY(mutex_);
+  size_t patient_ ABSL_GUARDED_BY(mutex_);
+  bool begun_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t prompt_tokens_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t completion_tokens_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// One choice: its stream's messages become events of the answer.
+class ChoiceSink final : public StreamSink<v1::GenerateResponse> {
+ public:
+  ChoiceSink(std::shared_ptr<SharedStream> shared, size_t index)
+      : shared_(std::move(shared)),
+        index_(index),
+        request_(ToGenerate(asked().choices[index].request)) {}
+
+  const v1::GenerateRequest& request() const { return request_; }
+  void SetStream(const std::shared_ptr<Stream>& stream) { stream_ = stream; }
+
+  void Write(const v1::GenerateResponse& message) override {
+    const std::optional<json> choice = ChoiceOf(message);
+    const auto written = [lanes = shared_->call().env().lanes,
+                          weak = stream_](bool ok) {
+      lanes->interactive.Schedule([weak, ok] {
+        if (const auto stream = weak.lock()) stream->OnWritten(ok);
+      });
+    };
+    if (!choice.has_value()) {
+      written(true);  // Nothing to tell; go on.
+    } else if (!shared_->Write(
+                   CompletionObject(shared_->call(), json::array({*choice})),
+                   written)) {
+      written(false);
+    }
+  }
+  void Finish(const v1::GenerateResponse* summary,
+              const WireStatus& wire) override {
+    if (summary == nullptr) {
+      shared_->EndChoice(wire, 0, 0);
+      return;
+    }
+    const v1::GenerationSummary& end = summary->summary();
+    const v1::ArmResult& arm = end.arms(0);
+    if (arm.receipts_size() > 0) {
+      json choice = Choice("");
+      choice["steering"] = ReceiptsOf(arm);
+      shared_->Write(CompletionObject(shared_->call(), json::array({choice})),
+                     nullptr);
+    }
+    const int prompt = asked().choices[index_].prompt;
+    const bool first =
+        index_ == 0 || asked().choices[index_ - 1].prompt != prompt;
+    shared_->EndChoice(wire, first ? end.prompt_token_count() : 0,
+                       arm.generated_token_count());
+  }
+  void GiveUpAfter(absl::Duration patience) override {
+    shared_->GiveUpAfter(patience);
+  }
+
+ private:
+  const AskedCompletion& asked() const { return shared_->call().asked; }
+
+  json Choice(const std::string& text) const {
+    return {{"index", index_},
+            {"text", text},
+            {"logprobs", nullptr},
+            {"finish_reason", nullptr}};
+  }
+
+  std::optional<json> ChoiceOf(const v1::GenerateResponse& message) {
+    switch (message.event_case()) {
+      case v1::GenerateResponse::kStarted:
+        if (!asked().echo) return std::nullopt;
+        return Choice(asked().choices[index_].request.prompt().text());
+      case v1::GenerateResponse::kToken: {
+        const v1::TokenDelta& delta = message.token();
+        if (delta.text().empty() && !asked().logprobs.has_value()) {
+          return std::nullopt;
+        }
+        json choice = Choice(delta.text());
+        if (asked().logprobs.has_value()) {
+          choice["logprobs"] = LogprobsWriter::Empty();
+          logprobs_.Add(delta.token(), &choice["logprobs"]);
+        }
+        return choice;
+      }
+      case v1::GenerateResponse::kArmFinished: {
+        json choice = Choice(message.arm_finished().text_tail());
+        choice["finish_reason"] =
+            FinishName(message.arm_finished().finish_reason());
+        return choice;
+      }
+      default:
+        return std::nullopt;
+    }
+  }
+
+  const std::shared_ptr<SharedStream> shared_;
+  const size_t index_;
+  const v1::GenerateRequest request_;
+  std::weak_ptr<Stream> stream_;
+  LogprobsWriter logprobs_;
+};
+
+}  // namespace
+
+void RunCompletionStream(const std::shared_ptr<CompletionCall>& call) {
+  const auto shared = std::make_shared<SharedStream>(call);
+  std::vector<std::shared_ptr<Stream>> streams;
+  for (size_t i = 0; i < call->calls.size(); ++i) {
+    const auto sink = std::make_shared<ChoiceSink>(shared, i);
+    streams.push_back(Generate(call->calls[i], &sink->request(), sink));
+    sink->SetStream(streams.back());
+  }
+  // A stream has its sink; the exchange has them all until it is over.
+  call->exchange->OnDone([streams] {});
+  for (const std::shared_ptr<Stream>& stream : streams) stream->Begin();
+}
+
+}  // namespace alignsae
