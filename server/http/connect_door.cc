@@ -162,7 +162,7 @@ void HandleConnect(const RpcEnv* env,
             EndStream(connect, status);
           }
         })) {
-      EndStream(connect, InteractiveBusy(*connect->call));
+      EndStream(connect, LaneFull(*connect->call, Lane::kInteractive));
     }
     return;
   }
@@ -175,7 +175,7 @@ void HandleConnect(const RpcEnv* env,
           unary->Finish(status);
         }
       })) {
-    unary->Finish(InteractiveBusy(*connect->call));
+    unary->Finish(LaneFull(*connect->call, Lane::kInteractive));
   }
 }
 

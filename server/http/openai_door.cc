@@ -170,7 +170,7 @@ void HandleOpenAi(const RpcEnv* env,
   if (!ReadInLane(*env, exchange->request(),
                   [env, exchange] { ReadAndRun(env, exchange); })) {
     auto call = NewCall(env, kRpcComplete, exchange->request());
-    const absl::Status busy = InteractiveBusy(*call);
+    const absl::Status busy = LaneFull(*call, Lane::kInteractive);
     Refuse(exchange, call, busy);
   }
 }

@@ -84,6 +84,16 @@ def eventually(condition, seconds=10):
     return condition()
 
 
+def make_certificate(directory, name):
+    """A self-signed certificate of loopback in `directory`: NAME.pem and NAME.key."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+         "-keyout", f"{directory}/{name}.key", "-out", f"{directory}/{name}.pem"],
+        check=True, capture_output=True)
+
+
 class Api:
     """One channel with a stub of every service."""
 

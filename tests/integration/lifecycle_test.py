@@ -13,7 +13,7 @@ import unittest
 
 import grpc
 from alignsae_server import (BIN, DEMO, Api, Server, common, concept, eventually, generation,
-                             health, main, model, steering)
+                             health, main, make_certificate, model, steering)
 
 
 def question(server):
@@ -192,12 +192,7 @@ class TlsTest(unittest.TestCase):
         cls.directory = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.directory.cleanup)
         for name in ("server", "client", "stranger"):
-            subprocess.run(
-                ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                 "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                 "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-                 "-keyout", cls.path(f"{name}.key"), "-out", cls.path(f"{name}.pem")],
-                check=True, capture_output=True)
+            make_certificate(cls.directory.name, name)
 
     @classmethod
     def path(cls, name):

@@ -66,6 +66,39 @@ def huggingface():
     return tuple(place / "bin/python" for place in places)
 
 
+def package():
+    """Three Pythons with the wheel of client/python, made from its source archive: one with
+    all its extras and the torch and transformers of huggingface(), a clean one, and one with
+    old libraries (protobuf 4.24 is the touchiest: see alignsae/_wire.py)."""
+    source = pathlib.Path(os.environ["ALIGNSAE_SOURCE"]) / "client/python"
+    place, clean, old = (PLACE / name for name in ("package", "package-clean", "package-old"))
+    torch = pathlib.Path(huggingface()[0]).parents[1]
+    ask = [shutil.which("python3"), "-m", "pip", "download", "--quiet", "--no-deps", "--dest",
+           PLACE / "asked", "six"]
+    wheels = PLACE / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    _install([["/usr/bin/python3", "-m", "venv", place],
+              [place / "bin/python", "-m", "pip", "install", "--quiet", "build"],
+              [place / "bin/python", "-m", "build", "--outdir", wheels, source]], ask)
+    [wheel] = wheels.glob("*.whl")
+    extras = "frames,plots,batch,ray,vectors"
+    _install([[place / "bin/python", "-m", "pip", "install", "--quiet", "--upgrade",
+               f"{wheel}[{extras}]", "grpcio-tools", "gguf", "mypy", "grpc-stubs", "types-protobuf"],
+              [place / "bin/python", "-m", "pip", "install", "--quiet", "--force-reinstall",
+               "--no-deps", wheel],
+              ["/usr/bin/python3", "-m", "venv", "--clear", clean],
+              [clean / "bin/python", "-m", "pip", "install", "--quiet", wheel],
+              ["/usr/bin/python3", "-m", "venv", "--clear", old],
+              [old / "bin/python", "-m", "pip", "install", "--quiet", wheel,
+               "protobuf==4.24.4", "grpcio==1.51.3"]], ask)
+    own = next((place / "lib").glob("python3*/site-packages"))
+    (own / "torch_of_huggingface.pth").write_text(
+        f"{next((torch / 'lib').glob('python3*/site-packages'))}\n")
+    for where in (place, clean, old):
+        _run([where / "bin/python", "-m", "pip", "list"])
+    return tuple(where / "bin/python" for where in (place, clean, old))
+
+
 def go(module, name):
     """The program `name` of the Go package `module`."""
     _need("go")

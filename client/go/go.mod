@@ -1,0 +1,3 @@
+module alignsae/client
+
+go 1.21

@@ -1,0 +1,148 @@
+"""The calls of the API: what is asked, by which method, and what is made of the answer.
+
+Nothing here talks to a server: Client and AsyncClient carry the same calls out.
+"""
+import dataclasses
+from typing import Any, Callable, Generic, Optional, Sequence, TypedDict, TypeVar, Union, Unpack
+
+from alignsae import _enums, _wire, answers, edits, model_answers
+from alignsae.edits import ConceptRef, Edit, Positions, Prompt, Text
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Call(Generic[T]):
+    """A call that can be made, again and again."""
+    method: str      # "SteeringService/Swap"
+    request: Any     # Its message.
+    parse: Callable[[Any], T]  # Of a message of the answer.
+
+
+class Sampling(TypedDict, total=False):
+    """How to generate; what is not given has the server's default."""
+    max_new_tokens: int
+    temperature: float         # 0: greedy (default).
+    top_k: int
+    top_p: float
+    repetition_penalty: float
+    seed: int
+    stop: Sequence[str]        # The answer ends before any of these.
+    top_logprobs: int
+    ignore_eos: bool
+    concept_trace: bool        # Read the concepts at every token.
+
+
+def _generation(sampling):
+    unknown = set(sampling) - set(Sampling.__annotations__)
+    if unknown:
+        raise TypeError(f"unknown argument {sorted(unknown)[0]!r}: sampling takes "
+                        f"{', '.join(Sampling.__annotations__)}")
+    values = {key: value for key, value in sampling.items() if value is not None}
+    stop = values.pop("stop", ())
+    return _wire.message("GenerationConfig")(
+        stop_sequences=[stop] if isinstance(stop, str) else stop, **values)
+
+
+def _call(method, parse=answers.from_message, **fields):
+    _, request, _ = _wire.method(method)
+    given = {name: value for name, value in fields.items() if value is not None}
+    return Call(method, request(**given), parse)
+
+
+def _concept(ref):
+    return None if ref is None else edits.concept_message(ref)
+
+
+def model() -> Call[model_answers.ModelAnswer]:
+    """The model, its checkpoints, limits and versions."""
+    return _call("ModelService/GetModel")
+
+
+def concepts(checkpoint: str = "", *,
+             include_evaluation: bool = False) -> Call[model_answers.ConceptsAnswer]:
+    """Every concept of every checkpoint (or of one) with its calibration."""
+    return _call("ModelService/ListConcepts", checkpoint=checkpoint,
+                 include_evaluation=include_evaluation)
+
+
+def tokenize(prompt: Union[str, Text], *,
+             parse_special: bool = False) -> Call[model_answers.TokenizeAnswer]:
+    """The tokens of a question (in the model's template) or of Text."""
+    form = "text" if isinstance(prompt, Text) else "question"
+    words = prompt.text if isinstance(prompt, Text) else prompt
+    return _call("ModelService/Tokenize", parse_special=parse_special, **{form: words})
+
+
+def detokenize(token_ids: Sequence[int]) -> Call[model_answers.DetokenizeAnswer]:
+    """Token ids to text."""
+    return _call("ModelService/Detokenize", token_ids=token_ids)
+
+
+def read(prompts: Union[Prompt, Sequence[Prompt]], *, checkpoint: str = "",
+         position: Optional[int] = None) -> Call[answers.ReadAnswer]:
+    """Which concept is the model using? All slots at one position (default: the last) of
+    each prompt."""
+    return _call("ConceptService/ReadConcepts", prompts=edits.prompt_messages(prompts),
+                 checkpoint=checkpoint, position=position)
+
+
+def inspect(prompt: Prompt, *, positions: Optional[Positions] = None,
+            top_k: Optional[int] = None, checkpoint: str = "") -> Call[answers.InspectAnswer]:
+    """All slots at every token, and the largest `top_k` of all features where the server
+    has the whole SAE."""
+    selected = None if positions is None else edits.positions_message(positions)
+    return _call("ConceptService/InspectSlots", prompt=edits.prompt_message(prompt),
+                 positions=selected, top_k=top_k, checkpoint=checkpoint)
+
+
+def swap(prompt: Prompt, to: ConceptRef, *, source: Optional[ConceptRef] = None,
+         alpha: Optional[float] = None, positions: Optional[Positions] = None,
+         generated: bool = False, checkpoint: str = "",
+         **sampling: Unpack[Sampling]) -> Call[answers.SwapAnswer]:
+    """One concept (default: the top one) swapped for another: the answer without and with
+    it, and the receipt of what was changed."""
+    return _call("SteeringService/Swap", prompt=edits.prompt_message(prompt),
+                 target=_concept(to), source=_concept(source), alpha=alpha,
+                 positions=edits.positions_message(positions, generated),
+                 checkpoint=checkpoint, generation=_generation(sampling))
+
+
+def _generate(method, parse, prompt, interventions, arms, checkpoint, sampling):
+    chosen = _enums.number("ArmSelection", arms, "arms") if arms else None
+    listed = [interventions] if isinstance(interventions, (str, Edit)) else interventions
+    return _call(method, parse, prompt=edits.prompt_message(prompt),
+                 interventions=[edits.edit_message(edit) for edit in listed], arms=chosen,
+                 checkpoint=checkpoint, generation=_generation(sampling))
+
+
+def generate(prompt: Prompt, interventions: Union[str, Edit, Sequence[Union[str, Edit]]] = (), *,
+             arms: str = "", checkpoint: str = "",
+             **sampling: Unpack[Sampling]) -> Call[answers.GenerationEvent]:
+    """Any interventions, token by token: GenerationStarted, then TokenDelta, TraceDelta and
+    ArmFinished of the arms ("baseline", "steered" or "both"), then GenerationSummary."""
+    return _generate("SteeringService/Generate", answers.event_of, prompt, interventions, arms,
+                     checkpoint, sampling)
+
+
+def complete(prompt: Prompt, interventions: Union[str, Edit, Sequence[Union[str, Edit]]] = (), *,
+             arms: str = "", checkpoint: str = "",
+             **sampling: Unpack[Sampling]) -> Call[answers.CompleteAnswer]:
+    """As generate, in one answer."""
+    return _generate("SteeringService/Complete", answers.from_message, prompt, interventions,
+                     arms, checkpoint, sampling)
+
+
+def sweep(prompt: Prompt, to: Union[ConceptRef, Sequence[ConceptRef]], alphas: Sequence[float], *,
+          mode: str = "swap", source: Optional[ConceptRef] = None, raw: bool = False,
+          positions: Optional[Positions] = None, generated: bool = False, checkpoint: str = "",
+          **sampling: Unpack[Sampling]) -> Call[answers.SweepEvent]:
+    """A dose-response curve: the answer with each target at each alpha, and without."""
+    targets = [to] if isinstance(to, (str, int)) else to
+    return _call("SteeringService/SweepAlpha", answers.event_of,
+                 prompt=edits.prompt_message(prompt),
+                 mode=_enums.number("InterventionMode", mode, "mode"), source=_concept(source),
+                 targets=[edits.concept_message(target) for target in targets], alphas=alphas,
+                 unit=_enums.number("AlphaUnit", "raw", "raw") if raw else None,
+                 positions=edits.positions_message(positions, generated),
+                 checkpoint=checkpoint, generation=_generation(sampling))
