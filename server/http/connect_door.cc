@@ -7,6 +7,7 @@
 #include "model/base/field_error.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
+#include "server/api/enter_lane.h"
 #include "server/http/connect_codec.h"
 #include "server/http/connect_rpcs.h"
 #include "server/http/door_call.h"

@@ -8,6 +8,7 @@
 #include "model/base/field_error.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
+#include "server/api/enter_lane.h"
 #include "server/api/methods.h"
 #include "server/api/model_rpcs.h"
 #include "server/api/unary_call.h"
