@@ -199,14 +199,20 @@ absl::StatusOr<std::vector<Concept>> ParseFeatureLabels(absl::string_view jsonl,
   const auto read = [&](const JsonLine& line) -> absl::Status {
     ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject label,
                               JsonObject::Of(line.value, line.place));
-    ALIGNSAE_RETURN_IF_ERROR(
-        label.OnlyKeys({"feature", "name", "description"}));
+    ALIGNSAE_RETURN_IF_ERROR(label.OnlyKeys(
+        {"feature", "name", "description", "active_mean", "threshold"}));
     Concept entry;
     ALIGNSAE_ASSIGN_OR_RETURN(entry.slot,
                               label.Integer("feature", 0, features - 1));
     ALIGNSAE_ASSIGN_OR_RETURN(entry.name, label.String("name"));
     if (label.Has("description")) {
       ALIGNSAE_ASSIGN_OR_RETURN(entry.description, label.String("description"));
+    }
+    for (const auto& [key, value] :
+         {std::pair("active_mean", &entry.active_mean),
+          std::pair("threshold", &entry.threshold)}) {
+      if (!label.Has(key)) continue;
+      ALIGNSAE_ASSIGN_OR_RETURN(*value, label.FiniteNumber(key));
     }
     concepts.push_back(std::move(entry));
     return absl::OkStatus();
@@ -215,6 +221,23 @@ absl::StatusOr<std::vector<Concept>> ParseFeatureLabels(absl::string_view jsonl,
       ForEachJsonLine(jsonl, absl::StrCat(kLabelsFile, " line "), read));
   ALIGNSAE_RETURN_IF_ERROR(CheckConcepts(concepts, features, kLabelsFile));
   return concepts;
+}
+
+std::string FeatureLabelsToJsonl(absl::Span<const Concept> concepts) {
+  std::string jsonl;
+  for (const Concept& entry : concepts) {
+    const nlohmann::ordered_json label = {{"feature", entry.slot},
+                                          {"name", entry.name},
+                                          {"description", entry.description},
+                                          {"active_mean", entry.active_mean},
+                                          {"threshold", entry.threshold}};
+    absl::StrAppend(
+        &jsonl,
+        label.dump(-1, ' ', /*ensure_ascii=*/false,
+                   nlohmann::ordered_json::error_handler_t::replace),
+        "\n");
+  }
+  return jsonl;
 }
 
 }  // namespace alignsae

@@ -20,6 +20,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "model/base/json_object.h"
 #include "model/sae/config.h"
 #include "model/steering/concept.h"
@@ -39,11 +40,14 @@ absl::StatusOr<HookPoint> ParseHookName(absl::string_view key,
 // A cfg.json without an "alignsae" object. No concepts; scale 1.
 absl::StatusOr<SaeConfig> ParseSaeLensConfig(const JsonObject& root);
 
-// Lines {"feature": 3, "name": "", "description": ""}; blank lines are skipped,
-// the description may be absent. A feature and a name occur once. Nobody
-// measured active_mean or threshold: both are 0.
+// Lines {"feature": 3, "name": "", "description": "", "active_mean": 4.5,
+// "threshold": 1.5}; blank lines are skipped, all but feature and name may be
+// absent. A feature and a name occur once. Where nobody measured active_mean
+// and threshold they are 0: such a feature has no unit for SWAP.
 absl::StatusOr<std::vector<Concept>> ParseFeatureLabels(absl::string_view jsonl,
                                                         int features);
+// The inverse.
+std::string FeatureLabelsToJsonl(absl::Span<const Concept> concepts);
 
 }  // namespace alignsae
 

@@ -60,20 +60,6 @@ std::string ConfigText(const SaeConfig& config,
   return root.dump(2) + "\n";
 }
 
-std::string LabelsText(const SaeConfig& config) {
-  std::string lines;
-  for (const Concept& entry : config.concepts) {
-    const nlohmann::ordered_json line = {{"feature", entry.slot},
-                                         {"name", entry.name},
-                                         {"description", entry.description}};
-    absl::StrAppend(&lines,
-                    line.dump(-1, ' ', /*ensure_ascii=*/false,
-                              nlohmann::json::error_handler_t::replace),
-                    "\n");
-  }
-  return lines;
-}
-
 absl::Status WriteWeights(const Sae& sae, const std::string& path) {
   const SaeWeights& w = sae.weights();
   const double scale = sae.config().scale;
@@ -107,8 +93,9 @@ absl::Status ExportToSaeLens(const Sae& sae, const std::string& directory) {
   ALIGNSAE_RETURN_IF_ERROR(
       WriteWeights(sae, absl::StrCat(directory, "/sae_weights.safetensors")));
   if (!config.concepts.empty()) {
-    ALIGNSAE_RETURN_IF_ERROR(WriteFileAtomically(
-        absl::StrCat(directory, "/", kLabelsFile), LabelsText(config)));
+    ALIGNSAE_RETURN_IF_ERROR(
+        WriteFileAtomically(absl::StrCat(directory, "/", kLabelsFile),
+                            FeatureLabelsToJsonl(config.concepts)));
   }
   return WriteFileAtomically(directory + "/cfg.json",
                              ConfigText(config, architecture));

@@ -2,7 +2,7 @@
 //
 // The scale is folded into the weights: W_enc / s, s W_dec, s b_dec. Concept
 // slots of jumprelu, which are always kept, get the threshold 0. The names of
-// the concepts go to labels.jsonl.
+// the concepts go to labels.jsonl, with their calibration.
 //
 // Thread-safety: free function.
 // Errors: FAILED_PRECONDITION for what SAELens has no architecture for (an SAE

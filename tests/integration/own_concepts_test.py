@@ -10,7 +10,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 # pylint: disable=wrong-import-position
-from alignsae_server import DEMO, Server, common, concept, model  # noqa: E402
+from alignsae_server import DEMO, Server, common, concept, model, steering  # noqa: E402
 from alignsae_train import TrainTest  # noqa: E402
 
 FORMS = pathlib.Path(os.environ["ALIGNSAE_SOURCE"]) / "model/train/examples/request_form.jsonl"
@@ -91,6 +91,60 @@ class OwnConceptsTest(TrainTest):
         self.assertEqual(figures["read"]["n"], 16)  # Two facets of 8 test prompts.
         self.assertGreaterEqual(figures["concepts"]["object/Carl"]["read"]["rate"], 0.75)
         self.assertEqual(figures["negatives"], 2)
+
+    def questions(self, people):
+        """Of the demo's people, as labelled prompts with answers and swaps."""
+        data = pathlib.Path(DEMO) / "eval"
+        splits = {"sae_train": "train", "validation": "validation", "test": "test"}
+        wordings = [json.loads(line) for line in
+                    (data / "wordings.jsonl").read_text().splitlines()]
+        people_lines = (data / "people.jsonl").read_text().splitlines()[:people]
+        return self.write(*(
+            {"prompt": f"Q: {wording['pattern'].replace('{name}', person['name'])}\nA:",
+             "concept": wording["relation"], "split": splits[wording["split"]],
+             "group": f"{wording['relation']} {wording['wording']}",
+             "answer": person["facts"][wording["relation"]],
+             "targets": {name: fact for name, fact in person["facts"].items()
+                         if name != wording["relation"]}}
+            for person in map(json.loads, people_lines)
+            for wording in wordings if wording["split"] in splits))
+
+    def test_somebody_elses_sae_gets_concepts_by_which_swap_works(self):
+        prompts = self.questions(people=10)
+        foreign, named = self.root / "foreign", self.root / "named"
+        self.train("export-sae", f"--sae={DEMO}/sae/main", f"--out={foreign}")
+        (foreign / "labels.jsonl").unlink()  # Nobody named its features.
+        table = self.train("calibrate", f"--model={MODEL}", f"--sae={foreign}",
+                           f"--prompts={prompts}", f"--out={named}")
+        labels = [json.loads(line) for line in
+                  (named / "labels.jsonl").read_text().splitlines()]
+        for label in labels:
+            self.assertIn(f"{label['name']} ", table)
+            self.assertGreater(label["active_mean"], label["threshold"])
+        self.assertEqual(len({label["feature"] for label in labels}), 6)
+        self.assertFalse((foreign / "labels.jsonl").exists())
+        figures = self.root / "figures.json"
+        self.train("eval", f"--model={MODEL}", f"--sae={named}", f"--prompts={prompts}",
+                   f"--json={figures}")
+        measured = json.loads(figures.read_text())
+        self.assertEqual(measured["swap"]["all"]["n"], 600)  # 10 people, 12 wordings, 5 targets.
+        self.assertGreater(measured["read"]["rate"], 0.9)
+        self.assertGreater(measured["swap"]["all"]["rate"], 0.8)
+
+        server = Server(f"--sae={named}", bundle=MODEL)
+        self.addCleanup(server.close)
+        api = server.api()
+        self.addCleanup(api.close)
+        lines = [json.loads(line) for line in prompts.read_text().splitlines()]
+        asked = next(line for line in lines if line["concept"] == "birth_city")
+        answer = api.steering.Swap(steering.SwapRequest(
+            prompt=common.Prompt(text=asked["prompt"]),
+            target=common.ConceptRef(name="employer")), timeout=20)
+        self.assertEqual(answer.baseline.text.strip(), asked["answer"])
+        self.assertEqual(answer.steered.text.strip(), asked["targets"]["employer"])
+        self.assertIn("got one of alignsae-train", self.train(
+            "calibrate", f"--model={MODEL}", f"--sae={DEMO}/sae/main", f"--prompts={prompts}",
+            f"--out={self.root}/again", code=1))
 
     def test_a_bad_file_is_refused_with_its_line_and_leaves_nothing(self):
         good = [json.loads(line) for line in FORMS.read_text().splitlines()]

@@ -128,7 +128,8 @@ class RpcTest(ServerTest):
         self.assertGreater(effect.change_norm, 0)
 
     def test_examples_are_questions_whose_answers_the_data_hold_and_the_model_gives(self):
-        people = [json.loads(line) for line in (DEMO / "eval/people.jsonl").open()]
+        people = [json.loads(line) for line in
+                  (DEMO / "eval/people.jsonl").read_text().splitlines()]
         for asked, wanted in itertools.permutations(self.concepts, 2):
             with self.subTest(asked=asked.name, swapped_to=wanted.name):
                 [person] = [row for row in people if row["name"] in asked.example]

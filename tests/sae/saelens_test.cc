@@ -139,6 +139,20 @@ TEST(SaeLensTest, ReadsLabels) {
   EXPECT_EQ(concepts[1].active_mean, 0);
 }
 
+TEST(SaeLensTest, LabelsKeepACalibration) {
+  std::vector<Concept> concepts(2);
+  concepts[0].name = "city";
+  concepts[0].slot = 7;
+  concepts[0].active_mean = 0.1 + 0.2;
+  concepts[0].threshold = -1.5;
+  concepts[1].name =
+      "st\xc3\xa4"
+      "dte";
+  concepts[1].description = "\"quoted\"";
+  EXPECT_THAT(ParseFeatureLabels(FeatureLabelsToJsonl(concepts), 8),
+              IsOkAndHolds(concepts));
+}
+
 TEST(SaeLensTest, RefusesBadLabelsByLine) {
   const std::string good = "{\"feature\": 1, \"name\": \"a\"}\n";
   for (
@@ -151,6 +165,8 @@ TEST(SaeLensTest, RefusesBadLabelsByLine) {
           {"{\"feature\": 2}", "labels.jsonl line 2: name: must be a string"},
           {"{\"feature\": 2, \"name\": \"b\", \"x\": 1}",
            "labels.jsonl line 2: \"x\": must not be there"},
+          {"{\"feature\": 2, \"name\": \"b\", \"active_mean\": null}",
+           "labels.jsonl line 2: active_mean: must be a finite number"},
           {"{\"feature\": 1, \"name\": \"b\"}",
            "labels.jsonl[1].slot: must be"},
           {"{\"feature\": 2, \"name\": \"a\"}",

@@ -30,6 +30,7 @@ void RegisterEval(CLI::App& app, absl::Status& status);
 void RegisterAgree(CLI::App& app, absl::Status& status);
 void RegisterPipeline(CLI::App& app, absl::Status& status);
 void RegisterExportSae(CLI::App& app, absl::Status& status);
+void RegisterCalibrate(CLI::App& app, absl::Status& status);
 void RegisterBundle(CLI::App& app, absl::Status& status);
 void RegisterStudy(CLI::App& app, absl::Status& status);
 

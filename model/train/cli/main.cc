@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   alignsae::RegisterBundle(app, status);
   alignsae::RegisterStudy(app, status);
   alignsae::RegisterExportSae(app, status);
+  alignsae::RegisterCalibrate(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

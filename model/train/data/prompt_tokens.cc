@@ -54,7 +54,8 @@ absl::StatusOr<int> PositionOf(const PromptSet& set,
 
 absl::StatusOr<std::vector<PositionedPrompt>> TokenizePrompts(
     const PromptSet& set, const Tokenizer& tokenizer, int context_length,
-    int vocab_size) {
+    int vocab_size, std::optional<int32_t> first) {
+  if (first.has_value()) --context_length;
   std::vector<PositionedPrompt> located;
   for (const LabelledPrompt& prompt : set.prompts) {
     Encoded encoded;
@@ -81,6 +82,10 @@ absl::StatusOr<std::vector<PositionedPrompt>> TokenizePrompts(
                                     vocab_size - 1, "], got ", largest));
     }
     ALIGNSAE_ASSIGN_OR_RETURN(next.position, PositionOf(set, prompt, encoded));
+    if (first.has_value()) {
+      next.tokens.insert(next.tokens.begin(), *first);
+      ++next.position;
+    }
     located.push_back(std::move(next));
   }
   return located;

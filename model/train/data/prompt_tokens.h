@@ -7,6 +7,7 @@
 #define ALIGNSAE_MODEL_TRAIN_DATA_PROMPT_TOKENS_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -20,13 +21,14 @@ struct PositionedPrompt {
   int position = 0;  // [0, tokens.size()).
 };
 
-// In the set's order. Refused: a prompt of no token or more than
-// `context_length`; an id outside [0, vocab_size); a position outside the
+// In the set's order. `first`, where there is one, is put in front of every
+// prompt; positions count without it. Refused: a prompt of no token or more
+// than `context_length`; an id outside [0, vocab_size); a position outside the
 // prompt; a position's text that does not begin and end between two tokens.
 // A blank before the text may belong to its first token.
 absl::StatusOr<std::vector<PositionedPrompt>> TokenizePrompts(
     const PromptSet& set, const Tokenizer& tokenizer, int context_length,
-    int vocab_size);
+    int vocab_size, std::optional<int32_t> first = std::nullopt);
 
 }  // namespace alignsae
 

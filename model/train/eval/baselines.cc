@@ -11,6 +11,8 @@
 #include "model/base/status_macros.h"
 #include "model/tensor/torch_fence.h"
 #include "model/train/sae/class_means.h"
+#include "model/train/sae/losses.h"
+#include "model/train/sae/separation.h"
 
 namespace alignsae {
 namespace {
@@ -24,25 +26,6 @@ constexpr char kStage1Features[] = "stage1_features";
 // Feature of the ordered pair (i, j), i != j: row-major without the diagonal.
 int PairFeature(int relations, int i, int j) {
   return i * (relations - 1) + (j < i ? j : j - 1);
-}
-
-// How far each feature's mean on relation r lies above its mean elsewhere, in
-// standard deviations. z [N, K], labels [N] -> [R, K]
-at::Tensor Separation(const at::Tensor& z, const at::Tensor& labels,
-                      int64_t relations) {
-  // Features that hardly vary say nothing, whatever the ratio.
-  constexpr double kSilent = 1e-6;
-  const at::Tensor deviation = z.std(0, /*unbiased=*/false);  // [K]
-  std::vector<at::Tensor> scores;
-  for (int64_t r = 0; r < relations; ++r) {
-    const at::Tensor own = (labels == r).nonzero().squeeze(1);
-    const at::Tensor others = (labels != r).nonzero().squeeze(1);
-    const at::Tensor gap =
-        z.index_select(0, own).mean(0) - z.index_select(0, others).mean(0);
-    scores.push_back(
-        at::where(deviation > kSilent, gap / deviation, at::zeros_like(gap)));
-  }
-  return at::stack(scores);
 }
 
 SaeOptions OptionsOf(absl::string_view name, SaeOptions options) {
@@ -152,18 +135,10 @@ absl::StatusOr<std::vector<int>> BestFreeFeatures(const SaeInputs& inputs,
     at::NoGradGuard no_grad;
     const at::Tensor z = sae.Encode(inputs.train.by_hook.at(sae.config().hook))
                              .narrow(1, concepts, free_features);  // [N, K]
-    at::Tensor scores = Separation(z, inputs.train.labels, concepts).clone();
-    std::vector<int> slots(concepts, 0);
-    for (int taken = 0; taken < concepts; ++taken) {
-      const int64_t best = scores.argmax().item<int64_t>();
-      const int64_t relation = best / free_features;
-      const int64_t feature = best % free_features;
-      slots[relation] = concepts + static_cast<int>(feature);
-      // Neither is free any more.
-      constexpr double kTaken = -1e30;
-      scores[relation].fill_(kTaken);
-      scores.select(1, feature).fill_(kTaken);
-    }
+    FeatureSeparation separation;
+    separation.Add(z, OneHot(inputs.train.labels, concepts));
+    std::vector<int> slots = BestDistinctFeatures(separation.Scores());
+    for (int& slot : slots) slot += concepts;
     return slots;
   });
 }

@@ -56,7 +56,8 @@ class PromptEval {
         std::vector<PositionedPrompt> all,
         TokenizePrompts(set_, subject_.tokenizer(),
                         subject_.model().facts().context_length,
-                        subject_.model().facts().vocab_size));
+                        subject_.model().facts().vocab_size,
+                        FirstToken(sae().config(), subject_.tokenizer())));
     Json json;
     ALIGNSAE_ASSIGN_OR_RETURN(
         const QuestionResiduals residuals,

@@ -91,9 +91,9 @@ absl::Status Fill(const std::string& directory, const OwnBundle& parts,
     const std::string name = LastPart(from);
     const std::string to = absl::StrCat(directory, "/sae/", name);
     ALIGNSAE_RETURN_IF_ERROR(CopyServed(from, to));
-    ALIGNSAE_ASSIGN_OR_RETURN(const std::string text,
-                              ReadFile(to + "/cfg.json"));
-    ALIGNSAE_ASSIGN_OR_RETURN(SaeConfig config, ParseSaeConfig(text));
+    ALIGNSAE_ASSIGN_OR_RETURN(const Sae sae,  // With labels.jsonl's names.
+                              Sae::Load(to, Sae::LoadMode::kConceptsOnly));
+    SaeConfig config = sae.config();
     if (certified && manifest.saes.empty()) {
       ALIGNSAE_RETURN_IF_ERROR(
           PutCertificates(to, *certified, config.concepts));

@@ -117,6 +117,12 @@ absl::StatusOr<ResidualsByHook> CollectResiduals(
   });
 }
 
+std::optional<int32_t> FirstToken(const SaeConfig& config,
+                                  const Tokenizer& tokenizer) {
+  if (!config.prepend_bos) return std::nullopt;
+  return tokenizer.eos_token_id();
+}
+
 absl::StatusOr<QuestionResiduals> CollectQuestions(
     const Transformer& model, const Tokenizer& tokenizer, const EvalSet& set,
     const std::vector<int>& people, Split split,

@@ -12,12 +12,15 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "model/sae/config.h"
 #include "model/tokenizer/tokenizer.h"
 #include "model/train/data/eval_set.h"
 #include "model/train/data/prompt_tokens.h"
@@ -34,6 +37,11 @@ using ResidualsByHook = std::map<HookPoint, at::Tensor, PlaceOrder>;
 absl::StatusOr<ResidualsByHook> CollectResiduals(
     const Transformer& model, absl::Span<const PositionedPrompt> prompts,
     const std::vector<HookPoint>& hooks);
+
+// What goes in front of the texts of such a checkpoint: nothing, or the
+// tokenizer's <|endoftext|>.
+std::optional<int32_t> FirstToken(const SaeConfig& config,
+                                  const Tokenizer& tokenizer);
 
 struct QuestionResiduals {
   at::Tensor has_concept;  // [N, R] bool; undefined: as `labels` say.
