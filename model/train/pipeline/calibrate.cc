@@ -53,15 +53,15 @@ struct Residuals {
 absl::StatusOr<Residuals> Collect(const Bundle& bundle, const PromptSet& set,
                                   Split split) {
   const TransformerFacts& facts = bundle.model->facts();
-  const int site = bundle.saes.front().config().hook.site();
+  const HookPoint& hook = bundle.saes.front().config().hook;
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::vector<PositionedPrompt> located,
       TokenizePrompts(set, *bundle.tokenizer, facts.context_length,
                       facts.vocab_size, bundle.catalog->model.bos_token_id));
   ALIGNSAE_ASSIGN_OR_RETURN(const QuestionResiduals residuals,
                             CollectPrompts(*bundle.model, *bundle.tokenizer,
-                                           set, located, split, {site}));
-  return Residuals{residuals.by_site.at(site), residuals.has_concept};
+                                           set, located, split, {hook}));
+  return Residuals{residuals.by_hook.at(hook), residuals.has_concept};
 }
 
 std::vector<CalibratedFeature> ChooseFeatures(const Sae& sae,
