@@ -169,6 +169,12 @@ CONCEPTS = [
              "model never saw.",
              (f"max by (checkpoint, figure) (alignsae_checkpoint_evaluation{{{MODEL}}})",
               "{{checkpoint}}: {{figure}}"), unit="percentunit", width=12),
+        bars("Write certificates", "Of each concept: the share of its difference that the slots "
+             "write, and the share of swaps to it that succeeded.",
+             (f"max by (concept) (alignsae_concept_written_share{{{MODEL}}})",
+              "{{concept}}: written"),
+             (f"max by (concept) (alignsae_concept_measured_swap{{{MODEL}}})",
+              "{{concept}}: swaps"), unit="percentunit", width=12),
         table("Checkpoints", "Loaded now.",
               f'count by (name, version, sha256) (alignsae_checkpoint_info{{{ALL}}})',
               width=12)]),
@@ -198,6 +204,11 @@ SERVICE = [
               (f"sum by (method) (alignsae_rpc_in_flight{{{ALL}}})", "{{method}}")),
         lines("Refused", "By reason, before they ran.",
               (rate("rejected_total", "reason"), "{{reason}}"), unit="reqps")]),
+    ("Front door", [
+        lines("Connections", "Of the front door over HTTP; 0 where it is off.",
+              (f"alignsae_http_connections{{{ALL}}}", "{{instance}}")),
+        lines("Refused at the front door", "By reason, before they were calls.",
+              (rate("http_refused_total", "reason"), "{{reason}}"), unit="reqps")]),
     ("Tokens", [
         lines("Tokens", "Computed and generated, and those that forks did not compute again.",
               (rate("prompt_tokens_total", "job"), "prompt"),

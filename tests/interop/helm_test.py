@@ -176,6 +176,19 @@ class HelmTest(unittest.TestCase):
                 [metric] = spec["metrics"]
                 self.assertEqual(metric["external"]["target"], {"type": "Value", "value": "700m"})
 
+    def test_the_front_door_has_its_port_everywhere_and_asks_for_no_certificate(self):
+        flags = [f"--values={SOURCE / 'deploy/helm/values/front-door.yaml'}"]
+        [container] = self.one("Deployment", *flags)["spec"]["template"]["spec"]["containers"]
+        self.assertIn("--http-listen=0.0.0.0:8080", container["args"])
+        self.assertIn({"name": "http", "containerPort": 8080}, container["ports"])
+        self.assertIn({"name": "http", "port": 8080, "targetPort": "http"},
+                      self.one("Service", *flags)["spec"]["ports"])
+        rules = self.one("NetworkPolicy", *flags)["spec"]["ingress"]
+        self.assertEqual([rule["ports"][0]["port"] for rule in rules], [50051, 8080, 9464])
+        done = self.run_helm("template", "a", CHART, "--kube-version=1.31.0", *flags,
+                             "--set=tls.secret=s")
+        self.assertIn("http.enabled: must be false with tls.clientCertificates", done.stderr)
+
     def test_with_envoy_nobody_else_reaches_the_server(self):
         policy = self.one("NetworkPolicy", "--set=envoy.enabled=true")["spec"]["ingress"][0]
         labels = self.one("Deployment", "--set=envoy.enabled=true", name="alignsae-envoy")
