@@ -43,8 +43,8 @@ class Credentials final : public grpc::ServerCredentials {
                                              identity.certificate.c_str()};
     // gRPC asserts that there is one, also where it asks for no certificate and
     // makes no use of it.
-    const std::string& ca = identity.client_ca.empty() ? identity.certificate
-                                                       : identity.client_ca;
+    const std::string& ca =
+        identity.client_ca.empty() ? identity.certificate : identity.client_ca;
     *config = grpc_ssl_server_certificate_config_create(ca.c_str(), &pair, 1);
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }
