@@ -163,7 +163,8 @@ void HandleConnect(const RpcEnv* env,
             EndStream(connect, status);
           }
         })) {
-      EndStream(connect, LaneFull(*connect->call, Lane::kInteractive));
+      EndStream(connect,
+                LaneFull(*connect->call, ReadingLane(exchange->request())));
     }
     return;
   }
@@ -176,7 +177,7 @@ void HandleConnect(const RpcEnv* env,
           unary->Finish(status);
         }
       })) {
-    unary->Finish(LaneFull(*connect->call, Lane::kInteractive));
+    unary->Finish(LaneFull(*connect->call, ReadingLane(exchange->request())));
   }
 }
 

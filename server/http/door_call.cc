@@ -51,9 +51,14 @@ Caller CallerOf(const HttpRequest& request, absl::Time now) {
   return caller;
 }
 
+Lane ReadingLane(const HttpRequest& request) {
+  return request.body.size() < kLargeMessage ? Lane::kInteractive
+                                             : Lane::kBackground;
+}
+
 bool ReadInLane(const RpcEnv& env, const HttpRequest& request,
                 std::function<void()> work) {
-  WorkerPool& lane = request.body.size() < kLargeMessage
+  WorkerPool& lane = ReadingLane(request) == Lane::kInteractive
                          ? env.lanes->interactive
                          : env.lanes->background;
   return lane.TrySchedule(

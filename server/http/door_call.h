@@ -12,6 +12,7 @@
 
 #include "absl/time/time.h"
 #include "server/api/call.h"
+#include "server/api/enter_lane.h"
 #include "server/http/door_exchange.h"
 
 namespace alignsae {
@@ -25,8 +26,9 @@ std::optional<HttpFailure> CheckTimeout(const HttpRequest& request);
 // What the request's headers say of the caller.
 Caller CallerOf(const HttpRequest& request, absl::Time now);
 
-// Runs `work`, which reads the request, in the lane for that. False: it is
-// full.
+// Where a request of this size is read.
+Lane ReadingLane(const HttpRequest& request);
+// Runs `work`, which reads the request, there. False: it is full.
 bool ReadInLane(const RpcEnv& env, const HttpRequest& request,
                 std::function<void()> work);
 // Runs `work`, which renders an answer of `bytes`, now or in the lane for that.

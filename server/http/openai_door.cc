@@ -171,7 +171,7 @@ void HandleOpenAi(const RpcEnv* env,
   if (!ReadInLane(*env, exchange->request(),
                   [env, exchange] { ReadAndRun(env, exchange); })) {
     auto call = NewCall(env, kRpcComplete, exchange->request());
-    const absl::Status busy = LaneFull(*call, Lane::kInteractive);
+    const absl::Status busy = LaneFull(*call, ReadingLane(exchange->request()));
     Refuse(exchange, call, busy);
   }
 }

@@ -16,6 +16,7 @@
 #include "alignsae/v1/steering_service.pb.h"
 #include "nlohmann/json.hpp"
 #include "server/http/connect_codec.h"
+#include "server/http/connect_rpcs.h"
 #include "tests/support/raw_peer.h"
 #include "tests/support/serving_fixture.h"
 
@@ -123,6 +124,13 @@ TEST_F(FrontDoorTest, AUnaryCallHasTheSameAnswerInBothCodecs) {
   EXPECT_TRUE(Reaches(Requests("OK", "Complete"), "2"));
   EXPECT_TRUE(AllCallsEnd());
   EXPECT_EQ(memory_.answers.used() + memory_.requests.used(), 0);
+}
+
+TEST_F(FrontDoorTest, EveryRpcHasItsPath) {
+  for (const std::string& method : RpcMethods()) {
+    EXPECT_NE(FindConnectRpc("/alignsae.v1." + method), nullptr) << method;
+  }
+  EXPECT_EQ(FindConnectRpc("/alignsae.v1.ModelService"), nullptr);
 }
 
 TEST_F(FrontDoorTest, AFailureHasItsStatusAndDetails) {
