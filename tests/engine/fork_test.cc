@@ -217,9 +217,9 @@ INSTANTIATE_TEST_SUITE_P(
                                              {HookKind::kResidMid, 1}},
                       std::vector<HookPoint>{{HookKind::kMlpOut, 2},
                                              {HookKind::kAttnOut, 1}}),
-    [](const auto& info) {
-      return absl::StrCat(HookKindName(info.param[0].kind), "_",
-                          HookKindName(info.param[1].kind));
+    [](const auto& test) {
+      return absl::StrCat(HookKindName(test.param[0].kind), "_",
+                          HookKindName(test.param[1].kind));
     });
 
 TEST_P(ForkTest, ForkedEqualsUnforkedWholeAndInChunks) {

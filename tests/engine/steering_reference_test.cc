@@ -198,9 +198,9 @@ INSTANTIATE_TEST_SUITE_P(
                       // Inside the last block.
                       std::vector<HookPoint>{{HookKind::kMlpOut, 3},
                                              {HookKind::kAttnOut, 3}}),
-    [](const auto& info) {
-      return absl::StrCat(HookKindName(info.param[0].kind), "_",
-                          HookKindName(info.param[1].kind));
+    [](const auto& test) {
+      return absl::StrCat(HookKindName(test.param[0].kind), "_",
+                          HookKindName(test.param[1].kind));
     });
 
 }  // namespace
