@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "model/intervention/apply.h"
 #include "model/intervention/rules.h"
 #include "tests/support/status_matchers.h"
 #include "tests/train/sae/fixture.h"
