@@ -5,11 +5,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "model/base/status_payload.h"
 #include "server/api/model_rpcs.h"
 #include "server/api/steering_rpcs.h"
@@ -25,12 +28,23 @@ class EnterLaneTest : public ApiTest {
   // Go() before the lanes stop.
   ~EnterLaneTest() override { Go(); }
 
-  // Until nothing more is taken, of a thousand hosts.
-  void Fill(WorkerPool& pool) {
-    int host = 0;
-    while (pool.TrySchedule({{absl::StrCat("host", ++host), ""},
-                             [this] { go_.WaitForNotification(); }})) {
+  // Until all of its `threads` are held and nothing more is taken, of a host
+  // for each task.
+  void Fill(WorkerPool& pool, int threads) {
+    const auto held = std::make_shared<std::atomic<int>>(0);
+    const auto fill = [&] {
+      while (
+          pool.TrySchedule({{absl::StrCat("host", ++hosts_), ""}, [this, held] {
+                              ++*held;
+                              go_.WaitForNotification();
+                            }})) {
+      }
+    };
+    while (*held < threads) {
+      fill();
+      absl::SleepFor(absl::Milliseconds(1));
     }
+    fill();
   }
   void Go() {
     if (!go_.HasBeenNotified()) go_.Notify();
@@ -41,12 +55,13 @@ class EnterLaneTest : public ApiTest {
 
  private:
   absl::Notification go_;
+  int hosts_ = 0;
 };
 
 TEST_F(EnterLaneTest, AFullLaneIsCountedAndSaysWhenToTryAgain) {
   const std::shared_ptr<Call> call = MakeCall(kRpcSwap);
   for (const bool background : {false, true}) {
-    Fill(background ? lanes_.background : lanes_.interactive);
+    background ? Fill(lanes_.background, 1) : Fill(lanes_.interactive, 2);
     const absl::Status status =
         EnterLane(*call, background ? Lane::kBackground : Lane::kInteractive,
                   1000, [] { ADD_FAILURE() << "ran"; });
@@ -62,7 +77,7 @@ TEST_F(EnterLaneTest, AFullLaneIsCountedAndSaysWhenToTryAgain) {
 }
 
 TEST_F(EnterLaneTest, ALargeAnswerHearsOfTheBackgroundLane) {
-  Fill(lanes_.background);
+  Fill(lanes_.background, 1);
   v1::TokenizeRequest request;
   request.set_text(std::string(env_.config.limits.max_prompt_bytes, 'a'));
   v1::TokenizeResponse response;
@@ -74,7 +89,7 @@ TEST_F(EnterLaneTest, ALargeAnswerHearsOfTheBackgroundLane) {
 }
 
 TEST_F(EnterLaneTest, AStreamThatFindsTheLaneFullEndsWithoutAMessage) {
-  Fill(lanes_.interactive);
+  Fill(lanes_.interactive, 2);
   const auto request = FromText<v1::GenerateRequest>("prompt { text: 'a' }");
   const auto sink =
       std::make_shared<CollectingSink<v1::GenerateResponse>>(&lanes_);

@@ -98,8 +98,8 @@ TEST(ParseStudyPlanTest, WhatIsWrongIsNamed) {
          "plan: base: batch_size: must be a whole number, got 1.5");
   expect(R"({"name": "p", "axes": {"perp": [-1]}})",
          "{\"perp\":-1}: perp: must be in [0, ");
-  expect(R"({"name": "p", "axes": {"hook": ["resid_mid"]}})",
-         "hook: must be resid_pre or resid_post");
+  expect(R"({"name": "p", "axes": {"hook": ["hook_z"]}})",
+         "hook: must be resid_pre, attn_out, resid_mid, mlp_out or resid_post");
   expect(R"({"name": "p", "axes": {"layer": [-1]}})",
          "layer: must be in [0, 4095], got -1");
 }
