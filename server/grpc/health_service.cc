@@ -187,19 +187,17 @@ void HealthService::GiveWay() {
   const auto most = std::max_element(
       by_host.begin(), by_host.end(),
       [](const auto& a, const auto& b) { return a.second < b.second; });
-  auto victim = std::find_if(watchers_.begin(), watchers_.end(),
-                             [this](const Watcher* watcher) {
-                               return StatusOf(watcher->service()) ==
-                                      HealthCheckResponse::SERVICE_UNKNOWN;
-                             });
-  if (victim == watchers_.end()) {
-    victim = std::find_if(
-        watchers_.begin(), watchers_.end(),
-        [&](const Watcher* watcher) { return watcher->host() == most->first; });
+  Watcher* of_unknown = nullptr;
+  Watcher* of_most = nullptr;
+  for (Watcher* watcher : watchers_) {  // The oldest of each.
+    const bool unknown =
+        StatusOf(watcher->service()) == HealthCheckResponse::SERVICE_UNKNOWN;
+    if (of_unknown == nullptr && unknown) of_unknown = watcher;
+    if (of_most == nullptr && watcher->host() == most->first) of_most = watcher;
   }
-  Watcher* watcher = *victim;
-  watchers_.erase(victim);
-  watcher->GiveWay();
+  Watcher* const gone = of_unknown != nullptr ? of_unknown : of_most;
+  watchers_.remove(gone);
+  gone->GiveWay();
 }
 
 void HealthService::Forget(Watcher* watcher) {
