@@ -189,6 +189,31 @@ TEST_P(SteeringReferenceTest, VectorsAtEveryHookPoint) {
   }
 }
 
+TEST_P(SteeringReferenceTest, AReadoutThatLeavesReadsWhatOneThatStaysReads) {
+  StepRow row;
+  row.prompt_length = kPromptLength;
+  row.tokens = prompt_;
+  row.interventions = std::make_shared<const std::vector<Intervention>>();
+  for (int checkpoint : {0, 1}) {
+    row.observations = {{.checkpoint = checkpoint, .positions = {1, 5}}};
+    row.sampling = SamplingParams();
+    row.leave_after_observations = false;
+    const RowResult stays = engine_->Step({row}).front();
+    row.sampling.reset();
+    row.leave_after_observations = true;
+    const RowResult leaves = engine_->Step({row}).front();
+    ASSERT_EQ(leaves.readings.size(), 2u);
+    for (int i : {0, 1}) {
+      const std::vector<float>& values = leaves.readings[i].values;
+      ASSERT_EQ(values.size(), saes_[checkpoint].config.concepts.size());
+      EXPECT_GT(leaves.readings[i].residual_norm, 0);
+      for (size_t r = 0; r < values.size(); ++r) {
+        EXPECT_NEAR(values[r], stays.readings[i].values[r], 1e-4);
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Hooks, SteeringReferenceTest,
     ::testing::Values(std::vector<HookPoint>{{HookKind::kResidPre, 2},
