@@ -8,6 +8,10 @@
 
 namespace alignsae {
 
+WorkerPool& PoolOf(Lanes& lanes, Lane lane) {
+  return lane == Lane::kInteractive ? lanes.interactive : lanes.background;
+}
+
 absl::Status LaneFull(const Call& call, Lane lane) {
   const bool interactive = lane == Lane::kInteractive;
   call.env().metrics->CountRejected(Rejection::kQueueFull);
@@ -27,12 +31,10 @@ absl::Status EnterLane(Call& call, Lane lane, int64_t request_bytes,
                        std::function<bool()> may_start) {
   ALIGNSAE_ASSIGN_OR_RETURN(MemoryBudget::Share share,
                             call.HoldRequest(request_bytes));
-  Lanes& lanes = *call.env().lanes;
-  WorkerPool& pool =
-      lane == Lane::kInteractive ? lanes.interactive : lanes.background;
   // Shared, because a std::function is copied.
   const auto held = std::make_shared<MemoryBudget::Share>(std::move(share));
-  const bool taken = pool.TrySchedule({call.owner(),
+  const bool taken = PoolOf(*call.env().lanes, lane)
+                         .TrySchedule({call.owner(),
                                        [held, run = std::move(run)] {
                                          held->ShrinkTo(0);
                                          run();

@@ -11,10 +11,12 @@
 
 #include "absl/status/status.h"
 #include "server/api/call.h"
+#include "server/process/lanes.h"
 
 namespace alignsae {
 
 enum class Lane { kInteractive, kBackground };
+WorkerPool& PoolOf(Lanes& lanes, Lane lane);
 
 // Puts work of `call` into `lane`, where its request, of `request_bytes` bytes,
 // is counted in the memory budget until it runs; `may_start` as in

@@ -54,14 +54,24 @@ CLI::Validator SecondsIn(double low, double high) {
       absl::StrCat("in [", low, " - ", high, "]"));
 }
 
-CLI::Validator OneOf(std::vector<std::string> names) {
-  const std::string list = absl::StrJoin(names, ", ");
+// "must be <rule>, got ..." unless it `holds`; `shown` is what --help says.
+CLI::Validator TextThat(std::string rule, std::string shown,
+                        std::function<bool(const std::string&)> holds) {
   return CLI::Validator(
-      [names = std::move(names), list](std::string& text) -> std::string {
-        if (absl::c_linear_search(names, text)) return "";
-        return absl::StrCat("must be one of ", list, ", got ", Quoted(text));
+      [rule = std::move(rule),
+       holds = std::move(holds)](std::string& text) -> std::string {
+        if (holds(text)) return "";
+        return absl::StrCat("must be ", rule, ", got ", Quoted(text));
       },
-      absl::StrCat("one of ", list));
+      std::move(shown));
+}
+
+CLI::Validator OneOf(std::vector<std::string> names) {
+  const std::string rule = absl::StrCat("one of ", absl::StrJoin(names, ", "));
+  return TextThat(rule, rule,
+                  [names = std::move(names)](const std::string& text) {
+                    return absl::c_linear_search(names, text);
+                  });
 }
 
 CLI::Validator IsEndpoint() {
@@ -74,13 +84,10 @@ CLI::Validator IsEndpoint() {
 }
 
 CLI::Validator Directory() {
-  return CLI::Validator(
-      [](std::string& path) -> std::string {
-        if (CLI::ExistingDirectory(path).empty()) return "";
-        return absl::StrCat("must be an existing directory, got ",
-                            Quoted(path));
-      },
-      "an existing directory");
+  constexpr char kRule[] = "an existing directory";
+  return TextThat(kRule, kRule, [](std::string path) {
+    return CLI::ExistingDirectory(path).empty();
+  });
 }
 
 // Not a device, which may have no end.
@@ -127,31 +134,23 @@ struct Addresses {
 };
 
 CLI::Validator IsOrigin() {
-  return CLI::Validator(
-      [](std::string& text) -> std::string {
-        const size_t scheme = text.find("://");
-        if (text == "*" || (scheme != std::string::npos && scheme > 0 &&
+  return TextThat("scheme://host[:port] or *", "scheme://host[:port]",
+                  [](const std::string& text) {
+                    const size_t scheme = text.find("://");
+                    return text == "*" ||
+                           (scheme != std::string::npos && scheme > 0 &&
                             scheme + 3 < text.size() &&
-                            text.find('/', scheme + 3) == std::string::npos)) {
-          return "";
-        }
-        return absl::StrCat("must be scheme://host[:port] or *, got ",
-                            Quoted(text));
-      },
-      "scheme://host[:port]");
+                            text.find('/', scheme + 3) == std::string::npos);
+                  });
 }
 
 CLI::Validator IsHostName() {
-  return CLI::Validator(
-      [](std::string& text) -> std::string {
-        if (!text.empty() && text.find_first_of("/ []") == std::string::npos &&
-            std::count(text.begin(), text.end(), ':') != 1) {
-          return "";
-        }
-        return absl::StrCat("must be a name or an address without a port, got ",
-                            Quoted(text));
-      },
-      "name");
+  return TextThat("a name or an address without a port", "name",
+                  [](const std::string& text) {
+                    return !text.empty() &&
+                           text.find_first_of("/ []") == std::string::npos &&
+                           std::count(text.begin(), text.end(), ':') != 1;
+                  });
 }
 
 void AddHttpFlags(CLI::App& app, HttpConfig& http, std::string& listen) {

@@ -116,17 +116,11 @@ struct AdminServer::Impl {
             {connection.fd, static_cast<short>(writing ? POLLOUT : POLLIN), 0});
         next = std::min(next, connection.end);
       }
-      poll(watched.data(), watched.size(), MillisecondsUntil(next));
+      poll(watched.data(), watched.size(), PollMilliseconds(next));
       if (watched[0].revents != 0) return;
       ServeAll(watched);
       if (watched[1].revents != 0) AcceptAll();
     }
-  }
-
-  static int MillisecondsUntil(absl::Time time) {
-    if (time == absl::InfiniteFuture()) return -1;
-    const int64_t left = absl::ToInt64Milliseconds(time - absl::Now()) + 1;
-    return static_cast<int>(std::max<int64_t>(left, 0));
   }
 
   void ServeAll(const std::vector<pollfd>& watched) {

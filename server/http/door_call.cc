@@ -58,9 +58,7 @@ Lane ReadingLane(const HttpRequest& request) {
 
 bool ReadInLane(const RpcEnv& env, const HttpRequest& request,
                 std::function<void()> work) {
-  WorkerPool& lane = ReadingLane(request) == Lane::kInteractive
-                         ? env.lanes->interactive
-                         : env.lanes->background;
+  WorkerPool& lane = PoolOf(*env.lanes, ReadingLane(request));
   return lane.TrySchedule(
       {{request.host, std::string(request.Header(kClientIdKey))},
        std::move(work)});

@@ -59,12 +59,6 @@ void SetSocket(int fd) {
   setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
 }
 
-int MillisecondsUntil(absl::Time time) {
-  if (time == absl::InfiniteFuture()) return -1;
-  const int64_t left = absl::ToInt64Milliseconds(time - absl::Now()) + 1;
-  return static_cast<int>(std::clamp<int64_t>(left, 0, 60000));
-}
-
 }  // namespace
 
 struct HttpDoor::Impl {
@@ -87,7 +81,7 @@ struct HttpDoor::Impl {
         watched.push_back({connection.fd(), connection.wants(), 0});
         next = std::min(next, connection.next());
       }
-      poll(watched.data(), watched.size(), MillisecondsUntil(next));
+      poll(watched.data(), watched.size(), PollMilliseconds(next));
       if (watched[0].revents != 0) wake->Clear();
       ServeAll(watched);
       if (stopping) {

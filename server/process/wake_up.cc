@@ -3,8 +3,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
+
+#include "absl/time/clock.h"
 
 namespace alignsae {
 
@@ -20,6 +23,12 @@ void WakeUp::Clear() {
   uint64_t count = 0;
   while (read(fd_.get(), &count, sizeof(count)) < 0 && errno == EINTR) {
   }
+}
+
+int PollMilliseconds(absl::Time time) {
+  if (time == absl::InfiniteFuture()) return -1;
+  const int64_t left = absl::ToInt64Milliseconds(time - absl::Now()) + 1;
+  return static_cast<int>(std::clamp<int64_t>(left, 0, 60000));
 }
 
 }  // namespace alignsae

@@ -1,10 +1,11 @@
-// WakeUp: ends another thread's poll.
+// WakeUp: ends another thread's poll. PollMilliseconds: how long it may last.
 //
-// Thread-safety: Set from any thread; the others from the owner's.
+// Thread-safety: Set from any thread; WakeUp's others from the owner's.
 
 #ifndef ALIGNSAE_SERVER_PROCESS_WAKE_UP_H_
 #define ALIGNSAE_SERVER_PROCESS_WAKE_UP_H_
 
+#include "absl/time/time.h"
 #include "model/base/posix_file.h"
 
 namespace alignsae {
@@ -22,6 +23,11 @@ class WakeUp {
  private:
   FileDescriptor fd_;  // An eventfd.
 };
+
+// What poll may be given to look again at `time`: -1, for ever, for the
+// infinite future, else at most a minute, and a millisecond more than is left
+// rather than less.
+int PollMilliseconds(absl::Time time);
 
 }  // namespace alignsae
 

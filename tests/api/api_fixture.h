@@ -80,6 +80,21 @@ class ApiTest : public ServingTest {
     EXPECT_EQ(ends, 1);
     return status;
   }
+
+  // A stream to its end.
+  template <typename Request, typename Response>
+  std::shared_ptr<CollectingSink<Response>> RunStream(
+      std::shared_ptr<ModelStream<Response>> (*rpc)(
+          std::shared_ptr<Call>, const Request*,
+          std::shared_ptr<StreamSink<Response>>),
+      std::shared_ptr<Call> call, const Request& request) {
+    auto sink = std::make_shared<CollectingSink<Response>>(&lanes_);
+    const auto stream = rpc(std::move(call), &request, sink);
+    sink->stream = stream;
+    stream->Begin();
+    sink->ended.WaitForNotification();
+    return sink;
+  }
 };
 
 }  // namespace alignsae

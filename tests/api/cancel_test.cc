@@ -55,12 +55,7 @@ TEST_F(CancelTest, OfAStreamIsNotLost) {
       "prompt { token_ids { ids: 5 } } interventions { mode: "
       "INTERVENTION_MODE_ADD target { slot: 1 } } generation { max_new_tokens: "
       "63 ignore_eos: true }");
-  const auto sink =
-      std::make_shared<CollectingSink<v1::GenerateResponse>>(&lanes_);
-  const auto stream = Generate(std::move(call), &request, sink);
-  sink->stream = stream;
-  stream->Begin();
-  sink->ended.WaitForNotification();
+  const auto sink = RunStream(&Generate, std::move(call), request);
   EXPECT_EQ(sink->status.code, absl::StatusCode::kCancelled);
   EXPECT_TRUE(sink->messages.empty());
   ExpectNothingRan();

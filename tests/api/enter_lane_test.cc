@@ -91,12 +91,7 @@ TEST_F(EnterLaneTest, ALargeAnswerHearsOfTheBackgroundLane) {
 TEST_F(EnterLaneTest, AStreamThatFindsTheLaneFullEndsWithoutAMessage) {
   Fill(lanes_.interactive, 2);
   const auto request = FromText<v1::GenerateRequest>("prompt { text: 'a' }");
-  const auto sink =
-      std::make_shared<CollectingSink<v1::GenerateResponse>>(&lanes_);
-  const auto stream = Generate(MakeCall(kRpcGenerate), &request, sink);
-  sink->stream = stream;
-  stream->Begin();
-  sink->ended.WaitForNotification();
+  const auto sink = RunStream(&Generate, MakeCall(kRpcGenerate), request);
   EXPECT_THAT(sink->status.message, HasSubstr("to be parsed"));
   EXPECT_EQ(sink->give_ups, 1);
   EXPECT_TRUE(sink->messages.empty());

@@ -98,12 +98,7 @@ TEST_F(MemoryTest, AStreamWithoutRoomToWaitIsRefusedToo) {
   const auto taken = TakeAll(memory_.requests);
   ASSERT_TRUE(taken.has_value());
   const auto request = FromText<v1::GenerateRequest>("prompt { text: 'a' }");
-  const auto sink =
-      std::make_shared<CollectingSink<v1::GenerateResponse>>(&lanes_);
-  const auto stream = Generate(MakeCall(kRpcGenerate), &request, sink);
-  sink->stream = stream;
-  stream->Begin();
-  sink->ended.WaitForNotification();
+  const auto sink = RunStream(&Generate, MakeCall(kRpcGenerate), request);
   ExpectNoRoom(sink->status);
   EXPECT_TRUE(sink->messages.empty());
 }

@@ -19,23 +19,7 @@ namespace {
 using ::testing::ElementsAreArray;
 using ::testing::SizeIs;
 
-class RpcsTest : public ApiTest {
- protected:
-  // A stream to its end.
-  template <typename Request, typename Response>
-  std::shared_ptr<CollectingSink<Response>> RunStream(
-      std::shared_ptr<ModelStream<Response>> (*rpc)(
-          std::shared_ptr<Call>, const Request*,
-          std::shared_ptr<StreamSink<Response>>),
-      std::shared_ptr<Call> call, const Request& request) {
-    auto sink = std::make_shared<CollectingSink<Response>>(&lanes_);
-    const auto stream = rpc(std::move(call), &request, sink);
-    sink->stream = stream;
-    stream->Begin();
-    sink->ended.WaitForNotification();
-    return sink;
-  }
-};
+using RpcsTest = ApiTest;
 
 TEST_F(RpcsTest, UntilAModelIsLoadedEveryFunctionIsUnavailable) {
   v1::GetModelResponse model;

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+
 namespace alignsae {
 namespace {
 
@@ -23,6 +26,15 @@ TEST(WakeUpTest, IsNotReadableOnceItIsCleared) {
   EXPECT_EQ(poll(&watched, 1, 0), 0);
   wake.Set();
   EXPECT_EQ(poll(&watched, 1, 0), 1);
+}
+
+TEST(PollMillisecondsTest, AreWhatIsLeftAtMostAMinute) {
+  EXPECT_EQ(PollMilliseconds(absl::InfiniteFuture()), -1);
+  EXPECT_EQ(PollMilliseconds(absl::Now() - absl::Hours(1)), 0);
+  EXPECT_EQ(PollMilliseconds(absl::Now() + absl::Hours(1)), 60000);
+  const int left = PollMilliseconds(absl::Now() + absl::Seconds(30));
+  EXPECT_GT(left, 20000);
+  EXPECT_LE(left, 30001);
 }
 
 }  // namespace
