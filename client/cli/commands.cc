@@ -5,6 +5,7 @@
 
 #include "client/cli/options.h"
 #include "client/cli/run.h"
+#include "model/terminal/command_line.h"
 
 namespace alignsae {
 namespace {
@@ -22,22 +23,31 @@ void AddConnection(CLI::App& app, CliOptions& options) {
                  "Sent as x-client-id: the server takes turns between clients")
       ->envname("ALIGNSAE_CLIENT_ID");
   app.add_option("--tls-ca", options.tls_ca,
-                 "PEM file of the CA: connect with TLS");
+                 "PEM file of the CA: connect with TLS")
+      ->type_name(kFileType);
   app.add_option("--tls-cert", options.tls_cert,
-                 "PEM file of the client certificate, for mutual TLS");
+                 "PEM file of the client certificate, for mutual TLS")
+      ->type_name(kFileType);
   app.add_option("--tls-key", options.tls_key,
-                 "PEM file of the client's private key");
+                 "PEM file of the client's private key")
+      ->type_name(kFileType);
   app.add_flag("--json", options.json, "Print the answer as JSON");
 }
 
 void AddPrompt(CLI::App* command, CliOptions& options, bool many) {
-  CLI::Option* prompt =
-      command
-          ->add_option("prompt", options.prompts,
-                       many ? "Questions, put into the model's prompt template"
-                            : "Question, put into the model's prompt template")
-          ->required();
-  if (!many) prompt->expected(1);
+  CLI::Option* prompt = command->add_option(
+      "prompt", options.prompts,
+      many ? "Questions, put into the model's prompt template; - is standard "
+             "input, whole"
+           : "Question, put into the model's prompt template; - is standard "
+             "input, whole");
+  prompt->type_name("TEXT");
+  if (!many) prompt->expected(0, 1);
+  command
+      ->add_option("--file", options.file,
+                   "Ask for each line of this file instead, one answer each; - "
+                   "is standard input")
+      ->type_name(kFileType);
   command->add_flag("--raw", options.raw,
                     "The prompt is raw text: no template");
 }
@@ -108,6 +118,9 @@ void AddModelAndConcepts(const Commands& group) {
       group.Add("concepts", "The concepts of the checkpoints, with calibration",
                 RunConcepts);
   AddCheckpoint(concepts, options);
+  concepts->add_flag("--names", options.names,
+                     "Only their names, one a line (the completion of shells "
+                     "asks for them)");
 }
 
 void AddRead(const Commands& group) {
@@ -143,9 +156,11 @@ void AddSwap(const Commands& group) {
   AddIds(swap, options);
   AddCheckpoint(swap, options);
   swap->add_option("--to", options.target, "Concept to put in, a name or #slot")
+      ->type_name(kConceptType)
       ->required();
   swap->add_option("--from", options.source,
-                   "Concept to take out (default: the top concept)");
+                   "Concept to take out (default: the top concept)")
+      ->type_name(kConceptType);
   swap->add_option("--alpha", options.alpha,
                    "Strength (default: the checkpoint's recommendation)");
   AddSteering(swap, options);
@@ -164,6 +179,7 @@ void AddSweep(const Commands& group) {
   sweep
       ->add_option("--to", options.targets,
                    "Concepts, names or #slots, comma-separated")
+      ->type_name(kConceptType)
       ->delimiter(',')
       ->required();
   sweep->add_option("--alphas", options.alphas, "Strengths, comma-separated")
@@ -171,8 +187,10 @@ void AddSweep(const Commands& group) {
       ->required();
   sweep->add_option("--mode", options.mode, "What each cell does, as in --edit")
       ->capture_default_str();
-  sweep->add_option("--from", options.source,
-                    "Concept to take out (default: the top concept)");
+  sweep
+      ->add_option("--from", options.source,
+                   "Concept to take out (default: the top concept)")
+      ->type_name(kConceptType);
   AddSteering(sweep, options);
   AddGeneration(sweep, options);
 }
@@ -224,6 +242,8 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kResourceExhausted:
     case absl::StatusCode::kDeadlineExceeded:
       return kExitBusy;
+    case absl::StatusCode::kDataLoss:
+      return kExitOutput;
     case absl::StatusCode::kFailedPrecondition:
       return kExitConfig;
     default:

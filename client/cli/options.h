@@ -30,8 +30,10 @@ struct CliOptions {
   std::string client_id;
   std::string tls_ca, tls_cert, tls_key;
   bool json = false;
+  bool names = false;  // Of `concepts`: nothing but their names.
   // Prompt.
   std::vector<std::string> prompts;
+  std::string file;  // Of prompts, one a line; "-": standard input.
   bool raw = false;
   bool ids = false;
   std::string checkpoint;

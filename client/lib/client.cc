@@ -5,6 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace alignsae {
 namespace {
 
@@ -23,7 +25,14 @@ constexpr char kServiceConfig[] = R"({
   }]
 })";
 
-absl::Status ToAbsl(const grpc::Status& status) {
+// What has no details comes from gRPC itself, not from a server of ours.
+absl::Status ToAbsl(const grpc::Status& status, const std::string& target) {
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+      status.error_details().empty()) {
+    return absl::UnavailableError(absl::StrCat(
+        "no server answers at ", target,
+        "; is alignsae-server running there? (", status.error_message(), ")"));
+  }
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
                       status.error_message());
 }
@@ -68,7 +77,7 @@ absl::StatusOr<Response> Client::Call(Method method, const Request& request) {
   std::unique_ptr<grpc::ClientContext> context = NewContext();
   Response response;
   const grpc::Status status = method(context.get(), request, &response);
-  if (!status.ok()) return ToAbsl(status);
+  if (!status.ok()) return ToAbsl(status, options_.target);
   return response;
 }
 
@@ -107,7 +116,7 @@ absl::Status Client::Stream(
       context->TryCancel();
     }
   }
-  return ToAbsl(reader->Finish());
+  return ToAbsl(reader->Finish(), options_.target);
 }
 
 absl::Status Client::Generate(

@@ -16,8 +16,8 @@
 #include "model/base/posix_file.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
+#include "model/terminal/command_line.h"
 #include "server/config/setting_relations.h"
-#include "server/config/version.h"
 
 namespace alignsae {
 namespace {
@@ -25,6 +25,10 @@ namespace {
 constexpr char kEnvPrefix[] = "ALIGNSAE_";
 // Of a configuration, a certificate or a key.
 constexpr uint64_t kMaxFileBytes = 1 << 20;
+constexpr char kExitCodes[] =
+    "Exit codes: 0 drained after SIGTERM or SIGINT; 1 ended by a second one, "
+    "or because it could not end in time; 74 what was to be printed did not "
+    "arrive; 78 it could not start, and the sentence says why.";
 
 // CLI11 validators: an empty string is "fine", anything else follows the
 // setting's name in the error.
@@ -277,7 +281,8 @@ void AddLifecycleFlags(CLI::App& app, ServerConfig& config) {
 }
 
 bool IsSetting(const std::string& flag) {
-  return flag != "--help" && flag != "--version";
+  return flag != "--help" && flag != "--version" && flag != "--man" &&
+         flag != "--completion";
 }
 
 std::string EnvNameOf(const std::string& flag) {
@@ -336,10 +341,13 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
 
   CLI::App app(
       "Serves a GPT-2 with AlignSAE checkpoints over gRPC: reads concepts, "
-      "inspects slots, steers answers.",
+      "inspects slots, steers answers.\n"
+      "Every flag is also an environment variable (--kv-slots: "
+      "ALIGNSAE_KV_SLOTS) and a key of the file of --config.",
       "alignsae-server");
   app.option_defaults()->always_capture_default();
-  app.set_version_flag("--version", kServerVersion);
+  app.footer(kExitCodes);
+  AddStandardFlags(app);
   app.set_config("--config", "", "Configuration file (TOML), names as flags")
       ->check(File());
   app.allow_config_extras(CLI::config_extras_mode::error);
@@ -357,15 +365,14 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
   } catch (const CLI::CallForHelp&) {
     outcome.text_to_print = HelpText(app);
     return outcome;
-  } catch (const CLI::CallForVersion&) {
-    outcome.text_to_print =
-        absl::StrCat("alignsae-server ", kServerVersion, "\n");
+  } catch (const CLI::Success& asked) {
+    outcome.text_to_print = *TextAsked(app, asked);
     return outcome;
   } catch (const CLI::ConfigError& error) {
     return absl::InvalidArgumentError(
         absl::StrCat("--config: ", OneLine(error.what())));
-  } catch (const CLI::Error& error) {
-    return absl::InvalidArgumentError(OneLine(error.what()));
+  } catch (const CLI::ParseError& error) {
+    return absl::InvalidArgumentError(MistakeOf(app, error));
   }
   ALIGNSAE_ASSIGN_OR_RETURN(config.listen, ParseEndpoint(addresses.listen));
   ALIGNSAE_ASSIGN_OR_RETURN(config.admin_listen,
