@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -127,6 +128,34 @@ absl::Status Client::Generate(
         return steering_->Generate(context, request);
       },
       on_event);
+}
+
+absl::Status Client::ReadConceptsStream(
+    const std::function<std::optional<v1::ReadConceptsRequest>()>& next,
+    const std::function<bool(const v1::ReadConceptsStreamResponse&)>&
+        on_answer) {
+  std::unique_ptr<grpc::ClientContext> context = NewContext();
+  context->set_deadline(std::chrono::system_clock::time_point::max());
+  const auto call = concepts_->ReadConceptsStream(context.get());
+  std::thread writer([&] {
+    v1::ReadConceptsStreamRequest request;
+    while (std::optional<v1::ReadConceptsRequest> read = next()) {
+      *request.mutable_read() = *std::move(read);
+      if (!call->Write(request))
+        return;  // The call has ended: Finish says why.
+    }
+    call->WritesDone();
+  });
+  v1::ReadConceptsStreamResponse answer;
+  bool wanted = true;
+  while (call->Read(&answer)) {
+    if (wanted && !on_answer(answer)) {
+      wanted = false;
+      context->TryCancel();
+    }
+  }
+  writer.join();
+  return ToAbsl(call->Finish(), options_.target);
 }
 
 absl::Status Client::SweepAlpha(

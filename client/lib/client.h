@@ -19,6 +19,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -71,6 +72,14 @@ class Client {
   absl::Status Generate(
       const v1::GenerateRequest& request,
       const std::function<bool(const v1::GenerateResponse&)>& on_event);
+  // Reads a corpus over one call that has no deadline of its own. `next` gives
+  // the requests, on a thread of its own, until nullopt; the server takes them
+  // as it can (bounded in flight). `on_answer` gets each answer or error as it
+  // comes, in any order, on this thread; returning false cancels the call.
+  absl::Status ReadConceptsStream(
+      const std::function<std::optional<v1::ReadConceptsRequest>()>& next,
+      const std::function<bool(const v1::ReadConceptsStreamResponse&)>&
+          on_answer);
   absl::Status SweepAlpha(
       const v1::SweepAlphaRequest& request,
       const std::function<bool(const v1::SweepAlphaResponse&)>& on_event);

@@ -11,6 +11,8 @@
 namespace alignsae {
 
 inline constexpr char kRpcReadConcepts[] = "ConceptService/ReadConcepts";
+inline constexpr char kRpcReadConceptsStream[] =
+    "ConceptService/ReadConceptsStream";
 inline constexpr char kRpcInspectSlots[] = "ConceptService/InspectSlots";
 inline constexpr char kRpcSwap[] = "SteeringService/Swap";
 inline constexpr char kRpcGenerate[] = "SteeringService/Generate";
@@ -22,9 +24,10 @@ inline constexpr char kRpcTokenize[] = "ModelService/Tokenize";
 inline constexpr char kRpcDetokenize[] = "ModelService/Detokenize";
 
 inline std::vector<std::string> RpcMethods() {
-  return {kRpcReadConcepts, kRpcInspectSlots, kRpcSwap,     kRpcGenerate,
-          kRpcComplete,     kRpcSweepAlpha,   kRpcGetModel, kRpcListConcepts,
-          kRpcTokenize,     kRpcDetokenize};
+  return {kRpcReadConcepts, kRpcInspectSlots,      kRpcSwap,
+          kRpcGenerate,     kRpcComplete,          kRpcSweepAlpha,
+          kRpcGetModel,     kRpcListConcepts,      kRpcTokenize,
+          kRpcDetokenize,   kRpcReadConceptsStream};
 }
 
 }  // namespace alignsae
