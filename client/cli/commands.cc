@@ -11,7 +11,9 @@ namespace alignsae {
 namespace {
 
 void AddConnection(CLI::App& app, CliOptions& options) {
-  app.add_option("-s,--server", options.server, "Server, host:port")
+  app.add_option(
+         "-s,--server", options.server,
+         "Server, host:port; several, separated by commas, are used in turn")
       ->envname("ALIGNSAE_SERVER")
       ->capture_default_str();
   app.add_option("--timeout", options.timeout_seconds, "Deadline in seconds")

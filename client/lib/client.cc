@@ -7,24 +7,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/lib/servers.h"
 
 namespace alignsae {
 namespace {
-
-// Retries follow gRFC A6; grpc-retry-pushback-ms from the server overrides the
-// backoff.
-constexpr char kServiceConfig[] = R"({
-  "methodConfig": [{
-    "name": [{}],
-    "retryPolicy": {
-      "maxAttempts": 4,
-      "initialBackoff": "0.1s",
-      "maxBackoff": "2s",
-      "backoffMultiplier": 2,
-      "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
-    }
-  }]
-})";
 
 // What has no details comes from gRPC itself, not from a server of ours.
 absl::Status ToAbsl(const grpc::Status& status, const std::string& target) {
@@ -52,9 +38,13 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(
 
 Client::Client(ClientOptions options) : options_(std::move(options)) {
   grpc::ChannelArguments arguments;
-  arguments.SetServiceConfigJSON(kServiceConfig);
-  std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
-      options_.target, Credentials(options_), arguments);
+  arguments.SetServiceConfigJSON(
+      ServiceConfig(options_.target, /*retries=*/true));
+  // What is no list of servers is gRPC's to refuse.
+  const std::string target =
+      TargetOf(options_.target).value_or(options_.target);
+  std::shared_ptr<grpc::Channel> channel =
+      grpc::CreateCustomChannel(target, Credentials(options_), arguments);
   model_ = v1::ModelService::NewStub(channel);
   concepts_ = v1::ConceptService::NewStub(channel);
   steering_ = v1::SteeringService::NewStub(channel);

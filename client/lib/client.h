@@ -1,6 +1,7 @@
 // Client: a small C++ client of the AlignSAE server.
 //
-// One Client holds one channel; calls are blocking, each with its own deadline.
+// One Client holds one channel, with a connection to each address of its
+// target; calls are blocking, each with its own deadline.
 // UNAVAILABLE is retried by the channel (a server that starts or drains), and
 // RESOURCE_EXHAUSTED after the pause that the server asks for; nothing else is.
 //
@@ -32,7 +33,9 @@
 namespace alignsae {
 
 struct ClientOptions {
-  // host:port, or any gRPC target ("dns:///alignsae-server:50051").
+  // host:port, several of them separated by commas, or any gRPC target
+  // ("dns:///alignsae-server:50051"): calls take all their addresses in turn,
+  // and go on when one dies (servers.h).
   std::string target = "127.0.0.1:50051";
   absl::Duration timeout = absl::Seconds(30);  // Of each call. > 0.
   std::string request_id;  // Sent as x-request-id; empty: the server makes one.

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "client/lib/servers.h"
 #include "client/load/load_options.h"
 #include "client/load/load_report.h"
 #include "client/load/load_runner.h"
@@ -30,6 +31,7 @@ struct Flags {
 absl::Status Run(Flags& flags) {
   LoadOptions& options = flags.options;
   ALIGNSAE_ASSIGN_OR_RETURN(options.mix, ParseMix(flags.mix));
+  ALIGNSAE_RETURN_IF_ERROR(TargetOf(options.target).status());
   if (!flags.plot.empty() && flags.csv.empty()) {
     return absl::InvalidArgumentError(
         "--plot: must not be given without --csv");
@@ -62,7 +64,9 @@ absl::Status Run(Flags& flags) {
 // How calls come.
 void AddLoop(CLI::App& app, Flags& flags) {
   LoadOptions& options = flags.options;
-  app.add_option("-s,--server", options.target, "Server, host:port")
+  app.add_option(
+         "-s,--server", options.target,
+         "Server, host:port; several, separated by commas, are used in turn")
       ->envname("ALIGNSAE_SERVER")
       ->capture_default_str();
   app.add_option("--concurrency", options.concurrency,
@@ -92,7 +96,9 @@ void AddCalls(CLI::App& app, Flags& flags) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--mix", flags.mix,
-                 "RPCs and their weights: read, swap, complete, generate")
+                 "RPCs and their weights: read, inspect, stream, swap, "
+                 "complete, generate, sweep, model, concepts, tokenize, "
+                 "detokenize")
       ->capture_default_str();
   app.add_option("-n,--max-new-tokens", options.max_new_tokens,
                  "Tokens of an answer")
@@ -112,6 +118,10 @@ void AddOutput(CLI::App& app, Flags& flags) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--client-id", options.client_id, "Sent as x-client-id");
+  app.add_option("--clients", options.clients,
+                 "So many clients, with numbers behind --client-id, in turn")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   app.add_option("--json", flags.json, "Write the report here")
       ->type_name(kFileType);
   app.add_option("--csv", flags.csv, "Write every call here")
