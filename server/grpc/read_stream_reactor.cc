@@ -64,13 +64,13 @@ class ReadStreamReactor final
 
  private:
   // A new alarm each time: one cannot be set again from what it calls.
-  void TickLater(std::weak_ptr<ReadStream> stream) {
+  void TickLater(std::weak_ptr<ReadStream> next) {
     MutexLock lock(&mutex_);
     if (done_) return;
     alarm_ = std::make_unique<grpc::Alarm>();
     alarm_->Set(
         absl::ToChronoTime(absl::Now() + ReadStream::kTick),
-        [reactor = weak_from_this(), weak = std::move(stream)](bool) {
+        [reactor = weak_from_this(), weak = std::move(next)](bool) {
           const auto self = reactor.lock();
           const auto stream = weak.lock();
           if (self != nullptr && stream != nullptr && stream->OnTick()) {
