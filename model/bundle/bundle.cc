@@ -5,6 +5,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "model/base/field_error.h"
 #include "model/base/file.h"
 #include "model/base/hashed_file.h"
 #include "model/base/posix_file.h"
@@ -159,16 +160,11 @@ absl::Status CheckFits(const std::string& directory, const SaeConfig& sae,
         absl::StrCat(directory, "/cfg.json: d_in: must be ", model.d_model,
                      ", the model's d_model, got ", sae.d_model));
   }
-  if (sae.hook.layer >= model.n_layer) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(directory, "/cfg.json: hook layer: must be in [0, ",
-                     model.n_layer - 1, "], got ", sae.hook.layer,
-                     "; the model has ", model.n_layer, " blocks"));
-  }
-  if (sae.hook.kind == HookKind::kResidMid && model.parallel_residual) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(directory, "/cfg.json: hook: must not be resid_mid: the ",
-                     "model's attention and MLP read the same input"));
+  if (const std::optional<FieldError> error =
+          HookPointError(sae.hook, model.n_layer, model.parallel_residual)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        directory,
+        "/cfg.json: ", InField("hook", FieldStatus(*error)).message()));
   }
   return absl::OkStatus();
 }

@@ -451,7 +451,7 @@ TEST_F(BundleTest, RefusesACheckpointOfAnotherWidth) {
 TEST_F(BundleTest, RefusesACheckpointOfALayerThatTheModelLacks) {
   manifest_.saes[0].hook.layer = 4;
   ReplaceMain(/*d_model=*/32, [](SaeConfig& c) { c.hook.layer = 4; });
-  EXPECT_THAT(Load(), StatusIs(kUnfit, Path("sae/main/cfg.json: hook layer: "
+  EXPECT_THAT(Load(), StatusIs(kUnfit, Path("sae/main/cfg.json: hook.layer: "
                                             "must be in [0, 3], got 4; the "
                                             "model has 4 blocks")));
 }
