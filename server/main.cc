@@ -67,9 +67,8 @@ SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
   options.queue.max_sequences = config.max_queued_sequences;
   options.queue.max_tokens = config.max_queued_tokens;
   // The cells of sweeps leave some places to what is soon done.
-  options.queue.max_large =
-      config.max_queued_sequences -
-      std::max(2, config.max_queued_sequences / 20);
+  options.queue.max_large = config.max_queued_sequences -
+                            std::max(2, config.max_queued_sequences / 20);
   options.max_prompt_tokens_per_step = config.max_prompt_tokens_per_step;
   options.slots = SlotRulesFor(config.kv_slots);
   return options;

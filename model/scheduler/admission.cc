@@ -31,9 +31,8 @@ absl::Status Admission::Check(const RequestSpec& spec, absl::Time now) {
   }
   if (now >= spec.deadline) return DeadlinePassed();
   const absl::Duration wait =
-      StartsAtOnce(spec)
-          ? absl::ZeroDuration()
-          : queue_.PredictWait(spec, free_kv_slots_, kv_slots_);
+      StartsAtOnce(spec) ? absl::ZeroDuration()
+                         : queue_.PredictWait(spec, free_kv_slots_, kv_slots_);
   // One that need not wait is always tried: nothing else would tell that the
   // machine has become faster.
   const absl::Duration run = wait > absl::ZeroDuration()
@@ -125,9 +124,8 @@ std::optional<QueuedUnit> Admission::NextUnit(int free_kv_slots) {
     }
     const bool gives_way = GivesWay(front);
     const int for_large = kv_slots_ - rules_.kept - held_.large();
-    const int open =
-        gives_way ? std::min(free_kv_slots, std::max(0, for_large))
-                  : free_kv_slots;
+    const int open = gives_way ? std::min(free_kv_slots, std::max(0, for_large))
+                               : free_kv_slots;
     std::optional<QueuedUnit> unit = queue_.PopFront(std::min(open, share));
     if (unit.has_value() || !gives_way) return unit;
     break;

@@ -133,7 +133,8 @@ absl::Status ClientLine::CheckInvariants() const {
   for (const WaitingOrigin& origin : origins_) {
     std::set<std::string> names;
     if (!origins.insert(origin.name).second || origin.clients.empty()) {
-      return absl::InternalError("queue: an origin stands twice, or for nobody");
+      return absl::InternalError(
+          "queue: an origin stands twice, or for nobody");
     }
     for (const WaitingClient& client : origin.clients) {
       if (!names.insert(client.name).second) {

@@ -13,8 +13,8 @@
 // Bound, M being the largest quantum meanwhile: a client that comes finds C - 1
 // others of its origin there and O - 1 other origins. Each of the C - 1 has one
 // turn before it, at most M tokens. Two turns of its origin that follow each
-// other give more than M, so that there are at most 2C - 1 of them, each with at
-// most M tokens of each other origin before it:
+// other give more than M, so that there are at most 2C - 1 of them, each with
+// at most M tokens of each other origin before it:
 //
 //   (C - 1) * M + (O - 1) * (2C - 1) * M
 //
@@ -64,7 +64,9 @@ class ClientLine {
 
   // Whose turn it is. With !empty(), as the two below.
   WaitingClient& First() { return origins_.front().clients.front(); }
-  const WaitingClient& First() const { return origins_.front().clients.front(); }
+  const WaitingClient& First() const {
+    return origins_.front().clients.front();
+  }
   // Ends turns that are over when so many KV slots, one or more, are free.
   void Settle(int free_kv_slots);
   // Ends the turn of the first client and of its origin.

@@ -56,8 +56,8 @@ enum class Grouping {
 struct RequestSpec {
   std::vector<SequenceSpec> sequences;  // Not empty.
   Grouping grouping = Grouping::kSeparate;
-  // Whose turn it is: KV slots go round between origins, and between the clients
-  // of one. The origin is what a caller cannot choose freely.
+  // Whose turn it is: KV slots go round between origins, and between the
+  // clients of one. The origin is what a caller cannot choose freely.
   std::string origin;
   std::string client;
   absl::Time deadline = absl::InfiniteFuture();

@@ -103,12 +103,11 @@ absl::Status RequestQueue::CheckRoom(const Load& waiting,
   }
   if (waiting.tokens > 0 &&
       waiting.tokens + added.tokens > options_.max_tokens) {
-    return WithReason(
-        absl::ResourceExhaustedError(absl::StrCat(
-            "queue: must hold at most ", options_.max_tokens,
-            " waiting tokens, got ", waiting.tokens, " and ", added.tokens,
-            " more")),
-        kReasonTokenBudget);
+    return WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                          "queue: must hold at most ", options_.max_tokens,
+                          " waiting tokens, got ", waiting.tokens, " and ",
+                          added.tokens, " more")),
+                      kReasonTokenBudget);
   }
   return absl::OkStatus();
 }
@@ -315,8 +314,8 @@ absl::Duration RequestQueue::PredictWait(const RequestSpec& spec,
   const auto ahead = static_cast<int>(
       std::min<int64_t>(waiting_.sequences + newcomers, share));
   if (ahead <= free_kv_slots) return absl::ZeroDuration();
-  return mean_service_ * (static_cast<double>(ahead - free_kv_slots) /
-                          std::max(1, kv_slots));
+  return mean_service_ *
+         (static_cast<double>(ahead - free_kv_slots) / std::max(1, kv_slots));
 }
 
 absl::Duration RequestQueue::PredictRun(const RequestSpec& spec) const {
@@ -368,10 +367,10 @@ absl::Status RequestQueue::CheckInvariants() const {
   }
   if (load.sequences != waiting_.sequences || load.tokens != waiting_.tokens ||
       load.large != waiting_.large) {
-    return absl::InternalError(absl::StrCat(
-        "queue: counts ", waiting_.sequences, " sequences and ",
-        waiting_.tokens, " tokens, holds ", load.sequences, " and ",
-        load.tokens));
+    return absl::InternalError(
+        absl::StrCat("queue: counts ", waiting_.sequences, " sequences and ",
+                     waiting_.tokens, " tokens, holds ", load.sequences,
+                     " and ", load.tokens));
   }
   return absl::OkStatus();
 }

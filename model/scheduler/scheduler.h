@@ -75,8 +75,8 @@ struct SchedulerOptions {
   // Prompt tokens of one step, over all sequences. Answers come on top with one
   // token each. Bounds how long a long prompt holds up the others. >= 1.
   int max_prompt_tokens_per_step = 512;
-  // Who may have how many KV slots. With slots kept, what is soon done also goes
-  // without the others in most steps (StepShare).
+  // Who may have how many KV slots. With slots kept, what is soon done also
+  // goes without the others in most steps (StepShare).
   SlotRules slots = {};
 };
 

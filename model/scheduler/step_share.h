@@ -37,7 +37,7 @@ class StepShare {
   void Took(absl::Duration duration);
 
  private:
-  bool with_others_ = false;  // The step chosen last.
+  bool with_others_ = false;                    // The step chosen last.
   absl::Duration owed_ = absl::ZeroDuration();  // Before the next with others.
   int passed_ = 0;                              // Steps since the last one.
 };

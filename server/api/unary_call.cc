@@ -79,11 +79,10 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
   // In the background lane.
   void RunPart(const Answers& answers) {
     bool last = true;
-    const absl::Status status =
-        WithoutMemoryFailure([&]() -> absl::Status {
-          ALIGNSAE_ASSIGN_OR_RETURN(last, work_.background(scope_, *answers));
-          return absl::OkStatus();
-        });
+    const absl::Status status = WithoutMemoryFailure([&]() -> absl::Status {
+      ALIGNSAE_ASSIGN_OR_RETURN(last, work_.background(scope_, *answers));
+      return absl::OkStatus();
+    });
     if (status.ok() && !last) {
       Background(answers, /*begun=*/true);
     } else {

@@ -4,8 +4,8 @@
 // it from its end. New work is taken in turns: one task of each origin that
 // waits, and of an origin one task of each of its names, so that a task waits
 // for at most one of everybody else's, however many those have. What takes long
-// comes in parts, so that turns are of about the same time. Work whose memory is
-// not there yet is passed over until it is.
+// comes in parts, so that turns are of about the same time. Work whose memory
+// is not there yet is passed over until it is.
 //
 // Threads: TrySchedule, Schedule and Wake from any thread; they take a lock for
 // as long as a push takes. Stop from one thread that is none of the

@@ -82,8 +82,9 @@ TEST(RequestQueueTest, ForgetsWhatIsRemoved) {
 TEST(RequestQueueTest, PredictsNoWaitWhileSlotsAreFree) {
   RequestQueue queue({});
   queue.RecordService(absl::Seconds(4), 8);
-  EXPECT_EQ(queue.PredictWait(Spec(2, 1, 1), /*free_kv_slots=*/2, /*kv_slots=*/4),
-            absl::ZeroDuration());
+  EXPECT_EQ(
+      queue.PredictWait(Spec(2, 1, 1), /*free_kv_slots=*/2, /*kv_slots=*/4),
+      absl::ZeroDuration());
 }
 
 TEST(RequestQueueTest, PredictsTheWaitFromHowLongSequencesRan) {

@@ -143,11 +143,11 @@ void Simulation::CheckKept(const SchedulerCensus& census) {
     ++held;
     together = spec.grouping != Grouping::kAsManyAsFit;
   }
-  Expect(held <= kv_slots_ - options_.slots.kept ||
-             (together && requests.size() == 1),
-         absl::StrCat("what is not small holds ", held, " of ", kv_slots_,
-                      " KV slots, of which ", options_.slots.kept,
-                      " are kept"));
+  Expect(
+      held <= kv_slots_ - options_.slots.kept ||
+          (together && requests.size() == 1),
+      absl::StrCat("what is not small holds ", held, " of ", kv_slots_,
+                   " KV slots, of which ", options_.slots.kept, " are kept"));
 }
 
 void Simulation::CheckCounters(const SchedulerCensus& census) {
@@ -196,10 +196,9 @@ void Simulation::CheckAnswers() {
 void Simulation::CheckShare(const Places& held, int most) {
   if (most == 0 || static_cast<int>(held.size()) <= most) return;
   const RequestSpec& spec = SpecOf(held.front());
-  const bool one_request =
-      std::all_of(held.begin(), held.end(), [&](const auto& place) {
-        return place.sink == held.front().sink;
-      });
+  const bool one_request = std::all_of(
+      held.begin(), held.end(),
+      [&](const auto& place) { return place.sink == held.front().sink; });
   Expect(one_request && spec.grouping == Grouping::kTogether,
          absl::StrCat("client ", spec.origin, "/", spec.client, " has ",
                       held.size(), " KV slots while others wait, its share is ",
@@ -212,7 +211,8 @@ void Simulation::CheckShares(const SchedulerCensus& before,
   std::set<Client> given;
   for (const SchedulerCensus::Place& place : after.running) {
     const RequestSpec& spec = SpecOf(place);
-    if (Contains(before.waiting, place)) given.emplace(spec.origin, spec.client);
+    if (Contains(before.waiting, place))
+      given.emplace(spec.origin, spec.client);
   }
   const auto clients = ByClient(after.running);
   const auto origins = ByOrigin(after.running);
@@ -237,11 +237,11 @@ bool Simulation::PassedOver(const Client& client, const Places& waiting,
     return places.count(who) > 0;
   };
   if (rules.of_client > 0 && holds(ByClient(running), client)) return true;
-  if (rules.of_origin > 0 && holds(ByOrigin(running), client.first)) return true;
+  if (rules.of_origin > 0 && holds(ByOrigin(running), client.first))
+    return true;
   return rules.kept > 0 &&
-         std::any_of(waiting.begin(), waiting.end(), [](const auto& place) {
-           return !IsSmall(SpecOf(place));
-         });
+         std::any_of(waiting.begin(), waiting.end(),
+                     [](const auto& place) { return !IsSmall(SpecOf(place)); });
 }
 
 std::map<Simulation::Client, int64_t> Simulation::Given(
@@ -305,9 +305,8 @@ void Simulation::CheckTurns(const SchedulerCensus& before,
       Expect(wait.others <= turns * wait.bound(),
              absl::StrCat("client ", client.first, "/", client.second,
                           " waits while others get ", wait.others,
-                          " tokens: ", wait.clients, " clients, ",
-                          wait.origins, " origins, requests of up to ",
-                          wait.largest));
+                          " tokens: ", wait.clients, " clients, ", wait.origins,
+                          " origins, requests of up to ", wait.largest));
     }
     waits[client] = wait;
   }
