@@ -1,5 +1,6 @@
 // alignsae-server: wires the parts together and lives from start to drain.
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -65,9 +66,11 @@ SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
   SchedulerOptions options;
   options.queue.max_sequences = config.max_queued_sequences;
   options.queue.max_tokens = config.max_queued_tokens;
+  // The cells of sweeps leave some places to what is soon done.
+  options.queue.max_large = config.max_queued_sequences -
+                            std::max(2, config.max_queued_sequences / 20);
   options.max_prompt_tokens_per_step = config.max_prompt_tokens_per_step;
-  // The arms of a Swap.
-  options.kv_slots_kept = config.kv_slots >= 4 ? 2 : 0;
+  options.slots = SlotRulesFor(config.kv_slots);
   return options;
 }
 

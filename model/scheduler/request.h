@@ -56,7 +56,10 @@ enum class Grouping {
 struct RequestSpec {
   std::vector<SequenceSpec> sequences;  // Not empty.
   Grouping grouping = Grouping::kSeparate;
-  std::string client;  // Whose turn it is: KV slots go round between clients.
+  // Whose turn it is: KV slots go round between origins, and between the
+  // clients of one. The origin is what a caller cannot choose freely.
+  std::string origin;
+  std::string client;
   absl::Time deadline = absl::InfiniteFuture();
 };
 

@@ -1,6 +1,8 @@
 #include "server/api/concept_rpcs.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +37,22 @@ void RenderAskedInspection(const CallScope& scope, const ParsedReadout& parsed,
   const std::vector<int32_t>& prompt = parsed.spec.sequences[0].prompt;
   response->mutable_prompt_token_ids()->Assign(prompt.begin(), prompt.end());
   response->set_top_k(parsed.top_k);
+}
+
+// Positions whose features are read in one turn of the background lane: as many
+// as the reader takes at once (model/engine/feature_reader.cc).
+constexpr size_t kPositionsPerTurn = 32;
+
+// The features from `begin` on, which it moves; whether those were the last.
+absl::StatusOr<bool> ReadSomeFeatures(const CallScope& scope,
+                                      std::vector<ConceptReading>& readings,
+                                      int top_k, size_t& begin) {
+  const absl::Span<ConceptReading> some =
+      absl::MakeSpan(readings).subspan(begin, kPositionsPerTurn);
+  ALIGNSAE_RETURN_IF_ERROR(scope.model->executor().ReadFeatures(
+      some, top_k, [call = scope.call] { return call->WhyStop(); }));
+  begin += some.size();
+  return begin == readings.size();
 }
 
 void RenderInspection(const CallScope& scope,
@@ -102,10 +120,10 @@ void InspectSlots(std::shared_ptr<Call> call,
          RenderInspection(scope, answers, response);
          return absl::OkStatus();
        },
-       [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
-         return scope.model->executor().ReadFeatures(
-             absl::MakeSpan(answers[0].finished.readings), response->top_k(),
-             [call = scope.call] { return call->WhyStop(); });
+       [=, begin = std::make_shared<size_t>(0)](
+           const CallScope& scope, std::vector<SequenceAnswer>& answers) {
+         return ReadSomeFeatures(scope, answers[0].finished.readings,
+                                 response->top_k(), *begin);
        },
        [=] { return response->top_k() > 0; }},
       std::move(done));

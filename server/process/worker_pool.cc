@@ -62,10 +62,10 @@ void WorkerPool::Stop() {
 bool WorkerPool::TrySchedule(NewWork work) {
   {
     MutexLock lock(&mutex_);
-    if (stopping_ || waiting_ >= max_waiting_) return false;
+    if (!work.begun && (stopping_ || waiting_ >= max_waiting_)) return false;
     auto origin = FindNamed(line_, work.owner.origin);
     const size_t of_origin = origin == line_.end() ? 0 : origin->waiting;
-    if (of_origin >= (max_waiting_ * 3 + 3) / 4) return false;
+    if (!work.begun && of_origin >= (max_waiting_ * 3 + 3) / 4) return false;
     if (origin == line_.end()) {
       origin = line_.insert(origin, Origin{work.owner.origin, {}, 0});
     }
@@ -73,7 +73,11 @@ bool WorkerPool::TrySchedule(NewWork work) {
     if (name == origin->names.end()) {
       name = origin->names.insert(name, Name{work.owner.name, {}});
     }
-    name->work.push_back(std::move(work));
+    if (work.begun) {
+      name->work.push_front(std::move(work));
+    } else {
+      name->work.push_back(std::move(work));
+    }
     ++origin->waiting;
     ++waiting_;
   }

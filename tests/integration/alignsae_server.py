@@ -109,17 +109,18 @@ class Api:
 
 
 class Server:
-    """A server process of our own on free loopback ports."""
+    """A server process of our own on free loopback ports. `prefix`: a command that starts it
+    (prlimit); `stderr`: where its log goes instead of a file."""
 
-    def __init__(self, *flags, bundle=DEMO, wait=True, env=None):
+    def __init__(self, *flags, bundle=DEMO, wait=True, env=None, prefix=(), stderr=None):
         self.directory = tempfile.TemporaryDirectory(prefix="alignsae-test-")
         self.log_path = pathlib.Path(self.directory.name) / "log"
         self.port_file = pathlib.Path(self.directory.name) / "ports.json"
-        command = [BIN / "alignsae-server", f"--model={bundle}", "--listen=127.0.0.1:0",
+        command = [*prefix, BIN / "alignsae-server", f"--model={bundle}", "--listen=127.0.0.1:0",
                    "--admin-listen=127.0.0.1:0", f"--port-file={self.port_file}", *flags]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log,
+                command, stdout=log, stderr=stderr or log,
                 env={**os.environ, **(env or {})})
         self.grpc_port = self.admin_port = self.http_port = None
         if wait:

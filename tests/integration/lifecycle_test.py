@@ -187,6 +187,8 @@ class ReflectionTest(unittest.TestCase):
 
 
 class TlsTest(unittest.TestCase):
+    rotations = 4
+
     @classmethod
     def setUpClass(cls):
         cls.directory = tempfile.TemporaryDirectory()
@@ -264,9 +266,10 @@ class TlsTest(unittest.TestCase):
         for caller in callers:
             caller.start()
         try:
-            for turn, name in enumerate(["client", "stranger", "server", "client"], start=1):
+            for turn in range(1, self.rotations + 1):
+                name = ("server", "client", "stranger")[turn % 3]
                 mount(name, "pem")  # For a moment the key is another one's.
-                time.sleep(0.1 * turn)
+                time.sleep(0.1 * (turn % 5))
                 mount(name, "key")
                 self.assertTrue(eventually(
                     lambda: server.metric("alignsae_tls_reloads_total", result="ok") == turn))
