@@ -30,6 +30,9 @@ struct CliOptions {
   std::string client_id;
   std::string tls_ca, tls_cert, tls_key;
   bool json = false;
+  // Operators.
+  std::string operator_server = "127.0.0.1:50052";
+  std::string model, bundle, sae, name;
   // Prompt.
   std::vector<std::string> prompts;
   bool raw = false;
@@ -67,6 +70,8 @@ absl::StatusOr<v1::Prompt> MakePrompt(const CliOptions& options,
 v1::GenerationConfig MakeGeneration(const CliOptions& options);
 absl::StatusOr<v1::PositionSelection> MakePositions(const CliOptions& options);
 absl::StatusOr<Client> Connect(const CliOptions& options);
+// To the port for operators.
+absl::StatusOr<Client> ConnectAsOperator(CliOptions options);
 
 }  // namespace alignsae
 

@@ -84,6 +84,14 @@ class StreamPrinter {
   std::string baseline_, steered_;
 };
 
+// The generation that a change has made.
+template <typename Response>
+std::string RenderNew(const Response& answer) {
+  v1::ListCheckpointsResponse list;
+  *list.add_generations() = answer.generation();
+  return RenderGenerations(list);
+}
+
 }  // namespace
 
 absl::Status RunModel(const CliOptions& options) {
@@ -219,6 +227,39 @@ absl::Status RunSweep(const CliOptions& options) {
     std::fputs(RenderSweep(std::move(cells)).c_str(), stdout);
   }
   return status;
+}
+
+absl::Status RunCheckpoints(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(Client client, ConnectAsOperator(options));
+  v1::ListCheckpointsRequest request;
+  request.set_model(options.model);
+  return Print(options, client.ListCheckpoints(request), RenderGenerations);
+}
+
+absl::Status RunLoad(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(Client client, ConnectAsOperator(options));
+  v1::LoadCheckpointRequest request;
+  request.set_model(options.model);
+  request.set_bundle(options.bundle);
+  request.set_sae(options.sae);
+  request.set_name(options.name);
+  return Print(options, client.LoadCheckpoint(request), RenderNew);
+}
+
+absl::Status RunUnload(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(Client client, ConnectAsOperator(options));
+  v1::UnloadCheckpointRequest request;
+  request.set_model(options.model);
+  request.set_checkpoint(options.checkpoint);
+  return Print(options, client.UnloadCheckpoint(request), RenderNew);
+}
+
+absl::Status RunReload(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(Client client, ConnectAsOperator(options));
+  v1::ReloadModelRequest request;
+  request.set_model(options.model);
+  request.set_bundle(options.bundle);
+  return Print(options, client.ReloadModel(request), RenderNew);
 }
 
 }  // namespace alignsae

@@ -56,6 +56,8 @@ absl::Status ModelRegistry::Install(const std::shared_ptr<ServedModel>& model,
   {
     MutexLock lock(&mutex_);
     loading_.erase(model->name());
+    env_.metrics->generations().CountLoad(model->name(),
+                                          loaded.ok() ? "ok" : "failed");
     if (status.ok() && refuse_new_) status = Draining();
     if (status.ok()) {
       std::swap(serving_[model->name()], out);
@@ -125,23 +127,40 @@ void ModelRegistry::Stop() {
   for (const auto& model : models) model->Join();
 }
 
-std::vector<ModelRegistry::Entry> ModelRegistry::List() const {
-  std::vector<Entry> entries;
+std::vector<GenerationInfo> ModelRegistry::List() const {
+  std::vector<GenerationInfo> entries;
   {
     MutexLock lock(&mutex_);
     for (const auto& model : All()) {
-      entries.push_back({model->name(), model->generation(), model->state()});
+      GenerationInfo info = model->info();
+      if (info.state != ModelState::kGone) entries.push_back(std::move(info));
     }
   }
-  entries.erase(std::remove_if(entries.begin(), entries.end(),
-                               [](const Entry& entry) {
-                                 return entry.state == ModelState::kGone;
-                               }),
-                entries.end());
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::tie(a.name, a.generation) < std::tie(b.name, b.generation);
-  });
+  std::sort(entries.begin(), entries.end(),
+            [](const GenerationInfo& a, const GenerationInfo& b) {
+              return std::tie(a.model, a.generation) <
+                     std::tie(b.model, b.generation);
+            });
   return entries;
+}
+
+std::vector<GenerationInfo> ModelRegistry::History() {
+  Reap();
+  std::vector<GenerationInfo> all;
+  {
+    MutexLock lock(&mutex_);
+    all.assign(gone_.begin(), gone_.end());
+  }
+  for (GenerationInfo& info : List()) all.push_back(std::move(info));
+  return all;
+}
+
+absl::StatusOr<GenerationInfo> ModelRegistry::Info(
+    const std::string& name) const {
+  MutexLock lock(&mutex_);
+  const auto found = serving_.find(name);
+  if (found == serving_.end()) return UnknownModel(name);
+  return found->second->info();
 }
 
 ModelRegistry::Models ModelRegistry::All() const {
@@ -160,6 +179,10 @@ void ModelRegistry::Reap() {
         [](const auto& model) { return model->state() != ModelState::kGone; });
     std::move(kept, retired_.end(), std::back_inserter(gone));
     retired_.erase(kept, retired_.end());
+    for (const auto& model : gone) {
+      gone_.push_back(model->info());
+      if (gone_.size() > kMaxGone) gone_.pop_front();
+    }
   }
   for (const auto& model : gone) model->Join();
 }
