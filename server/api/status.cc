@@ -26,7 +26,6 @@ bool IsForClients(absl::StatusCode code) {
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kCancelled:
-    case absl::StatusCode::kDataLoss:  // A file that an operator names.
       return true;
     default:
       return false;

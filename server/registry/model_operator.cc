@@ -37,6 +37,25 @@ absl::Status NoMemory(const MemoryNeed& need, int64_t left) {
       kReasonLimit);
 }
 
+// What a loader says, with names for paths; the log has the paths. A file that
+// is not as it must be is for the operator to mend, not a bug of ours.
+absl::Status ForOperators(const std::string& model, const absl::Status& status,
+                          const std::map<std::string, std::string>& names) {
+  LogLine(LogLevel::kError, "load_failed")
+      .Add("model", model)
+      .Add("why", status.message());
+  const absl::Status told = Told(status, names);
+  if (ReasonOf(told) == kReasonMemory) {
+    return WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                          "memory: ran out in the load: ", told.message())),
+                      kReasonLimit);
+  }
+  if (absl::IsDataLoss(told) || absl::IsUnimplemented(told)) {
+    return absl::FailedPreconditionError(told.message());
+  }
+  return told;
+}
+
 // What `loaded` shares with the generation before is as old as it was there.
 void KeepAges(const GenerationInfo& before, LoadedModel& loaded) {
   auto catalog = std::make_shared<Catalog>(*loaded.catalog);
@@ -164,7 +183,7 @@ absl::StatusOr<GenerationInfo> ModelOperator::LoadCheckpoint(
   const std::string model = KeyOf(wanted.model);
   CheckpointSource put{path, wanted.sae, wanted.name};
   const absl::StatusOr<std::string> name = env_.name_to_serve(put);
-  if (!name.ok()) return Told(name.status(), source.names);
+  if (!name.ok()) return ForOperators(model, name.status(), source.names);
   put.name = *name;
   ALIGNSAE_ASSIGN_OR_RETURN(EngineSetup setup, OnWhatServes(model, source));
   setup.put = {put};
@@ -237,23 +256,19 @@ absl::Status ModelOperator::Load(const std::string& model,
                                  const EngineSetup& setup,
                                  const Source& source) {
   ALIGNSAE_RETURN_IF_ERROR(CheckMemory(model, setup, source));
-  ModelLoader loader = env_.loader(setup, /*beside_others=*/true);
+  GenerationInfo before;  // Empty unless something of it stays.
   if (setup.base != nullptr) {
-    ALIGNSAE_ASSIGN_OR_RETURN(const GenerationInfo before,
-                              registry_->Info(model));
-    loader = [before,
-              load = std::move(loader)]() -> absl::StatusOr<LoadedModel> {
-      ALIGNSAE_ASSIGN_OR_RETURN(LoadedModel loaded, load());
-      KeepAges(before, loaded);
-      return loaded;
-    };
+    ALIGNSAE_ASSIGN_OR_RETURN(before, registry_->Info(model));
   }
-  absl::Status loaded =
-      Told(registry_->Load(model, std::move(loader)), source.names);
-  if (ReasonOf(loaded) != kReasonMemory) return loaded;
-  return WithReason(absl::ResourceExhaustedError(absl::StrCat(
-                        "memory: ran out during the load: ", loaded.message())),
-                    kReasonLimit);
+  ModelLoader loader = [load = env_.loader(setup, /*beside_others=*/true),
+                        before, names = source.names,
+                        model]() -> absl::StatusOr<LoadedModel> {
+    absl::StatusOr<LoadedModel> loaded = load();
+    if (!loaded.ok()) return ForOperators(model, loaded.status(), names);
+    KeepAges(before, *loaded);
+    return loaded;
+  };
+  return registry_->Load(model, std::move(loader));
 }
 
 absl::Status ModelOperator::CheckMemory(const std::string& model,
@@ -262,7 +277,7 @@ absl::Status ModelOperator::CheckMemory(const std::string& model,
   const absl::StatusOr<MemoryNeed> need = env_.memory_to_load(setup);
   if (!need.ok()) {
     metrics_->CountLoad(model, "failed");
-    return Told(need.status(), source.names);
+    return ForOperators(model, need.status(), source.names);
   }
   const int64_t left = env_.free_memory();
   if (need->total() <= left) return absl::OkStatus();
