@@ -250,6 +250,23 @@ std::string HelpText(CLI::App& app) {
   return app.help();
 }
 
+absl::Status TakeAddresses(const Addresses& addresses, ServerConfig& config) {
+  ALIGNSAE_ASSIGN_OR_RETURN(config.listen, ParseEndpoint(addresses.listen));
+  ALIGNSAE_ASSIGN_OR_RETURN(config.admin_listen,
+                            ParseEndpoint(addresses.admin));
+  if (!addresses.http.empty()) {
+    config.http.on = true;
+    ALIGNSAE_ASSIGN_OR_RETURN(config.http.listen,
+                              ParseEndpoint(addresses.http));
+  }
+  if (!addresses.operators.empty()) {
+    config.operators.on = true;
+    ALIGNSAE_ASSIGN_OR_RETURN(config.operators.listen,
+                              ParseEndpoint(addresses.operators));
+  }
+  return absl::OkStatus();
+}
+
 // One line: CLI11 puts some of its messages on several.
 std::string OneLine(std::string text) {
   absl::StripAsciiWhitespace(&text);
@@ -305,19 +322,7 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
   } catch (const CLI::Error& error) {
     return absl::InvalidArgumentError(OneLine(error.what()));
   }
-  ALIGNSAE_ASSIGN_OR_RETURN(config.listen, ParseEndpoint(addresses.listen));
-  ALIGNSAE_ASSIGN_OR_RETURN(config.admin_listen,
-                            ParseEndpoint(addresses.admin));
-  if (!addresses.http.empty()) {
-    config.http.on = true;
-    ALIGNSAE_ASSIGN_OR_RETURN(config.http.listen,
-                              ParseEndpoint(addresses.http));
-  }
-  if (!addresses.operators.empty()) {
-    config.operators.on = true;
-    ALIGNSAE_ASSIGN_OR_RETURN(config.operators.listen,
-                              ParseEndpoint(addresses.operators));
-  }
+  ALIGNSAE_RETURN_IF_ERROR(TakeAddresses(addresses, config));
   ALIGNSAE_RETURN_IF_ERROR(RelateSettings(
       [&app](absl::string_view name) {
         return app.get_option(std::string(name))->count() > 0;

@@ -23,6 +23,7 @@ from alignsae_server import (BIN, DEMO, Server, common, concept, eventually,  # 
 from bundle_versions import ALPHAS, TEMPLATES, exchange, write_version  # noqa: E402
 
 RELOADS = 5
+KILLS = 6
 CALLERS = 32
 STATES = operators.GenerationState
 
@@ -269,6 +270,23 @@ class OperatorTest(unittest.TestCase):
         exchange(served, self.shelf / "good")
         self.assertTrue(eventually(lambda: self.api.model.GetModel(
             model.GetModelRequest(), timeout=10).model.version == "4"))
+
+    def test_killed_while_it_loads_it_serves_what_is_on_disk(self):
+        served = self.shelf / "demo"
+        write_version(served, "1")
+        self.serve("--watch", bundle=served)
+        exchange(served, self.shelf / "demo-2")
+        # Before it looks, while it reads, after it serves: it looks once a second.
+        for delay in (0.3, 0.9, 1.0, 1.1, 1.2, 1.4)[:KILLS]:
+            time.sleep(delay)
+            self.server.process.kill()
+            self.server.process.wait()
+            self.serve("--watch", bundle=served)
+            told = self.api.model.GetModel(model.GetModelRequest(), timeout=10)
+            self.assertEqual(told.model.bundle_sha256,
+                             hashlib.sha256((served / "bundle.json").read_bytes()).hexdigest())
+            self.assertEqual(self.swap().steered.receipts[0].alpha, ALPHAS[told.model.version])
+            exchange(served, self.shelf / "demo-2")
 
     def test_what_is_loaded_beside_outlives_a_reload(self):
         self.serve()
