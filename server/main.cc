@@ -263,6 +263,9 @@ absl::Status Serve(const ServerConfig& config) {
   Parts parts(config);
   ALIGNSAE_RETURN_IF_ERROR(parts.OpenPorts());
   ALIGNSAE_RETURN_IF_ERROR(parts.model_operator.LoadFirst());
+  for (const std::string& model : config.operators.models) {
+    ALIGNSAE_RETURN_IF_ERROR(parts.model_operator.LoadAnother(model));
+  }
   if (config.operators.watch) {
     parts.watcher = std::make_unique<BundleWatcher>(&parts.model_operator);
   }

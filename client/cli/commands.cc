@@ -21,6 +21,8 @@ void AddConnection(CLI::App& app, CliOptions& options) {
   app.add_option("--client-id", options.client_id,
                  "Sent as x-client-id: the server takes turns between clients")
       ->envname("ALIGNSAE_CLIENT_ID");
+  app.add_option("--model", options.model,
+                 "Model by its name (default: the server's own)");
   app.add_option("--tls-ca", options.tls_ca,
                  "PEM file of the CA: connect with TLS");
   app.add_option("--tls-cert", options.tls_cert,
@@ -214,8 +216,6 @@ void AddOperator(CLI::App* command, CliOptions& options) {
                    "Port for operators of the server, host:port")
       ->envname("ALIGNSAE_OPERATOR")
       ->capture_default_str();
-  command->add_option("--model", options.model,
-                      "Model by its name (default: the one of --model)");
 }
 
 void AddOperators(const Commands& group) {

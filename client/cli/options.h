@@ -28,11 +28,12 @@ struct CliOptions {
   double timeout_seconds = 30;
   std::string request_id;
   std::string client_id;
+  std::string model;
   std::string tls_ca, tls_cert, tls_key;
   bool json = false;
   // Operators.
   std::string operator_server = "127.0.0.1:50052";
-  std::string model, bundle, sae, name;
+  std::string bundle, sae, name;
   // Prompt.
   std::vector<std::string> prompts;
   bool raw = false;

@@ -96,12 +96,15 @@ std::string RenderNew(const Response& answer) {
 
 absl::Status RunModel(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
-  return Print(options, client.GetModel({}), RenderModel);
+  v1::GetModelRequest request;
+  request.set_model(options.model);
+  return Print(options, client.GetModel(request), RenderModel);
 }
 
 absl::Status RunConcepts(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::ListConceptsRequest request;
+  request.set_model(options.model);
   request.set_checkpoint(options.checkpoint);
   return Print(options, client.ListConcepts(request), RenderConcepts);
 }
@@ -109,6 +112,7 @@ absl::Status RunConcepts(const CliOptions& options) {
 absl::Status RunTokenize(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::TokenizeRequest request;
+  request.set_model(options.model);
   if (options.raw) {
     request.set_text(options.prompts.front());
   } else {
@@ -120,6 +124,7 @@ absl::Status RunTokenize(const CliOptions& options) {
 absl::Status RunRead(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::ReadConceptsRequest request;
+  request.set_model(options.model);
   for (const std::string& text : options.prompts) {
     ALIGNSAE_ASSIGN_OR_RETURN(*request.add_prompts(),
                               MakePrompt(options, text));
@@ -132,6 +137,7 @@ absl::Status RunRead(const CliOptions& options) {
 absl::Status RunInspect(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::InspectSlotsRequest request;
+  request.set_model(options.model);
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
                             MakePrompt(options, options.prompts.front()));
   request.set_checkpoint(options.checkpoint);
@@ -146,6 +152,7 @@ absl::Status RunInspect(const CliOptions& options) {
 absl::Status RunSwap(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::SwapRequest request;
+  request.set_model(options.model);
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
                             MakePrompt(options, options.prompts.front()));
   request.set_checkpoint(options.checkpoint);
@@ -163,6 +170,7 @@ absl::Status RunSwap(const CliOptions& options) {
 absl::Status RunGenerate(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::GenerateRequest request;
+  request.set_model(options.model);
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
                             MakePrompt(options, options.prompts.front()));
   request.set_checkpoint(options.checkpoint);
@@ -196,6 +204,7 @@ absl::Status RunGenerate(const CliOptions& options) {
 absl::Status RunSweep(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::SweepAlphaRequest request;
+  request.set_model(options.model);
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
                             MakePrompt(options, options.prompts.front()));
   request.set_checkpoint(options.checkpoint);

@@ -101,6 +101,10 @@ void AddOperatorFlags(CLI::App& app, OperatorConfig& operators,
   app.add_option("--bundles-dir", operators.bundles_directory,
                  "Where bundles and checkpoints lie that operators may name")
       ->check(Directory());
+  app.add_option("--models", operators.models,
+                 "Bundles of --bundles-dir that are served beside the model, "
+                 "by their names, comma-separated")
+      ->delimiter(',');
   app.add_flag("--watch", operators.watch,
                "Reload a model when its directory, or the link to it, is "
                "replaced by another version");

@@ -86,10 +86,11 @@ struct HttpConfig {
 struct OperatorConfig {
   bool on = false;
   Endpoint listen;
-  std::string bundles_directory;   // Empty: they can name no bundle.
-  bool watch = false;              // Reload what is replaced on disk.
-  std::string default_checkpoint;  // Empty: the bundle's first.
-  int memory_budget_mib = 0;       // Of the process, for loads; 0: none.
+  std::string bundles_directory;    // Empty: they can name no bundle.
+  std::vector<std::string> models;  // Served beside the default, by name.
+  bool watch = false;               // Reload what is replaced on disk.
+  std::string default_checkpoint;   // Empty: the bundle's first.
+  int memory_budget_mib = 0;        // Of the process, for loads; 0: none.
 };
 
 struct ServerConfig {

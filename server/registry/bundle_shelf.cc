@@ -26,16 +26,6 @@ constexpr absl::string_view kWorkSuffix = ".partial-bundle";
 // What tells that something can be loaded from a directory, written last.
 constexpr const char* kMarks[] = {"bundle.json", "config.json", "cfg.json"};
 
-bool IsName(absl::string_view name) {
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-  };
-  return !name.empty() && name.size() <= kMaxNameBytes &&
-         std::all_of(name.begin(), name.end(), fits) && name.front() != '.' &&
-         !absl::EndsWith(name, kWorkSuffix);
-}
-
 absl::Status NotThere(const std::string& name) {
   return FieldStatus({"bundle", "be a bundle or a checkpoint on the shelf",
                       absl::StrCat(Quoted(name),
@@ -53,6 +43,16 @@ std::string StampOf(const std::string& path) {
 
 }  // namespace
 
+bool IsShelfName(absl::string_view name) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  };
+  return !name.empty() && name.size() <= kMaxNameBytes &&
+         std::all_of(name.begin(), name.end(), fits) && name.front() != '.' &&
+         !absl::EndsWith(name, kWorkSuffix);
+}
+
 absl::StatusOr<std::string> BundleShelf::Find(const std::string& name) const {
   if (directory_.empty()) {
     return WithReason(
@@ -60,11 +60,8 @@ absl::StatusOr<std::string> BundleShelf::Find(const std::string& name) const {
                                       "server runs without --bundles-dir"),
         kReasonNotLoaded);
   }
-  if (!IsName(name)) {
-    return InvalidField("bundle",
-                        "be a name of letters, digits, '.', '_' and '-', at "
-                        "most 128 of them, that does not begin with '.'",
-                        Quoted(name));
+  if (!IsShelfName(name)) {
+    return InvalidField("bundle", kShelfNameRule, Quoted(name));
   }
   std::error_code error;
   const fs::path shelf = fs::canonical(directory_, error);

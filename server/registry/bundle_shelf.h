@@ -21,6 +21,12 @@
 
 namespace alignsae {
 
+// Names of bundles, and of models.
+inline constexpr char kShelfNameRule[] =
+    "be a name of letters, digits, '.', '_' and '-', at most 128 of them, that "
+    "does not begin with '.'";
+bool IsShelfName(absl::string_view name);
+
 class BundleShelf {
  public:
   // Empty: no shelf.

@@ -20,8 +20,9 @@ constexpr absl::Duration kRetryTurn = absl::Seconds(1);
 // Loads of a bundle that is replaced again and again while it is read.
 constexpr int kMaxTries = 5;
 
-std::string KeyOf(const std::string& model) {
-  return model.empty() ? kDefaultModel : model;
+absl::Status CheckModelName(const std::string& model) {
+  if (model.empty() || IsShelfName(model)) return absl::OkStatus();
+  return InvalidField("model", kShelfNameRule, Quoted(model));
 }
 
 int64_t MiB(int64_t bytes) { return (bytes + (1 << 20) - 1) >> 20; }
@@ -131,10 +132,39 @@ absl::Status ModelOperator::LoadFirst() {
   return absl::OkStatus();
 }
 
+std::string ModelOperator::KeyOf(const std::string& model) const {
+  if (model.empty()) return kDefaultModel;
+  const absl::StatusOr<GenerationInfo> by_default =
+      registry_->Info(kDefaultModel);
+  return by_default.ok() && by_default->own_name == model ? kDefaultModel
+                                                          : model;
+}
+
+ModelOperator::Source ModelOperator::NewSource() const {
+  Source source{options_.setup, "", "", {}};
+  source.setup.sae_directories.clear();
+  source.setup.default_checkpoint.clear();
+  return source;
+}
+
+absl::Status ModelOperator::LoadAnother(const std::string& model) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const Turn turn, Turn::Take(this));
+  if (registry_->Info(KeyOf(model)).ok()) {
+    return InvalidField("models", "be other ones than those before it",
+                        Quoted(model));
+  }
+  Source source = NewSource();
+  source.bundle = model;
+  return Reload(model, std::move(source)).status();
+}
+
 absl::StatusOr<GenerationInfo> ModelOperator::ReloadModel(
     const std::string& model, const std::string& bundle) {
   ALIGNSAE_ASSIGN_OR_RETURN(const Turn turn, Turn::Take(this));
-  ALIGNSAE_ASSIGN_OR_RETURN(Source source, SourceOf(model));
+  absl::StatusOr<Source> known = SourceOf(model);
+  if (!known.ok() && bundle.empty()) return known.status();
+  ALIGNSAE_RETURN_IF_ERROR(CheckModelName(model));
+  Source source = known.ok() ? *std::move(known) : NewSource();
   if (!bundle.empty()) {
     source.bundle = bundle;
     source.setup.sae_directories.clear();  // They lay beside what was there.

@@ -69,8 +69,12 @@ class ModelOperator {
   // The first generation of kDefaultModel, whatever memory there is.
   absl::Status LoadFirst();
 
-  // `model`: empty for the default one. `bundle`: on the shelf; empty: the one
-  // that it was loaded from, as it is now.
+  // The first generation of another model, of the bundle of that name.
+  absl::Status LoadAnother(const std::string& model);
+
+  // `model`: empty for the default one; one that is not served yet is added,
+  // where a bundle is named. `bundle`: on the shelf; empty: the one that it was
+  // loaded from, as it is now.
   absl::StatusOr<GenerationInfo> ReloadModel(const std::string& model,
                                              const std::string& bundle)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -110,6 +114,10 @@ class ModelOperator {
                            const Source& source);
   absl::StatusOr<Source> SourceOf(const std::string& model)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Of a model that is not the default one.
+  Source NewSource() const;
+  // What the registry calls it.
+  std::string KeyOf(const std::string& model) const;
   void Keep(const std::string& model, Source source)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // The setup of a generation that stands on the one that serves.

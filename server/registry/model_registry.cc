@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "model/base/field_error.h"
 #include "model/base/quote.h"
 #include "model/base/status_payload.h"
 #include "model/scheduler/endings.h"
@@ -24,8 +25,9 @@ absl::Status Starting() {
 }
 
 absl::Status UnknownModel(absl::string_view name) {
-  return absl::NotFoundError(
-      absl::StrCat("model: must be one that is loaded, got ", Quoted(name)));
+  return FieldStatus(
+      {"model", "be one that is loaded", Quoted(std::string(name))},
+      absl::StatusCode::kNotFound);
 }
 
 }  // namespace
@@ -90,9 +92,9 @@ absl::StatusOr<ModelLease> ModelRegistry::Acquire(
     absl::string_view name) const {
   MutexLock lock(&mutex_);
   if (refuse_new_) return Draining();
-  const std::string key(name);
-  if (const auto found = serving_.find(key); found != serving_.end()) {
-    if (ModelLease lease = ServedModel::Lease(found->second)) return lease;
+  const std::string key(name.empty() ? kDefaultModel : name);
+  if (const auto model = Serving(key); model != nullptr) {
+    if (ModelLease lease = ServedModel::Lease(model)) return lease;
   }
   if (!loaded_once_ || loading_.count(key) > 0) return Starting();
   return UnknownModel(name);
@@ -153,6 +155,32 @@ std::vector<GenerationInfo> ModelRegistry::History() {
   }
   for (GenerationInfo& info : List()) all.push_back(std::move(info));
   return all;
+}
+
+std::shared_ptr<ServedModel> ModelRegistry::Serving(
+    const std::string& name) const {
+  if (const auto found = serving_.find(name); found != serving_.end()) {
+    return found->second;
+  }
+  const auto by_default = serving_.find(kDefaultModel);
+  if (by_default == serving_.end() ||
+      by_default->second->info().own_name != name) {
+    return nullptr;
+  }
+  return by_default->second;
+}
+
+std::vector<std::string> ModelRegistry::Names() const {
+  std::vector<std::string> names;
+  MutexLock lock(&mutex_);
+  for (const auto& [name, model] : serving_) {
+    if (name == kDefaultModel) {
+      names.insert(names.begin(), model->info().own_name);
+    } else {
+      names.push_back(name);
+    }
+  }
+  return names;
 }
 
 absl::StatusOr<GenerationInfo> ModelRegistry::Info(

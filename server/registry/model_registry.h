@@ -42,8 +42,6 @@
 
 namespace alignsae {
 
-// The name of the model that a request means that names none.
-inline constexpr char kDefaultModel[] = "default";
 // Generations that are remembered after they have gone.
 inline constexpr size_t kMaxGone = 32;
 
@@ -65,6 +63,7 @@ class ModelRegistry {
   // Errors: NOT_FOUND.
   absl::Status Unload(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // `name`: empty for kDefaultModel, which also goes by its own name.
   // Errors: UNAVAILABLE, reason STARTING with a time to try again, while the
   // first generation is being loaded and before anything was; UNAVAILABLE,
   // reason DRAINING, after RefuseNew; NOT_FOUND.
@@ -86,6 +85,8 @@ class ModelRegistry {
   // what could not be loaded included; oldest first. Blocks for a moment where
   // a thread has just ended.
   std::vector<GenerationInfo> History() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Those that new calls may ask for: the default one by its own name, first.
+  std::vector<std::string> Names() const ABSL_LOCKS_EXCLUDED(mutex_);
   // The generation that new calls get. Errors: NOT_FOUND.
   absl::StatusOr<GenerationInfo> Info(const std::string& name) const
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -95,6 +96,9 @@ class ModelRegistry {
 
   // Forgets retired models that are GONE.
   void Reap() ABSL_LOCKS_EXCLUDED(mutex_);
+  // What serves under `name`; null: nothing.
+  std::shared_ptr<ServedModel> Serving(const std::string& name) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Models All() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes the loaded model into service, or retires it.
   absl::Status Install(const std::shared_ptr<ServedModel>& model,

@@ -133,6 +133,7 @@ void ServedModel::Run(ModelLoader loader) {
 void ServedModel::Serve(LoadedModel loaded) {
   auto catalog = std::make_shared<Catalog>(*loaded.catalog);
   catalog->generation = generation_;
+  if (name_ != kDefaultModel) catalog->model.name = name_;
   for (CheckpointInfo& checkpoint : catalog->checkpoints) {
     if (checkpoint.generation == 0) checkpoint.generation = generation_;
   }
@@ -171,6 +172,7 @@ bool ServedModel::BecomeReady() {
     load_status_ = Draining();
     return false;
   }
+  info_.own_name = catalog_->model.name;
   info_.bundle = catalog_->bundle_name;
   info_.version = catalog_->model.version;
   info_.sha256 = catalog_->model.sha256;

@@ -87,11 +87,16 @@ struct GenerationInfo {
   absl::Time since;  // When it came to that state.
   std::string why;   // It could not be loaded; else empty.
   // Empty until it is loaded.
+  std::string own_name;  // As AnswerInfo tells it.
   std::string bundle;
   std::string version;
   std::string sha256;                   // Of the model's weights.
   std::vector<Checkpoint> checkpoints;  // The default one first.
 };
+
+// The name of the model that a request means that names none. Other models are
+// told of by the name that they are served under, this one by its own.
+inline constexpr char kDefaultModel[] = "default";
 
 // What all served models share; outlives them.
 struct ServedModelEnv {
