@@ -300,6 +300,42 @@ class OperatorTest(unittest.TestCase):
                          [("main", "1", 4), ("alone", "", 4)])
         self.assertEqual(self.read("alone").info.checkpoint, "alone")
 
+    def test_several_models_by_name(self):
+        self.serve("--models=demo-2")
+
+        def swap(name):
+            return self.api.steering.Swap(steering.SwapRequest(
+                prompt=self.question, target=common.ConceptRef(name="employer"), model=name,
+                generation=generation.GenerationConfig(max_new_tokens=4)), timeout=60)
+        told = self.api.model.GetModel(model.GetModelRequest(), timeout=10)
+        self.assertEqual(list(told.served_models), ["demo", "demo-2"])
+        for name, answers, alpha in (("", "demo", "1"), ("demo", "demo", "1"),
+                                     ("demo-2", "demo-2", "2")):
+            answer = swap(name)
+            self.assertEqual((answer.info.model, answer.steered.receipts[0].alpha),
+                             (answers, ALPHAS[alpha]))
+        self.assertRefused(grpc.StatusCode.NOT_FOUND,
+                           'model: must be one that is loaded, got "none"',
+                           self.api.model.GetModel, model.GetModelRequest(model="none"))
+        # Each has its generations.
+        reloaded = self.operator.ReloadModel(operators.ReloadModelRequest(
+            model="demo-2", bundle="demo-1"), timeout=60).generation
+        self.assertEqual((reloaded.model, reloaded.generation_id), ("demo-2", 2))
+        self.assertEqual(swap("demo-2").steered.receipts[0].alpha, ALPHAS["1"])
+        self.assertEqual(swap("").info.generation_id, 1)
+        added = self.operator.ReloadModel(operators.ReloadModelRequest(
+            model="third", bundle="demo-2"), timeout=60).generation
+        self.assertEqual((added.model, added.generation_id), ("third", 1))
+        self.assertEqual(swap("third").steered.receipts[0].alpha, ALPHAS["2"])
+        for name in ("default", "demo-2", "third"):
+            self.assertEqual(self.server.metric("alignsae_model_queue_depth", model=name), 0)
+        read = self.api.concept.ReadConcepts(concept.ReadConceptsRequest(
+            prompts=[self.question], model="third"), timeout=30)
+        self.assertEqual(read.info.model, "third")
+        stream = self.api.steering.Generate(steering.GenerateRequest(
+            prompt=self.question, model="demo-2"), timeout=30)
+        self.assertEqual(next(stream).started.info.model, "demo-2")
+
     def test_the_command_line(self):
         self.serve()
 

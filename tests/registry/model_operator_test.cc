@@ -304,5 +304,30 @@ TEST_F(ModelOperatorTest, ReloadsWhatHasChangedOnDiskOnce) {
   EXPECT_EQ(generation(), 5u);
 }
 
+TEST_F(ModelOperatorTest, SeveralModelsGoByTheirNames) {
+  ASSERT_OK(models().LoadFirst());
+  ASSERT_OK(models().LoadAnother("two"));
+  EXPECT_THAT(registry_.Names(), ElementsAre("small", "two"));
+  EXPECT_THAT(models().LoadAnother("two"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "models: must be other ones than those before it, got "
+                       "\"two\""));
+  EXPECT_FALSE(models().LoadAnother("small").ok());
+  EXPECT_FALSE(models().LoadAnother("none").ok());
+  ASSERT_OK_AND_ASSIGN(GenerationInfo info, models().ReloadModel("new", "one"));
+  EXPECT_EQ(info.model, "new");
+  EXPECT_EQ(info.generation, 1u);
+  EXPECT_THAT(models().ReloadModel("a/b", "one"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("model")));
+  ASSERT_OK_AND_ASSIGN(info, models().ReloadModel("small", ""));
+  EXPECT_EQ(info.model, kDefaultModel);
+  EXPECT_EQ(info.generation, 2u);
+  EXPECT_EQ((*registry_.Acquire(""))->name(), kDefaultModel);
+  EXPECT_EQ((*registry_.Acquire("small"))->name(), kDefaultModel);
+  EXPECT_EQ((*registry_.Acquire("new"))->catalog().model.name, "new");
+  EXPECT_EQ(registry_.Acquire("other").status().code(),
+            absl::StatusCode::kNotFound);
+}
+
 }  // namespace
 }  // namespace alignsae
