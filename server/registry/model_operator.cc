@@ -172,6 +172,15 @@ absl::StatusOr<GenerationInfo> ModelOperator::ReloadModel(
   return Reload(KeyOf(model), std::move(source));
 }
 
+absl::Status ModelOperator::FindBeside(Source& source) const {
+  for (CheckpointSource& put : source.setup.put) {
+    const std::string bundle = source.names[put.directory];
+    ALIGNSAE_ASSIGN_OR_RETURN(put.directory, shelf_.Find(bundle));
+    source.names[put.directory] = bundle;
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<GenerationInfo> ModelOperator::Reload(const std::string& model,
                                                      Source source) {
   absl::Status loaded;
@@ -182,6 +191,7 @@ absl::StatusOr<GenerationInfo> ModelOperator::Reload(const std::string& model,
       source.names[path] = source.bundle;
       source.setup.model_directory = path;
     }
+    ALIGNSAE_RETURN_IF_ERROR(FindBeside(source));
     source.stamp = VersionStamp(source.setup.model_directory);
     loaded = Load(model, source.setup, source);
     // It was replaced while it was read: the files were of two versions.

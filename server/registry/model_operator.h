@@ -107,6 +107,8 @@ class ModelOperator {
 
   absl::StatusOr<GenerationInfo> Reload(const std::string& model,
                                         Source source);
+  // Where the checkpoints lie now that are put beside: links may have changed.
+  absl::Status FindBeside(Source& source) const;
   // Loads a generation of `setup`, in which `names` are for its paths.
   absl::Status Load(const std::string& model, const EngineSetup& setup,
                     const Source& source);
