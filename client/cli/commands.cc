@@ -21,6 +21,8 @@ void AddConnection(CLI::App& app, CliOptions& options) {
   app.add_option("--client-id", options.client_id,
                  "Sent as x-client-id: the server takes turns between clients")
       ->envname("ALIGNSAE_CLIENT_ID");
+  app.add_option("--model", options.model,
+                 "Model by its name (default: the server's own)");
   app.add_option("--tls-ca", options.tls_ca,
                  "PEM file of the CA: connect with TLS");
   app.add_option("--tls-cert", options.tls_cert,
@@ -208,6 +210,42 @@ void AddTokenize(const Commands& group) {
   AddPrompt(tokenize, options, /*many=*/false);
 }
 
+void AddOperator(CLI::App* command, CliOptions& options) {
+  command
+      ->add_option("--operator", options.operator_server,
+                   "Port for operators of the server, host:port")
+      ->envname("ALIGNSAE_OPERATOR")
+      ->capture_default_str();
+}
+
+void AddOperators(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* list = group.Add("checkpoints",
+                             "Generations of the models with their states and "
+                             "checkpoints",
+                             RunCheckpoints);
+  AddOperator(list, options);
+  CLI::App* load = group.Add(
+      "load", "Put a checkpoint beside the others, or in one's place", RunLoad);
+  AddOperator(load, options);
+  load->add_option("bundle", options.bundle,
+                   "Bundle or checkpoint, as called in --bundles-dir")
+      ->required();
+  load->add_option("--sae", options.sae,
+                   "Checkpoint of the bundle (default: the only one)");
+  load->add_option("--name", options.name,
+                   "Name to serve it under (default: its own)");
+  CLI::App* unload = group.Add("unload", "Take a checkpoint away", RunUnload);
+  AddOperator(unload, options);
+  unload->add_option("checkpoint", options.checkpoint, "Name as in requests")
+      ->required();
+  CLI::App* reload = group.Add(
+      "reload", "Load a model anew, from its bundle or another one", RunReload);
+  AddOperator(reload, options);
+  reload->add_option("bundle", options.bundle,
+                     "Bundle, as called in --bundles-dir (default: the same)");
+}
+
 }  // namespace
 
 ExitCode ExitCodeOf(const absl::Status& status) {
@@ -243,6 +281,7 @@ void AddCommands(CLI::App& app, absl::Status& result) {
   AddSweep(group);
   AddGenerate(group);
   AddTokenize(group);
+  AddOperators(group);
 }
 
 }  // namespace alignsae

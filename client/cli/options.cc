@@ -76,4 +76,9 @@ absl::StatusOr<Client> Connect(const CliOptions& options) {
   return Client(std::move(client));
 }
 
+absl::StatusOr<Client> ConnectAsOperator(CliOptions options) {
+  options.server = options.operator_server;
+  return Connect(options);
+}
+
 }  // namespace alignsae

@@ -28,8 +28,12 @@ struct CliOptions {
   double timeout_seconds = 30;
   std::string request_id;
   std::string client_id;
+  std::string model;
   std::string tls_ca, tls_cert, tls_key;
   bool json = false;
+  // Operators.
+  std::string operator_server = "127.0.0.1:50052";
+  std::string bundle, sae, name;
   // Prompt.
   std::vector<std::string> prompts;
   bool raw = false;
@@ -67,6 +71,8 @@ absl::StatusOr<v1::Prompt> MakePrompt(const CliOptions& options,
 v1::GenerationConfig MakeGeneration(const CliOptions& options);
 absl::StatusOr<v1::PositionSelection> MakePositions(const CliOptions& options);
 absl::StatusOr<Client> Connect(const CliOptions& options);
+// To the port for operators.
+absl::StatusOr<Client> ConnectAsOperator(CliOptions options);
 
 }  // namespace alignsae
 

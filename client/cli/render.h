@@ -10,6 +10,7 @@
 
 #include "alignsae/v1/concept_service.pb.h"
 #include "alignsae/v1/model_service.pb.h"
+#include "alignsae/v1/operator_service.pb.h"
 #include "alignsae/v1/steering_service.pb.h"
 
 namespace alignsae {
@@ -24,6 +25,8 @@ std::string RenderSwap(const v1::SwapResponse& answer);
 std::string RenderSweep(std::vector<v1::SweepCell> cells);
 // The arms of a Generate summary or of Complete: counts, logprobs, receipts.
 std::string RenderSummary(const v1::GenerationSummary& summary);
+// Generations of models and what is in them.
+std::string RenderGenerations(const v1::ListCheckpointsResponse& answer);
 
 }  // namespace alignsae
 

@@ -84,16 +84,27 @@ class StreamPrinter {
   std::string baseline_, steered_;
 };
 
+// The generation that a change has made.
+template <typename Response>
+std::string RenderNew(const Response& answer) {
+  v1::ListCheckpointsResponse list;
+  *list.add_generations() = answer.generation();
+  return RenderGenerations(list);
+}
+
 }  // namespace
 
 absl::Status RunModel(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
-  return Print(options, client.GetModel({}), RenderModel);
+  v1::GetModelRequest request;
+  request.set_model(options.model);
+  return Print(options, client.GetModel(request), RenderModel);
 }
 
 absl::Status RunConcepts(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::ListConceptsRequest request;
+  request.set_model(options.model);
   request.set_checkpoint(options.checkpoint);
   return Print(options, client.ListConcepts(request), RenderConcepts);
 }
@@ -101,6 +112,7 @@ absl::Status RunConcepts(const CliOptions& options) {
 absl::Status RunTokenize(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::TokenizeRequest request;
+  request.set_model(options.model);
   if (options.raw) {
     request.set_text(options.prompts.front());
   } else {
@@ -112,6 +124,7 @@ absl::Status RunTokenize(const CliOptions& options) {
 absl::Status RunRead(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::ReadConceptsRequest request;
+  request.set_model(options.model);
   for (const std::string& text : options.prompts) {
     ALIGNSAE_ASSIGN_OR_RETURN(*request.add_prompts(),
                               MakePrompt(options, text));
@@ -124,6 +137,7 @@ absl::Status RunRead(const CliOptions& options) {
 absl::Status RunInspect(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::InspectSlotsRequest request;
+  request.set_model(options.model);
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
                             MakePrompt(options, options.prompts.front()));
   request.set_checkpoint(options.checkpoint);
@@ -138,6 +152,7 @@ absl::Status RunInspect(const CliOptions& options) {
 absl::Status RunSwap(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::SwapRequest request;
+  request.set_model(options.model);
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
                             MakePrompt(options, options.prompts.front()));
   request.set_checkpoint(options.checkpoint);
@@ -155,6 +170,7 @@ absl::Status RunSwap(const CliOptions& options) {
 absl::Status RunGenerate(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::GenerateRequest request;
+  request.set_model(options.model);
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
                             MakePrompt(options, options.prompts.front()));
   request.set_checkpoint(options.checkpoint);
@@ -188,6 +204,7 @@ absl::Status RunGenerate(const CliOptions& options) {
 absl::Status RunSweep(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::SweepAlphaRequest request;
+  request.set_model(options.model);
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
                             MakePrompt(options, options.prompts.front()));
   request.set_checkpoint(options.checkpoint);
@@ -219,6 +236,39 @@ absl::Status RunSweep(const CliOptions& options) {
     std::fputs(RenderSweep(std::move(cells)).c_str(), stdout);
   }
   return status;
+}
+
+absl::Status RunCheckpoints(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(Client client, ConnectAsOperator(options));
+  v1::ListCheckpointsRequest request;
+  request.set_model(options.model);
+  return Print(options, client.ListCheckpoints(request), RenderGenerations);
+}
+
+absl::Status RunLoad(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(Client client, ConnectAsOperator(options));
+  v1::LoadCheckpointRequest request;
+  request.set_model(options.model);
+  request.set_bundle(options.bundle);
+  request.set_sae(options.sae);
+  request.set_name(options.name);
+  return Print(options, client.LoadCheckpoint(request), RenderNew);
+}
+
+absl::Status RunUnload(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(Client client, ConnectAsOperator(options));
+  v1::UnloadCheckpointRequest request;
+  request.set_model(options.model);
+  request.set_checkpoint(options.checkpoint);
+  return Print(options, client.UnloadCheckpoint(request), RenderNew);
+}
+
+absl::Status RunReload(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(Client client, ConnectAsOperator(options));
+  v1::ReloadModelRequest request;
+  request.set_model(options.model);
+  request.set_bundle(options.bundle);
+  return Print(options, client.ReloadModel(request), RenderNew);
 }
 
 }  // namespace alignsae

@@ -21,6 +21,11 @@ absl::Status RunGenerate(
     const CliOptions& options);  // Generate: text flows as it comes.
 absl::Status RunSweep(const CliOptions& options);  // SweepAlpha: a table when
                                                    // all cells are there.
+// Of OperatorService; what serves then.
+absl::Status RunCheckpoints(const CliOptions& options);  // ListCheckpoints.
+absl::Status RunLoad(const CliOptions& options);         // LoadCheckpoint.
+absl::Status RunUnload(const CliOptions& options);       // UnloadCheckpoint.
+absl::Status RunReload(const CliOptions& options);       // ReloadModel.
 
 }  // namespace alignsae
 

@@ -76,6 +76,7 @@ void RenderInspection(const CallScope& scope,
 void ReadConcepts(std::shared_ptr<Call> call,
                   const v1::ReadConceptsRequest* request,
                   v1::ReadConceptsResponse* response, Done done) {
+  call->AskFor(request->model());
   RunOnModel(
       std::move(call),
       {static_cast<int64_t>(request->ByteSizeLong()),
@@ -101,6 +102,7 @@ void ReadConcepts(std::shared_ptr<Call> call,
 void InspectSlots(std::shared_ptr<Call> call,
                   const v1::InspectSlotsRequest* request,
                   v1::InspectSlotsResponse* response, Done done) {
+  call->AskFor(request->model());
   RunOnModel(
       std::move(call),
       {static_cast<int64_t>(request->ByteSizeLong()),

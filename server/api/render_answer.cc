@@ -141,6 +141,7 @@ v1::InterventionReceipt RenderReceipt(const Intervention& intervention,
                       : v1::ALPHA_UNIT_ACTIVE_MEAN);
   }
   wire.set_positions_applied(receipt.positions_applied);
+  wire.set_generation_id(catalog.generation);
   for (const PositionEffect& effect : receipt.effects) {
     *wire.add_effects() = RenderEffect(effect, checkpoint);
   }

@@ -97,6 +97,8 @@ v1::Checkpoint RenderCheckpoint(const CheckpointInfo& checkpoint) {
     wire.set_recommended_mode(ToWire(*checkpoint.recommended_mode));
   }
   wire.set_recommended_alpha(checkpoint.recommended_alpha);
+  wire.set_version(checkpoint.version);
+  wire.set_generation_id(checkpoint.generation);
   return wire;
 }
 

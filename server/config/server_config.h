@@ -82,6 +82,17 @@ struct HttpConfig {
   double request_seconds = 10;  // For a request to be whole.
 };
 
+// What operators may do, and by which port; off when `on` is false.
+struct OperatorConfig {
+  bool on = false;
+  Endpoint listen;
+  std::string bundles_directory;    // Empty: they can name no bundle.
+  std::vector<std::string> models;  // Served beside the default, by name.
+  bool watch = false;               // Reload what is replaced on disk.
+  std::string default_checkpoint;   // Empty: the bundle's first.
+  int memory_budget_mib = 0;        // Of the process, for loads; 0: none.
+};
+
 struct ServerConfig {
   // A bundle directory, or a Hugging Face GPT-2 directory with `saes` beside
   // it.
@@ -101,6 +112,7 @@ struct ServerConfig {
   bool reflection = false;
   ConnectionConfig connections;
   HttpConfig http;
+  OperatorConfig operators;
 
   Limits limits;
   int kv_slots = 16;                   // Sequences that run at once.

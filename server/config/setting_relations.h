@@ -8,7 +8,10 @@
 //   --max-prompt-bytes      fits with 1 KiB beside it into --max-receive-bytes,
 //                           and that into --grpc-memory-mib
 //   --max-connection-age-grace-seconds  at least --max-deadline-seconds
-//   --listen, --admin-listen, --http-listen   differ, but for port 0
+//   --listen, --admin-listen, --http-listen, --operator-listen   differ, but
+//   for
+//                           port 0
+//   --operator-listen       at loopback unless --tls-client-ca is set
 //   --http-listen           at loopback while --tls-client-ca is set: the front
 //                           door knows no client
 //   --tls-cert, --tls-key, --tls-client-ca

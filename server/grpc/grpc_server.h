@@ -18,7 +18,9 @@
 //
 // Example:
 //   ALIGNSAE_ASSIGN_OR_RETURN(std::unique_ptr<GrpcServer> server,
-//                             GrpcServer::Start(config, {&health, &model}));
+//                             GrpcServer::Start(config,
+//                             GrpcServer::ForCalls(config),
+//                                               {&health, &model}));
 
 #ifndef ALIGNSAE_SERVER_GRPC_GRPC_SERVER_H_
 #define ALIGNSAE_SERVER_GRPC_GRPC_SERVER_H_
@@ -30,7 +32,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/config/endpoint.h"
 #include "server/config/server_config.h"
 #include "server/grpc/connection_acceptor.h"
 #include "server/grpc/tls_watcher.h"
@@ -39,9 +43,21 @@ namespace alignsae {
 
 class GrpcServer {
  public:
+  // Which port of the server it is.
+  struct Port {
+    Endpoint listen;
+    absl::string_view flag;   // That gives `listen`, for errors.
+    int max_connections = 1;  // At once.
+  };
+  // --listen.
+  static Port ForCalls(const ServerConfig& config);
+  // --operator-listen: a few connections.
+  static Port ForOperators(const ServerConfig& config);
+
   // The services must outlive the server.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
-      const ServerConfig& config, const std::vector<grpc::Service*>& services);
+      const ServerConfig& config, const Port& port,
+      const std::vector<grpc::Service*>& services);
 
   // As Shutdown without grace: a health watch must not hold up a failed start.
   ~GrpcServer() { Shutdown(absl::ZeroDuration()); }

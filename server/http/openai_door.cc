@@ -54,15 +54,17 @@ struct ModelsCall {
       exchange->Answer(ErrorReply(wire, call->request_id()));
       return;
     }
+    json data = json::array();
+    for (const std::string& name : response.served_models()) {
+      data.push_back({{"id", name},
+                      {"object", "model"},
+                      {"created", 0},
+                      {"owned_by", "alignsae"}});
+    }
     HttpReply reply;
     reply.headers = {{"Content-Type", "application/json"},
                      {kRequestIdKey, call->request_id()}};
-    reply.body =
-        DumpJson({{"object", "list"},
-                  {"data", json::array({{{"id", response.model().name()},
-                                         {"object", "model"},
-                                         {"created", 0},
-                                         {"owned_by", "alignsae"}}})}});
+    reply.body = DumpJson({{"object", "list"}, {"data", std::move(data)}});
     exchange->Answer(std::move(reply));
   }
 };
@@ -78,13 +80,13 @@ void HandleModels(const RpcEnv* env,
            [models](const absl::Status& status) { models->Finish(status); });
 }
 
-// Whether the model that is asked is the one that is loaded.
+// Whether the model that is asked is one that is loaded.
 absl::Status CheckModel(const std::string& asked, std::shared_ptr<Call> call) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const CallScope scope, EnterCall(std::move(call)));
-  const std::string& name = scope.model->catalog().model.name;
-  if (asked == name) return absl::OkStatus();
-  return FieldStatus({"model", absl::StrCat("be ", name), Quoted(asked)},
-                     absl::StatusCode::kNotFound);
+  if (asked.empty()) {
+    return InvalidField("model", "be the name of a model", Quoted(asked));
+  }
+  call->AskFor(asked);
+  return EnterCall(std::move(call)).status();
 }
 
 // In a lane.
@@ -104,6 +106,9 @@ void ReadAndRun(const RpcEnv* env,
   if (!status.ok()) {
     Refuse(exchange, first, status);
     return;
+  }
+  for (AskedChoice& choice : completion->asked.choices) {
+    choice.request.set_model(completion->asked.model);
   }
   exchange->DropBody();
   completion->exchange = exchange;

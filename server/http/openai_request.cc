@@ -317,6 +317,7 @@ v1::GenerateRequest ToGenerate(const v1::CompleteRequest& request) {
   *generate.mutable_prompt() = request.prompt();
   *generate.mutable_interventions() = request.interventions();
   *generate.mutable_generation() = request.generation();
+  generate.set_model(request.model());
   return generate;
 }
 

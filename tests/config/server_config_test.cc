@@ -367,6 +367,23 @@ std::vector<BadCase> BadCases() {
        {},
        "--http-listen: must differ from --admin-listen, got 127.0.0.1:9464 "
        "for both"},
+      {"OnePortForOperatorsAndAdmin",
+       With({"--operator-listen", "127.0.0.1:9464"}),
+       {},
+       "--operator-listen: must differ from --admin-listen, got "
+       "127.0.0.1:9464 for both"},
+      {"OperatorsForEverybody",
+       With({"--operator-listen=0.0.0.0:50052", "--tls-cert=/etc/hostname",
+             "--tls-key=/etc/hostname"}),
+       {},
+       "--operator-listen: must be a loopback address without "
+       "--tls-client-ca, as whoever reaches it may change what is served, got "
+       "0.0.0.0:50052"},
+      {"NoDirectoryOfBundles",
+       With({"--bundles-dir=/no/such/directory"}),
+       {},
+       "--bundles-dir: must be an existing directory, got "
+       "\"/no/such/directory\""},
       {"HttpBesideClientCertificates",
        With({"--http-listen=127.evil.example:1", "--tls-cert=/etc/hostname",
              "--tls-key=/etc/hostname", "--tls-client-ca=/etc/hostname"}),
