@@ -415,6 +415,82 @@ TEST_F(FrontDoorTest, AStreamedCompletionSaysTheSame) {
   EXPECT_TRUE(AllCallsEnd());
 }
 
+TEST_F(FrontDoorTest, AnEchoedPromptHasItsLogprobsWholeAndStreamed) {
+  Load();
+  Start();
+  const std::string request =
+      R"({"model": "small", "prompt": "the end", "max_tokens": 2, "n": 2,)"
+      R"( "temperature": 0, "echo": true, "logprobs": 2)";
+  const auto whole = Post("/v1/completions", request + "}");
+  ASSERT_EQ(whole->status, 200) << whole->body;
+  const json choice = json::parse(whole->body)["choices"][1];
+  const json& logprobs = choice["logprobs"];
+  EXPECT_THAT(choice["text"].get<std::string>(), StartsWith("the end"));
+  ASSERT_EQ(logprobs["tokens"].size(), 9u);
+  EXPECT_EQ(logprobs["tokens"][0], "t");
+  EXPECT_TRUE(logprobs["token_logprobs"][0].is_null());
+  EXPECT_TRUE(logprobs["top_logprobs"][0].is_null());
+  for (size_t i = 1; i < 9; ++i) {
+    EXPECT_EQ(logprobs["token_logprobs"][i], -0.5) << i;
+    EXPECT_EQ(logprobs["top_logprobs"][i].size(), 2u) << i;
+  }
+  EXPECT_EQ(logprobs["text_offset"][8].is_number(), true);
+  EXPECT_EQ(logprobs["text_offset"][7], 7);
+  const auto streamed =
+      Post("/v1/completions", request + R"(, "stream": true})");
+  json together = {{"tokens", json::array()},
+                   {"token_logprobs", json::array()},
+                   {"top_logprobs", json::array()},
+                   {"text_offset", json::array()}};
+  std::string text;
+  for (const std::string& event : Events(streamed->body)) {
+    if (event == "[DONE]") continue;
+    for (const json& part : json::parse(event)["choices"]) {
+      if (part["index"] != 1) continue;
+      text += part["text"].get<std::string>();
+      if (part["logprobs"].is_null()) continue;
+      for (auto& [key, list] : together.items()) {
+        for (const json& one : part["logprobs"][key]) list.push_back(one);
+      }
+    }
+  }
+  EXPECT_EQ(text, choice["text"]);
+  EXPECT_EQ(together, logprobs);
+  EXPECT_TRUE(AllCallsEnd());
+}
+
+TEST_F(FrontDoorTest, OnlyThePromptIsToldWhereNoTokensAreAsked) {
+  Load();
+  Start();
+  for (const char* stream : {"", R"(, "stream": true)"}) {
+    const auto answer = Post(
+        "/v1/completions",
+        absl::StrCat(R"({"model": "small", "prompt": [97, 98], "max_tokens":)"
+                     R"( 0, "echo": true, "logprobs": 0)",
+                     stream, "}"));
+    ASSERT_EQ(answer->status, 200) << answer->body;
+    std::string text;
+    std::string end;
+    size_t tokens = 0;
+    std::vector<std::string> events = {answer->body};
+    if (*stream != '\0') events = Events(answer->body);
+    for (const std::string& event : events) {
+      if (event == "[DONE]") continue;
+      for (const json& choice : json::parse(event)["choices"]) {
+        text += choice["text"].get<std::string>();
+        if (choice["logprobs"].is_object()) {
+          tokens += choice["logprobs"]["tokens"].size();
+        }
+        if (choice["finish_reason"].is_string()) end = choice["finish_reason"];
+      }
+    }
+    EXPECT_EQ(text.size(), 2u) << text;
+    EXPECT_EQ(tokens, 2u);
+    EXPECT_EQ(end, "length");
+  }
+  EXPECT_TRUE(AllCallsEnd());
+}
+
 TEST_F(FrontDoorTest, ACompletionFailsAsOpenAisDo) {
   Load();
   Start();
