@@ -48,6 +48,20 @@ absl::Status BadRow(absl::string_view what) {
   return absl::InternalError(absl::StrCat("step row: ", what));
 }
 
+absl::Status CheckScored(const StepRow& row, const TransformerFacts& facts) {
+  const size_t sampled = row.sampling.has_value() ? 1 : 0;
+  if (!row.scored.empty() && row.scored.size() + sampled != row.tokens.size()) {
+    return BadRow(absl::StrCat(row.scored.size(), " scored tokens of ",
+                               row.tokens.size()));
+  }
+  for (int32_t token : row.scored) {
+    if (token < 0 || token >= facts.vocab_size) {
+      return BadRow(absl::StrCat("scored token ", token));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 bool Engine::Impl::LiesBehind(const PromptFork& fork,
@@ -80,17 +94,7 @@ absl::Status Engine::Impl::CheckRow(const StepRow& row,
       return BadRow(absl::StrCat("token ", token));
     }
   }
-  if (!row.scored.empty() &&
-      row.scored.size() + (row.sampling.has_value() ? 1 : 0) !=
-          row.tokens.size()) {
-    return BadRow(absl::StrCat(row.scored.size(), " scored tokens of ",
-                               row.tokens.size()));
-  }
-  for (int32_t token : row.scored) {
-    if (token < 0 || token >= facts.vocab_size) {
-      return BadRow(absl::StrCat("scored token ", token));
-    }
-  }
+  ALIGNSAE_RETURN_IF_ERROR(CheckScored(row, facts));
   if (row.fork.has_value()) {
     const PromptFork& fork = *row.fork;
     if (fork.kv_slot < 0 || fork.kv_slot >= cache.slots() || fork.site < 0 ||

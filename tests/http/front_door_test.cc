@@ -17,6 +17,7 @@
 #include "nlohmann/json.hpp"
 #include "server/http/connect_codec.h"
 #include "server/http/connect_rpcs.h"
+#include "tests/support/gzip_bytes.h"
 #include "tests/support/raw_peer.h"
 #include "tests/support/serving_fixture.h"
 
@@ -174,8 +175,9 @@ TEST_F(FrontDoorTest, RefusesWhatIsNoCall) {
   Load();
   Start();
   const std::string body = R"({"prompt": {"text": "a"}})";
-  for (const char* type : {"text/plain", "application/x-www-form-urlencoded",
-                           "application/grpc", "application/connect+json"}) {
+  for (const char* type :
+       {"text/plain", "multipart/form-data", "application/grpc",
+        "application/connect+json", "application/x-www-form-urlencodedx"}) {
     const auto refused = Post(kComplete, body, type);
     EXPECT_EQ(refused->status, 415) << type;
     EXPECT_EQ(refused->get_header_value("Accept-Post"),
@@ -187,7 +189,7 @@ TEST_F(FrontDoorTest, RefusesWhatIsNoCall) {
   httplib::Client client("127.0.0.1", door_->port());
   EXPECT_EQ(client.Get(kComplete)->status, 405);
   EXPECT_EQ(
-      Post(kComplete, body, "application/json", {{"Content-Encoding", "gzip"}})
+      Post(kComplete, body, "application/json", {{"Content-Encoding", "br"}})
           ->status,
       415);
   EXPECT_EQ(Post(kComplete, body, "application/json",
@@ -518,6 +520,75 @@ TEST_F(FrontDoorTest, ACompletionFailsAsOpenAisDo) {
   EXPECT_THAT(long_prompt["message"].get<std::string>(),
               StartsWith("prompt[0]: must be in [0, 259]"));
   EXPECT_TRUE(AllCallsEnd());
+}
+
+// What `curl -d` sends.
+TEST_F(FrontDoorTest, AFormsTypeIsJsonWhereNoPageAsks) {
+  env_.config.http.allowed_origins = {"https://page.example"};
+  Load();
+  Start();
+  constexpr char kForm[] = "application/x-www-form-urlencoded";
+  const std::string body = R"({"prompt": {"text": "a"}})";
+  EXPECT_EQ(Post(kComplete, body, kForm)->status, 200);
+  EXPECT_EQ(
+      Post(kComplete, body, "Application/X-WWW-Form-Urlencoded; x=1")->status,
+      200);
+  EXPECT_EQ(
+      Post("/v1/completions", R"({"model": "small", "prompt": "a"})", kForm)
+          ->status,
+      200);
+  // A stream's message is in an envelope, which no form makes.
+  EXPECT_EQ(Post(kGenerate, body, kForm)->status, 415);
+  EXPECT_EQ(Post(kComplete, "prompt=a", kForm)->status, 400);
+  const std::string own = absl::StrCat("http://127.0.0.1:", door_->port());
+  for (const httplib::Headers& page :
+       {httplib::Headers{{"Origin", "https://page.example"}},
+        httplib::Headers{{"Origin", own}},
+        httplib::Headers{{"Sec-Fetch-Site", "cross-site"}},
+        httplib::Headers{{"Sec-Fetch-Site", "none"}},
+        httplib::Headers{{"Referer", "https://evil.example/"}}}) {
+    EXPECT_EQ(Post(kComplete, body, kForm, page)->status, 415)
+        << page.begin()->first << page.begin()->second;
+  }
+  EXPECT_EQ(Post(kComplete, body, kForm, {{"Origin", "null"}})->status, 403);
+  EXPECT_EQ(Post(kComplete, body, kForm, {{"Host", "evil.example"}})->status,
+            421);
+  RawPeer peer(door_->port());
+  peer.Send(absl::StrCat("POST ", kComplete, " HTTP/1.1\r\nHost: localhost\r\n",
+                         "Origin:\r\nContent-Type: ", kForm,
+                         "\r\nContent-Length: ", body.size(), "\r\n\r\n",
+                         body));
+  EXPECT_THAT(peer.ReadUntil("\r\n"), HasSubstr(" 415 "));
+  EXPECT_TRUE(AllCallsEnd());
+}
+
+TEST_F(FrontDoorTest, ReadsCompressedRequestsWithinTheLimit) {
+  Load();
+  Start();
+  const httplib::Headers gzip = {{"Content-Encoding", "gzip"}};
+  const std::string body =
+      R"({"prompt": {"text": "a"}, "generation": {"maxNewTokens": 3}})";
+  const auto inflated = Post(kComplete, Gzip(body), "application/json", gzip);
+  ASSERT_EQ(inflated->status, 200) << inflated->body;
+  EXPECT_EQ(json::parse(inflated->body)["arms"],
+            json::parse(Post(kComplete, body)->body)["arms"]);
+  EXPECT_EQ(
+      Post("/v1/completions", Gzip(R"({"model": "small", "prompt": "a"})"),
+           "application/json", gzip)
+          ->status,
+      200);
+  const std::string bomb = Gzip(std::string(64 << 20, ' '));
+  for (const char* path : {kComplete, "/v1/completions"}) {
+    const auto refused = Post(path, bomb, "application/json", gzip);
+    EXPECT_EQ(refused->status, 400) << path;
+    EXPECT_THAT(refused->body, HasSubstr("1048576 bytes when inflated"));
+    EXPECT_EQ(Post(path, "{}", "application/json", gzip)->status, 400);
+  }
+  EXPECT_TRUE(AllCallsEnd());
+  for (int i = 0; i < 500 && memory_.requests.used() > 0; ++i) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_EQ(memory_.requests.used(), 0);
 }
 
 TEST_F(FrontDoorTest, APageThatMayCallCanReadTheAnswer) {
