@@ -2,8 +2,9 @@
 """A seeded simulation of clients at the server's door.
 
 Several clients at once do a random mix of everything that a client can do, over gRPC and at
-the front door (http_steps.py): every RPC, answers taken, cancelled, timed out, half read or not read at all, requests that break
-a rule, bytes that are no request, connections that end in the middle. Then:
+the front door (http_steps.py): every RPC, answers taken, cancelled, timed out, half read or
+not read at all, requests that break a rule, bytes that are no request, connections that end
+in the middle. Then:
 
   - every call has ended, with a code that such a call may end with;
   - nothing is held: KV slots, queue, calls in flight, threads, descriptors, memory
