@@ -23,6 +23,7 @@
 #include "server/grpc/grpc_server.h"
 #include "server/grpc/health_service.h"
 #include "server/grpc/model_service.h"
+#include "server/grpc/reflection_service.h"
 #include "server/grpc/steering_service.h"
 #include "server/http/admin_server.h"
 #include "server/http/front_door.h"
@@ -48,6 +49,12 @@ constexpr absl::Duration kLastLines = absl::Seconds(1);
 const std::vector<std::string> kApiServices = {"alignsae.v1.ConceptService",
                                                "alignsae.v1.SteeringService",
                                                "alignsae.v1.ModelService"};
+
+std::vector<std::string> ReflectedServices() {
+  std::vector<std::string> services = kApiServices;
+  services.emplace_back("grpc.health.v1.Health");
+  return services;
+}
 
 EngineSetup EngineSetupOf(const ServerConfig& config) {
   EngineSetup setup;
@@ -82,7 +89,8 @@ struct Parts {
         concepts(&env),
         steering(&env),
         model_service(&env),
-        health(kApiServices) {
+        health(kApiServices),
+        reflection(ReflectedServices()) {
     memory.answers.OnReturn([this] {
       lanes.interactive.Wake();
       lanes.background.Wake();
@@ -92,9 +100,10 @@ struct Parts {
 
   absl::Status OpenPorts() {
     const ServerConfig& config = env.config;
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        grpc, GrpcServer::Start(
-                  config, {&concepts, &steering, &model_service, &health}));
+    std::vector<grpc::Service*> services = {&concepts, &steering,
+                                            &model_service, &health};
+    if (config.reflection) services.push_back(&reflection);
+    ALIGNSAE_ASSIGN_OR_RETURN(grpc, GrpcServer::Start(config, services));
     if (config.http.on) {
       ALIGNSAE_ASSIGN_OR_RETURN(front, FrontDoor::Start(&env));
     }
@@ -176,6 +185,7 @@ struct Parts {
   SteeringServiceImpl steering;
   ModelServiceImpl model_service;
   HealthService health;
+  ReflectionService reflection;
   std::unique_ptr<GrpcServer> grpc;
   std::unique_ptr<FrontDoor> front;
   std::unique_ptr<AdminServer> admin;

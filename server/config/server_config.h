@@ -99,7 +99,7 @@ struct ServerConfig {
   Endpoint admin_listen{"127.0.0.1", 9464};
   std::string port_file;  // Empty: none.
   TlsFiles tls;
-  bool reflection = false;
+  bool reflection = false;  // Unless it is given: whether `listen` is loopback.
   ConnectionConfig connections;
   HttpConfig http;
 

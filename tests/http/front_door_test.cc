@@ -12,8 +12,10 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "alignsae/v1/steering_service.pb.h"
+#include "google/protobuf/descriptor.h"
 #include "nlohmann/json.hpp"
 #include "server/http/connect_codec.h"
 #include "server/http/connect_rpcs.h"
@@ -589,6 +591,36 @@ TEST_F(FrontDoorTest, ReadsCompressedRequestsWithinTheLimit) {
     absl::SleepFor(absl::Milliseconds(10));
   }
   EXPECT_EQ(memory_.requests.used(), 0);
+}
+
+TEST_F(FrontDoorTest, DescribesEveryPathThatItHas) {
+  Start();  // Without a model too.
+  httplib::Client client("127.0.0.1", door_->port());
+  const auto answer = client.Get("/openapi.json");
+  ASSERT_EQ(answer->status, 200);
+  const json paths = json::parse(answer->body)["paths"];
+  size_t rpcs = 0;
+  for (const auto& [path, unused] : paths.items()) {
+    if (!absl::StartsWith(path, "/alignsae.v1.")) continue;
+    ++rpcs;
+    EXPECT_NE(FindConnectRpc(path), nullptr) << path;
+  }
+  size_t expected = 0;
+  for (const char* name :
+       {"ConceptService", "ModelService", "SteeringService"}) {
+    const auto* service =
+        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
+            absl::StrCat("alignsae.v1.", name));
+    for (int i = 0; i < service->method_count(); ++i) {
+      if (service->method(i)->client_streaming()) continue;
+      ++expected;
+      EXPECT_TRUE(paths.contains(absl::StrCat("/alignsae.v1.", name, "/",
+                                              service->method(i)->name())));
+    }
+  }
+  EXPECT_EQ(rpcs, expected);
+  EXPECT_EQ(client.Post("/openapi.json", "{}", "application/json")->status,
+            405);
 }
 
 TEST_F(FrontDoorTest, APageThatMayCallCanReadTheAnswer) {

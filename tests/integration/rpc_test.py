@@ -323,6 +323,10 @@ class RpcTest(ServerTest):
             answer = self.api.health.Check(
                 health.HealthCheckRequest(service=service), timeout=5)
             self.assertEqual(answer.status, health.HealthCheckResponse.SERVING, service)
+        listed = self.api.health.List(health.HealthListRequest(), timeout=5).statuses
+        self.assertLessEqual({"", "liveness", "alignsae.v1.SteeringService"}, set(listed))
+        self.assertEqual({one.status for one in listed.values()},
+                         {health.HealthCheckResponse.SERVING})
 
 
 if __name__ == "__main__":
