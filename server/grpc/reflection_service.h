@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "grpc/reflection/v1/reflection.pb.h"
+#include "grpc/reflection/v1/reflection.grpc.pb.h"
 
 namespace alignsae {
 
