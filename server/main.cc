@@ -26,6 +26,7 @@
 #include "server/grpc/health_service.h"
 #include "server/grpc/model_service.h"
 #include "server/grpc/operator_service.h"
+#include "server/grpc/reflection_service.h"
 #include "server/grpc/steering_service.h"
 #include "server/http/admin_server.h"
 #include "server/http/front_door.h"
@@ -54,6 +55,12 @@ constexpr absl::Duration kLastLines = absl::Seconds(1);
 const std::vector<std::string> kApiServices = {"alignsae.v1.ConceptService",
                                                "alignsae.v1.SteeringService",
                                                "alignsae.v1.ModelService"};
+
+std::vector<std::string> ReflectedServices() {
+  std::vector<std::string> services = kApiServices;
+  services.emplace_back("grpc.health.v1.Health");
+  return services;
+}
 
 EngineSetup EngineSetupOf(const ServerConfig& config) {
   EngineSetup setup;
@@ -114,7 +121,8 @@ struct Parts {
         steering(&env),
         model_service(&env),
         operator_service(&env),
-        health(kApiServices) {
+        health(kApiServices),
+        reflection(ReflectedServices()) {
     memory.answers.OnReturn([this] {
       lanes.interactive.Wake();
       lanes.background.Wake();
@@ -124,10 +132,12 @@ struct Parts {
 
   absl::Status OpenPorts() {
     const ServerConfig& config = env.config;
+    std::vector<grpc::Service*> services = {&concepts, &steering,
+                                            &model_service, &health};
+    if (config.reflection) services.push_back(&reflection);
     ALIGNSAE_ASSIGN_OR_RETURN(
         grpc,
-        GrpcServer::Start(config, GrpcServer::ForCalls(config),
-                          {&concepts, &steering, &model_service, &health}));
+        GrpcServer::Start(config, GrpcServer::ForCalls(config), services));
     if (config.operators.on) {
       ALIGNSAE_ASSIGN_OR_RETURN(
           operators, GrpcServer::Start(config, GrpcServer::ForOperators(config),
@@ -223,6 +233,7 @@ struct Parts {
   ModelServiceImpl model_service;
   OperatorServiceImpl operator_service;
   HealthService health;
+  ReflectionService reflection;
   std::unique_ptr<GrpcServer> grpc;
   std::unique_ptr<GrpcServer> operators;  // Null: no port for them.
   std::unique_ptr<FrontDoor> front;

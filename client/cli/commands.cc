@@ -3,8 +3,10 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/options.h"
 #include "client/cli/run.h"
+#include "model/base/quote.h"
 
 namespace alignsae {
 namespace {
@@ -76,12 +78,31 @@ void AddGeneration(CLI::App* command, CliOptions& options) {
                       "Sample from this probability mass (default: 1)");
   command->add_option("--repetition-penalty", options.repetition_penalty,
                       "Above 1 makes repeats less likely (default: 1)");
+  command->add_option("--frequency-penalty", options.frequency_penalty,
+                      "Taken from a token's logit for each time that it is in "
+                      "the answer (default: 0)");
+  command->add_option("--presence-penalty", options.presence_penalty,
+                      "Taken from the logits of tokens that are in the answer "
+                      "(default: 0)");
+  command
+      ->add_option("--logit-bias", options.logit_bias,
+                   "ID=VALUE: added to the logit of this token")
+      ->allow_extra_args(false)
+      ->check([](const std::string& spec) -> std::string {
+        if (ParseTokenBias(spec).has_value()) return "";
+        return absl::StrCat("must be ID=VALUE, got ", Quoted(spec));
+      });
+  command->add_option("--min-new-tokens", options.min_new_tokens,
+                      "No end of text before so many tokens (default: 0)");
   command->add_option("--seed", options.seed,
                       "Seed of the sampling (default: chosen by the server)");
   command->add_option("--stop", options.stop, "Stop before this text")
       ->allow_extra_args(false);
   command->add_option("--logprobs", options.top_logprobs,
                       "Alternatives to report for every token (with --json)");
+  command->add_option("--prompt-logprobs", options.prompt_logprobs,
+                      "Logprobs of the prompt's tokens too, with so many "
+                      "alternatives (with --json)");
   command->add_flag("--ignore-eos", options.ignore_eos,
                     "Go on after the end-of-text token");
   command->add_flag("--trace", options.trace,

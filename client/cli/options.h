@@ -11,9 +11,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "alignsae/v1/common.pb.h"
 #include "alignsae/v1/generation.pb.h"
 #include "alignsae/v1/intervention.pb.h"
@@ -56,7 +58,9 @@ struct CliOptions {
   // Generation.
   std::optional<int> max_new_tokens;
   std::optional<double> temperature, top_p, repetition_penalty;
-  std::optional<int> sample_top_k;
+  std::optional<double> frequency_penalty, presence_penalty;
+  std::vector<std::string> logit_bias;  // Each is one for ParseTokenBias.
+  std::optional<int> sample_top_k, min_new_tokens, prompt_logprobs;
   std::optional<uint64_t> seed;
   std::vector<std::string> stop;
   int top_logprobs = 0;
@@ -67,6 +71,9 @@ struct CliOptions {
 // The prompt `text` as a question, raw text or ids, as the flags say.
 absl::StatusOr<v1::Prompt> MakePrompt(const CliOptions& options,
                                       const std::string& text);
+// "50256=-100": a token and what is added to its logit. nullopt: it is none.
+std::optional<std::pair<int32_t, double>> ParseTokenBias(
+    absl::string_view spec);
 // Only what was given is set: the server has the defaults.
 v1::GenerationConfig MakeGeneration(const CliOptions& options);
 absl::StatusOr<v1::PositionSelection> MakePositions(const CliOptions& options);

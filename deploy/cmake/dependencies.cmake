@@ -16,6 +16,7 @@ if(ALIGNSAE_SERVER)
   find_package(spdlog REQUIRED)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+  find_package(ZLIB REQUIRED)
 endif()
 
 if(ALIGNSAE_TESTS)

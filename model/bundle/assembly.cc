@@ -7,8 +7,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "model/base/file.h"
 #include "model/base/field_error.h"
+#include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/families.h"
 #include "model/bundle/generation_config.h"

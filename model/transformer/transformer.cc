@@ -100,10 +100,22 @@ std::vector<PackedRow> WantedPositions(const Packing& packing) {
 at::Tensor Transformer::Forward(absl::Span<const int32_t> tokens,
                                 std::vector<PackedRow> rows, KvCache& cache,
                                 ResidualHook* hook) const {
+  return Head(BeforeHead(tokens, std::move(rows), cache, hook));
+}
+
+at::Tensor Transformer::Head(const at::Tensor& x) const {
   // Not InferenceMode: callers edit the logits in place, outside of it.
   at::NoGradGuard no_grad;
+  if (x.size(0) == 0) return x.new_empty({0, facts_.vocab_size});
+  return Logits(x);
+}
+
+at::Tensor Transformer::BeforeHead(absl::Span<const int32_t> tokens,
+                                   std::vector<PackedRow> rows, KvCache& cache,
+                                   ResidualHook* hook) const {
+  at::NoGradGuard no_grad;
   const at::Tensor none = at::empty(
-      {0, facts_.vocab_size}, at::TensorOptions(device()).dtype(at::kFloat));
+      {0, facts_.d_model}, at::TensorOptions(device()).dtype(at::kFloat));
   std::vector<PackedRow> continuing = TakeContinuing(rows);
   if (rows.empty()) return none;
   Packing packing = Pack(std::move(rows));
@@ -136,7 +148,7 @@ at::Tensor Transformer::Forward(absl::Span<const int32_t> tokens,
   if (CountLogits(packing) < packing.tokens) {
     Repack(WantedPositions(packing), x, packing);
   }
-  return Logits(x);  // [R, V]
+  return x;
 }
 
 }  // namespace alignsae

@@ -74,6 +74,12 @@ class Transformer {
   at::Tensor Forward(absl::Span<const int32_t> tokens,
                      std::vector<PackedRow> rows, KvCache& cache,
                      ResidualHook* hook) const;
+  // The same in two, for a caller that has no room for all logits at once: what
+  // the head is given, [R, D], and the head on any rows of it, [r, V].
+  at::Tensor BeforeHead(absl::Span<const int32_t> tokens,
+                        std::vector<PackedRow> rows, KvCache& cache,
+                        ResidualHook* hook) const;
+  at::Tensor Head(const at::Tensor& x) const;
 
  protected:
   Transformer(TransformerFacts facts, WeightType type)

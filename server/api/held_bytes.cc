@@ -34,6 +34,10 @@ int64_t OfSequence(const SequenceSpec& sequence, int64_t reading,
       kReading + kPromptToken * static_cast<int64_t>(sequence.prompt.size());
   bytes += new_tokens * (kToken + kTopLogprob * sequence.sampling.n_logprobs +
                          (sequence.trace ? reading : 0));
+  if (sequence.prompt_logprobs.has_value()) {
+    bytes += static_cast<int64_t>(sequence.prompt.size()) *
+             (kToken + kTopLogprob * *sequence.prompt_logprobs);
+  }
   for (const Observation& observation : sequence.observations) {
     const int64_t residual =
         observation.whole ? int64_t{4} * catalog.model.d_model : 0;

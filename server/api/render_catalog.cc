@@ -120,6 +120,7 @@ v1::Limits RenderLimits(const ServerConfig& config) {
   wire.set_max_queued_sequences(config.max_queued_sequences);
   wire.set_max_queued_tokens(config.max_queued_tokens);
   wire.set_max_sweep_cells(limits.max_sweep_cells);
+  wire.set_max_logit_biases(limits.max_logit_biases);
   return wire;
 }
 

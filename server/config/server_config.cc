@@ -137,7 +137,8 @@ void AddNetworkFlags(CLI::App& app, ServerConfig& config,
                  "PEM CA: clients must show a certificate of it")
       ->check(File());
   app.add_flag("--reflection", config.reflection,
-               "Offer gRPC server reflection");
+               "Offer gRPC server reflection (default: where --listen is "
+               "loopback); --reflection=false: never");
   ConnectionConfig& c = config.connections;
   app.add_option("--max-streams-per-connection", c.max_streams,
                  "Concurrent calls of one connection")

@@ -41,6 +41,7 @@ struct Limits {
   int max_stop_sequences = 16;
   int max_stop_sequence_bytes = 128;
   int max_top_logprobs = 20;
+  int max_logit_biases = 1024;
   int max_interventions = 16;
   int max_sweep_cells = 128;
   int max_top_features = 1000;
@@ -109,7 +110,7 @@ struct ServerConfig {
   Endpoint admin_listen{"127.0.0.1", 9464};
   std::string port_file;  // Empty: none.
   TlsFiles tls;
-  bool reflection = false;
+  bool reflection = false;  // Unless it is given: whether `listen` is loopback.
   ConnectionConfig connections;
   HttpConfig http;
   OperatorConfig operators;

@@ -162,6 +162,9 @@ absl::Status RelateSettings(const IsGiven& is_given, ServerConfig* config) {
   if (config->model.empty()) {
     return Refused("--model: must be set; give a bundle or a GPT-2 directory");
   }
+  if (!is_given("--reflection")) {
+    config->reflection = IsLoopback(config->listen.host);
+  }
   ALIGNSAE_RETURN_IF_ERROR(CheckTls(*config));
   ALIGNSAE_RETURN_IF_ERROR(RelateQueue(is_given, config));
   ALIGNSAE_RETURN_IF_ERROR(RelateMessages(is_given, config));

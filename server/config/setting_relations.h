@@ -15,6 +15,7 @@
 //   --http-listen           at loopback while --tls-client-ca is set: the front
 //                           door knows no client
 //   --tls-cert, --tls-key, --tls-client-ca
+//   --reflection            on while --listen is loopback, unless it is given
 //
 // What is asked for is kept or refused, never changed in silence. A setting
 // that was not given follows the one that it depends on; GetModel tells the

@@ -1,6 +1,5 @@
 #include "server/grpc/grpc_server.h"
 
-#include <dlfcn.h>
 #include <grpc/support/log.h>
 #include <grpcpp/resource_quota.h>
 
@@ -21,17 +20,6 @@ constexpr int kMaxMetadataBytes = 16 << 10;
 constexpr int kOperatorConnections = 16;
 // What gRPC takes to notice that connections have ended.
 constexpr absl::Duration kConnectionsGo = absl::Milliseconds(50);
-
-// Linking the reflection library turns reflection on for every server of the
-// process by a static initialiser; loading it only on request keeps it off.
-absl::Status LoadReflection() {
-  constexpr char kLibrary[] = "libgrpc++_reflection.so.1.51";
-  if (dlopen(kLibrary, RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "--reflection: needs ", kLibrary, ", which cannot be loaded"));
-  }
-  return absl::OkStatus();
-}
 
 // What gRPC has to say goes into our log, for --log-level=debug: peers cause
 // most of it, and a port that cannot be bound is told by Start's status.
@@ -93,7 +81,6 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     const ServerConfig& config, const Port& port,
     const std::vector<grpc::Service*>& services) {
   RouteGrpcLog();
-  if (config.reflection) ALIGNSAE_RETURN_IF_ERROR(LoadReflection());
   std::unique_ptr<TlsWatcher> tls;
   std::shared_ptr<grpc::ServerCredentials> credentials =
       grpc::InsecureServerCredentials();

@@ -1,5 +1,5 @@
 // GrpcServer: the listening port with the transport settings of ServerConfig:
-// TLS, keepalive, connection age, message and metadata limits, reflection.
+// TLS, keepalive, connection age, message and metadata limits.
 //
 // Compression is off (gRPC 1.51 inflates without a limit) and the port is never
 // shared with another process.
@@ -13,8 +13,7 @@
 // Thread-safety: Shutdown from one thread that is not gRPC's.
 // Errors of Start: INVALID_ARGUMENT names the flag (a file that is no PEM, a
 // key that is not the certificate's, a certificate that is too old),
-// UNAVAILABLE names the address that cannot be bound, FAILED_PRECONDITION when
-// --reflection finds no reflection library.
+// UNAVAILABLE names the address that cannot be bound.
 //
 // Example:
 //   ALIGNSAE_ASSIGN_OR_RETURN(std::unique_ptr<GrpcServer> server,

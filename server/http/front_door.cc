@@ -5,8 +5,25 @@
 #include "model/base/status_macros.h"
 #include "server/http/connect_door.h"
 #include "server/http/openai_door.h"
+#include "server/http/openapi.h"
 
 namespace alignsae {
+namespace {
+
+std::optional<HttpFailure> CheckOpenApi(const HttpRequest& request) {
+  if (request.method == "GET") return std::nullopt;
+  return HttpFailure{
+      405, HttpRefusal::kPath, "method: must be GET", {{"Allow", "GET"}}};
+}
+
+HttpReply OpenApiReply() {
+  HttpReply reply;
+  reply.headers = {{"Content-Type", "application/json"}};
+  reply.body = std::string(OpenApiJson());
+  return reply;
+}
+
+}  // namespace
 
 FrontDoor::FrontDoor(const RpcEnv* env) : env_(env), rules_(env->config.http) {}
 
@@ -30,7 +47,11 @@ DoorOptions FrontDoor::MakeOptions() {
   options.max_unread_time = env_->unread.max_age;
   options.memory = &env_->memory->requests;
   options.greet = [this](const HttpRequest& request) {
-    return rules_.Preflight(request);
+    std::optional<HttpReply> reply = rules_.Preflight(request);
+    if (!reply.has_value() && request.path == kOpenApiPath) {
+      reply = OpenApiReply();
+    }
+    return reply;
   };
   options.check = [this](const HttpRequest& request) { return Check(request); };
   options.handle = [this](const std::shared_ptr<DoorExchange>& exchange) {
@@ -54,6 +75,7 @@ std::optional<HttpFailure> FrontDoor::Check(const HttpRequest& request) const {
     return failure;
   }
   if (rules_.Preflight(request).has_value()) return std::nullopt;
+  if (request.path == kOpenApiPath) return CheckOpenApi(request);
   return IsOpenAiPath(request.path) ? CheckOpenAi(request)
                                     : CheckConnect(request);
 }

@@ -1,5 +1,6 @@
 #include "server/http/openai_door.h"
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "server/api/unary_call.h"
 #include "server/http/connect_codec.h"
 #include "server/http/door_call.h"
+#include "server/http/door_rules.h"
 #include "server/http/openai_completion.h"
 #include "server/http/openai_stream.h"
 
@@ -94,9 +96,12 @@ void ReadAndRun(const RpcEnv* env,
                 const std::shared_ptr<DoorExchange>& exchange) {
   auto completion = std::make_shared<CompletionCall>();
   absl::Status status = WithoutMemoryFailure([&]() -> absl::Status {
+    const Limits& limits = env->config.limits;
+    std::string inflated;
     ALIGNSAE_ASSIGN_OR_RETURN(
-        completion->asked,
-        ParseCompletion(exchange->request().body, env->config.limits));
+        const absl::string_view body,
+        PlainBody(exchange->request(), limits, &inflated));
+    ALIGNSAE_ASSIGN_OR_RETURN(completion->asked, ParseCompletion(body, limits));
     return absl::OkStatus();
   });
   const absl::string_view method =
@@ -149,21 +154,17 @@ std::optional<HttpFailure> CheckOpenAi(const HttpRequest& request) {
                        {{"Allow", method}}};
   }
   if (models) return CheckTimeout(request);
-  const absl::string_view type = request.Header("content-type");
-  const std::optional<ConnectType> parsed = ParseContentType(type);
+  const std::optional<ConnectType> parsed = BodyTypeOf(request);
   if (!parsed.has_value() || parsed->stream || parsed->codec != Codec::kJson) {
-    return HttpFailure{415,
-                       HttpRefusal::kContentType,
-                       absl::StrCat("content-type: must be application/json, "
-                                    "got ",
-                                    Quoted(absl::CHexEscape(type))),
-                       {{"Accept-Post", "application/json"}}};
+    return HttpFailure{
+        415,
+        HttpRefusal::kContentType,
+        absl::StrCat("content-type: must be application/json, "
+                     "got ",
+                     Quoted(absl::CHexEscape(request.Header("content-type")))),
+        {{"Accept-Post", "application/json"}}};
   }
-  const absl::string_view coding = request.Header("content-encoding");
-  if (!coding.empty() && !absl::EqualsIgnoreCase(coding, "identity")) {
-    return HttpFailure{415, HttpRefusal::kContentType,
-                       "content-encoding: must be identity"};
-  }
+  if (std::optional<HttpFailure> failure = CheckCoding(request)) return failure;
   return CheckTimeout(request);
 }
 

@@ -55,8 +55,21 @@ TEST(ServerConfigTest, DefaultsToLoopbackAndTheContractsNumbers) {
   EXPECT_EQ(config.limits.max_deadline_seconds, 60);
   EXPECT_EQ(config.lame_duck_seconds, 5);
   EXPECT_EQ(config.drain_seconds, 20);
-  EXPECT_FALSE(config.reflection);
+  EXPECT_TRUE(config.reflection);
   EXPECT_EQ(outcome.text_to_print, "");
+}
+
+TEST(ServerConfigTest, ReflectionIsOnAtLoopbackUnlessItIsGiven) {
+  const auto reflects = [](std::vector<std::string> args) {
+    const auto outcome = Parse(With(std::move(args)));
+    EXPECT_OK(outcome.status());
+    return outcome.ok() && outcome->config.reflection;
+  };
+  EXPECT_TRUE(reflects({"--listen=localhost:1"}));
+  EXPECT_TRUE(reflects({"--listen=[::1]:0"}));
+  EXPECT_FALSE(reflects({"--listen=0.0.0.0:1"}));
+  EXPECT_TRUE(reflects({"--listen=0.0.0.0:1", "--reflection"}));
+  EXPECT_FALSE(reflects({"--reflection=false"}));
 }
 
 TEST(ServerConfigTest, TakesFlags) {

@@ -66,6 +66,22 @@ def huggingface():
     return tuple(place / "bin/python" for place in places)
 
 
+def lm_eval():
+    """A Python with the newest lm-evaluation-harness, and the torch of huggingface()."""
+    libraries = next(
+        (pathlib.Path(huggingface()[0]).parents[1] / "lib").glob("python3*/site-packages"))
+    place = PLACE / "lm-eval"
+    _install([["/usr/bin/python3", "-m", "venv", place],
+              [place / "bin/pip", "install", "--quiet", "--upgrade", "lm_eval[api]",
+               "transformers"]],
+             [shutil.which("python3"), "-m", "pip", "download", "--quiet", "--no-deps", "--dest",
+              PLACE / "asked", "six"])
+    own = next((place / "lib").glob("python3*/site-packages"))
+    (own / "torch_of_huggingface.pth").write_text(f"{libraries}\n")
+    _run([place / "bin/pip", "list"])
+    return place / "bin/python"
+
+
 def package():
     """Three Pythons with the wheel of client/python, made from its source archive: one with
     all its extras and the torch and transformers of huggingface(), a clean one, and one with
