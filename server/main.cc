@@ -17,6 +17,7 @@
 #include "model/scheduler/scheduler.h"
 #include "server/api/methods.h"
 #include "server/api/rpc_env.h"
+#include "server/api/slot_watchers.h"
 #include "server/config/server_config.h"
 #include "server/config/version.h"
 #include "server/grpc/concept_service.h"
@@ -26,6 +27,7 @@
 #include "server/grpc/steering_service.h"
 #include "server/http/admin_server.h"
 #include "server/http/front_door.h"
+#include "server/http/page_file.h"
 #include "server/metrics/metrics.h"
 #include "server/process/lanes.h"
 #include "server/process/log.h"
@@ -78,7 +80,9 @@ struct Parts {
       : metrics(RpcMethods(), kServerVersion),
         memory(int64_t{config.call_memory_mib} << 20),
         models({SchedulerOptionsOf(config), &clock, &metrics}),
-        env{&models, &lanes, &metrics, &clock, &memory, &open_calls, config},
+        watchers(&metrics, &clock, config.max_watchers),
+        env{&models,     &lanes, &metrics, &clock,   &memory,
+            &open_calls, config, {},       &watchers},
         concepts(&env),
         steering(&env),
         model_service(&env),
@@ -96,7 +100,7 @@ struct Parts {
         grpc, GrpcServer::Start(
                   config, {&concepts, &steering, &model_service, &health}));
     if (config.http.on) {
-      ALIGNSAE_ASSIGN_OR_RETURN(front, FrontDoor::Start(&env));
+      ALIGNSAE_ASSIGN_OR_RETURN(front, FrontDoor::Start(&env, PageFiles()));
     }
     SetProbes();
     ALIGNSAE_ASSIGN_OR_RETURN(
@@ -171,6 +175,7 @@ struct Parts {
   CallMemory memory;
   ModelRegistry models;
   Lanes lanes;
+  SlotWatchers watchers;
   const RpcEnv env;
   ConceptServiceImpl concepts;
   SteeringServiceImpl steering;
@@ -201,6 +206,7 @@ bool Drain(Parts& parts) {
   const absl::Time drained_by =
       absl::Now() + absl::Seconds(config.drain_seconds);
   parts.models.RefuseNew();
+  parts.watchers.Look();  // They learn of it.
   while (parts.open_calls > 0 && absl::Now() < drained_by) {
     absl::SleepFor(absl::Milliseconds(10));
   }
@@ -220,6 +226,7 @@ absl::Status Serve(const ServerConfig& config) {
       kDefaultModel,
       EngineLoader(EngineSetupOf(config), config.max_prompt_tokens_per_step)));
   parts.health.SetReady(true);
+  parts.watchers.Start();
   LogReady(parts, absl::Now() - started);
   const MemoryTrimmer trimmer;
 

@@ -21,6 +21,8 @@ absl::Status RunGenerate(
     const CliOptions& options);  // Generate: text flows as it comes.
 absl::Status RunSweep(const CliOptions& options);  // SweepAlpha: a table when
                                                    // all cells are there.
+// WatchSlots, again and again: a table a second.
+absl::Status RunWatch(const CliOptions& options);
 
 }  // namespace alignsae
 

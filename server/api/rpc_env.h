@@ -29,6 +29,8 @@ struct CallMemory {
   MemoryBudget answers;
 };
 
+class SlotWatchers;
+
 struct RpcEnv {
   ModelRegistry* models = nullptr;
   Lanes* lanes = nullptr;
@@ -37,7 +39,8 @@ struct RpcEnv {
   CallMemory* memory = nullptr;
   std::atomic<int>* open_calls = nullptr;  // Calls that are not yet gone.
   ServerConfig config;                     // Limits, and what GetModel tells.
-  EventQueue::Options unread = {};  // What a stream's reader may leave unread.
+  EventQueue::Options unread = {};   // What a stream's reader may leave unread.
+  SlotWatchers* watchers = nullptr;  // Of WatchSlots.
 };
 
 }  // namespace alignsae
