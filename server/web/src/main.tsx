@@ -2,4 +2,6 @@ import {render} from 'preact';
 import {App} from './app';
 import './style.css';
 
-render(<App />, document.getElementById('page')!);
+const page = document.getElementById('page')!;
+page.replaceChildren();  // What is said to who has no script.
+render(<App />, page);
