@@ -131,7 +131,7 @@ const SCENES = {
       await page.keyboard.press('Tab');
       const at = await focused();
       seen.order.push(at);
-      if (at.startsWith('Put employer')) break;
+      if (at.startsWith('use it: employer')) break;
     }
     await page.keyboard.press('Enter');
     await steered();

@@ -130,7 +130,7 @@ class VisitorTest(PageTest):
                       effect.target_after):
             self.assertIn(f"{value:.2f}", receipt)
         self.assertIn(f"{100 * effect.change_norm / effect.residual_norm:.0f} %", receipt)
-        self.assertIn(f"token {effect.position + 1};", receipt)
+        self.assertIn(f"token {effect.position + 1}, in", receipt)
         certificate = self.by_name["employer"].certificate
         words = " ".join(self.seen["certificate"])
         swap = certificate.measured_swap

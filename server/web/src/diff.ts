@@ -1,4 +1,5 @@
 // Which tokens of two answers are not common to both.
+import type {ArmResult} from './api/types';
 
 // For each item, whether it is outside the longest common subsequence.
 export function changed(a: readonly number[], b: readonly number[]): [boolean[], boolean[]] {
@@ -25,8 +26,13 @@ export function changed(a: readonly number[], b: readonly number[]): [boolean[],
   return [ofA, ofB];
 }
 
-// Share of an answer's tokens that the other one does not have, in [0, 1].
-export function changedShare(baseline: readonly number[], steered: readonly number[]): number {
-  const marks = changed(baseline, steered)[1];
+// Of the tokens that say something: special ones, as the end of the text, have no bytes.
+const idsOf = (arm: ArmResult | undefined): number[] =>
+  (arm?.tokens ?? []).filter((token) => token.piece).map((token) => token.id ?? 0);
+
+// Share of the second answer's tokens that the first one does not have, in [0, 1].
+export function changedShare(first: ArmResult | undefined, second: ArmResult | undefined): number {
+  const baseline = idsOf(first);
+  const marks = changed(baseline, idsOf(second))[1];
   return marks.length === 0 ? Number(baseline.length > 0) : marks.filter(Boolean).length / marks.length;
 }

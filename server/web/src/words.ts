@@ -60,8 +60,9 @@ export function receiptWords(receipt: InterventionReceipt): string[] {
   }
   words.push(`“${target}” was written at ${times(receipt.alpha)}: ` +
     `its slot read ${number(first.targetBefore)}, and reads ${number(first.targetAfter)} now.`);
-  words.push(`${applied === 1 ? 'One position was edited' : `${applied} positions were edited`}, ` +
-    `in ${hookName(receipt.hookPoint)}, the first at token ${(first.position ?? 0) + 1}; the change there has ` +
+  const where = `token ${(first.position ?? 0) + 1}`;
+  words.push(`${applied === 1 ? `One position was edited, ${where}` : `${applied} positions were edited, from ${where} on`}, ` +
+    `in ${hookName(receipt.hookPoint)}; the change${applied === 1 ? '' : ' there'} has ` +
     `${percent((first.changeNorm ?? 0) / (first.residualNorm || 1))} of the residual’s length.`);
   return words;
 }

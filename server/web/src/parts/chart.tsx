@@ -24,11 +24,13 @@ export function Chart({options, data, label}: {
 }) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>();
+  const newest = useRef(data);
+  newest.current = data;
   useEffect(() => {
     const at = place.current!;
     const make = () => {
       plot.current?.destroy();
-      plot.current = new uPlot({...options, width: at.clientWidth || 300, height: HEIGHT}, data, at);
+      plot.current = new uPlot({...options, width: at.clientWidth || 300, height: HEIGHT}, newest.current, at);
     };
     make();
     const resized = new ResizeObserver(() => plot.current?.setSize({width: at.clientWidth, height: HEIGHT}));

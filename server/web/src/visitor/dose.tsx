@@ -14,7 +14,6 @@ import {number, percent, spoken} from '../words';
 const ALPHAS = [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3];
 const MOST_ALPHA = 3;
 
-const ids = (result: ArmResult | undefined): number[] => (result?.tokens ?? []).map((token) => token.id ?? 0);
 // How sure the model is of what it says: the mean probability of its tokens, geometric.
 export const confidence = (result: ArmResult | undefined): number =>
   Math.exp((result?.totalLogprob ?? 0) / Math.max(1, result?.generatedTokenCount ?? 0));
@@ -25,7 +24,7 @@ export function doses(cells: SweepCell[]): Dose[] {
   const baseline = cells.find((cell) => cell.baseline);
   if (baseline === undefined) return [];
   return cells.filter((cell) => !cell.baseline).map((cell) => ({
-    alpha: cell.alpha ?? 0, changed: changedShare(ids(baseline.result), ids(cell.result)),
+    alpha: cell.alpha ?? 0, changed: changedShare(baseline.result, cell.result),
     sure: confidence(cell.result), text: cell.result?.text ?? '',
   })).sort((a, b) => a.alpha - b.alpha);
 }

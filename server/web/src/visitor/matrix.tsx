@@ -2,7 +2,7 @@
 // each ordered pair, two at a time.
 import {useState} from 'preact/hooks';
 import {swap} from '../api/calls';
-import type {CheckpointConcepts, SwapResponse} from '../api/types';
+import type {CheckpointConcepts} from '../api/types';
 import {changedShare} from '../diff';
 import {Failure} from '../parts/notice';
 import {useCall} from '../parts/use_call';
@@ -13,8 +13,6 @@ const AT_ONCE = 2;
 
 interface Cell { text: string; changed: number }
 const keyOf = (source: string, target: string): string => `${source}\n${target}`;
-
-const ids = (answer: SwapResponse['baseline']): number[] => (answer?.tokens ?? []).map((token) => token.id ?? 0);
 
 export function Matrix({question, alpha, of, top}: {
   question: string; alpha: number; of: CheckpointConcepts; top: string;
@@ -34,7 +32,7 @@ export function Matrix({question, alpha, of, top}: {
         const answer = await swap({question, source, target, alpha}, of.checkpoint?.name ?? '', signal)
           .catch((thrown: unknown) => { left.length = 0; throw thrown; });
         if (signal.aborted) return;
-        const changed = changedShare(ids(answer.baseline), ids(answer.steered));
+        const changed = changedShare(answer.baseline, answer.steered);
         setCells((before) => ({...before, [keyOf(source, target)]: {text: answer.steered?.text?.trim() ?? '', changed}}));
       }
     };

@@ -54,9 +54,9 @@ export function Slots({seen, reading, concepts, source, target, onPick}: {
               <small> {percent(row.probability)}<span class="hidden"> probability</span></small>
             </span>
             <button type="button" class="use" disabled={row.name === source} aria-pressed={row.name === target}
-                    aria-label={`Put ${spoken(row.name)} in the place of ${spoken(source || 'the top concept')}`}
                     onClick={() => onPick(source, row.name)}>
               {row.name === source ? 'in use' : row.name === target ? 'chosen' : 'use it'}
+              <span class="hidden">: {spoken(row.name)}{row.name === source ? '' : ` instead of ${spoken(source || 'the top concept')}`}</span>
             </button>
           </li>
         ))}

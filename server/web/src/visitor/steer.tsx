@@ -43,8 +43,10 @@ function Column({title, kind, answer, marks, running}: {
     <article class={`answer ${kind}`} aria-label={title} data-finish={answer.finish}>
       <h3>{title}</h3>
       <p class="text" data-text={textOf(answer)}>
-        {answer.tokens.map((token, i) => marks[i] && token.text.trim() !== '' ?
-          <mark key={i}>{token.text}</mark> : <span key={i}>{token.text}</span>)}
+        {answer.tokens.map((token, i) => {
+          const text = i === 0 ? token.text.trimStart() : token.text;
+          return marks[i] && text !== '' ? <mark key={i}>{text}</mark> : text;
+        })}
         {answer.tail}
         {running && answer.finish === '' && <span class="caret" aria-hidden="true" />}
       </p>

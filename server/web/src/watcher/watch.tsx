@@ -60,6 +60,18 @@ function Histogram({of, bounds}: {of: ConceptSum; bounds: number[]}) {
   );
 }
 
+function Share({now, reference}: {now: number; reference?: number}) {
+  return (
+    <span class="share">
+      <span class="bar" aria-hidden="true">
+        <i style={{width: `${100 * now}%`}} />
+        {reference !== undefined && <b style={{left: `${100 * reference}%`}} />}
+      </span>
+      {percent(now)}
+    </span>
+  );
+}
+
 function LiveSlots({concepts, prompts, bounds}: {concepts: ConceptSum[]; prompts: number; bounds: number[]}) {
   return (
     <section class="card live" aria-labelledby="live-title">
@@ -78,8 +90,7 @@ function LiveSlots({concepts, prompts, bounds}: {concepts: ConceptSum[]; prompts
               <tr key={one.name} data-concept={one.name} data-top={one.top} data-count={one.count}>
                 <th scope="row">{spoken(one.name)}</th>
                 <td>{grouped(one.top)}</td>
-                <td class="share"><span class="bar" aria-hidden="true"><i style={{width: `${prompts ? 100 * one.top / prompts : 0}%`}} /></span>
-                  {percent(prompts ? one.top / prompts : 0)}</td>
+                <td><Share now={prompts ? one.top / prompts : 0} /></td>
                 <td>{number(one.mean)}</td>
                 <td><Histogram of={one} bounds={bounds} /></td>
                 <td>{grouped(one.from)}</td><td>{grouped(one.to)}</td>
@@ -105,7 +116,7 @@ function DriftCard({drift}: {drift: Drift}) {
             {drift.shares.map(({name, now, reference}) => (
               <tr key={name}>
                 <th scope="row">{name === 'none' ? 'none bound' : spoken(name)}</th>
-                <td class="share"><span class="bar" aria-hidden="true"><i style={{width: `${100 * now}%`}} /><b style={{left: `${100 * reference}%`}} /></span>{percent(now)}</td>
+                <td><Share now={now} reference={reference} /></td>
                 <td>{percent(reference)}</td>
               </tr>
             ))}
