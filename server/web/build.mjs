@@ -17,7 +17,7 @@ const source = dirname(fileURLToPath(import.meta.url));
 const MAX_GZIP = 250 * 1024;  // All files together.
 const TYPES = {
   html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8',
-  css: 'text/css; charset=utf-8', svg: 'image/svg+xml',
+  css: 'text/css; charset=utf-8', svg: 'image/svg+xml', txt: 'text/plain; charset=utf-8',
 };
 
 const run = (...command) =>
@@ -35,6 +35,15 @@ function install() {
   if (!run(npm, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error')) return false;
   writeFileSync(done, lock);
   return true;
+}
+
+// Of the packages whose code the page has in it.
+function licenses() {
+  const {dependencies} = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'));
+  return Object.entries(dependencies).map(([name, version]) => {
+    const text = readFileSync(join(work, 'node_modules', name, 'LICENSE'), 'utf8');
+    return `${name} ${version}\n\n${text.trim()}\n`;
+  }).join('\n---\n\n');
 }
 
 const filesUnder = (folder) => readdirSync(folder, {withFileTypes: true}).flatMap(
@@ -113,4 +122,5 @@ if (!run(process.execPath, 'node_modules/typescript/bin/tsc') ||
     !run(process.execPath, 'node_modules/vite/bin/vite.js', 'build', '--logLevel=warn')) {
   process.exit(1);
 }
+writeFileSync(join(work, 'dist/licenses.txt'), licenses());
 writeFileSync(output, embed(join(work, 'dist')));
