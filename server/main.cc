@@ -19,6 +19,7 @@
 #include "model/scheduler/scheduler.h"
 #include "server/api/methods.h"
 #include "server/api/rpc_env.h"
+#include "server/api/slot_watchers.h"
 #include "server/config/server_config.h"
 #include "server/config/version.h"
 #include "server/grpc/concept_service.h"
@@ -30,6 +31,7 @@
 #include "server/grpc/steering_service.h"
 #include "server/http/admin_server.h"
 #include "server/http/front_door.h"
+#include "server/http/page_file.h"
 #include "server/metrics/metrics.h"
 #include "server/process/free_memory.h"
 #include "server/process/lanes.h"
@@ -115,8 +117,9 @@ struct Parts {
         model_operator(
             {EngineSetupOf(config), config.operators.bundles_directory},
             &models, &metrics.generations(), LoadingEnvOf(config)),
-        env{&models,     &lanes, &metrics, &clock,         &memory,
-            &open_calls, config, {},       &model_operator},
+        watchers(&metrics, &clock, config.max_watchers),
+        env{&models,     &lanes, &metrics, &clock,          &memory,
+            &open_calls, config, {},       &model_operator, &watchers},
         concepts(&env),
         steering(&env),
         model_service(&env),
@@ -144,7 +147,7 @@ struct Parts {
                                        {&operator_service}));
     }
     if (config.http.on) {
-      ALIGNSAE_ASSIGN_OR_RETURN(front, FrontDoor::Start(&env));
+      ALIGNSAE_ASSIGN_OR_RETURN(front, FrontDoor::Start(&env, PageFiles()));
     }
     SetProbes();
     ALIGNSAE_ASSIGN_OR_RETURN(
@@ -227,6 +230,7 @@ struct Parts {
   ModelRegistry models;
   ModelOperator model_operator;
   Lanes lanes;
+  SlotWatchers watchers;
   const RpcEnv env;
   ConceptServiceImpl concepts;
   SteeringServiceImpl steering;
@@ -261,6 +265,7 @@ bool Drain(Parts& parts) {
   const absl::Time drained_by =
       absl::Now() + absl::Seconds(config.drain_seconds);
   parts.models.RefuseNew();
+  parts.watchers.Look();  // They learn of it.
   while (parts.open_calls > 0 && absl::Now() < drained_by) {
     absl::SleepFor(absl::Milliseconds(10));
   }
@@ -284,6 +289,7 @@ absl::Status Serve(const ServerConfig& config) {
     parts.watcher = std::make_unique<BundleWatcher>(&parts.model_operator);
   }
   parts.health.SetReady(true);
+  parts.watchers.Start();
   LogReady(parts, absl::Now() - started);
   const MemoryTrimmer trimmer;
 

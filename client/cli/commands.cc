@@ -224,6 +224,19 @@ void AddGenerate(const Commands& group) {
   AddGeneration(generate, options);
 }
 
+void AddWatch(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* watch = group.Add(
+      "watch", "What the slots do on everybody's prompts, once a second",
+      RunWatch);
+  AddCheckpoint(watch, options);
+  watch
+      ->add_option("--count", options.count,
+                   "End after so many seconds; 0: go on until interrupted")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
 void AddTokenize(const Commands& group) {
   CliOptions& options = *group.options;
   CLI::App* tokenize =
@@ -301,6 +314,7 @@ void AddCommands(CLI::App& app, absl::Status& result) {
   AddSwap(group);
   AddSweep(group);
   AddGenerate(group);
+  AddWatch(group);
   AddTokenize(group);
   AddOperators(group);
 }

@@ -44,6 +44,8 @@ struct CliOptions {
   // Reading.
   std::optional<int> position;
   std::optional<int> top_k;
+  // Watching.
+  int64_t count = 0;  // Messages; 0: no end.
   // Steering.
   std::string source, target;
   std::optional<double> alpha;

@@ -20,6 +20,8 @@ std::string RenderConcepts(const v1::ListConceptsResponse& answer);
 std::string RenderTokens(const v1::TokenizeResponse& answer);
 std::string RenderReadings(const v1::ReadConceptsResponse& answer);
 std::string RenderInspection(const v1::InspectSlotsResponse& answer);
+// One second of WatchSlots, and what there was since the start.
+std::string RenderActivity(const v1::WatchSlotsResponse& answer);
 std::string RenderSwap(const v1::SwapResponse& answer);
 // A sweep's cells, in any order.
 std::string RenderSweep(std::vector<v1::SweepCell> cells);

@@ -1,7 +1,5 @@
 #include "client/cli/run.h"
 
-#include <google/protobuf/util/json_util.h>
-
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -9,26 +7,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/edit_spec.h"
+#include "client/cli/print_json.h"
 #include "client/cli/render.h"
 #include "client/cli/table.h"
 #include "model/base/status_macros.h"
 
 namespace alignsae {
 namespace {
-
-absl::Status PrintJson(const google::protobuf::Message& message,
-                       bool add_whitespace) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = add_whitespace;
-  options.always_print_primitive_fields = true;
-  std::string json;
-  if (!google::protobuf::util::MessageToJsonString(message, &json, options)
-           .ok()) {
-    return absl::InternalError("cannot print the answer as JSON");
-  }
-  std::printf("%s\n", json.c_str());
-  return absl::OkStatus();
-}
 
 template <typename Response>
 absl::Status Print(const CliOptions& options,

@@ -135,4 +135,14 @@ absl::Status Client::SweepAlpha(
       on_event);
 }
 
+absl::Status Client::WatchSlots(
+    const v1::WatchSlotsRequest& request,
+    const std::function<bool(const v1::WatchSlotsResponse&)>& on_event) {
+  return Stream<v1::WatchSlotsResponse>(
+      [&](grpc::ClientContext* context) {
+        return concepts_->WatchSlots(context, request);
+      },
+      on_event);
+}
+
 }  // namespace alignsae

@@ -86,6 +86,10 @@ class Client {
   absl::Status SweepAlpha(
       const v1::SweepAlphaRequest& request,
       const std::function<bool(const v1::SweepAlphaResponse&)>& on_event);
+  // Ends with DEADLINE_EXCEEDED at the call's deadline.
+  absl::Status WatchSlots(
+      const v1::WatchSlotsRequest& request,
+      const std::function<bool(const v1::WatchSlotsResponse&)>& on_event);
 
  private:
   template <typename Response, typename Method, typename Request>

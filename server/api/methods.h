@@ -12,6 +12,7 @@ namespace alignsae {
 
 inline constexpr char kRpcReadConcepts[] = "ConceptService/ReadConcepts";
 inline constexpr char kRpcInspectSlots[] = "ConceptService/InspectSlots";
+inline constexpr char kRpcWatchSlots[] = "ConceptService/WatchSlots";
 inline constexpr char kRpcSwap[] = "SteeringService/Swap";
 inline constexpr char kRpcGenerate[] = "SteeringService/Generate";
 inline constexpr char kRpcComplete[] = "SteeringService/Complete";
@@ -28,9 +29,9 @@ inline constexpr char kRpcReloadModel[] = "OperatorService/ReloadModel";
 
 // For everybody.
 inline std::vector<std::string> RpcMethods() {
-  return {kRpcReadConcepts, kRpcInspectSlots, kRpcSwap,     kRpcGenerate,
-          kRpcComplete,     kRpcSweepAlpha,   kRpcGetModel, kRpcListConcepts,
-          kRpcTokenize,     kRpcDetokenize};
+  return {kRpcReadConcepts, kRpcInspectSlots, kRpcWatchSlots, kRpcSwap,
+          kRpcGenerate,     kRpcComplete,     kRpcSweepAlpha, kRpcGetModel,
+          kRpcListConcepts, kRpcTokenize,     kRpcDetokenize};
 }
 
 // For operators, on a port of their own.

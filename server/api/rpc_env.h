@@ -30,6 +30,8 @@ struct CallMemory {
   MemoryBudget answers;
 };
 
+class SlotWatchers;
+
 struct RpcEnv {
   ModelRegistry* models = nullptr;
   Lanes* lanes = nullptr;
@@ -40,6 +42,7 @@ struct RpcEnv {
   ServerConfig config;                     // Limits, and what GetModel tells.
   EventQueue::Options unread = {};  // What a stream's reader may leave unread.
   ModelOperator* model_operator = nullptr;  // Null: nobody may change models.
+  SlotWatchers* watchers = nullptr;         // Of WatchSlots.
 };
 
 }  // namespace alignsae

@@ -201,6 +201,9 @@ void AddLimitFlags(CLI::App& app, ServerConfig& config) {
                  config.max_prompt_tokens_per_step,
                  "Prompt tokens of one step; longer prompts take several")
       ->check(IntIn(1, 1 << 20));
+  app.add_option("--max-watchers", config.max_watchers,
+                 "WatchSlots streams at once")
+      ->check(IntIn(0, 4096));
   app.add_option("--call-memory-mib", config.call_memory_mib,
                  "Memory of requests that wait and of answers that are not "
                  "taken yet; what does not fit waits or is refused")

@@ -1,6 +1,7 @@
 #include "server/http/front_door.h"
 
 #include <string>
+#include <utility>
 
 #include "model/base/status_macros.h"
 #include "server/http/connect_door.h"
@@ -25,10 +26,12 @@ HttpReply OpenApiReply() {
 
 }  // namespace
 
-FrontDoor::FrontDoor(const RpcEnv* env) : env_(env), rules_(env->config.http) {}
+FrontDoor::FrontDoor(const RpcEnv* env, std::vector<PageFile> page)
+    : env_(env), rules_(env->config.http), page_(std::move(page)) {}
 
-absl::StatusOr<std::unique_ptr<FrontDoor>> FrontDoor::Start(const RpcEnv* env) {
-  std::unique_ptr<FrontDoor> door(new FrontDoor(env));
+absl::StatusOr<std::unique_ptr<FrontDoor>> FrontDoor::Start(
+    const RpcEnv* env, std::vector<PageFile> page) {
+  std::unique_ptr<FrontDoor> door(new FrontDoor(env, std::move(page)));
   const Endpoint& listen = env->config.http.listen;
   ALIGNSAE_ASSIGN_OR_RETURN(
       door->door_,
@@ -76,12 +79,15 @@ std::optional<HttpFailure> FrontDoor::Check(const HttpRequest& request) const {
   }
   if (rules_.Preflight(request).has_value()) return std::nullopt;
   if (request.path == kOpenApiPath) return CheckOpenApi(request);
+  if (page_.Has(request.path)) return PageDoor::Check(request);
   return IsOpenAiPath(request.path) ? CheckOpenAi(request)
                                     : CheckConnect(request);
 }
 
 void FrontDoor::Handle(const std::shared_ptr<DoorExchange>& exchange) const {
-  if (IsOpenAiPath(exchange->request().path)) {
+  if (page_.Has(exchange->request().path)) {
+    page_.Handle(env_, exchange);
+  } else if (IsOpenAiPath(exchange->request().path)) {
     HandleOpenAi(env_, exchange);
   } else {
     HandleConnect(env_, exchange);

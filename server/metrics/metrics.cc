@@ -336,6 +336,10 @@ void Metrics::ObserveSteeringNormRatio(double ratio) {
   if (std::isfinite(ratio)) impl_->steering_norm_ratio.Observe(ratio);
 }
 
+std::vector<CheckpointActivity> Metrics::SlotActivities() const {
+  return impl_->concepts.Activity();
+}
+
 std::string Metrics::ExpositionText() const {
   impl_->Probe();
   std::ostringstream text;

@@ -32,6 +32,7 @@
 #include "server/metrics/concept_metrics.h"
 #include "server/metrics/generation_metrics.h"
 #include "server/metrics/http_refusal.h"
+#include "server/metrics/slot_activity.h"
 
 namespace alignsae {
 
@@ -119,6 +120,9 @@ class Metrics {
   void CountIneffective(InterventionMode mode, Ineffective reason);
   // norm(h' - h) / norm(h). Ignored when it is not finite.
   void ObserveSteeringNormRatio(double ratio);
+
+  // What has been counted of slots; see ConceptFamilies::Activity.
+  std::vector<CheckpointActivity> SlotActivities() const;
 
   // Text format 0.0.4 of Prometheus, process_* included.
   std::string ExpositionText() const;

@@ -17,7 +17,7 @@ def _run(command, **options):
     return subprocess.run([str(word) for word in command], check=False, timeout=900, **options)
 
 
-def _need(program):
+def need(program):
     if shutil.which(program) is None:
         print(f"{program}: is not installed here; skipped")
         sys.exit(77)
@@ -117,7 +117,7 @@ def package():
 
 def go(module, name):
     """The program `name` of the Go package `module`."""
-    _need("go")
+    need("go")
     place = PLACE / "go"
     place.mkdir(parents=True, exist_ok=True)
     _install([["go", "install", f"{module}@latest"]],
@@ -130,7 +130,7 @@ def go(module, name):
 def go_program(folder, *modules):
     """The Go program of `folder`, built with `modules`: "path" in its newest version, or
     "path@version"."""
-    _need("go")
+    need("go")
     place = PLACE / "go-programs" / folder.name
     place.mkdir(parents=True, exist_ok=True)
     for source in folder.glob("*.go"):
@@ -145,11 +145,13 @@ def go_program(folder, *modules):
 
 
 def node(*packages):
-    """A folder whose scripts can require `packages`."""
-    _need("npm")
+    """A folder whose scripts can require `packages`: "name" in its newest version, or
+    "name@version"."""
+    need("npm")
     place = PLACE / "node"
     place.mkdir(parents=True, exist_ok=True)
-    _install([["npm", "install", "--no-audit", "--no-fund", *[f"{p}@latest" for p in packages]]],
+    named = [package if "@" in package[1:] else f"{package}@latest" for package in packages]
+    _install([["npm", "install", "--no-audit", "--no-fund", *named]],
              ["npm", "view", "semver", "version"], cwd=place)
     _run(["npm", "list"], cwd=place)
     return place

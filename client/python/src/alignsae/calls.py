@@ -5,7 +5,7 @@ Nothing here talks to a server: Client and AsyncClient carry the same calls out.
 import dataclasses
 from typing import Any, Callable, Generic, Mapping, Optional, Sequence, TypedDict, TypeVar, Union, Unpack
 
-from alignsae import _enums, _wire, answers, edits, model_answers
+from alignsae import _enums, _wire, answers, edits, model_answers, watch_answers
 from alignsae.edits import ConceptRef, Edit, Positions, Prompt, Text
 
 T = TypeVar("T")
@@ -151,3 +151,9 @@ def sweep(prompt: Prompt, to: Union[ConceptRef, Sequence[ConceptRef]], alphas: S
                  unit=_enums.number("AlphaUnit", "raw", "raw") if raw else None,
                  positions=edits.positions_message(positions, generated),
                  checkpoint=checkpoint, generation=_generation(sampling))
+
+
+def watch(*, checkpoint: str = "") -> Call[watch_answers.WatchAnswer]:
+    """What the slots do on everybody's prompts, once a second, until the call's timeout (and
+    the server's longest deadline) ends it with a DeadlineError; watch again then."""
+    return _call("ConceptService/WatchSlots", checkpoint=checkpoint)
