@@ -15,13 +15,15 @@
 #include "absl/time/time.h"
 #include "model/base/clock.h"
 #include "model/base/status_macros.h"
+#include "model/base/version.h"
 #include "model/engine/engine.h"
 #include "model/scheduler/scheduler.h"
+#include "model/terminal/exit_code.h"
+#include "model/terminal/terminal.h"
 #include "server/api/methods.h"
 #include "server/api/rpc_env.h"
 #include "server/api/slot_watchers.h"
 #include "server/config/server_config.h"
-#include "server/config/version.h"
 #include "server/grpc/concept_service.h"
 #include "server/grpc/grpc_server.h"
 #include "server/grpc/health_service.h"
@@ -111,7 +113,7 @@ SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
 // later may use what comes before, and goes first.
 struct Parts {
   explicit Parts(const ServerConfig& config)
-      : metrics(AllMethods(), kServerVersion),
+      : metrics(AllMethods(), kVersion),
         memory(int64_t{config.call_memory_mib} << 20),
         models({SchedulerOptionsOf(config), &clock, &metrics}),
         model_operator(
@@ -312,7 +314,7 @@ int main(int argc, char** argv) {
       alignsae::ParseServerConfig({argv + 1, argv + argc}, &alignsae::GetEnv);
   if (outcome.ok() && !outcome->text_to_print.empty()) {
     std::fputs(outcome->text_to_print.c_str(), stdout);
-    return EXIT_SUCCESS;
+    return alignsae::FinishStdout("alignsae-server", alignsae::kExitOk);
   }
   const absl::Status status =
       outcome.ok() ? alignsae::Serve(outcome->config) : outcome.status();

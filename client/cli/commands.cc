@@ -7,12 +7,15 @@
 #include "client/cli/options.h"
 #include "client/cli/run.h"
 #include "model/base/quote.h"
+#include "model/terminal/command_line.h"
 
 namespace alignsae {
 namespace {
 
 void AddConnection(CLI::App& app, CliOptions& options) {
-  app.add_option("-s,--server", options.server, "Server, host:port")
+  app.add_option(
+         "-s,--server", options.server,
+         "Server, host:port; several, separated by commas, are used in turn")
       ->envname("ALIGNSAE_SERVER")
       ->capture_default_str();
   app.add_option("--timeout", options.timeout_seconds, "Deadline in seconds")
@@ -26,22 +29,31 @@ void AddConnection(CLI::App& app, CliOptions& options) {
   app.add_option("--model", options.model,
                  "Model by its name (default: the server's own)");
   app.add_option("--tls-ca", options.tls_ca,
-                 "PEM file of the CA: connect with TLS");
+                 "PEM file of the CA: connect with TLS")
+      ->type_name(kFileType);
   app.add_option("--tls-cert", options.tls_cert,
-                 "PEM file of the client certificate, for mutual TLS");
+                 "PEM file of the client certificate, for mutual TLS")
+      ->type_name(kFileType);
   app.add_option("--tls-key", options.tls_key,
-                 "PEM file of the client's private key");
+                 "PEM file of the client's private key")
+      ->type_name(kFileType);
   app.add_flag("--json", options.json, "Print the answer as JSON");
 }
 
 void AddPrompt(CLI::App* command, CliOptions& options, bool many) {
-  CLI::Option* prompt =
-      command
-          ->add_option("prompt", options.prompts,
-                       many ? "Questions, put into the model's prompt template"
-                            : "Question, put into the model's prompt template")
-          ->required();
-  if (!many) prompt->expected(1);
+  CLI::Option* prompt = command->add_option(
+      "prompt", options.prompts,
+      many ? "Questions, put into the model's prompt template; - is standard "
+             "input, whole"
+           : "Question, put into the model's prompt template; - is standard "
+             "input, whole");
+  prompt->type_name("TEXT");
+  if (!many) prompt->expected(0, 1);
+  command
+      ->add_option("--file", options.file,
+                   "Ask for each line of this file instead, one answer each; - "
+                   "is standard input")
+      ->type_name(kFileType);
   command->add_flag("--raw", options.raw,
                     "The prompt is raw text: no template");
 }
@@ -131,6 +143,9 @@ void AddModelAndConcepts(const Commands& group) {
       group.Add("concepts", "The concepts of the checkpoints, with calibration",
                 RunConcepts);
   AddCheckpoint(concepts, options);
+  concepts->add_flag("--names", options.names,
+                     "Only their names, one a line (the completion of shells "
+                     "asks for them)");
 }
 
 void AddRead(const Commands& group) {
@@ -166,9 +181,11 @@ void AddSwap(const Commands& group) {
   AddIds(swap, options);
   AddCheckpoint(swap, options);
   swap->add_option("--to", options.target, "Concept to put in, a name or #slot")
+      ->type_name(kConceptType)
       ->required();
   swap->add_option("--from", options.source,
-                   "Concept to take out (default: the top concept)");
+                   "Concept to take out (default: the top concept)")
+      ->type_name(kConceptType);
   swap->add_option("--alpha", options.alpha,
                    "Strength (default: the checkpoint's recommendation)");
   AddSteering(swap, options);
@@ -187,6 +204,7 @@ void AddSweep(const Commands& group) {
   sweep
       ->add_option("--to", options.targets,
                    "Concepts, names or #slots, comma-separated")
+      ->type_name(kConceptType)
       ->delimiter(',')
       ->required();
   sweep->add_option("--alphas", options.alphas, "Strengths, comma-separated")
@@ -194,8 +212,10 @@ void AddSweep(const Commands& group) {
       ->required();
   sweep->add_option("--mode", options.mode, "What each cell does, as in --edit")
       ->capture_default_str();
-  sweep->add_option("--from", options.source,
-                    "Concept to take out (default: the top concept)");
+  sweep
+      ->add_option("--from", options.source,
+                   "Concept to take out (default: the top concept)")
+      ->type_name(kConceptType);
   AddSteering(sweep, options);
   AddGeneration(sweep, options);
 }
@@ -296,6 +316,8 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kResourceExhausted:
     case absl::StatusCode::kDeadlineExceeded:
       return kExitBusy;
+    case absl::StatusCode::kDataLoss:
+      return kExitOutput;
     case absl::StatusCode::kFailedPrecondition:
       return kExitConfig;
     default:

@@ -8,6 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/cli/edit_spec.h"
+#include "client/lib/servers.h"
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
 
@@ -90,6 +91,7 @@ absl::StatusOr<v1::PositionSelection> MakePositions(const CliOptions& options) {
 }
 
 absl::StatusOr<Client> Connect(const CliOptions& options) {
+  ALIGNSAE_RETURN_IF_ERROR(TargetOf(options.server).status());
   ClientOptions client;
   client.target = options.server;
   client.timeout = absl::Seconds(options.timeout_seconds);

@@ -36,8 +36,10 @@ struct CliOptions {
   // Operators.
   std::string operator_server = "127.0.0.1:50052";
   std::string bundle, sae, name;
+  bool names = false;  // Of `concepts`: nothing but their names.
   // Prompt.
   std::vector<std::string> prompts;
+  std::string file;  // Of prompts, one a line; "-": standard input.
   bool raw = false;
   bool ids = false;
   std::string checkpoint;

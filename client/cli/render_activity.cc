@@ -16,7 +16,8 @@ constexpr int kMostPairs = 5;
 
 }  // namespace
 
-std::string RenderActivity(const v1::WatchSlotsResponse& answer) {
+std::string RenderActivity(const v1::WatchSlotsResponse& answer,
+                           const Look& look) {
   const v1::SlotActivity& recent = answer.recent();
   const v1::SlotActivity& total = answer.total();
   std::string out = absl::StrFormat(
@@ -34,7 +35,7 @@ std::string RenderActivity(const v1::WatchSlotsResponse& answer) {
                absl::StrCat(now.steered_from()), absl::StrCat(now.steered_to()),
                absl::StrCat(total.concepts(i).top_count())});
   }
-  absl::StrAppend(&out, table.ToString());
+  absl::StrAppend(&out, table.ToString(look));
   for (int i = 0; i < std::min(kMostPairs, recent.steered_size()); ++i) {
     const v1::SteeredPair& pair = recent.steered(i);
     absl::StrAppend(&out, "steered ", Printable(pair.source()), " -> ",

@@ -28,7 +28,8 @@ std::string Checkpoints(const v1::ModelGeneration& generation) {
 
 }  // namespace
 
-std::string RenderGenerations(const v1::ListCheckpointsResponse& answer) {
+std::string RenderGenerations(const v1::ListCheckpointsResponse& answer,
+                              const Look& look) {
   Table table({"model", "generation", "state", "since", "version",
                "checkpoints (first generation)"});
   for (const v1::ModelGeneration& generation : answer.generations()) {
@@ -40,7 +41,7 @@ std::string RenderGenerations(const v1::ListCheckpointsResponse& answer) {
          absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", since, absl::UTCTimeZone()),
          generation.version(), Checkpoints(generation)});
   }
-  return table.ToString();
+  return table.ToString(look);
 }
 
 }  // namespace alignsae

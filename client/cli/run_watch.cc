@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "client/cli/print_json.h"
+#include "client/cli/output.h"
 #include "client/cli/render.h"
 #include "client/cli/run.h"
 #include "model/base/status_macros.h"
@@ -23,12 +23,10 @@ absl::Status RunWatch(const CliOptions& options) {
     const absl::Status status =
         client.WatchSlots(request, [&](const v1::WatchSlotsResponse& answer) {
           some = true;
-          if (options.json) {
-            printed = PrintJson(answer, /*add_whitespace=*/false);
-          } else {
-            std::printf("%s\n", RenderActivity(answer).c_str());
-          }
-          std::fflush(stdout);
+          printed =
+              options.json
+                  ? PrintJson(answer, /*indented=*/false)
+                  : PrintText(RenderActivity(answer, LookOf(stdout)) + "\n");
           return printed.ok() && --left != 0;
         });
     if (!printed.ok()) return printed;

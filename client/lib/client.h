@@ -1,6 +1,7 @@
 // Client: a small C++ client of the AlignSAE server.
 //
-// One Client holds one channel; calls are blocking, each with its own deadline.
+// One Client holds one channel, with a connection to each address of its
+// target; calls are blocking, each with its own deadline.
 // UNAVAILABLE is retried by the channel (a server that starts or drains), and
 // RESOURCE_EXHAUSTED after the pause that the server asks for; nothing else is.
 //
@@ -19,6 +20,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -32,7 +34,9 @@
 namespace alignsae {
 
 struct ClientOptions {
-  // host:port, or any gRPC target ("dns:///alignsae-server:50051").
+  // host:port, several of them separated by commas, or any gRPC target
+  // ("dns:///alignsae-server:50051"): calls take all their addresses in turn,
+  // and go on when one dies (servers.h).
   std::string target = "127.0.0.1:50051";
   absl::Duration timeout = absl::Seconds(30);  // Of each call. > 0.
   std::string request_id;  // Sent as x-request-id; empty: the server makes one.
@@ -83,6 +87,14 @@ class Client {
   absl::Status Generate(
       const v1::GenerateRequest& request,
       const std::function<bool(const v1::GenerateResponse&)>& on_event);
+  // Reads a corpus over one call that has no deadline of its own. `next` gives
+  // the requests, on a thread of its own, until nullopt; the server takes them
+  // as it can (bounded in flight). `on_answer` gets each answer or error as it
+  // comes, in any order, on this thread; returning false cancels the call.
+  absl::Status ReadConceptsStream(
+      const std::function<std::optional<v1::ReadConceptsRequest>()>& next,
+      const std::function<bool(const v1::ReadConceptsStreamResponse&)>&
+          on_answer);
   absl::Status SweepAlpha(
       const v1::SweepAlphaRequest& request,
       const std::function<bool(const v1::SweepAlphaResponse&)>& on_event);

@@ -187,6 +187,7 @@ absl::Status Assembly::AddCheckpoint(const std::string& directory,
   info.hook = config.hook;
   info.activation = std::string(SaeActivationName(config.activation));
   info.scale = config.scale;
+  info.trained = config.trained;
   info.n_features = config.n_features;
   info.whole_sae_loaded = sae->whole();
   ALIGNSAE_ASSIGN_OR_RETURN(info.concepts, ConceptsOf(*sae));

@@ -11,6 +11,8 @@
 namespace alignsae {
 
 inline constexpr char kRpcReadConcepts[] = "ConceptService/ReadConcepts";
+inline constexpr char kRpcReadConceptsStream[] =
+    "ConceptService/ReadConceptsStream";
 inline constexpr char kRpcInspectSlots[] = "ConceptService/InspectSlots";
 inline constexpr char kRpcWatchSlots[] = "ConceptService/WatchSlots";
 inline constexpr char kRpcSwap[] = "SteeringService/Swap";
@@ -29,9 +31,10 @@ inline constexpr char kRpcReloadModel[] = "OperatorService/ReloadModel";
 
 // For everybody.
 inline std::vector<std::string> RpcMethods() {
-  return {kRpcReadConcepts, kRpcInspectSlots, kRpcWatchSlots, kRpcSwap,
-          kRpcGenerate,     kRpcComplete,     kRpcSweepAlpha, kRpcGetModel,
-          kRpcListConcepts, kRpcTokenize,     kRpcDetokenize};
+  return {kRpcReadConcepts, kRpcReadConceptsStream, kRpcInspectSlots,
+          kRpcWatchSlots,   kRpcSwap,               kRpcGenerate,
+          kRpcComplete,     kRpcSweepAlpha,         kRpcGetModel,
+          kRpcListConcepts, kRpcTokenize,           kRpcDetokenize};
 }
 
 // For operators, on a port of their own.

@@ -10,12 +10,12 @@
 #include "absl/status/status.h"
 #include "model/base/field_error.h"
 #include "model/base/status_macros.h"
+#include "model/base/version.h"
 #include "server/api/held_bytes.h"
 #include "server/api/parse_model.h"
 #include "server/api/render_catalog.h"
 #include "server/api/reply_size.h"
 #include "server/api/utf8_stream.h"
-#include "server/config/version.h"
 #include "server/registry/token_text.h"
 
 namespace alignsae {
@@ -40,7 +40,7 @@ absl::Status DoGetModel(const CallScope& scope,
     *response->add_checkpoints() = RenderCheckpoint(checkpoint);
   }
   *response->mutable_limits() = RenderLimits(scope.call->env().config);
-  response->set_server_version(kServerVersion);
+  response->set_server_version(kVersion);
   response->set_bundle(catalog.bundle_name);
   for (std::string& name : scope.call->env().models->Names()) {
     response->add_served_models(std::move(name));

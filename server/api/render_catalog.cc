@@ -25,6 +25,19 @@ v1::WriteCertificate RenderCertificate(const WriteCertificate& certificate) {
   return wire;
 }
 
+v1::TrainedPositions ToWire(TrainedPositions positions) {
+  switch (positions) {
+    case TrainedPositions::kLast:
+      return v1::TRAINED_POSITIONS_LAST;
+    case TrainedPositions::kAll:
+      return v1::TRAINED_POSITIONS_ALL;
+    case TrainedPositions::kLabelled:
+      return v1::TRAINED_POSITIONS_LABELLED;
+    default:
+      return v1::TRAINED_POSITIONS_UNSPECIFIED;
+  }
+}
+
 }  // namespace
 
 v1::AnswerInfo RenderInfo(const Catalog& catalog, const std::string& request_id,
@@ -99,6 +112,7 @@ v1::Checkpoint RenderCheckpoint(const CheckpointInfo& checkpoint) {
   wire.set_recommended_alpha(checkpoint.recommended_alpha);
   wire.set_version(checkpoint.version);
   wire.set_generation_id(checkpoint.generation);
+  wire.set_trained_positions(ToWire(checkpoint.trained));
   return wire;
 }
 

@@ -11,14 +11,18 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "model/base/status_macros.h"
+#include "model/terminal/command_line.h"
 #include "server/config/setting_relations.h"
 #include "server/config/validators.h"
-#include "server/config/version.h"
 
 namespace alignsae {
 namespace {
 
 constexpr char kEnvPrefix[] = "ALIGNSAE_";
+constexpr char kExitCodes[] =
+    "Exit codes: 0 drained after SIGTERM or SIGINT; 1 ended by a second one, "
+    "or because it could not end in time; 74 what was to be printed did not "
+    "arrive; 78 it could not start, and the sentence says why.";
 
 void AddModelFlags(CLI::App& app, ServerConfig& config) {
   app.add_option("--model", config.model,
@@ -222,7 +226,8 @@ void AddLifecycleFlags(CLI::App& app, ServerConfig& config) {
 }
 
 bool IsSetting(const std::string& flag) {
-  return flag != "--help" && flag != "--version";
+  return flag != "--help" && flag != "--version" && flag != "--man" &&
+         flag != "--completion";
 }
 
 std::string EnvNameOf(const std::string& flag) {
@@ -298,10 +303,13 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
 
   CLI::App app(
       "Serves a GPT-2 with AlignSAE checkpoints over gRPC: reads concepts, "
-      "inspects slots, steers answers.",
+      "inspects slots, steers answers.\n"
+      "Every flag is also an environment variable (--kv-slots: "
+      "ALIGNSAE_KV_SLOTS) and a key of the file of --config.",
       "alignsae-server");
   app.option_defaults()->always_capture_default();
-  app.set_version_flag("--version", kServerVersion);
+  app.footer(kExitCodes);
+  AddStandardFlags(app);
   app.set_config("--config", "", "Configuration file (TOML), names as flags")
       ->check(File());
   app.allow_config_extras(CLI::config_extras_mode::error);
@@ -320,15 +328,14 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
   } catch (const CLI::CallForHelp&) {
     outcome.text_to_print = HelpText(app);
     return outcome;
-  } catch (const CLI::CallForVersion&) {
-    outcome.text_to_print =
-        absl::StrCat("alignsae-server ", kServerVersion, "\n");
+  } catch (const CLI::Success& asked) {
+    outcome.text_to_print = *TextAsked(app, asked);
     return outcome;
   } catch (const CLI::ConfigError& error) {
     return absl::InvalidArgumentError(
         absl::StrCat("--config: ", OneLine(error.what())));
-  } catch (const CLI::Error& error) {
-    return absl::InvalidArgumentError(OneLine(error.what()));
+  } catch (const CLI::ParseError& error) {
+    return absl::InvalidArgumentError(MistakeOf(app, error));
   }
   ALIGNSAE_RETURN_IF_ERROR(TakeAddresses(addresses, config));
   ALIGNSAE_RETURN_IF_ERROR(RelateSettings(

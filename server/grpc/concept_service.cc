@@ -6,6 +6,7 @@
 #include "server/api/concept_rpcs.h"
 #include "server/api/methods.h"
 #include "server/grpc/reactors.h"
+#include "server/grpc/read_stream_reactor.h"
 
 namespace alignsae {
 
@@ -18,6 +19,12 @@ grpc::ServerUnaryReactor* ConceptServiceImpl::ReadConcepts(
                     alignsae::ReadConcepts(std::move(call), request, response,
                                            std::move(done));
                   });
+}
+
+grpc::ServerBidiReactor<v1::ReadConceptsStreamRequest,
+                        v1::ReadConceptsStreamResponse>*
+ConceptServiceImpl::ReadConceptsStream(grpc::CallbackServerContext* context) {
+  return RunReadStream(env_, context);
 }
 
 grpc::ServerUnaryReactor* ConceptServiceImpl::InspectSlots(

@@ -22,6 +22,9 @@ class ConceptServiceImpl final : public v1::ConceptService::CallbackService {
       grpc::CallbackServerContext* context,
       const v1::ReadConceptsRequest* request,
       v1::ReadConceptsResponse* response) override;
+  grpc::ServerBidiReactor<v1::ReadConceptsStreamRequest,
+                          v1::ReadConceptsStreamResponse>*
+  ReadConceptsStream(grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* InspectSlots(
       grpc::CallbackServerContext* context,
       const v1::InspectSlotsRequest* request,

@@ -28,7 +28,7 @@ struct PipelineCommandLine {
     ALIGNSAE_ASSIGN_OR_RETURN(const nlohmann::json evaluation,
                               RunPipeline(preset, run));
     std::cout << "\n" << RenderEvaluation(evaluation);
-    return absl::OkStatus();
+    return TellPlots(evaluation, absl::StrCat(run.work, "/plots"));
   }
 };
 

@@ -22,6 +22,7 @@
 #include "model/train/pipeline/bundle.h"
 #include "model/train/pipeline/command.h"
 #include "model/train/pipeline/stage.h"
+#include "model/train/pipeline/stage_plan.h"
 #include "model/train/sae/checkpoint.h"
 
 namespace alignsae {
@@ -111,7 +112,14 @@ absl::Status Pipeline::CheckOptions() {
   ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus, GenerateCorpus(preset_.data));
   ALIGNSAE_ASSIGN_OR_RETURN(const int layers,
                             CheckLm(corpus, preset_.lm, LmRunOf()));
-  return ParseLayers(preset_.pipeline.layers, layers).status();
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<int> chosen,
+                            ParseLayers(preset_.pipeline.layers, layers));
+  if (run_.progress == nullptr) return absl::OkStatus();
+  std::vector<std::string> hooks;
+  for (int layer : chosen) hooks.push_back(HookName(layer));
+  run_.progress->Plan(
+      PipelineParts(hooks, *ParseBaselines(preset_.pipeline.baselines)));
+  return absl::OkStatus();
 }
 
 LmRun Pipeline::LmRunOf() const {
