@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/bundle.h"
+#include "model/engine/device_greedy.h"
 #include "model/engine/feature_reader.h"
 #include "model/engine/step_hook.h"
 #include "model/engine/step_packer.h"
@@ -49,6 +50,25 @@ namespace {
 
 absl::Status BadRow(absl::string_view what) {
   return absl::InternalError(absl::StrCat("step row: ", what));
+}
+
+int PositionBehind(const StepRow& row) {
+  return row.start + static_cast<int>(row.tokens.size());
+}
+
+// Puts the token that came after `row`, or why there is none, into its result.
+void Keep(const StepRow& row, absl::StatusOr<SampledToken> token,
+          RowResult& result) {
+  if (token.ok()) {
+    result.sampled = *std::move(token);
+  } else if (row.interventions->empty()) {
+    result.status = absl::InternalError(token.status().message());
+  } else {
+    result.status = absl::OutOfRangeError(absl::StrCat(
+        "interventions: must leave the logits finite, got non-finite logits at "
+        "position ",
+        PositionBehind(row), " (", token.status().message(), "); lower alpha"));
+  }
 }
 
 }  // namespace
@@ -147,6 +167,16 @@ void Engine::Impl::Sample(absl::Span<const StepRow> rows,
                           const std::vector<int>& sampled,
                           const at::Tensor& logits,
                           std::vector<RowResult>& results) const {
+  if (!logits.is_cpu() &&
+      std::all_of(sampled.begin(), sampled.end(), [&](int index) {
+        return IsPlainGreedy(*rows[index].sampling);
+      })) {
+    std::vector<absl::StatusOr<SampledToken>> tokens = GreedyOnDevice(logits);
+    for (size_t i = 0; i < sampled.size(); ++i) {
+      Keep(rows[sampled[i]], std::move(tokens[i]), results[sampled[i]]);
+    }
+    return;
+  }
   const at::Tensor host = logits.to(at::kCPU, at::kFloat).contiguous();
   const int64_t vocabulary = bundle->model->facts().vocab_size;
   const float* data = host.data_ptr<float>();
@@ -155,21 +185,11 @@ void Engine::Impl::Sample(absl::Span<const StepRow> rows,
       [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
           const StepRow& row = rows[sampled[i]];
-          RowResult& result = results[sampled[i]];
-          const int position = row.start + static_cast<int>(row.tokens.size());
-          absl::StatusOr<SampledToken> token = SampleToken(
-              absl::MakeConstSpan(data + i * vocabulary, vocabulary),
-              *row.sampling, row.history, position);
-          if (token.ok()) {
-            result.sampled = *std::move(token);
-          } else if (row.interventions->empty()) {
-            result.status = absl::InternalError(token.status().message());
-          } else {
-            result.status = absl::OutOfRangeError(absl::StrCat(
-                "interventions: must leave the logits finite, got non-finite "
-                "logits at position ",
-                position, " (", token.status().message(), "); lower alpha"));
-          }
+          Keep(row,
+               SampleToken(
+                   absl::MakeConstSpan(data + i * vocabulary, vocabulary),
+                   *row.sampling, row.history, PositionBehind(row)),
+               results[sampled[i]]);
         }
       });
 }

@@ -71,6 +71,8 @@ class Transformer {
   // which must be of kv_type(). Returns logits [R, V] float32 of the last
   // `logits` positions of each row, in row order (R may be 0). `hook` may
   // be null. No two rows write the same positions of a slot in the same block.
+  // On a GPU, a step of one token a row that `hook` leaves alone runs as a CUDA
+  // graph, and the next such step overwrites the logits.
   at::Tensor Forward(absl::Span<const int32_t> tokens,
                      std::vector<PackedRow> rows, KvCache& cache,
                      ResidualHook* hook) const;
@@ -82,9 +84,14 @@ class Transformer {
   Transformer& operator=(Transformer&&) = default;
 
  private:
-  // The residual stream [N, D] float32 that enters block 0.
-  virtual at::Tensor Embed(absl::Span<const int32_t> tokens,
-                           const Packing& packing) const = 0;
+  // A decode step of a cache in plain layout, without a hook.
+  at::Tensor Decode(absl::Span<const int32_t> tokens,
+                    absl::Span<const PackedRow> rows, KvCache& cache) const;
+
+  // The residual stream [N, D] float32 that enters block 0. ids and positions
+  // [N] int64.
+  virtual at::Tensor Embed(const at::Tensor& ids,
+                           const at::Tensor& positions) const = 0;
   // Runs block `layer` on the residual stream x [N, D], in place. Writes the
   // tokens' keys and values. `hook` is called at the block's inner hook points;
   // nullptr: nobody wants them.
