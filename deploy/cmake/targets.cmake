@@ -105,6 +105,17 @@ function(alignsae_binary)
   alignsae_configure(${ARG_NAME} ${pch})
 endfunction()
 
+# The same test once more on a GPU, where LibTorch has CUDA
+# (tests/support/test_device.h). On a machine without one it is skipped.
+function(alignsae_cuda_test name)
+  if(NOT TARGET ${name} OR NOT TARGET torch_cuda)
+    return()
+  endif()
+  add_test(NAME ${name}_cuda COMMAND ${name} ${ARGN})
+  set_tests_properties(${name}_cuda PROPERTIES LABELS cuda TIMEOUT 600
+    ENVIRONMENT "ALIGNSAE_TEST_DEVICE=cuda" SKIP_REGULAR_EXPRESSION "there is no GPU")
+endfunction()
+
 function(alignsae_test)
   cmake_parse_arguments(ARG "TORCH;OPTIMIZED" "NAME;TIMEOUT" "SRCS;DEPS;LABELS;ARGS" ${ARGN})
   if(NOT ALIGNSAE_TESTS OR (ARG_TORCH AND NOT ALIGNSAE_TORCH))

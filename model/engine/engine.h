@@ -53,7 +53,7 @@ struct EngineSetup {
   std::vector<std::string> sae_directories;  // Beside a plain model.
   bool whole_sae = false;                    // Load free features too.
   int threads = 0;                           // 0: every processor.
-  std::string device = "cpu";  // "cpu", or "cuda" when the LibTorch has it.
+  std::string device = "cpu";       // As ParseDevice (model/tensor/device.h).
   std::string weight_type = "f32";  // "f32", "bf16" or "int8".
   EngineOptions engine;
 

@@ -17,6 +17,7 @@
 #include "model/bundle/checkpoint_change.h"
 #include "model/engine/engine.h"
 #include "model/kernels/kernels.h"
+#include "model/tensor/device.h"
 #include "model/tensor/threads.h"
 #include "model/tensor/torch_fence.h"
 
@@ -34,17 +35,6 @@ std::string BlasLibrary() {
   char resolved[PATH_MAX];
   return realpath(info.dli_fname, resolved) != nullptr ? resolved
                                                        : info.dli_fname;
-}
-
-absl::StatusOr<at::Device> ParseDevice(const std::string& name) {
-  if (name == "cpu") return at::Device(at::kCPU);
-  if (name == "cuda") {
-    if (at::hasCUDA()) return at::Device(at::kCUDA, 0);
-    return absl::FailedPreconditionError(
-        "device: must be \"cpu\", got \"cuda\"; this LibTorch has no CUDA");
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("device: must be \"cpu\" or \"cuda\", got \"", name, "\""));
 }
 
 absl::StatusOr<std::shared_ptr<const Bundle>> ReadBundle(

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "model/engine/device_greedy.h"
 #include "model/sampling/sampler.h"
 
 namespace alignsae {
@@ -102,13 +103,23 @@ std::vector<absl::StatusOr<SampledToken>> ChooseAll(
   return tokens;
 }
 
+bool AllPlainGreedy(absl::Span<const Place> places,
+                    absl::Span<const StepRow> rows) {
+  return std::all_of(places.begin(), places.end(), [&](const Place& place) {
+    return IsPlainGreedy(*rows[place.row].sampling);
+  });
+}
+
 void SampleAll(const Transformer& model, const at::Tensor& x,
                absl::Span<const Place> places, absl::Span<const StepRow> rows,
                std::vector<RowResult>& results) {
   if (places.empty()) return;
   const int64_t count = static_cast<int64_t>(places.size());
+  const at::Tensor logits = model.Head(Take(x, places, count));
   std::vector<absl::StatusOr<SampledToken>> tokens =
-      ChooseAll(model.Head(Take(x, places, count)), places, rows, &Sample);
+      !logits.is_cpu() && AllPlainGreedy(places, rows)
+          ? GreedyOnDevice(logits)
+          : ChooseAll(logits, places, rows, &Sample);
   for (size_t i = 0; i < places.size(); ++i) {
     RowResult& result = results[places[i].row];
     if (tokens[i].ok()) {

@@ -24,7 +24,7 @@ constexpr int kPromptLength = 6;
 constexpr int kNewTokens = 16;
 
 std::vector<double> Values(const at::Tensor& tensor) {
-  const at::Tensor values = tensor.to(at::kDouble).contiguous();
+  const at::Tensor values = tensor.to(at::kCPU, at::kDouble).contiguous();
   const double* data = values.data_ptr<double>();
   return {data, data + values.numel()};
 }
