@@ -7,6 +7,7 @@ as a POST of JSON, and OpenAI's two paths. The comments of the protos are its te
 """
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,9 @@ SCALARS = {
 
 def reference(name):
     return {"$ref": f"#/components/schemas/{name.removeprefix(PACKAGE)}"}
+
+
+ELSEWHERE = ["OperatorService"]  # Not at the front door, but on a port of its own.
 
 
 def read_protos():
@@ -112,7 +116,7 @@ class File:
     def paths(self):
         for index, service in enumerate(self.file.service):
             for number, method in enumerate(service.method):
-                if method.client_streaming:  # Not at the front door.
+                if method.client_streaming or service.name in ELSEWHERE:
                     continue
                 text = self.comments.get((6, index, 2, number), "")
                 yield (f"/alignsae.v1.{service.name}/{method.name}",
@@ -229,6 +233,17 @@ def openai_paths():
             "responses": {"200": models, **errors}}}}
 
 
+def reached(paths, schemas):
+    """The schemas that the paths refer to, by way of others too."""
+    names, found = set(), re.findall(r"#/components/schemas/(\w+)", json.dumps(paths))
+    while found:
+        name = found.pop()
+        if name not in names:
+            names.add(name)
+            found += re.findall(r"#/components/schemas/(\w+)", json.dumps(schemas[name]))
+    return {name: schemas[name] for name in sorted(names | {"Error"})}
+
+
 def document():
     paths, schemas = {}, {}
     for file in map(File, read_protos()):
@@ -245,7 +260,7 @@ def document():
                  "license": {"name": "MIT", "identifier": "MIT"}},
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": dict(sorted(schemas.items())), "parameters": PARAMETERS,
+            "schemas": reached(paths, schemas), "parameters": PARAMETERS,
             "responses": {"Error": {"description": "The call failed.", "content": {
                 "application/json": {"schema": reference("Error")}}}}}}
 
