@@ -16,7 +16,7 @@ const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage']});
 const seen = {requests: [], complaints: []};
 const context = await browser.newContext({
-  viewport: {width: 1180, height: 900}, locale: 'en', timezoneId: 'UTC',
+  viewport: {width: 1000, height: 900}, locale: 'en', timezoneId: 'UTC',
   permissions: ['clipboard-read', 'clipboard-write']});
 const page = await context.newPage();
 page.setDefaultTimeout(30000);
@@ -35,9 +35,16 @@ const turn = async (name) => {
 };
 const texts = (selector) => page.locator(selector).allInnerTexts();
 const picture = (name, options = {}) => page.screenshot({path: join(pictures, `${name}.png`), ...options});
+// From the top down to the end of the last of these.
+const pictureDownTo = async (name, selector) => {
+  const {width} = page.viewportSize();
+  const height = await page.locator(selector).last().evaluate((at) => Math.ceil(at.getBoundingClientRect().bottom + scrollY + 16));
+  await picture(name, {clip: {x: 0, y: 0, width, height}, fullPage: true});
+};
 const open = (view = '') => page.goto(url + view);
 const ready = () => page.waitForSelector('.bars li');
-const steered = () => page.waitForSelector('.steer[data-phase="done"] .answer.is-steered[data-finish^="FINISH"]');
+const steered = (target = 'employer', alpha = 1) =>
+  page.waitForSelector(`.steer[data-phase="done"][data-answered$=">${target}@${alpha}"]`);
 const use = (concept) => page.locator(`.bars li[data-concept="${concept}"] .use`).click();
 const drag = (from, to) => page.locator(`.bars li[data-concept="${from}"]`).dragTo(page.locator(`.bars li[data-concept="${to}"]`));
 const ask = async (question) => {
@@ -82,14 +89,12 @@ const SCENES = {
     seen.receipt = await texts('.receipt li');
     seen.certificate = await texts('.certificate li');
     seen.hint = (await texts('#alpha-hint'))[0];
-    await picture('explore', {clip: {x: 0, y: 0, width: 1180, height: 1340}, fullPage: true});
+    await pictureDownTo('explore', '.steer');
     seen.before_slider = seen.requests.length;
-    await page.fill('#alpha', '0.25');
-    await page.waitForSelector('.steer[data-phase="running"]');
-    await steered();
+    await page.fill('#alpha', '0.1');
+    await steered('employer', 0.1);
     seen.weaker = await answers();
     await page.fill('#alpha', '1');
-    await page.waitForSelector('.steer[data-phase="running"]');
     await steered();
     await page.getByRole('button', {name: 'Sweep the strength'}).click();
     await page.waitForSelector('.dose[data-phase="done"]');
@@ -124,7 +129,7 @@ const SCENES = {
     await ready();
     const focused = () => page.evaluate(() => {
       const at = document.activeElement;
-      return at.getAttribute('aria-label') ?? at.id ?? at.textContent;
+      return at.getAttribute('aria-label') || at.id || at.textContent;
     });
     seen.order = [];
     for (let i = 0; i < 60; ++i) {
@@ -138,8 +143,7 @@ const SCENES = {
     seen.answers = await answers();
     while (await focused() !== 'alpha') await page.keyboard.press('Tab');
     await page.keyboard.press('ArrowRight');
-    await page.waitForSelector('.steer[data-phase="running"]');
-    await steered();
+    await steered('employer', 1.05);
     seen.alpha = await page.inputValue('#alpha');
   },
 
@@ -210,7 +214,7 @@ const SCENES = {
     seen.axe = await axe('watch');
     await turn('seen');
     await page.waitForTimeout(1500);
-    await picture('watch', {clip: {x: 0, y: 0, width: 1180, height: 1240}, fullPage: true});
+    await pictureDownTo('watch', '.card');
     await picture('watch-whole', {fullPage: true});
     await page.emulateMedia({colorScheme: 'dark'});
     await picture('watch-dark', {fullPage: true});

@@ -61,21 +61,25 @@ export function Steer({asked, ready, of, top, onPick, onAlpha}: {
   const {question, source, target, alpha} = asked;
   const call = useCall();
   const [answers, setAnswers] = useState<Answers>(NO_ANSWERS);
+  const [answered, setAnswered] = useState('');  // For whom both answers are there.
   const concepts = of.concepts ?? [];
   const wanted = concepts.find((one) => one.name === target);
   const range = useMemo(
     () => recommendedRange(of.checkpoint, wanted, measuredAlphas(of.evaluationJson, target)), [of, target]);
   const start = () => call.run(async (signal) => {
     setAnswers(NO_ANSWERS);
+    setAnswered('');
     for await (const message of generate(asked, of.checkpoint?.name ?? '', signal)) {
       if (signal.aborted) return;
       setAnswers((before) => withMessage(before, message));
     }
+    setAnswered(`${source}>${target}@${alpha}`);
   });
   // What is chosen is asked at once; a slider, when it rests.
   useEffect(() => {
     call.stop();
     setAnswers(NO_ANSWERS);
+    setAnswered('');
     if (!ready) return;
     const settled = setTimeout(start, SETTLE_MS);
     return () => clearTimeout(settled);
@@ -87,7 +91,7 @@ export function Steer({asked, ready, of, top, onPick, onAlpha}: {
   const running = call.phase === 'running';
   const name = (value: string) => spoken(value);
   return (
-    <section class="card steer" aria-labelledby="steer-title" aria-busy={running} data-phase={call.phase}>
+    <section class="card steer" aria-labelledby="steer-title" aria-busy={running} data-phase={call.phase} data-answered={answered}>
       <h2 id="steer-title">Put another concept in its place</h2>
       <div class="choice">
         <p class="field">
