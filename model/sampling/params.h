@@ -25,8 +25,8 @@ struct SamplingParams {
   double frequency_penalty = 0;
   double presence_penalty = 0;
   // Each token at most once; null: none. Shared by the steps of a sequence.
-  std::shared_ptr<const std::vector<TokenBias>> logit_bias;
-  std::vector<int32_t> banned;  // Never chosen.
+  std::shared_ptr<const std::vector<TokenBias>> logit_bias = nullptr;
+  std::vector<int32_t> banned = {};  // Never chosen.
   uint64_t seed = 0;
   int n_logprobs = 0;  // [0, 20] most likely tokens reported.
 
