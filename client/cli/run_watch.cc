@@ -32,7 +32,7 @@ absl::Status RunWatch(const CliOptions& options) {
     if (!printed.ok()) return printed;
     if (left == 0) return absl::OkStatus();
     // A watch lives as long as a call may: the next one goes on.
-    if (!absl::IsDeadlineExceeded(status) || !some) return status;
+    if (!status.ok() || !some) return status;
   }
 }
 

@@ -98,7 +98,7 @@ class Client {
   absl::Status SweepAlpha(
       const v1::SweepAlphaRequest& request,
       const std::function<bool(const v1::SweepAlphaResponse&)>& on_event);
-  // Ends with DEADLINE_EXCEEDED at the call's deadline.
+  // Ends with OK before the call's deadline; call it again to go on.
   absl::Status WatchSlots(
       const v1::WatchSlotsRequest& request,
       const std::function<bool(const v1::WatchSlotsResponse&)>& on_event);

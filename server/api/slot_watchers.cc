@@ -11,8 +11,6 @@
 namespace alignsae {
 namespace {
 
-constexpr absl::Duration kEvery = absl::Seconds(1);
-
 SlotLook LookAt(std::vector<CheckpointActivity> activities,
                 const SlotLook& before, absl::Duration took) {
   SlotLook look;
@@ -102,7 +100,7 @@ void SlotWatchers::Loop() {
   while (true) {
     {
       MutexLock lock(&mutex_);
-      if (!stopping_) changed_.WaitFor(&mutex_, kEvery);
+      if (!stopping_) changed_.WaitFor(&mutex_, kLookEvery);
       if (stopping_) return;
     }
     // Without memory there is no look now; the next one is of both seconds.

@@ -26,6 +26,8 @@
 
 namespace alignsae {
 
+inline constexpr absl::Duration kLookEvery = absl::Seconds(1);
+
 // One look at everything.
 struct SlotLook {
   struct Checkpoint {
@@ -51,7 +53,7 @@ class SlotWatchers {
   SlotWatchers(const SlotWatchers&) = delete;
   SlotWatchers& operator=(const SlotWatchers&) = delete;
 
-  // Begins to look, once a second. Once.
+  // Begins to look, every kLookEvery. Once.
   void Start();
 
   // From now on the watcher gets every look; the newest one at once.

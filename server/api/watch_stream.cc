@@ -18,6 +18,9 @@ namespace {
 // What a slow reader gets to take the message that is under way, so that it
 // learns why its call ends.
 constexpr absl::Duration kLastChance = absl::Seconds(1);
+// With less than this to its deadline a watch ends well: the next look would
+// come too late, and a failure each time would look like one of the server.
+constexpr absl::Duration kTooLate = absl::Milliseconds(1250);
 
 absl::StatusOr<int> ParseWatchSlots(const v1::WatchSlotsRequest& wire,
                                     const ParseEnv& env) {
@@ -65,9 +68,13 @@ void WatchStream::Offer(std::shared_ptr<const SlotLook> look) {
     End(why, call_->env().unread.max_age);
     return;
   }
-  const absl::Duration unread = call_->env().clock->Now() - write_began_;
-  if (writing_ && unread > call_->env().unread.max_age) {
+  const absl::Time now = call_->env().clock->Now();
+  if (writing_ && now - write_began_ > call_->env().unread.max_age) {
     End(SlowReader(), kLastChance);
+    return;
+  }
+  if (sent_ && call_->deadline() - now < kTooLate) {
+    End(absl::OkStatus(), call_->env().unread.max_age);
     return;
   }
   WriteNewest();
@@ -99,6 +106,7 @@ void WatchStream::WriteNewest() {
   }
   if (!rendered) return;
   writing_ = true;
+  sent_ = true;
   write_began_ = call_->env().clock->Now();
   sink_->Write(message_);
 }

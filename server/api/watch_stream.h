@@ -64,6 +64,7 @@ class WatchStream final : public AnswerStream,
   std::shared_ptr<const SlotLook> newest_ ABSL_GUARDED_BY(mutex_);
   v1::WatchSlotsResponse message_ ABSL_GUARDED_BY(mutex_);  // Being written.
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool sent_ ABSL_GUARDED_BY(mutex_) = false;  // Something.
   absl::Time write_began_ ABSL_GUARDED_BY(mutex_);
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -173,6 +173,21 @@ TEST_F(WatchStreamTest, EndsWithItsDeadlineAndWithTheServer) {
   EXPECT_THAT(watch.sink->status.details, HasSubstr(kReasonDraining));
 }
 
+TEST_F(WatchStreamTest, EndsWellBeforeItsDeadline) {
+  Load();
+  watchers_.Look();
+  Caller caller;
+  caller.deadline = absl::Now() + absl::Milliseconds(1100);
+  Watch watch = Begin(caller);
+  EXPECT_EQ(watch.sink->messages.size(), 1u);
+  watch.stream->OnWritten(true);
+  watchers_.Look();
+  ASSERT_TRUE(watch.ended());
+  EXPECT_EQ(watch.sink->status.code, absl::StatusCode::kOk);
+  EXPECT_EQ(watch.sink->messages.size(), 1u);
+  watchers_.Look();  // It has left.
+}
+
 TEST_F(WatchStreamTest, HoldsNoModelAndItsMemoryUntilItsEnd) {
   Load();
   watchers_.Look();

@@ -14,7 +14,7 @@ from google.protobuf import json_format
 
 
 class WatchTest(FrontDoorTestCase):
-    flags = ("--http-listen=127.0.0.1:0", "--max-watchers=3", "--max-deadline-seconds=2")
+    flags = ("--http-listen=127.0.0.1:0", "--max-watchers=3", "--max-deadline-seconds=5")
 
     def watch(self, count, timeout=30, **fields):
         """The first `count` messages."""
@@ -86,13 +86,14 @@ class WatchTest(FrontDoorTestCase):
         self.assertEqual(message.total, expected.total)
         self.alone()  # The closed socket ended it.
 
-    def test_a_watch_ends_with_the_longest_deadline(self):
+    def test_a_watch_ends_well_before_the_longest_deadline(self):
         self.alone()
         began = time.monotonic()
-        with self.assertRaises(grpc.RpcError) as caught:
-            list(self.api.concept.WatchSlots(concept.WatchSlotsRequest()))
-        self.assertEqual(caught.exception.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
-        self.assertAlmostEqual(time.monotonic() - began, 2.5, delta=1)
+        looks = list(self.api.concept.WatchSlots(concept.WatchSlotsRequest()))
+        self.assertLess(time.monotonic() - began, 5.5)
+        self.assertIn(len(looks), (3, 4, 5))
+        self.assertTrue(eventually(lambda: self.server.metric(
+            "alignsae_rpc_requests_total", method="ConceptService/WatchSlots", code="OK") >= 1))
 
     def test_one_too_many_is_refused(self):
         self.alone()
@@ -123,9 +124,9 @@ class WatchTest(FrontDoorTestCase):
             self.assertIn(name, done.stdout)
         self.alone()
         # Longer than a call may take: it goes on with the next one.
-        done = subprocess.run([*command, "--count", "4", "--json"], check=True, text=True,
+        done = subprocess.run([*command, "--count", "6", "--json"], check=True, text=True,
                               timeout=60, capture_output=True)
-        self.assertEqual(len([json.loads(line) for line in done.stdout.splitlines()]), 4)
+        self.assertEqual(len([json.loads(line) for line in done.stdout.splitlines()]), 6)
 
 
 class DrainTest(ServerTest):

@@ -154,6 +154,6 @@ def sweep(prompt: Prompt, to: Union[ConceptRef, Sequence[ConceptRef]], alphas: S
 
 
 def watch(*, checkpoint: str = "") -> Call[watch_answers.WatchAnswer]:
-    """What the slots do on everybody's prompts, once a second, until the call's timeout (and
-    the server's longest deadline) ends it with a DeadlineError; watch again then."""
+    """What the slots do on everybody's prompts, once a second, until the call's timeout (or
+    the server's longest deadline) is near; watch again then."""
     return _call("ConceptService/WatchSlots", checkpoint=checkpoint)

@@ -1,6 +1,6 @@
 // The server's counts, second by second, for as long as somebody looks. A watch
-// ends with its call's deadline and goes on with the next; while the server does
-// not answer it is tried again.
+// ends before its call's deadline and goes on with the next; while the server
+// does not answer it is tried again.
 import {useEffect, useState} from 'preact/hooks';
 import {watch} from '../api/calls';
 import {RpcError} from '../api/connect';
@@ -25,9 +25,9 @@ export function useWatch(checkpoint: string): Watched {
               seconds: [...seconds, {at: Date.now(), message}].slice(-WINDOW), failure: undefined,
             }));
           }
+          continue;
         } catch (failure) {
           if (signal.aborted) return;
-          if (failure instanceof RpcError && failure.code === 'deadline_exceeded') continue;
           if (failure instanceof RpcError && failure.code === 'lost') dispatchEvent(new Event('server-lost'));
           setWatched((before) => ({...before, failure}));
         }
