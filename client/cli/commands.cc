@@ -3,8 +3,10 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/options.h"
 #include "client/cli/run.h"
+#include "model/base/quote.h"
 #include "model/terminal/command_line.h"
 
 namespace alignsae {
@@ -24,6 +26,8 @@ void AddConnection(CLI::App& app, CliOptions& options) {
   app.add_option("--client-id", options.client_id,
                  "Sent as x-client-id: the server takes turns between clients")
       ->envname("ALIGNSAE_CLIENT_ID");
+  app.add_option("--model", options.model,
+                 "Model by its name (default: the server's own)");
   app.add_option("--tls-ca", options.tls_ca,
                  "PEM file of the CA: connect with TLS")
       ->type_name(kFileType);
@@ -86,12 +90,31 @@ void AddGeneration(CLI::App* command, CliOptions& options) {
                       "Sample from this probability mass (default: 1)");
   command->add_option("--repetition-penalty", options.repetition_penalty,
                       "Above 1 makes repeats less likely (default: 1)");
+  command->add_option("--frequency-penalty", options.frequency_penalty,
+                      "Taken from a token's logit for each time that it is in "
+                      "the answer (default: 0)");
+  command->add_option("--presence-penalty", options.presence_penalty,
+                      "Taken from the logits of tokens that are in the answer "
+                      "(default: 0)");
+  command
+      ->add_option("--logit-bias", options.logit_bias,
+                   "ID=VALUE: added to the logit of this token")
+      ->allow_extra_args(false)
+      ->check([](const std::string& spec) -> std::string {
+        if (ParseTokenBias(spec).has_value()) return "";
+        return absl::StrCat("must be ID=VALUE, got ", Quoted(spec));
+      });
+  command->add_option("--min-new-tokens", options.min_new_tokens,
+                      "No end of text before so many tokens (default: 0)");
   command->add_option("--seed", options.seed,
                       "Seed of the sampling (default: chosen by the server)");
   command->add_option("--stop", options.stop, "Stop before this text")
       ->allow_extra_args(false);
   command->add_option("--logprobs", options.top_logprobs,
                       "Alternatives to report for every token (with --json)");
+  command->add_option("--prompt-logprobs", options.prompt_logprobs,
+                      "Logprobs of the prompt's tokens too, with so many "
+                      "alternatives (with --json)");
   command->add_flag("--ignore-eos", options.ignore_eos,
                     "Go on after the end-of-text token");
   command->add_flag("--trace", options.trace,
@@ -221,11 +244,60 @@ void AddGenerate(const Commands& group) {
   AddGeneration(generate, options);
 }
 
+void AddWatch(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* watch = group.Add(
+      "watch", "What the slots do on everybody's prompts, once a second",
+      RunWatch);
+  AddCheckpoint(watch, options);
+  watch
+      ->add_option("--count", options.count,
+                   "End after so many seconds; 0: go on until interrupted")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
 void AddTokenize(const Commands& group) {
   CliOptions& options = *group.options;
   CLI::App* tokenize =
       group.Add("tokenize", "The tokens of a prompt", RunTokenize);
   AddPrompt(tokenize, options, /*many=*/false);
+}
+
+void AddOperator(CLI::App* command, CliOptions& options) {
+  command
+      ->add_option("--operator", options.operator_server,
+                   "Port for operators of the server, host:port")
+      ->envname("ALIGNSAE_OPERATOR")
+      ->capture_default_str();
+}
+
+void AddOperators(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* list = group.Add("checkpoints",
+                             "Generations of the models with their states and "
+                             "checkpoints",
+                             RunCheckpoints);
+  AddOperator(list, options);
+  CLI::App* load = group.Add(
+      "load", "Put a checkpoint beside the others, or in one's place", RunLoad);
+  AddOperator(load, options);
+  load->add_option("bundle", options.bundle,
+                   "Bundle or checkpoint, as called in --bundles-dir")
+      ->required();
+  load->add_option("--sae", options.sae,
+                   "Checkpoint of the bundle (default: the only one)");
+  load->add_option("--name", options.name,
+                   "Name to serve it under (default: its own)");
+  CLI::App* unload = group.Add("unload", "Take a checkpoint away", RunUnload);
+  AddOperator(unload, options);
+  unload->add_option("checkpoint", options.checkpoint, "Name as in requests")
+      ->required();
+  CLI::App* reload = group.Add(
+      "reload", "Load a model anew, from its bundle or another one", RunReload);
+  AddOperator(reload, options);
+  reload->add_option("bundle", options.bundle,
+                     "Bundle, as called in --bundles-dir (default: the same)");
 }
 
 }  // namespace
@@ -264,7 +336,9 @@ void AddCommands(CLI::App& app, absl::Status& result) {
   AddSwap(group);
   AddSweep(group);
   AddGenerate(group);
+  AddWatch(group);
   AddTokenize(group);
+  AddOperators(group);
 }
 
 }  // namespace alignsae

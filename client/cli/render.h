@@ -10,6 +10,7 @@
 
 #include "alignsae/v1/concept_service.pb.h"
 #include "alignsae/v1/model_service.pb.h"
+#include "alignsae/v1/operator_service.pb.h"
 #include "alignsae/v1/steering_service.pb.h"
 #include "model/terminal/terminal.h"
 
@@ -28,12 +29,18 @@ std::string RenderReadings(const v1::ReadConceptsResponse& answer,
 std::string RenderInspection(const v1::InspectSlotsResponse& answer,
                              v1::TrainedPositions trained,
                              const Look& look = {});
+// One second of WatchSlots, and what there was since the start.
+std::string RenderActivity(const v1::WatchSlotsResponse& answer,
+                           const Look& look = {});
 std::string RenderSwap(const v1::SwapResponse& answer, const Look& look = {});
 // A sweep's cells, in any order.
 std::string RenderSweep(std::vector<v1::SweepCell> cells,
                         const Look& look = {});
 // The arms of a Generate summary or of Complete: counts, logprobs, receipts.
 std::string RenderSummary(const v1::GenerationSummary& summary);
+// Generations of models and what is in them.
+std::string RenderGenerations(const v1::ListCheckpointsResponse& answer,
+                              const Look& look = {});
 
 }  // namespace alignsae
 

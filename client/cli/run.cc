@@ -25,8 +25,10 @@ void TellHints(const CliOptions& options, Client& client,
   bool strength = false;
   for (const v1::Intervention& edit : edits) strength |= edit.has_alpha();
   if (!strength) return;
+  v1::ListConceptsRequest request;
+  request.set_model(options.model);
   const absl::StatusOr<v1::ListConceptsResponse> concepts =
-      client.ListConcepts({});
+      client.ListConcepts(request);
   if (!concepts.ok()) return;
   const Look look = LookOf(stderr);
   for (const std::string& hint :
@@ -39,6 +41,7 @@ void TellHints(const CliOptions& options, Client& client,
 
 absl::StatusOr<v1::SwapRequest> MakeSwap(const CliOptions& options) {
   v1::SwapRequest request;
+  request.set_model(options.model);
   request.set_checkpoint(options.checkpoint);
   if (!options.source.empty()) {
     *request.mutable_source() = ParseConceptRef(options.source);
@@ -53,6 +56,7 @@ absl::StatusOr<v1::SwapRequest> MakeSwap(const CliOptions& options) {
 
 absl::StatusOr<v1::GenerateRequest> MakeGenerate(const CliOptions& options) {
   v1::GenerateRequest request;
+  request.set_model(options.model);
   request.set_checkpoint(options.checkpoint);
   for (const std::string& spec : options.edits) {
     ALIGNSAE_ASSIGN_OR_RETURN(v1::Intervention edit, ParseEditSpec(spec));
@@ -75,6 +79,7 @@ absl::StatusOr<v1::GenerateRequest> MakeGenerate(const CliOptions& options) {
 
 absl::StatusOr<v1::SweepAlphaRequest> MakeSweep(const CliOptions& options) {
   v1::SweepAlphaRequest request;
+  request.set_model(options.model);
   request.set_checkpoint(options.checkpoint);
   // The mode's name as in --edit.
   ALIGNSAE_ASSIGN_OR_RETURN(const v1::Intervention any,
@@ -113,8 +118,11 @@ absl::Status SweepOne(const CliOptions& options, Client& client,
 }
 
 // What the checkpoint that answered was trained on.
-v1::TrainedPositions TrainedOf(Client& client, const std::string& checkpoint) {
-  const absl::StatusOr<v1::GetModelResponse> model = client.GetModel({});
+v1::TrainedPositions TrainedOf(const CliOptions& options, Client& client,
+                               const std::string& checkpoint) {
+  v1::GetModelRequest request;
+  request.set_model(options.model);
+  const absl::StatusOr<v1::GetModelResponse> model = client.GetModel(request);
   if (!model.ok()) return v1::TRAINED_POSITIONS_UNSPECIFIED;
   for (const v1::Checkpoint& each : model->checkpoints()) {
     if (each.name() == checkpoint) return each.trained_positions();
@@ -136,12 +144,15 @@ std::string NamesOf(const v1::ListConceptsResponse& answer) {
 
 absl::Status RunModel(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
-  return PrintAnswer(options, client.GetModel({}), RenderModel);
+  v1::GetModelRequest request;
+  request.set_model(options.model);
+  return PrintAnswer(options, client.GetModel(request), RenderModel);
 }
 
 absl::Status RunConcepts(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
   v1::ListConceptsRequest request;
+  request.set_model(options.model);
   request.set_checkpoint(options.checkpoint);
   const absl::StatusOr<v1::ListConceptsResponse> answer =
       client.ListConcepts(request);
@@ -152,6 +163,7 @@ absl::Status RunConcepts(const CliOptions& options) {
 absl::Status RunTokenize(const CliOptions& options) {
   return ForEachPrompt(options, [&](Client& client, const std::string& text) {
     v1::TokenizeRequest request;
+    request.set_model(options.model);
     if (options.raw) {
       request.set_text(text);
     } else {
@@ -165,6 +177,7 @@ absl::Status RunRead(const CliOptions& options) {
   const auto read = [&](Client& client,
                         const std::vector<std::string>& texts) -> absl::Status {
     v1::ReadConceptsRequest request;
+    request.set_model(options.model);
     for (const std::string& text : texts) {
       ALIGNSAE_ASSIGN_OR_RETURN(*request.add_prompts(),
                                 MakePrompt(options, text));
@@ -188,6 +201,7 @@ absl::Status RunInspect(const CliOptions& options) {
   return ForEachPrompt(
       options, [&](Client& client, const std::string& text) -> absl::Status {
         v1::InspectSlotsRequest request;
+        request.set_model(options.model);
         ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
                                   MakePrompt(options, text));
         request.set_checkpoint(options.checkpoint);
@@ -200,7 +214,8 @@ absl::Status RunInspect(const CliOptions& options) {
             options, client.InspectSlots(request),
             [&](const v1::InspectSlotsResponse& answer, const Look& look) {
               return RenderInspection(
-                  answer, TrainedOf(client, answer.info().checkpoint()), look);
+                  answer,
+                  TrainedOf(options, client, answer.info().checkpoint()), look);
             });
       });
 }

@@ -48,6 +48,7 @@ Client::Client(ClientOptions options) : options_(std::move(options)) {
   model_ = v1::ModelService::NewStub(channel);
   concepts_ = v1::ConceptService::NewStub(channel);
   steering_ = v1::SteeringService::NewStub(channel);
+  operator_ = v1::OperatorService::NewStub(channel);
 }
 
 std::unique_ptr<grpc::ClientContext> Client::NewContext() const {
@@ -91,6 +92,10 @@ ALIGNSAE_UNARY(concepts_, ReadConcepts)
 ALIGNSAE_UNARY(concepts_, InspectSlots)
 ALIGNSAE_UNARY(steering_, Swap)
 ALIGNSAE_UNARY(steering_, Complete)
+ALIGNSAE_UNARY(operator_, ListCheckpoints)
+ALIGNSAE_UNARY(operator_, LoadCheckpoint)
+ALIGNSAE_UNARY(operator_, UnloadCheckpoint)
+ALIGNSAE_UNARY(operator_, ReloadModel)
 
 #undef ALIGNSAE_UNARY
 
@@ -154,6 +159,16 @@ absl::Status Client::SweepAlpha(
   return Stream<v1::SweepAlphaResponse>(
       [&](grpc::ClientContext* context) {
         return steering_->SweepAlpha(context, request);
+      },
+      on_event);
+}
+
+absl::Status Client::WatchSlots(
+    const v1::WatchSlotsRequest& request,
+    const std::function<bool(const v1::WatchSlotsResponse&)>& on_event) {
+  return Stream<v1::WatchSlotsResponse>(
+      [&](grpc::ClientContext* context) {
+        return concepts_->WatchSlots(context, request);
       },
       on_event);
 }

@@ -28,6 +28,7 @@
 #include "absl/time/time.h"
 #include "alignsae/v1/concept_service.grpc.pb.h"
 #include "alignsae/v1/model_service.grpc.pb.h"
+#include "alignsae/v1/operator_service.grpc.pb.h"
 #include "alignsae/v1/steering_service.grpc.pb.h"
 
 namespace alignsae {
@@ -70,6 +71,17 @@ class Client {
   absl::StatusOr<v1::CompleteResponse> Complete(
       const v1::CompleteRequest& request);
 
+  // Of the port for operators (--operator-listen): `target` is that one's then.
+  // A load takes as long as it takes: give it a long timeout.
+  absl::StatusOr<v1::ListCheckpointsResponse> ListCheckpoints(
+      const v1::ListCheckpointsRequest& request);
+  absl::StatusOr<v1::LoadCheckpointResponse> LoadCheckpoint(
+      const v1::LoadCheckpointRequest& request);
+  absl::StatusOr<v1::UnloadCheckpointResponse> UnloadCheckpoint(
+      const v1::UnloadCheckpointRequest& request);
+  absl::StatusOr<v1::ReloadModelResponse> ReloadModel(
+      const v1::ReloadModelRequest& request);
+
   // Calls `on_event` for each message of the stream; returning false cancels it
   // (the result is then CANCELLED).
   absl::Status Generate(
@@ -86,6 +98,10 @@ class Client {
   absl::Status SweepAlpha(
       const v1::SweepAlphaRequest& request,
       const std::function<bool(const v1::SweepAlphaResponse&)>& on_event);
+  // Ends with OK before the call's deadline; call it again to go on.
+  absl::Status WatchSlots(
+      const v1::WatchSlotsRequest& request,
+      const std::function<bool(const v1::WatchSlotsResponse&)>& on_event);
 
  private:
   template <typename Response, typename Method, typename Request>
@@ -99,6 +115,7 @@ class Client {
   std::unique_ptr<v1::ModelService::Stub> model_;
   std::unique_ptr<v1::ConceptService::Stub> concepts_;
   std::unique_ptr<v1::SteeringService::Stub> steering_;
+  std::unique_ptr<v1::OperatorService::Stub> operator_;
 };
 
 }  // namespace alignsae

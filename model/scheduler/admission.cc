@@ -31,9 +31,8 @@ absl::Status Admission::Check(const RequestSpec& spec, absl::Time now) {
   }
   if (now >= spec.deadline) return DeadlinePassed();
   const absl::Duration wait =
-      StartsAtOnce(spec)
-          ? absl::ZeroDuration()
-          : queue_.PredictWait(spec.client, count, free_kv_slots_, kv_slots_);
+      StartsAtOnce(spec) ? absl::ZeroDuration()
+                         : queue_.PredictWait(spec, free_kv_slots_, kv_slots_);
   // One that need not wait is always tried: nothing else would tell that the
   // machine has become faster.
   const absl::Duration run = wait > absl::ZeroDuration()
@@ -94,35 +93,54 @@ std::vector<Admission::Dropped> Admission::Sweep(absl::Time now,
 }
 
 bool Admission::StartsAtOnce(const RequestSpec& spec) const {
-  return kept_ > 0 && !RunsLong(spec) &&
+  return rules_.kept > 0 && IsSmall(spec) &&
          static_cast<int>(spec.sequences.size()) <= free_kv_slots_ &&
-         queue_.NoShortWaits();
+         queue_.NoSmallWaits();
+}
+
+int Admission::ShareOf(const QueuedUnit& unit) const {
+  return held_.ShareOf(unit, rules_, queue_.clients() > 1,
+                       queue_.origins() > 1);
+}
+
+bool Admission::GivesWay(const QueuedUnit& front) const {
+  if (rules_.kept == 0 || IsSmall(front.request->spec)) return false;
+  // What needs more together than may be large waits until nothing else is.
+  const bool needs_all =
+      front.request->spec.grouping != Grouping::kAsManyAsFit &&
+      static_cast<int>(front.sequences.size()) > kv_slots_ - rules_.kept;
+  return !needs_all || held_.large() > 0;
 }
 
 std::optional<QueuedUnit> Admission::NextUnit(int free_kv_slots) {
-  if (kept_ == 0) return queue_.Pop(free_kv_slots);
-  const int most = kv_slots_ - kept_;
-  queue_.SettleTurn(free_kv_slots);
-  // What needs more together than may run long waits until nothing does, and
-  // is then not passed over.
-  const bool takes_all = queue_.FrontTogether() > most && long_running_ == 0;
-  const int for_long =
-      takes_all ? kv_slots_ : std::max(0, most - long_running_);
-  std::optional<QueuedUnit> unit =
-      queue_.Pop(std::min(free_kv_slots, for_long));
-  if (!unit.has_value() && !takes_all && free_kv_slots > 0) {
-    unit = queue_.PopShort(free_kv_slots);
+  if (free_kv_slots < 1) return std::nullopt;
+  for (int turns = queue_.clients(); turns > 0; --turns) {
+    queue_.SettleTurn(free_kv_slots);
+    const QueuedUnit& front = *queue_.Front();
+    const int share = ShareOf(front);
+    if (share == 0) {
+      queue_.PassTurn();
+      continue;
+    }
+    const bool gives_way = GivesWay(front);
+    const int for_large = kv_slots_ - rules_.kept - held_.large();
+    const int open = gives_way ? std::min(free_kv_slots, std::max(0, for_large))
+                               : free_kv_slots;
+    std::optional<QueuedUnit> unit = queue_.PopFront(std::min(open, share));
+    if (unit.has_value() || !gives_way) return unit;
+    break;
   }
-  if (unit.has_value() && RunsLong(unit->request->spec)) {
-    long_running_ += static_cast<int>(unit->sequences.size());
-  }
-  return unit;
+  return queue_.PopSmall(free_kv_slots, [this](const QueuedUnit& unit) {
+    return ShareOf(unit) > 0;
+  });
 }
 
 std::vector<QueuedUnit> Admission::GiveOut(int free_kv_slots, absl::Time now) {
   std::vector<QueuedUnit> starting;
   while (std::optional<QueuedUnit> unit = NextUnit(free_kv_slots)) {
-    free_kv_slots -= static_cast<int>(unit->sequences.size());
+    const int count = static_cast<int>(unit->sequences.size());
+    free_kv_slots -= count;
+    held_.Add(unit->request->spec, count);
     ALIGNSAE_DCHECK(free_kv_slots >= 0);
     starting.push_back(*std::move(unit));
   }

@@ -16,23 +16,23 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "model/scheduler/held_slots.h"
 #include "model/scheduler/request_queue.h"
 
 namespace alignsae {
 
 class Admission {
  public:
-  // `kept`: KV slots that what runs long may not have, so that a short request
-  // finds one whatever others do. All of them run long only when they must
-  // start together and nothing else runs long.
-  Admission(const RequestQueue::Options& options, int kv_slots, int kept = 0)
+  Admission(const RequestQueue::Options& options, int kv_slots,
+            const SlotRules& rules = {})
       : kv_slots_(kv_slots),
-        kept_(kept),
+        rules_(rules),
         free_kv_slots_(kv_slots),
         queue_(options) {}
 
@@ -55,8 +55,8 @@ class Admission {
   // What starts now; together at most `free_kv_slots` sequences, in order.
   std::vector<QueuedUnit> GiveOut(int free_kv_slots, absl::Time now);
 
-  // KV slots of what runs long, before GiveOut.
-  void SetLongRunning(int sequences) { long_running_ = sequences; }
+  // Who holds KV slots, before GiveOut.
+  void SetHeld(HeldSlots held) { held_ = std::move(held); }
 
   // For the prediction of waits: what is free after a step, and how long a
   // sequence that ended had run.
@@ -82,12 +82,17 @@ class Admission {
 
   // Whether it finds a KV slot that is kept for such as it.
   bool StartsAtOnce(const RequestSpec& spec) const;
-  // The next unit that may start, counted in long_running_.
+  // The next unit that may start. Passes the turns of those on that hold their
+  // share already.
   std::optional<QueuedUnit> NextUnit(int free_kv_slots);
+  // What HeldSlots::ShareOf says to `unit` now.
+  int ShareOf(const QueuedUnit& unit) const;
+  // Whether kept slots are not for `front`, and small requests pass it.
+  bool GivesWay(const QueuedUnit& front) const;
 
   const int kv_slots_;
-  const int kept_;
-  int long_running_ = 0;
+  const SlotRules rules_;
+  HeldSlots held_;
   int free_kv_slots_;
   RequestQueue queue_;
   std::vector<std::shared_ptr<ActiveRequest>> displaced_;

@@ -9,8 +9,8 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "model/scheduler/active_request.h"
 #include "model/scheduler/observer.h"
-#include "model/scheduler/request_queue.h"
 
 namespace alignsae {
 

@@ -1,9 +1,9 @@
 #include "model/scheduler/request_queue.h"
 
 #include <algorithm>
-#include <iterator>
 #include <numeric>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,37 +17,7 @@ namespace {
 // Weight of the newest sequence in the mean: the last ten or so count.
 constexpr double kNewest = 0.1;
 
-int64_t TokensOf(const SequenceSpec& sequence) {
-  return static_cast<int64_t>(sequence.prompt.size()) + sequence.max_new_tokens;
-}
-
-// How many sequences of `unit` would start if it were next.
-int PartSize(const QueuedUnit& unit, int free_kv_slots) {
-  const int count = static_cast<int>(unit.sequences.size());
-  return unit.request->spec.grouping == Grouping::kAsManyAsFit
-             ? std::min(count, free_kv_slots)
-             : count;
-}
-
-int64_t PartTokens(const QueuedUnit& unit, int free_kv_slots) {
-  int64_t tokens = 0;
-  for (int i = 0; i < PartSize(unit, free_kv_slots); ++i) {
-    tokens += TokensOf(unit.request->spec.sequences[unit.sequences[i]]);
-  }
-  return tokens;
-}
-
-// The newest request among `units` that is not in `chosen`; null: none.
-std::shared_ptr<ActiveRequest> Newest(
-    const std::deque<QueuedUnit>& units,
-    const std::set<std::shared_ptr<ActiveRequest>>& chosen) {
-  for (auto unit = units.rbegin(); unit != units.rend(); ++unit) {
-    if (chosen.count(unit->request) == 0) {
-      return unit->request;
-    }
-  }
-  return nullptr;
-}
+using Requests = std::set<std::shared_ptr<ActiveRequest>>;
 
 // The first `count` sequences of `unit`, which keeps the others.
 QueuedUnit Split(QueuedUnit& unit, int count) {
@@ -62,83 +32,127 @@ QueuedUnit Split(QueuedUnit& unit, int count) {
   return part;
 }
 
+// The newest request of `client` that has not begun and is not `chosen`; with
+// `large` none that is small. Null: none.
+std::shared_ptr<ActiveRequest> Newest(const WaitingClient& client,
+                                      const Requests& chosen, bool large) {
+  for (auto unit = client.units.rbegin(); unit != client.units.rend(); ++unit) {
+    const std::shared_ptr<ActiveRequest>& request = unit->request;
+    if (request->started || chosen.count(request) > 0) continue;
+    if (!large || !IsSmall(request->spec)) return request;
+  }
+  return nullptr;
+}
+
+// How many sequences of `client` wait, but for those that are chosen.
+int Left(const WaitingClient& client, const Requests& chosen) {
+  if (chosen.empty()) return client.sequences;
+  int count = 0;
+  for (const QueuedUnit& unit : client.units) {
+    if (chosen.count(unit.request) == 0) {
+      count += static_cast<int>(unit.sequences.size());
+    }
+  }
+  return count;
+}
+
+int Left(const WaitingOrigin& origin, const Requests& chosen) {
+  int count = 0;
+  for (const WaitingClient& client : origin.clients) {
+    count += Left(client, chosen);
+  }
+  return count;
+}
+
+// The one of `all` that has the most left and something to give.
+template <typename All, typename CanGive>
+auto Most(const All& all, const Requests& chosen, const CanGive& can_give) {
+  const typename All::value_type* most = nullptr;
+  for (const auto& one : all) {
+    if (!can_give(one)) continue;
+    if (most == nullptr || Left(one, chosen) > Left(*most, chosen)) most = &one;
+  }
+  return most;
+}
+
 }  // namespace
 
-int64_t TokensOf(const RequestSpec& spec) {
-  int64_t tokens = 0;
-  for (const SequenceSpec& sequence : spec.sequences) {
-    tokens += TokensOf(sequence);
-  }
-  return tokens;
+RequestQueue::Load RequestQueue::LoadOf(const RequestSpec& spec) {
+  const int count = static_cast<int>(spec.sequences.size());
+  return {count, TokensOf(spec), IsSmall(spec) ? 0 : count};
 }
 
-bool RunsLong(const RequestSpec& spec) {
-  return spec.grouping == Grouping::kAsManyAsFit ||
-         std::any_of(spec.sequences.begin(), spec.sequences.end(),
-                     [](const SequenceSpec& sequence) {
-                       return sequence.max_new_tokens > kShortTokens;
-                     });
-}
-
-absl::Status RequestQueue::CheckRoom(int waiting, int64_t waiting_tokens,
-                                     int sequences, int64_t tokens) const {
-  if (waiting + sequences > options_.max_sequences) {
-    return WithReason(
-        absl::ResourceExhaustedError(absl::StrCat(
-            "queue: must hold at most ", options_.max_sequences,
-            " waiting sequences, got ", waiting, " and ", sequences, " more")),
-        kReasonQueueFull);
+absl::Status RequestQueue::CheckRoom(const Load& waiting,
+                                     const Load& added) const {
+  const auto full = [](const auto&... words) {
+    return WithReason(absl::ResourceExhaustedError(absl::StrCat(words...)),
+                      kReasonQueueFull);
+  };
+  if (waiting.sequences + added.sequences > options_.max_sequences) {
+    return full("queue: must hold at most ", options_.max_sequences,
+                " waiting sequences, got ", waiting.sequences, " and ",
+                added.sequences, " more");
   }
-  if (waiting_tokens > 0 && waiting_tokens + tokens > options_.max_tokens) {
-    return WithReason(
-        absl::ResourceExhaustedError(absl::StrCat(
-            "queue: must hold at most ", options_.max_tokens,
-            " waiting tokens, got ", waiting_tokens, " and ", tokens, " more")),
-        kReasonTokenBudget);
+  if (added.large > 0 && waiting.large > 0 &&
+      waiting.large + added.large > options_.max_large) {
+    return full("queue: must hold at most ", options_.max_large,
+                " waiting sequences of sweeps, of answers of more than ",
+                kShortTokens, " tokens and of prompts of more than ",
+                kSmallPrompt, ", got ", waiting.large, " and ", added.large,
+                " more");
+  }
+  if (waiting.tokens > 0 &&
+      waiting.tokens + added.tokens > options_.max_tokens) {
+    return WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                          "queue: must hold at most ", options_.max_tokens,
+                          " waiting tokens, got ", waiting.tokens, " and ",
+                          added.tokens, " more")),
+                      kReasonTokenBudget);
   }
   return absl::OkStatus();
 }
 
-RequestQueue::Line::iterator RequestQueue::Find(const std::string& client) {
-  return std::find_if(line_.begin(), line_.end(), [&](const Client& other) {
-    return other.name == client;
-  });
-}
-
 absl::StatusOr<std::vector<std::shared_ptr<ActiveRequest>>>
 RequestQueue::ChooseDisplaced(const RequestSpec& spec) const {
-  const int added = static_cast<int>(spec.sequences.size());
-  const int64_t tokens = TokensOf(spec);
-  const absl::Status full = CheckRoom(sequences_, tokens_, added, tokens);
-  struct Share {
-    const Client* client;
-    int sequences;  // Those that are not chosen.
-  };
-  std::vector<Share> shares;
-  int own = 0;
-  for (const Client& client : line_) {
-    shares.push_back({&client, client.sequences});
-    if (client.name == spec.client) own = client.sequences;
-  }
+  const Load added = LoadOf(spec);
+  const absl::Status full = CheckRoom(waiting_, added);
+  // Where the places of what is not small are short, only such gives way.
+  const bool large = added.large > 0 && waiting_.large > 0 &&
+                     waiting_.large + added.large > options_.max_large;
   std::vector<std::shared_ptr<ActiveRequest>> displaced;
-  std::set<std::shared_ptr<ActiveRequest>> chosen;
-  int waiting = sequences_;
-  int64_t waiting_tokens = tokens_;
-  while (!CheckRoom(waiting, waiting_tokens, added, tokens).ok()) {
-    const auto most = std::max_element(shares.begin(), shares.end(),
-                                       [](const Share& a, const Share& b) {
-                                         return a.sequences < b.sequences;
-                                       });
-    if (most == shares.end()) return full;
-    std::shared_ptr<ActiveRequest> newest = Newest(most->client->units, chosen);
-    if (newest == nullptr) return full;
-    const int given = static_cast<int>(newest->spec.sequences.size());
-    // It keeps at least as many as the newcomer's client then has: never so
-    // when that is its own, or when it has begun.
-    if (most->sequences - given < own + added) return full;
-    most->sequences -= given;
-    waiting -= given;
-    waiting_tokens -= TokensOf(newest->spec);
+  Requests chosen;
+  const auto client_gives = [&](const WaitingClient& client) {
+    return Newest(client, chosen, large) != nullptr;
+  };
+  const auto origin_gives = [&](const WaitingOrigin& origin) {
+    return std::any_of(origin.clients.begin(), origin.clients.end(),
+                       client_gives);
+  };
+  Load left = waiting_;
+  while (!CheckRoom(left, added).ok()) {
+    const WaitingOrigin* origin = Most(line_.origins(), chosen, origin_gives);
+    if (origin == nullptr) return full;
+    const WaitingClient* client = Most(origin->clients, chosen, client_gives);
+    std::shared_ptr<ActiveRequest> newest = Newest(*client, chosen, large);
+    // It keeps at least as many as the newcomer then has, as an origin or, of
+    // the same one, as a client: never so when that is its own.
+    int own = 0;
+    for (const WaitingOrigin& other : line_.origins()) {
+      if (other.name != spec.origin) continue;
+      if (&other != origin) own = Left(other, chosen);
+      for (const WaitingClient& name : other.clients) {
+        if (&other == origin && name.name == spec.client) {
+          own = Left(name, chosen);
+        }
+      }
+    }
+    const int has = origin->name == spec.origin ? Left(*client, chosen)
+                                                : Left(*origin, chosen);
+    const Load given = LoadOf(newest->spec);
+    if (has - given.sequences < own + added.sequences) return full;
+    left.sequences -= given.sequences;
+    left.tokens -= given.tokens;
+    left.large -= given.large;
     chosen.insert(newest);
     displaced.push_back(std::move(newest));
   }
@@ -148,10 +162,7 @@ RequestQueue::ChooseDisplaced(const RequestSpec& spec) const {
 absl::StatusOr<std::vector<std::shared_ptr<ActiveRequest>>>
 RequestQueue::MakeRoom(const RequestSpec& spec) {
   std::vector<std::shared_ptr<ActiveRequest>> displaced;
-  const absl::Status room =
-      CheckRoom(sequences_, tokens_, static_cast<int>(spec.sequences.size()),
-                TokensOf(spec));
-  if (room.ok()) return displaced;
+  if (CheckRoom(waiting_, LoadOf(spec)).ok()) return displaced;
   ALIGNSAE_ASSIGN_OR_RETURN(displaced, ChooseDisplaced(spec));
   RemoveIf([&displaced](const ActiveRequest& request) {
     return std::any_of(
@@ -161,80 +172,61 @@ RequestQueue::MakeRoom(const RequestSpec& spec) {
   return displaced;
 }
 
+void RequestQueue::Count(WaitingClient& client, const QueuedUnit& unit,
+                         int sign) {
+  const int count = sign * static_cast<int>(unit.sequences.size());
+  client.sequences += count;
+  waiting_.sequences += count;
+  waiting_.tokens += sign * unit.tokens;
+  if (!IsSmall(unit.request->spec)) waiting_.large += count;
+}
+
 void RequestQueue::Push(std::shared_ptr<ActiveRequest> request) {
   ALIGNSAE_DCHECK(!request->spec.sequences.empty());
-  auto place = Find(request->spec.client);
-  if (place == line_.end()) {
-    place = line_.insert(line_.end(), Client{request->spec.client, {}, 0});
-  }
-  Client& client = *place;
-  const std::vector<SequenceSpec>& sequences = request->spec.sequences;
+  const RequestSpec& spec = request->spec;
+  WaitingClient& client = line_.Place(spec.origin, spec.client);
   const auto add = [&](std::vector<int> members) {
     QueuedUnit unit;
     unit.request = request;
-    for (int i : members) unit.tokens += TokensOf(request->spec.sequences[i]);
+    for (int i : members) unit.tokens += TokensOf(spec.sequences[i]);
     unit.sequences = std::move(members);
-    const int count = static_cast<int>(unit.sequences.size());
-    sequences_ += count;
-    client.sequences += count;
-    tokens_ += unit.tokens;
+    Count(client, unit, 1);
     client.units.push_back(std::move(unit));
   };
-  if (request->spec.grouping != Grouping::kSeparate) {
-    std::vector<int> all(sequences.size());
+  const int count = static_cast<int>(spec.sequences.size());
+  if (spec.grouping != Grouping::kSeparate) {
+    std::vector<int> all(count);
     std::iota(all.begin(), all.end(), 0);
     add(std::move(all));
     return;
   }
-  for (int i = 0; i < static_cast<int>(sequences.size()); ++i) add({i});
-}
-
-void RequestQueue::Forget(Client& client, const QueuedUnit& unit) {
-  const int count = static_cast<int>(unit.sequences.size());
-  sequences_ -= count;
-  client.sequences -= count;
-  tokens_ -= unit.tokens;
-}
-
-int64_t RequestQueue::LargestPart(int free_kv_slots) const {
-  int64_t largest = 0;
-  for (const Client& client : line_) {
-    largest =
-        std::max(largest, PartTokens(client.units.front(), free_kv_slots));
-  }
-  return largest;
-}
-
-void RequestQueue::EndTurn() {
-  turn_tokens_ = 0;
-  line_.splice(line_.end(), line_, line_.begin());
-}
-
-RequestQueue::Line::iterator RequestQueue::Leave(Line::iterator client) {
-  ALIGNSAE_DCHECK(client->units.empty() && client->sequences == 0);
-  if (client == line_.begin()) turn_tokens_ = 0;
-  return line_.erase(client);
+  for (int i = 0; i < count; ++i) add({i});
 }
 
 void RequestQueue::SettleTurn(int free_kv_slots) {
-  if (line_.empty() || free_kv_slots < 1) return;
-  const int64_t next = PartTokens(line_.front().units.front(), free_kv_slots);
-  if (turn_tokens_ + next > LargestPart(free_kv_slots)) EndTurn();
+  if (!line_.empty() && free_kv_slots > 0) line_.Settle(free_kv_slots);
 }
 
-std::optional<QueuedUnit> RequestQueue::Pop(int free_kv_slots) {
-  if (line_.empty() || free_kv_slots < 1) return std::nullopt;
-  SettleTurn(free_kv_slots);
-  Client& client = line_.front();
-  const int count = PartSize(client.units.front(), free_kv_slots);
-  if (count > free_kv_slots) return std::nullopt;
+const QueuedUnit* RequestQueue::Front() const {
+  return line_.empty() ? nullptr : &line_.First().units.front();
+}
+
+std::optional<QueuedUnit> RequestQueue::PopFront(int kv_slots) {
+  if (line_.empty() || kv_slots < 1) return std::nullopt;
+  WaitingClient& client = line_.First();
+  const int count = PartSize(client.units.front(), kv_slots);
+  if (count > kv_slots) return std::nullopt;
   QueuedUnit unit = Take(client, count);
-  turn_tokens_ += unit.tokens;
-  if (client.units.empty()) Leave(line_.begin());
+  line_.GaveFirst(unit.tokens);
   return unit;
 }
 
-QueuedUnit RequestQueue::Take(Client& client, int count) {
+std::optional<QueuedUnit> RequestQueue::Pop(int free_kv_slots) {
+  SettleTurn(free_kv_slots);
+  return PopFront(free_kv_slots);
+}
+
+QueuedUnit RequestQueue::Take(WaitingClient& client, int count) {
   QueuedUnit& front = client.units.front();
   QueuedUnit unit;
   if (count == static_cast<int>(front.sequences.size())) {
@@ -243,64 +235,46 @@ QueuedUnit RequestQueue::Take(Client& client, int count) {
   } else {
     unit = Split(front, count);
   }
-  Forget(client, unit);
+  Count(client, unit, -1);
   unit.request->started = true;
   return unit;
 }
 
-std::optional<QueuedUnit> RequestQueue::PopShort(int free_kv_slots) {
-  const auto client =
-      std::find_if(line_.begin(), line_.end(), [](const Client& other) {
-        return !RunsLong(other.units.front().request->spec);
-      });
-  if (client == line_.end()) return std::nullopt;
+std::optional<QueuedUnit> RequestQueue::PopSmall(
+    int free_kv_slots, const std::function<bool(const QueuedUnit&)>& may) {
+  WaitingClient* const client = line_.Find([&may](const QueuedUnit& unit) {
+    return IsSmall(unit.request->spec) && may(unit);
+  });
+  if (client == nullptr) return std::nullopt;
   const int count = PartSize(client->units.front(), free_kv_slots);
   if (count > free_kv_slots) return std::nullopt;
   QueuedUnit unit = Take(*client, count);
-  if (client->units.empty()) {
-    Leave(client);
-  } else if (client != line_.begin()) {
-    line_.splice(line_.end(), line_, client);
-  } else {
-    EndTurn();
-  }
+  line_.GaveOther(*client);
   return unit;
 }
 
-int RequestQueue::FrontTogether() const {
-  if (line_.empty()) return 0;
-  const QueuedUnit& unit = line_.front().units.front();
-  return unit.request->spec.grouping == Grouping::kAsManyAsFit
-             ? 1
-             : static_cast<int>(unit.sequences.size());
-}
-
-bool RequestQueue::NoShortWaits() const {
-  return std::all_of(line_.begin(), line_.end(), [](const Client& client) {
-    return std::all_of(
-        client.units.begin(), client.units.end(),
-        [](const QueuedUnit& unit) { return RunsLong(unit.request->spec); });
-  });
+bool RequestQueue::NoSmallWaits() const {
+  return waiting_.sequences == waiting_.large;
 }
 
 std::vector<QueuedUnit> RequestQueue::RemoveIf(
     const std::function<bool(const ActiveRequest&)>& drop) {
   std::vector<QueuedUnit> removed;
-  for (auto client = line_.begin(); client != line_.end();) {
-    std::deque<QueuedUnit>& units = client->units;
-    auto kept = units.begin();
-    for (auto unit = units.begin(); unit != units.end(); ++unit) {
-      if (drop(*unit->request)) {
-        Forget(*client, *unit);
-        removed.push_back(std::move(*unit));
-        continue;
+  for (WaitingOrigin& origin : line_.origins()) {
+    for (WaitingClient& client : origin.clients) {
+      std::deque<QueuedUnit> kept;
+      for (QueuedUnit& unit : client.units) {
+        if (!drop(*unit.request)) {
+          kept.push_back(std::move(unit));
+          continue;
+        }
+        Count(client, unit, -1);
+        removed.push_back(std::move(unit));
       }
-      if (kept != unit) *kept = std::move(*unit);
-      ++kept;
+      client.units = std::move(kept);
     }
-    units.erase(kept, units.end());
-    client = units.empty() ? Leave(client) : std::next(client);
   }
+  line_.RemoveEmpty();
   return removed;
 }
 
@@ -315,23 +289,33 @@ void RequestQueue::RecordService(absl::Duration service, int tokens) {
   mean_tokens_ = (1 - kNewest) * mean_tokens_ + kNewest * count;
 }
 
-absl::Duration RequestQueue::PredictWait(const std::string& client,
-                                         int newcomers, int free_kv_slots,
+absl::Duration RequestQueue::PredictWait(const RequestSpec& spec,
+                                         int free_kv_slots,
                                          int kv_slots) const {
-  int clients = 1;  // That take turns, this one included.
+  const int newcomers = static_cast<int>(spec.sequences.size());
   int own = newcomers;
-  for (const Client& other : line_) {
-    if (other.name == client) {
-      own += other.sequences;
-    } else {
-      ++clients;
+  int origins = 1;  // That take turns, its own included.
+  int clients = 1;  // Of its own.
+  for (const WaitingOrigin& origin : line_.origins()) {
+    if (origin.name != spec.origin) {
+      ++origins;
+      continue;
+    }
+    for (const WaitingClient& client : origin.clients) {
+      if (client.name == spec.client) {
+        own += client.sequences;
+      } else {
+        ++clients;
+      }
     }
   }
   // At most everybody is ahead; with turns, no more than its own share.
-  const int ahead =
-      std::min(sequences_ + newcomers, own * clients) - free_kv_slots;
-  if (ahead <= 0) return absl::ZeroDuration();
-  return mean_service_ * (static_cast<double>(ahead) / std::max(1, kv_slots));
+  const int64_t share = int64_t{own} * clients * origins;
+  const auto ahead = static_cast<int>(
+      std::min<int64_t>(waiting_.sequences + newcomers, share));
+  if (ahead <= free_kv_slots) return absl::ZeroDuration();
+  return mean_service_ *
+         (static_cast<double>(ahead - free_kv_slots) / std::max(1, kv_slots));
 }
 
 absl::Duration RequestQueue::PredictRun(const RequestSpec& spec) const {
@@ -345,47 +329,48 @@ absl::Duration RequestQueue::PredictRun(const RequestSpec& spec) const {
 
 void RequestQueue::ForEach(
     const std::function<void(const QueuedUnit&)>& visit) const {
-  for (const Client& client : line_) {
-    for (const QueuedUnit& unit : client.units) visit(unit);
+  for (const WaitingOrigin& origin : line_.origins()) {
+    for (const WaitingClient& client : origin.clients) {
+      for (const QueuedUnit& unit : client.units) visit(unit);
+    }
   }
 }
 
 absl::Status RequestQueue::CheckInvariants() const {
-  int sequences = 0;
-  int64_t tokens = 0;
-  std::set<std::string> names;
+  ALIGNSAE_RETURN_IF_ERROR(line_.CheckInvariants());
+  Load load;
   std::set<std::pair<const ActiveRequest*, int>> seen;
-  for (const Client& client : line_) {
-    if (!names.insert(client.name).second) {
-      return absl::InternalError("queue: a client stands in the line twice");
-    }
-    if (client.units.empty()) {
-      return absl::InternalError("queue: a client waits for nothing");
-    }
-    int own = 0;
-    for (const QueuedUnit& unit : client.units) {
-      int64_t unit_tokens = 0;
-      for (int i : unit.sequences) {
-        unit_tokens += TokensOf(unit.request->spec.sequences[i]);
-        if (!seen.emplace(unit.request.get(), i).second) {
-          return absl::InternalError("queue: a sequence waits twice");
+  for (const WaitingOrigin& origin : line_.origins()) {
+    for (const WaitingClient& client : origin.clients) {
+      int own = 0;
+      for (const QueuedUnit& unit : client.units) {
+        int64_t tokens = 0;
+        for (int i : unit.sequences) {
+          tokens += TokensOf(unit.request->spec.sequences[i]);
+          if (!seen.emplace(unit.request.get(), i).second) {
+            return absl::InternalError("queue: a sequence waits twice");
+          }
         }
+        if (unit.sequences.empty() || tokens != unit.tokens) {
+          return absl::InternalError("queue: a unit's tokens are not its own");
+        }
+        const int count = static_cast<int>(unit.sequences.size());
+        load.sequences += count;
+        load.tokens += tokens;
+        if (!IsSmall(unit.request->spec)) load.large += count;
+        own += count;
       }
-      if (unit.sequences.empty() || unit_tokens != unit.tokens) {
-        return absl::InternalError("queue: a unit's tokens are not its own");
+      if (own != client.sequences) {
+        return absl::InternalError("queue: a client's count is not its own");
       }
-      own += static_cast<int>(unit.sequences.size());
-      tokens += unit.tokens;
     }
-    if (own != client.sequences) {
-      return absl::InternalError("queue: a client's count is not its own");
-    }
-    sequences += own;
   }
-  if (sequences != sequences_ || tokens != tokens_) {
+  if (load.sequences != waiting_.sequences || load.tokens != waiting_.tokens ||
+      load.large != waiting_.large) {
     return absl::InternalError(
-        absl::StrCat("queue: counts ", sequences_, " sequences and ", tokens_,
-                     " tokens, holds ", sequences, " and ", tokens));
+        absl::StrCat("queue: counts ", waiting_.sequences, " sequences and ",
+                     waiting_.tokens, " tokens, holds ", load.sequences,
+                     " and ", load.tokens));
   }
   return absl::OkStatus();
 }

@@ -26,7 +26,7 @@ Scheduler::Scheduler(const SchedulerOptions& options, StepExecutor* executor,
       env_(std::move(env)),
       observer_(observer),
       pool_(executor->kv_slots()),
-      admission_(options.queue, executor->kv_slots(), options.kv_slots_kept) {}
+      admission_(options.queue, executor->kv_slots(), options.slots) {}
 
 absl::StatusOr<RequestHandle> Scheduler::Submit(
     RequestSpec spec, std::shared_ptr<RequestSink> sink) {
@@ -64,12 +64,12 @@ void Scheduler::SweepRunning(absl::Time now, StepReport& report) {
     if (why.ok() && request->sink->IsStalled(now)) why = SlowReader();
     if (!why.ok()) EndRequest(request, why, now, report);
   }
-  int long_running = 0;
+  HeldSlots held;
   for (const RunningUnit& unit : running_) {
-    if (RunsLong(unit.request->spec)) long_running += unit.live();
+    held.Add(unit.request->spec, unit.live());
   }
   MutexLock lock(&mutex_);
-  admission_.SetLongRunning(long_running);
+  admission_.SetHeld(std::move(held));
 }
 
 void Scheduler::SweepQueue(absl::Time now, StepReport& report) {
@@ -96,7 +96,7 @@ void Scheduler::StartWaiting(absl::Time now, StepReport& report) {
     busy_ = busy_ || !starting.empty();
   }
   for (const QueuedUnit& unit : starting) Start(unit, now, report);
-  if (options_.kv_slots_kept > 0) ShareStep(steps_++, running_);
+  if (options_.slots.kept > 0) share_.Choose(running_);
 }
 
 void Scheduler::Start(const QueuedUnit& queued, absl::Time now,
@@ -275,6 +275,7 @@ StepReport Scheduler::RunOneStep() {
     std::vector<RowResult> results = executor_->Step(batch.rows);
     const absl::Time after = clock_->Now();
     report.duration = after - before;
+    share_.Took(report.duration);
     TakeResults(batch, std::move(results), after, report);
   }
   running_.erase(

@@ -27,7 +27,7 @@
 //   cancel, deadline, EndAll     KV slots are free and RequestDone is told
 //                                before the next step, so within s
 //   a prompt of p tokens, alone  ceil(p / max_prompt_tokens_per_step) steps
-//   a waiting client             request_queue.h bounds the tokens that others
+//   a waiting client             client_line.h bounds the tokens that others
 //                                are given first
 //
 // Time is the injected clock's, everywhere.
@@ -60,11 +60,13 @@
 #include "model/base/mutex.h"
 #include "model/engine/step_executor.h"
 #include "model/scheduler/admission.h"
+#include "model/scheduler/held_slots.h"
 #include "model/scheduler/kv_slot_pool.h"
 #include "model/scheduler/observer.h"
 #include "model/scheduler/request.h"
 #include "model/scheduler/sequence.h"
 #include "model/scheduler/step_batch.h"
+#include "model/scheduler/step_share.h"
 
 namespace alignsae {
 
@@ -73,10 +75,9 @@ struct SchedulerOptions {
   // Prompt tokens of one step, over all sequences. Answers come on top with one
   // token each. Bounds how long a long prompt holds up the others. >= 1.
   int max_prompt_tokens_per_step = 512;
-  // KV slots that requests of long answers and sweeps may not have (Admission).
-  // Above 0 such requests, and long prompts, also leave most steps to short
-  // answers while those are generated (ShareStep).
-  int kv_slots_kept = 0;
+  // Who may have how many KV slots. With slots kept, what is soon done also
+  // goes without the others in most steps (StepShare).
+  SlotRules slots = {};
 };
 
 // A submitted request, to cancel it. May outlive the request and the scheduler.
@@ -188,7 +189,7 @@ class Scheduler {
   // The step thread's.
   KvSlotPool pool_;
   std::vector<RunningUnit> running_;
-  int64_t steps_ = 0;
+  StepShare share_;
 
   mutable Mutex mutex_;
   CondVar changed_;  // admission_, busy_ or end_all_.

@@ -19,14 +19,6 @@ void AddRows(RunningUnit& unit, int chunk, StepBatch& batch) {
   }
 }
 
-constexpr int kShortPrompt = 64;  // Tokens.
-
-// Whether it is soon done, and takes part in every step until then.
-bool IsShort(const RunningUnit& unit) {
-  return unit.live() > 0 && !RunsLong(unit.request->spec) &&
-         unit.prompt_left() <= kShortPrompt;
-}
-
 }  // namespace
 
 int RunningUnit::live() const {
@@ -46,21 +38,6 @@ const Sequence& RunningUnit::first_live() const {
 int RunningUnit::prompt_length() const { return first_live().prompt_length(); }
 
 int RunningUnit::prompt_left() const { return first_live().prompt_left(); }
-
-void ShareStep(int64_t step, std::vector<RunningUnit>& running) {
-  const bool share = std::any_of(running.begin(), running.end(), IsShort);
-  const bool with_others = step % kSharedStep == 0;
-  bool prompt_taken = false;
-  for (RunningUnit& unit : running) {
-    unit.passed_over = false;
-    unit.prompt_part = INT32_MAX;
-    if (!share || unit.live() == 0 || IsShort(unit)) continue;
-    const bool prompt = unit.prompt_left() > 0;
-    unit.passed_over = !with_others || (prompt && prompt_taken);
-    if (prompt) unit.prompt_part = kSharedPrompt;
-    prompt_taken = prompt_taken || prompt;
-  }
-}
 
 StepBatch BuildBatch(std::vector<RunningUnit>& running, int max_prompt_tokens) {
   StepBatch batch;

@@ -20,9 +20,9 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "model/scheduler/active_request.h"
 #include "model/scheduler/fork_plan.h"
 #include "model/scheduler/kv_slot_pool.h"
-#include "model/scheduler/request_queue.h"
 #include "model/scheduler/sequence.h"
 
 namespace alignsae {
@@ -43,7 +43,7 @@ struct RunningUnit {
   // what they share (one member's own) until the last of them has ended.
   std::optional<PromptFork> fork;
   std::shared_ptr<KvSlot> prefix;
-  // Of the next step, see ShareStep: it is left out, or its prompt gets at most
+  // Of the next step, see StepShare: it is left out, or its prompt gets at most
   // so many tokens.
   bool passed_over = false;
   int prompt_part = INT32_MAX;
@@ -66,15 +66,6 @@ struct StepBatch {
   int prompt_tokens = 0;        // Computed; what a fork shares counts once.
   int prefix_tokens_saved = 0;  // Not computed again, because it is shared.
 };
-
-// Who takes part in step number `step` while something runs short, with little
-// of its prompt left: that, and in every kSharedStep-th step the others, with
-// kSharedPrompt tokens of the first prompt among them. So what is soon done is
-// held up by no more than a share of the long work beside it, which goes on at
-// that share. When all is of one kind, everybody takes part.
-inline constexpr int kSharedStep = 4;
-inline constexpr int kSharedPrompt = 128;
-void ShareStep(int64_t step, std::vector<RunningUnit>& running);
 
 // `running` must outlive the batch, unmoved. Units first come, first served:
 // those behind may have to wait for a later step with their prompts. A step

@@ -55,6 +55,9 @@ struct CheckpointInfo {
   TrainedPositions trained = TrainedPositions::kUnknown;
   // Layer, mode and alpha chosen on validation; figures on test wordings.
   std::string evaluation_json;  // As stored in the bundle; may be empty.
+  std::string version;  // Of the bundle that it came in; empty without one.
+  // Of the model, the first that had it; 0 until it is served.
+  uint64_t generation = 0;
 };
 
 struct Catalog {

@@ -68,6 +68,10 @@ class Call {
   // that counts.
   absl::Time deadline() const { return deadline_; }
   const RpcEnv& env() const { return *env_; }
+  // The model that the request names; empty: the default one. Before the call
+  // goes to a lane.
+  void AskFor(const std::string& model) { model_ = model; }
+  const std::string& model() const { return model_; }
 
   // Nobody waits for the answer any more.
   void Cancel() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -109,6 +113,7 @@ class Call {
   std::string request_id_;
   Owner owner_;
   absl::Time deadline_;
+  std::string model_;
   int prompt_tokens_ = 0;
   int generated_tokens_ = 0;
 

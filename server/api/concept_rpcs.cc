@@ -1,6 +1,8 @@
 #include "server/api/concept_rpcs.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +11,7 @@
 #include "server/api/held_bytes.h"
 #include "server/api/parse_readout.h"
 #include "server/api/render_answer.h"
+#include "server/api/watch_stream.h"
 #include "server/registry/token_text.h"
 
 namespace alignsae {
@@ -37,6 +40,22 @@ void RenderAskedInspection(const CallScope& scope, const ParsedReadout& parsed,
   response->set_top_k(parsed.top_k);
 }
 
+// Positions whose features are read in one turn of the background lane: as many
+// as the reader takes at once (model/engine/feature_reader.cc).
+constexpr size_t kPositionsPerTurn = 32;
+
+// The features from `begin` on, which it moves; whether those were the last.
+absl::StatusOr<bool> ReadSomeFeatures(const CallScope& scope,
+                                      std::vector<ConceptReading>& readings,
+                                      int top_k, size_t& begin) {
+  const absl::Span<ConceptReading> some =
+      absl::MakeSpan(readings).subspan(begin, kPositionsPerTurn);
+  ALIGNSAE_RETURN_IF_ERROR(scope.model->executor().ReadFeatures(
+      some, top_k, [call = scope.call] { return call->WhyStop(); }));
+  begin += some.size();
+  return begin == readings.size();
+}
+
 void RenderInspection(const CallScope& scope,
                       const std::vector<SequenceAnswer>& answers,
                       v1::InspectSlotsResponse* response) {
@@ -58,6 +77,7 @@ void RenderInspection(const CallScope& scope,
 void ReadConcepts(std::shared_ptr<Call> call,
                   const v1::ReadConceptsRequest* request,
                   v1::ReadConceptsResponse* response, Done done) {
+  call->AskFor(request->model());
   RunOnModel(
       std::move(call),
       {static_cast<int64_t>(request->ByteSizeLong()),
@@ -83,6 +103,7 @@ void ReadConcepts(std::shared_ptr<Call> call,
 void InspectSlots(std::shared_ptr<Call> call,
                   const v1::InspectSlotsRequest* request,
                   v1::InspectSlotsResponse* response, Done done) {
+  call->AskFor(request->model());
   RunOnModel(
       std::move(call),
       {static_cast<int64_t>(request->ByteSizeLong()),
@@ -102,13 +123,20 @@ void InspectSlots(std::shared_ptr<Call> call,
          RenderInspection(scope, answers, response);
          return absl::OkStatus();
        },
-       [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
-         return scope.model->executor().ReadFeatures(
-             absl::MakeSpan(answers[0].finished.readings), response->top_k(),
-             [call = scope.call] { return call->WhyStop(); });
+       [=, begin = std::make_shared<size_t>(0)](
+           const CallScope& scope, std::vector<SequenceAnswer>& answers) {
+         return ReadSomeFeatures(scope, answers[0].finished.readings,
+                                 response->top_k(), *begin);
        },
        [=] { return response->top_k() > 0; }},
       std::move(done));
+}
+
+std::shared_ptr<AnswerStream> WatchSlots(
+    std::shared_ptr<Call> call, const v1::WatchSlotsRequest* request,
+    std::shared_ptr<StreamSink<v1::WatchSlotsResponse>> sink) {
+  return std::make_shared<WatchStream>(std::move(call), request,
+                                       std::move(sink));
 }
 
 }  // namespace alignsae

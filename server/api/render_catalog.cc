@@ -110,6 +110,8 @@ v1::Checkpoint RenderCheckpoint(const CheckpointInfo& checkpoint) {
     wire.set_recommended_mode(ToWire(*checkpoint.recommended_mode));
   }
   wire.set_recommended_alpha(checkpoint.recommended_alpha);
+  wire.set_version(checkpoint.version);
+  wire.set_generation_id(checkpoint.generation);
   wire.set_trained_positions(ToWire(checkpoint.trained));
   return wire;
 }
@@ -132,6 +134,7 @@ v1::Limits RenderLimits(const ServerConfig& config) {
   wire.set_max_queued_sequences(config.max_queued_sequences);
   wire.set_max_queued_tokens(config.max_queued_tokens);
   wire.set_max_sweep_cells(limits.max_sweep_cells);
+  wire.set_max_logit_biases(limits.max_logit_biases);
   return wire;
 }
 

@@ -64,18 +64,33 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
       Answer(status, shared);
       return;
     }
-    const bool taken = call_->env().lanes->background.TrySchedule(
-        {call_->owner(), [self = shared_from_this(), shared] {
-           self->Answer(WithoutMemoryFailure([&] {
-                          return self->work_.background(self->scope_, *shared);
-                        }),
-                        shared);
-         }});
-    if (!taken) Answer(LaneFull(*call_, Lane::kBackground), shared);
+    Background(shared, /*begun=*/false);
   }
 
-  void Answer(const absl::Status& status,
-              std::shared_ptr<std::vector<SequenceAnswer>> answers) {
+  using Answers = std::shared_ptr<std::vector<SequenceAnswer>>;
+  void Background(const Answers& answers, bool begun) {
+    const bool taken = call_->env().lanes->background.TrySchedule(
+        {call_->owner(),
+         [self = shared_from_this(), answers] { self->RunPart(answers); },
+         nullptr, begun});
+    if (!taken) Answer(LaneFull(*call_, Lane::kBackground), answers);
+  }
+
+  // In the background lane.
+  void RunPart(const Answers& answers) {
+    bool last = true;
+    const absl::Status status = WithoutMemoryFailure([&]() -> absl::Status {
+      ALIGNSAE_ASSIGN_OR_RETURN(last, work_.background(scope_, *answers));
+      return absl::OkStatus();
+    });
+    if (status.ok() && !last) {
+      Background(answers, /*begun=*/true);
+    } else {
+      Answer(status, answers);
+    }
+  }
+
+  void Answer(const absl::Status& status, Answers answers) {
     call_->env().lanes->interactive.Schedule(
         [self = shared_from_this(), status, answers = std::move(answers)] {
           self->Render(status, *answers);
@@ -113,7 +128,8 @@ absl::StatusOr<RequestHandle> CallScope::Submit(
     RequestSpec spec, std::shared_ptr<RequestSink> sink) const {
   ALIGNSAE_RETURN_IF_ERROR(call->WhyStop());
   spec.deadline = call->deadline();
-  spec.client = absl::StrCat(call->owner().origin, "\n", call->owner().name);
+  spec.origin = call->owner().origin;
+  spec.client = call->owner().name;
   ALIGNSAE_ASSIGN_OR_RETURN(
       RequestHandle handle,
       model->scheduler().Submit(std::move(spec), std::move(sink)));
@@ -124,7 +140,7 @@ absl::StatusOr<RequestHandle> CallScope::Submit(
 absl::StatusOr<CallScope> EnterCall(std::shared_ptr<Call> call) {
   ALIGNSAE_RETURN_IF_ERROR(call->status());
   ALIGNSAE_RETURN_IF_ERROR(call->WhyStop());
-  absl::StatusOr<ModelLease> model = call->env().models->Acquire(kDefaultModel);
+  absl::StatusOr<ModelLease> model = call->env().models->Acquire(call->model());
   if (absl::IsUnavailable(model.status())) {
     call->env().metrics->CountRejected(
         ReasonOf(model.status()) == kReasonStarting ? Rejection::kStarting

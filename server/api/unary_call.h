@@ -53,8 +53,8 @@ struct CallScope {
 };
 
 // What every call must pass before it is parsed: its ids keep the rules,
-// somebody still waits for it, and a model is loaded. UNAVAILABLE while
-// starting and draining.
+// somebody still waits for it, and the model that it asks for is loaded.
+// UNAVAILABLE while starting and draining; NOT_FOUND.
 absl::StatusOr<CallScope> EnterCall(std::shared_ptr<Call> call);
 
 // Work that needs no step.
@@ -77,10 +77,13 @@ struct ModelWork {
   std::function<absl::StatusOr<RequestSpec>(const CallScope&)> parse;
   // Fills the response.
   AnswerWork render;
-  // Before `render`, in the background lane; may be null. Looks at
-  // Call::WhyStop first and then several times a second, and ends with what
-  // that says.
-  AnswerWork background = nullptr;
+  // Before `render`, in the background lane; may be null. Does a part of it, a
+  // tenth of a second or so, and says whether that was the last one; between
+  // two parts others have their turn. Looks at Call::WhyStop first and ends
+  // with what that says.
+  std::function<absl::StatusOr<bool>(const CallScope&,
+                                     std::vector<SequenceAnswer>&)>
+      background = nullptr;
   // Asked once the request is parsed: whether there is such work to do.
   std::function<bool()> has_background = nullptr;
 };

@@ -38,4 +38,15 @@ grpc::ServerUnaryReactor* ConceptServiceImpl::InspectSlots(
                   });
 }
 
+grpc::ServerWriteReactor<v1::WatchSlotsResponse>*
+ConceptServiceImpl::WatchSlots(grpc::CallbackServerContext* context,
+                               const v1::WatchSlotsRequest* request) {
+  return RunStream<v1::WatchSlotsResponse>(
+      env_, kRpcWatchSlots, context,
+      [=](std::shared_ptr<Call> call,
+          std::shared_ptr<StreamSink<v1::WatchSlotsResponse>> sink) {
+        return alignsae::WatchSlots(std::move(call), request, std::move(sink));
+      });
+}
+
 }  // namespace alignsae

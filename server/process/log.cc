@@ -1,14 +1,16 @@
 #include "server/process/log.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spdlog/async_logger.h>
 #include <spdlog/details/thread_pool.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <atomic>
-#include <cstdio>
 #include <memory>
 #include <mutex>
 
@@ -50,13 +52,29 @@ Log& TheLog() {
   return *log;
 }
 
+// Waits for whoever reads; gives up what an error would not let through.
+void WriteToStderr(absl::string_view text) {
+  while (!text.empty()) {
+    const ssize_t size = write(STDERR_FILENO, text.data(), text.size());
+    if (size > 0) {
+      text.remove_prefix(static_cast<size_t>(size));
+    } else if (errno == EAGAIN) {
+      pollfd reader = {STDERR_FILENO, POLLOUT, 0};
+      poll(&reader, 1, -1);
+    } else if (errno != EINTR) {
+      return;
+    }
+  }
+}
+
 class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
-    std::fwrite(line.data(), 1, line.size(), stderr);
-    std::fflush(stderr);
+    // Not by stdio: the end of the process takes the lock of its stderr, which
+    // a write that nobody reads would hold.
+    WriteToStderr({line.data(), line.size()});
     ++TheLog().written;
   }
   void flush_() override {}

@@ -1,31 +1,15 @@
 #include "server/process/worker_pool.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "absl/time/time.h"
+#include "server/process/thread_priority.h"
 
 namespace alignsae {
 namespace {
 
-constexpr int kLowNice = 10;
 constexpr absl::Duration kLookAgain = absl::Milliseconds(50);
-
-// Of the calling thread, from what the process has. Lowering needs no right;
-// where it fails all the same, the work is done at the usual priority.
-void LowerPriority() {
-  const sched_param none = {};
-  pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
-  const id_t thread = static_cast<id_t>(syscall(SYS_gettid));
-  setpriority(PRIO_PROCESS, thread,
-              getpriority(PRIO_PROCESS, thread) + kLowNice);
-}
 
 template <typename Named>
 typename std::list<Named>::iterator FindNamed(std::list<Named>& line,
@@ -62,10 +46,10 @@ void WorkerPool::Stop() {
 bool WorkerPool::TrySchedule(NewWork work) {
   {
     MutexLock lock(&mutex_);
-    if (stopping_ || waiting_ >= max_waiting_) return false;
+    if (!work.begun && (stopping_ || waiting_ >= max_waiting_)) return false;
     auto origin = FindNamed(line_, work.owner.origin);
     const size_t of_origin = origin == line_.end() ? 0 : origin->waiting;
-    if (of_origin >= (max_waiting_ * 3 + 3) / 4) return false;
+    if (!work.begun && of_origin >= (max_waiting_ * 3 + 3) / 4) return false;
     if (origin == line_.end()) {
       origin = line_.insert(origin, Origin{work.owner.origin, {}, 0});
     }
@@ -73,7 +57,11 @@ bool WorkerPool::TrySchedule(NewWork work) {
     if (name == origin->names.end()) {
       name = origin->names.insert(name, Name{work.owner.name, {}});
     }
-    name->work.push_back(std::move(work));
+    if (work.begun) {
+      name->work.push_front(std::move(work));
+    } else {
+      name->work.push_back(std::move(work));
+    }
     ++origin->waiting;
     ++waiting_;
   }

@@ -3,8 +3,9 @@
 // Two queues: what was admitted goes first, or a flood of new work would keep
 // it from its end. New work is taken in turns: one task of each origin that
 // waits, and of an origin one task of each of its names, so that a task waits
-// for at most one of everybody else's, however many those have. Work whose
-// memory is not there yet is passed over until it is.
+// for at most one of everybody else's, however many those have. What takes long
+// comes in parts, so that turns are of about the same time. Work whose memory
+// is not there yet is passed over until it is.
 //
 // Threads: TrySchedule, Schedule and Wake from any thread; they take a lock for
 // as long as a push takes. Stop from one thread that is none of the
@@ -35,10 +36,7 @@ class WorkerPool {
  public:
   enum class Priority {
     kNormal,
-    // Where every processor is busy, a thread of this priority gets about a
-    // tenth of one (ten nicer than the process, SCHED_BATCH): enough to come to
-    // its end, too little to hold up the model's threads.
-    kLow,
+    kLow,  // See LowerPriority.
   };
 
   // New work that waits for a thread.
@@ -48,6 +46,9 @@ class WorkerPool {
     // Asked when it is its turn, and again until it says yes; null: at once.
     // Must not block, nor call the pool.
     std::function<bool()> may_start = nullptr;
+    // The next part of work that was taken before and stays within its turn:
+    // always taken, and the first of its name.
+    bool begun = false;
   };
 
   // `max_waiting`: tasks of TrySchedule that may wait.

@@ -57,6 +57,7 @@ RULES = {
                     False, True, True),
     "server/http": (["proto", "server/api", "server/metrics", "server/config",
                      "server/process", *LOW], False, True, False),
+    "server/web": (["server/http"], False, False, False),
     "client": (["proto", "model/base", "model/terminal"], False, True, True),
 }
 

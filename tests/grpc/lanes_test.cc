@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <memory>
 #include <string>
@@ -26,14 +27,23 @@ class LanesTest : public ServicesTest {
  protected:
   LanesTest() {
     executor_.before_features = [this] {
-      ++encoded_;
+      const int position = ++encoded_;
       gate_.WaitForNotification();
+      if (position > open_until_) second_gate_.WaitForNotification();
     };
   }
   ~LanesTest() override { Open(); }
 
+  // For the first `positions` only, and then for all.
+  void OpenFor(int positions) {
+    open_until_ = positions;
+    gate_.Notify();
+    half_open_ = true;
+  }
   void Open() {
-    if (!std::exchange(open_, true)) gate_.Notify();
+    if (std::exchange(open_, true)) return;
+    if (!half_open_) gate_.Notify();
+    second_gate_.Notify();
   }
   struct Inspection {
     grpc::ClientContext context;
@@ -41,8 +51,12 @@ class LanesTest : public ServicesTest {
     std::future<grpc::Status> status;
   };
   std::unique_ptr<Inspection> Inspect(absl::Duration timeout,
-                                      const std::string& positions) {
+                                      const std::string& positions,
+                                      const std::string& client = "") {
     auto inspection = std::make_unique<Inspection>();
+    if (!client.empty()) {
+      inspection->context.AddMetadata("x-client-id", client);
+    }
     inspection->context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
     inspection->status = std::async(
         std::launch::async, [this, positions, raw = inspection.get()] {
@@ -63,7 +77,9 @@ class LanesTest : public ServicesTest {
   }
 
   std::atomic<int> encoded_{0};
-  absl::Notification gate_;
+  std::atomic<int> open_until_{1 << 30};
+  absl::Notification gate_, second_gate_;
+  bool half_open_ = false;
   bool open_ = false;
 };
 
@@ -107,6 +123,28 @@ TEST_F(LanesTest, StreamsTokenizeAndCancelGoOnWhileTwoEncodesStandStill) {
   EXPECT_TRUE(second->status.get().ok());
   EXPECT_EQ(first->answer.tokens_size(), 2);
   EXPECT_EQ(first->answer.tokens(1).features().l0(), 5);
+}
+
+// A long encode gives the lane back every 32 positions.
+TEST_F(LanesTest, AShortEncodeDoesNotWaitForTheEndOfALongOne) {
+  Load();
+  std::string ids;
+  for (int i = 0; i < 40; ++i) ids += "ids: 5 ";
+  const auto of_long = Inspect(absl::Seconds(30), ids, "a");
+  ASSERT_TRUE(Encodes(1));
+  const auto of_short = Inspect(absl::Seconds(30), "ids: 5", "b");
+  // It waits for the lane: its step is over, and the step thread sleeps.
+  ASSERT_TRUE(Reaches("alignsae_step_rows_count", "2"));
+  OpenFor(33);
+  EXPECT_TRUE(of_short->status.get().ok());
+  EXPECT_EQ(of_long->status.wait_for(std::chrono::seconds(0)),
+            std::future_status::timeout);
+  Open();
+  EXPECT_TRUE(of_long->status.get().ok());
+  ASSERT_EQ(of_long->answer.tokens_size(), 40);
+  for (const auto& token : of_long->answer.tokens()) {
+    EXPECT_EQ(token.features().l0(), 5);
+  }
 }
 
 TEST_F(LanesTest, AnEncodeStopsAtItsDeadline) {

@@ -128,6 +128,33 @@ TEST(WorkerPoolTest, AdmittedWorkTakesNoPlaceOfNewWork) {
   EXPECT_EQ(done, 6);
 }
 
+// Whoever has long work gives a thread back between its parts, and goes on with
+// what it began before it begins more.
+TEST(WorkerPoolTest, PartsOfLongWorkTakeTurnsWithOthers) {
+  std::vector<std::string> order;
+  absl::Notification started, go;
+  {
+    WorkerPool pool(1, 3);
+    std::function<void(int)> part = [&](int i) {
+      order.push_back("a" + std::to_string(i));
+      if (i == 3) return;
+      EXPECT_TRUE(pool.TrySchedule(
+          {{"a", ""}, [&part, i] { part(i + 1); }, nullptr, true}));
+    };
+    pool.Schedule([&] {
+      started.Notify();
+      go.WaitForNotification();
+    });
+    started.WaitForNotification();
+    EXPECT_TRUE(pool.TrySchedule({{"a", ""}, [&] { part(1); }}));
+    EXPECT_TRUE(pool.TrySchedule({{"a", ""}, [&] { order.push_back("a-"); }}));
+    EXPECT_TRUE(pool.TrySchedule({{"b", ""}, [&] { order.push_back("b"); }}));
+    go.Notify();
+    pool.Stop();  // Parts that are left are done first, also now.
+  }
+  EXPECT_THAT(order, ElementsAre("a1", "b", "a2", "a3", "a-"));
+}
+
 TEST(WorkerPoolTest, TakesNoNewWorkOnceStopped) {
   WorkerPool pool(1, 100);
   pool.Stop();

@@ -19,7 +19,7 @@ using ::testing::SizeIs;
 class LongWorkTest : public SchedulerTest {
  protected:
   LongWorkTest() {
-    options_.kv_slots_kept = 2;
+    options_.slots.kept = 2;
     options_.queue.max_tokens = 100000;
   }
 
@@ -50,6 +50,12 @@ class LongWorkTest : public SchedulerTest {
     return std::make_unique<Scheduler>(
         options_, &executor_, &clock_,
         SequenceEnv{TwoCheckpoints(), &FakeTokenBytes}, &observer_);
+  }
+  void EachRowTakes(absl::Duration time) {
+    executor_.row_status = [this, time](const StepRow&) {
+      clock_.Advance(time);
+      return absl::OkStatus();
+    };
   }
   static int SlotsHeld(const Scheduler& scheduler,
                        const std::shared_ptr<RecordingSink>& sink) {
@@ -111,26 +117,55 @@ TEST_F(LongWorkTest, WhatNeedsAllSlotsTogetherGetsThemInTheEnd) {
   EXPECT_EQ(SlotsHeld(*scheduler, all), 4);
 }
 
-// Of four steps one is shared: the sweep goes on, and the swap hardly sees it.
-TEST_F(LongWorkTest, ASweepTakesPartInEveryFourthStepBesideAShortAnswer) {
+// Steps of two rows take 20 ms, those of all four 40: the swap has twice the
+// time of each step with the sweep for itself, and the sweep goes on.
+TEST_F(LongWorkTest, ASweepBesideAShortAnswerHasAThirdOfTheTime) {
   const auto scheduler = Make();
+  EachRowTakes(absl::Milliseconds(10));
   Add(*scheduler, Sweep(2), "a");
   for (int i = 0; i < 8; ++i) scheduler->RunOneStep();
   EXPECT_THAT(last_step(), SizeIs(2));
-  Add(*scheduler, Swap(17), "b");
-  int shared = 0;
-  for (int i = 0; i < 16; ++i) {
+  Add(*scheduler, Swap(28), "b");
+  std::string steps;
+  for (int i = 0; i < 14; ++i) {
     scheduler->RunOneStep();
-    EXPECT_GE(last_step().size(), 2u);
-    shared += last_step().size() == 4 ? 1 : 0;
+    steps += last_step().size() == 4 ? 'S' : '.';
   }
-  EXPECT_EQ(shared, 4);
+  EXPECT_EQ(steps, "..S....S....S.");
+  while (scheduler->HasWork()) scheduler->RunOneStep();
+}
+
+TEST_F(LongWorkTest, ASweepGoesOnAfterSoManyStepsWhateverTheyTook) {
+  const auto scheduler = Make();
+  EachRowTakes(absl::Milliseconds(10));
+  Add(*scheduler, Sweep(2), "a");
+  scheduler->RunOneStep();
+  EachRowTakes(absl::ZeroDuration());
+  Add(*scheduler, Swap(100), "b");
+  int alone = 0;
+  for (; last_step().size() < 4 && alone < 1000; ++alone) {
+    scheduler->RunOneStep();
+  }
+  EXPECT_EQ(alone, StepShare::kMostPassed + 1);
+  while (scheduler->HasWork()) scheduler->RunOneStep();
+}
+
+// What was short beside nothing else owes nothing to what comes.
+TEST_F(LongWorkTest, ASweepThatComesBesideAShortAnswerStartsAtOnce) {
+  const auto scheduler = Make();
+  EachRowTakes(absl::Milliseconds(10));
+  Add(*scheduler, Swap(100), "a");
+  for (int i = 0; i < 3; ++i) scheduler->RunOneStep();
+  Add(*scheduler, Sweep(2), "b");
+  scheduler->RunOneStep();
+  EXPECT_THAT(last_step(), SizeIs(4));
   while (scheduler->HasWork()) scheduler->RunOneStep();
 }
 
 TEST_F(LongWorkTest, ALongPromptGoesOnInPartsBesideAShortAnswer) {
   options_.max_prompt_tokens_per_step = 512;
   const auto scheduler = Make();
+  EachRowTakes(absl::Milliseconds(10));
   Add(*scheduler, Swap(100), "a");
   scheduler->RunOneStep();
   std::vector<int32_t> prompt(600, 1);
@@ -138,6 +173,7 @@ TEST_F(LongWorkTest, ALongPromptGoesOnInPartsBesideAShortAnswer) {
   Add(*scheduler, One(Read(prompt, 0, {599})), "c");
   int fed = 0;
   int largest = 0;
+  // Three rows take 30 ms: then three steps of 20 without the prompts.
   for (int i = 0; i < 16; ++i) {
     scheduler->RunOneStep();
     int tokens = 0;
@@ -167,6 +203,38 @@ TEST_F(LongWorkTest, AShortRequestIsNotRefusedForTheWaitOfLongOnes) {
   RequestSpec swap = Swap();
   swap.deadline = clock_.Now() + absl::Seconds(5);
   Add(*scheduler, std::move(swap), "b");
+  while (scheduler->HasWork()) scheduler->RunOneStep();
+}
+
+TEST_F(LongWorkTest, LongPromptsLeaveTheKeptSlotsToo) {
+  const auto scheduler = Make();
+  const std::vector<int32_t> prompt(kSmallPrompt + 1, 1);
+  std::vector<std::shared_ptr<RecordingSink>> sinks;
+  for (int i = 0; i < 4; ++i) {
+    sinks.push_back(Add(*scheduler, One(Read(prompt, 0, {0})), "new"));
+  }
+  scheduler->RunOneStep();
+  EXPECT_EQ(scheduler->TakeCensus().running.size(), 2u);
+  const auto swap = Add(*scheduler, Swap(), "other");
+  scheduler->RunOneStep();
+  EXPECT_EQ(SlotsHeld(*scheduler, swap), 2);
+  while (scheduler->HasWork()) scheduler->RunOneStep();
+}
+
+TEST_F(LongWorkTest, CellsOfSweepsLeavePlacesInTheQueue) {
+  options_.queue.max_sequences = 10;
+  options_.queue.max_large = 6;
+  const auto scheduler = Make();
+  const auto sweep = Add(*scheduler, Sweep(8), "a");
+  scheduler->RunOneStep();  // Two run, six wait, and those cannot give way.
+  RequestSpec another = Sweep(1);
+  another.client = "b";
+  EXPECT_THAT(
+      scheduler->Submit(std::move(another), std::make_shared<RecordingSink>()),
+      StatusIs(absl::StatusCode::kResourceExhausted,
+               testing::StartsWith("queue: must hold at most 6 waiting "
+                                   "sequences of sweeps")));
+  for (const char* name : {"c", "d"}) Add(*scheduler, Swap(), name);
   while (scheduler->HasWork()) scheduler->RunOneStep();
 }
 

@@ -82,29 +82,35 @@ TEST(RequestQueueTest, ForgetsWhatIsRemoved) {
 TEST(RequestQueueTest, PredictsNoWaitWhileSlotsAreFree) {
   RequestQueue queue({});
   queue.RecordService(absl::Seconds(4), 8);
-  EXPECT_EQ(queue.PredictWait("", 2, /*free_slots=*/2, /*slots=*/4),
-            absl::ZeroDuration());
+  EXPECT_EQ(
+      queue.PredictWait(Spec(2, 1, 1), /*free_kv_slots=*/2, /*kv_slots=*/4),
+      absl::ZeroDuration());
 }
 
 TEST(RequestQueueTest, PredictsTheWaitFromHowLongSequencesRan) {
   RequestQueue queue({});
-  EXPECT_EQ(queue.PredictWait("", 1, 0, 4),
+  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 1), 0, 4),
             absl::ZeroDuration());  // No evidence.
   queue.RecordService(absl::Seconds(4), 8);
   queue.Push(Request(Spec(3, 1, 1)));
   // Four sequences are ahead or new, four slots turn over every four seconds.
-  EXPECT_EQ(queue.PredictWait("", 1, 0, 4), absl::Seconds(4));
+  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 1), 0, 4), absl::Seconds(4));
   queue.RecordService(absl::Seconds(14), 8);
-  EXPECT_EQ(queue.PredictWait("", 1, 0, 4), absl::Seconds(5));
+  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 1), 0, 4), absl::Seconds(5));
 }
 
 TEST(RequestQueueTest, ClientThatIsNotServedMuchWaitsForItsOwnOnly) {
   RequestQueue queue({});
   queue.RecordService(absl::Seconds(4), 8);
   queue.Push(Request(Spec(20, 1, 1, Grouping::kSeparate, "many")));
-  EXPECT_EQ(queue.PredictWait("many", 1, 0, 4), absl::Seconds(21));
+  EXPECT_EQ(queue.PredictWait(Single("many"), 0, 4), absl::Seconds(21));
   // Its one and one of the other's before it.
-  EXPECT_EQ(queue.PredictWait("one", 1, 0, 4), absl::Seconds(2));
+  EXPECT_EQ(queue.PredictWait(Single("one"), 0, 4), absl::Seconds(2));
+  // A name of another origin takes turns with all of this one's together.
+  for (int i = 0; i < 10; ++i) queue.Push(Request(Single(std::to_string(i))));
+  RequestSpec elsewhere = Single("many");
+  elsewhere.origin = "elsewhere";
+  EXPECT_EQ(queue.PredictWait(elsewhere, 0, 4), absl::Seconds(2));
 }
 
 TEST(RequestQueueTest, PredictsTheRunFromWhatSequencesOfLateTook) {

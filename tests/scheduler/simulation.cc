@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "model/scheduler/step_batch.h"
 #include "tests/scheduler/scheduler_fixture.h"
 
 namespace alignsae {
@@ -75,7 +74,10 @@ SchedulerOptions Simulation::RandomOptions() {
   options.queue.max_sequences = Between(1, 14);
   options.queue.max_tokens = Between(10, 250);
   options.max_prompt_tokens_per_step = Between(1, 16);
-  if (OneIn(2)) options.kv_slots_kept = Between(0, kv_slots_ - 1);
+  if (OneIn(2)) options.slots.kept = Between(0, kv_slots_ - 1);
+  if (OneIn(2)) options.slots.of_client = Between(1, kv_slots_);
+  if (OneIn(2)) options.slots.of_origin = Between(1, kv_slots_);
+  if (OneIn(2)) options.queue.max_large = Between(1, 8);
   return options;
 }
 
@@ -110,7 +112,7 @@ RequestSpec Simulation::RandomRequest() {
   const bool readout = OneIn(6);
   for (int i = 0; i < count; ++i) {
     if (prompt.empty() || spec.grouping == Grouping::kSeparate) {
-      prompt.assign(Between(1, 12), 0);
+      prompt.assign(OneIn(40) ? kSmallPrompt + 1 : Between(1, 12), 0);
       for (int32_t& id : prompt) id = Between(1, 90);
     }
     spec.sequences.push_back(RandomSequence(prompt));
@@ -120,6 +122,7 @@ RequestSpec Simulation::RandomRequest() {
       tokens = std::max(1, tokens);
     }
   }
+  spec.origin = absl::StrCat("origin", OneIn(2) ? 0 : Below(3));
   spec.client = OneIn(4) ? absl::StrCat("new", names_++)
                          : absl::StrCat("client", Below(4));
   if (OneIn(3)) {
@@ -203,6 +206,7 @@ void Simulation::Step() {
   }
   scheduler_.RunOneStep();
   Check();
+  if (ok()) CheckShares(before, scheduler_.TakeCensus());
   if (ok()) CheckTurns(before, scheduler_.TakeCensus());
 }
 
@@ -222,7 +226,7 @@ void Simulation::ComeToRest() {
     if (request.sink->done.has_value()) continue;
     steps += 2 + TokensOf(request.sink->spec);
   }
-  if (options_.kv_slots_kept > 0) steps *= kSharedStep;
+  if (options_.slots.kept > 0) steps *= StepShare::kMostPassed + 1;
   for (; steps > 0 && ok() && scheduler_.HasWork(); --steps) Step();
   Expect(!scheduler_.HasWork(), "does not come to rest");
   for (const Submitted& request : submitted_) {

@@ -62,12 +62,21 @@ class Simulation {
     std::shared_ptr<SimulatedSink> sink;
     RequestHandle handle;
   };
+  // Origin and name.
+  using Client = std::pair<std::string, std::string>;
+  using Places = std::vector<SchedulerCensus::Place>;
   // A client that waits, and what others were given since.
   struct Wait {
     bool fresh = true;    // It was not given anything since it came.
-    int64_t clients = 0;  // That take turns with it.
+    int64_t clients = 0;  // Of its origin, that take turns with it.
+    int64_t origins = 0;  // That take turns with its own.
     int64_t largest = 0;  // Tokens of a request that waited meanwhile.
     int64_t others = 0;   // Tokens given to others.
+
+    // What client_line.h promises.
+    int64_t bound() const {
+      return ((clients - 1) + (origins - 1) * (2 * clients - 1)) * largest;
+    }
   };
   class Observer : public SchedulerObserver {
    public:
@@ -105,8 +114,15 @@ class Simulation {
   void CheckKept(const SchedulerCensus& census);
   void CheckCounters(const SchedulerCensus& census);
   void CheckAnswers();
+  void CheckShares(const SchedulerCensus& before, const SchedulerCensus& after);
+  // Nobody of `held`, which started something, has more than `most`.
+  void CheckShare(const Places& held, int most);
   void CheckTurns(const SchedulerCensus& before, const SchedulerCensus& after);
-  bool PassedOver(const std::vector<SchedulerCensus::Place>& waiting) const;
+  // Tokens that were given out between the two, by client.
+  std::map<Client, int64_t> Given(const SchedulerCensus& before,
+                                  const SchedulerCensus& after) const;
+  bool PassedOver(const Client& client, const Places& waiting,
+                  const Places& running) const;
   void Expect(bool holds, const std::string& what);
   bool ok() const { return broken_.empty(); }
 
@@ -120,7 +136,7 @@ class Simulation {
   std::vector<Submitted> submitted_;
   // Sequences of requests that have ended are looked at once more, then left.
   std::set<const RequestSink*> settled_;
-  std::map<std::string, Wait> waits_;  // By client.
+  std::map<Client, Wait> waits_;
   bool draining_ = false;
   bool ending_ = false;
   uint64_t error_in_ = 0;  // One row in so many fails; 0: none.

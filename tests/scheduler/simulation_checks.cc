@@ -26,19 +26,36 @@ std::vector<int32_t> Answer(const SequenceSpec& sequence) {
   return answer;
 }
 
-std::map<std::string, std::vector<SchedulerCensus::Place>> ByClient(
-    const std::vector<SchedulerCensus::Place>& places) {
-  std::map<std::string, std::vector<SchedulerCensus::Place>> clients;
+const RequestSpec& SpecOf(const SchedulerCensus::Place& place) {
+  return static_cast<const SimulatedSink*>(place.sink)->spec;
+}
+
+using Places = std::vector<SchedulerCensus::Place>;
+
+std::map<std::pair<std::string, std::string>, Places> ByClient(
+    const Places& places) {
+  std::map<std::pair<std::string, std::string>, Places> clients;
   for (const SchedulerCensus::Place& place : places) {
-    const auto* sink = static_cast<const SimulatedSink*>(place.sink);
-    clients[sink->spec.client].push_back(place);
+    const RequestSpec& spec = SpecOf(place);
+    clients[{spec.origin, spec.client}].push_back(place);
   }
   return clients;
 }
 
+std::map<std::string, Places> ByOrigin(const Places& places) {
+  std::map<std::string, Places> origins;
+  for (const SchedulerCensus::Place& place : places) {
+    origins[SpecOf(place).origin].push_back(place);
+  }
+  return origins;
+}
+
+bool Contains(const Places& places, const SchedulerCensus::Place& place) {
+  return std::count(places.begin(), places.end(), place) > 0;
+}
+
 const SequenceSpec& SequenceOf(const SchedulerCensus::Place& place) {
-  return static_cast<const SimulatedSink*>(place.sink)
-      ->spec.sequences[place.sequence];
+  return SpecOf(place).sequences[place.sequence];
 }
 
 }  // namespace
@@ -113,25 +130,24 @@ void Simulation::CheckPlaces(const SchedulerCensus& census) {
   }
 }
 
-// What runs long leaves the kept slots free, but for one request alone whose
+// What is not small leaves the kept slots free, but for one request alone whose
 // sequences must start together.
 void Simulation::CheckKept(const SchedulerCensus& census) {
   std::set<const RequestSink*> requests;
   int held = 0;
   bool together = false;
   for (const SchedulerCensus::Place& place : census.running) {
-    const RequestSpec& spec =
-        static_cast<const SimulatedSink*>(place.sink)->spec;
-    if (!RunsLong(spec)) continue;
+    const RequestSpec& spec = SpecOf(place);
+    if (IsSmall(spec)) continue;
     requests.insert(place.sink);
     ++held;
     together = spec.grouping != Grouping::kAsManyAsFit;
   }
-  Expect(held <= kv_slots_ - options_.kv_slots_kept ||
-             (together && requests.size() == 1),
-         absl::StrCat("long work holds ", held, " of ", kv_slots_,
-                      " KV slots, of which ", options_.kv_slots_kept,
-                      " are kept"));
+  Expect(
+      held <= kv_slots_ - options_.slots.kept ||
+          (together && requests.size() == 1),
+      absl::StrCat("what is not small holds ", held, " of ", kv_slots_,
+                   " KV slots, of which ", options_.slots.kept, " are kept"));
 }
 
 void Simulation::CheckCounters(const SchedulerCensus& census) {
@@ -177,67 +193,122 @@ void Simulation::CheckAnswers() {
   }
 }
 
-// Whether others may go before it beyond the bound: with KV slots kept, short
-// work passes what runs long.
-bool Simulation::PassedOver(
-    const std::vector<SchedulerCensus::Place>& waiting) const {
-  return options_.kv_slots_kept > 0 &&
-         std::any_of(waiting.begin(), waiting.end(), [](const auto& place) {
-           return RunsLong(static_cast<const SimulatedSink*>(place.sink)->spec);
-         });
+void Simulation::CheckShare(const Places& held, int most) {
+  if (most == 0 || static_cast<int>(held.size()) <= most) return;
+  const RequestSpec& spec = SpecOf(held.front());
+  const bool one_request = std::all_of(
+      held.begin(), held.end(),
+      [&](const auto& place) { return place.sink == held.front().sink; });
+  Expect(one_request && spec.grouping == Grouping::kTogether,
+         absl::StrCat("client ", spec.origin, "/", spec.client, " has ",
+                      held.size(), " KV slots while others wait, its share is ",
+                      most));
 }
 
-// The bound that request_queue.h states.
-void Simulation::CheckTurns(const SchedulerCensus& before,
-                            const SchedulerCensus& after) {
-  int64_t largest = 0;  // A request that waited in this step.
-  for (const SchedulerCensus::Place& place : before.waiting) {
-    const auto* sink = static_cast<const SimulatedSink*>(place.sink);
-    largest = std::max(largest, TokensOf(sink->spec));
+// Who was given something while others waited has no more than its share.
+void Simulation::CheckShares(const SchedulerCensus& before,
+                             const SchedulerCensus& after) {
+  std::set<Client> given;
+  for (const SchedulerCensus::Place& place : after.running) {
+    const RequestSpec& spec = SpecOf(place);
+    if (Contains(before.waiting, place))
+      given.emplace(spec.origin, spec.client);
   }
+  const auto clients = ByClient(after.running);
+  const auto origins = ByOrigin(after.running);
+  const auto waiting = ByClient(after.waiting);
+  const auto origins_waiting = ByOrigin(after.waiting);
+  for (const Client& client : given) {
+    if (waiting.size() > waiting.count(client)) {
+      CheckShare(clients.at(client), options_.slots.of_client);
+    }
+    if (origins_waiting.size() > origins_waiting.count(client.first)) {
+      CheckShare(origins.at(client.first), options_.slots.of_origin);
+    }
+  }
+}
+
+// Whether others may go before it beyond the bound: with KV slots kept, small
+// requests pass the others; and who holds its share is passed.
+bool Simulation::PassedOver(const Client& client, const Places& waiting,
+                            const Places& running) const {
+  const SlotRules& rules = options_.slots;
+  const auto holds = [&](const auto& places, const auto& who) {
+    return places.count(who) > 0;
+  };
+  if (rules.of_client > 0 && holds(ByClient(running), client)) return true;
+  if (rules.of_origin > 0 && holds(ByOrigin(running), client.first))
+    return true;
+  return rules.kept > 0 &&
+         std::any_of(waiting.begin(), waiting.end(),
+                     [](const auto& place) { return !IsSmall(SpecOf(place)); });
+}
+
+std::map<Simulation::Client, int64_t> Simulation::Given(
+    const SchedulerCensus& before, const SchedulerCensus& after) const {
   std::set<std::pair<const RequestSink*, int>> still;
   for (const SchedulerCensus::Place& place : after.waiting) {
     still.emplace(place.sink, place.sequence);
   }
-  std::map<std::string, int64_t> given;  // Tokens, by client.
-  int64_t all = 0;
+  std::map<Client, int64_t> given;
   for (const SchedulerCensus::Place& place : before.waiting) {
     if (still.count({place.sink, place.sequence}) > 0) continue;
     const auto* sink = static_cast<const SimulatedSink*>(place.sink);
-    const bool runs =
-        std::count(after.running.begin(), after.running.end(), place) > 0;
+    const bool runs = Contains(after.running, place);
     if (!runs && sink->finished.count(place.sequence) == 0) continue;  // Ended.
-    const int64_t tokens =
-        static_cast<int64_t>(SequenceOf(place).prompt.size()) +
-        SequenceOf(place).max_new_tokens;
-    given[sink->spec.client] += tokens;
-    all += tokens;
+    given[{sink->spec.origin, sink->spec.client}] +=
+        TokensOf(SequenceOf(place));
   }
+  return given;
+}
+
+// The bound that client_line.h states.
+void Simulation::CheckTurns(const SchedulerCensus& before,
+                            const SchedulerCensus& after) {
+  int64_t largest = 0;  // A request that waited in this step.
+  for (const SchedulerCensus::Place& place : before.waiting) {
+    largest = std::max(largest, TokensOf(SpecOf(place)));
+  }
+  const std::map<Client, int64_t> given = Given(before, after);
+  int64_t all = 0;
+  for (const auto& [client, tokens] : given) all += tokens;
   const auto waiting = ByClient(after.waiting);
-  const auto clients = static_cast<int64_t>(
-      std::max(waiting.size(), ByClient(before.waiting).size()));
-  std::map<std::string, Wait> waits;
-  for (const auto& [name, places] : waiting) {
-    const auto known = waits_.find(name);
+  const auto count = [&](const Client& client, const Places& places,
+                         bool origins) {
+    std::set<std::string> names;
+    for (const auto& [other, unused] : ByClient(places)) {
+      if (origins) names.insert(other.first);
+      if (!origins && other.first == client.first) names.insert(other.second);
+    }
+    return static_cast<int64_t>(names.size());
+  };
+  std::map<Client, Wait> waits;
+  for (const auto& [client, places] : waiting) {
+    const int64_t clients = std::max(count(client, after.waiting, false),
+                                     count(client, before.waiting, false));
+    const int64_t origins = std::max(count(client, after.waiting, true),
+                                     count(client, before.waiting, true));
+    const auto known = waits_.find(client);
     Wait wait;
     if (known != waits_.end()) wait = known->second;
-    if (known == waits_.end() || given.count(name) > 0) {
+    if (known == waits_.end() || given.count(client) > 0 ||
+        PassedOver(client, places, before.running)) {
       // Given something just now, it may have come to the end of its turn.
-      wait = {given.count(name) == 0, clients, 0, 0};
+      wait = {known == waits_.end(), clients, origins, 0, 0};
     } else {
       wait.others += all;
       wait.largest = std::max(wait.largest, largest);
       if (!wait.fresh) wait.clients = std::max(wait.clients, clients);
-      // By Pop, and with KV slots kept by PopShort once more.
-      const int turns = options_.kv_slots_kept > 0 ? 2 : 1;
-      Expect(PassedOver(places) ||
-                 wait.others <= turns * std::max<int64_t>(0, wait.clients - 1) *
-                                    wait.largest,
-             absl::StrCat("client ", name, " waits while others get ",
-                          wait.others, " tokens: ", wait.clients,
-                          " clients, requests of up to ", wait.largest));
+      wait.origins = std::max(wait.origins, origins);
+      // By Pop, and with KV slots kept by PopSmall once more.
+      const int turns = options_.slots.kept > 0 ? 2 : 1;
+      Expect(wait.others <= turns * wait.bound(),
+             absl::StrCat("client ", client.first, "/", client.second,
+                          " waits while others get ", wait.others,
+                          " tokens: ", wait.clients, " clients, ", wait.origins,
+                          " origins, requests of up to ", wait.largest));
     }
-    waits[name] = wait;
+    waits[client] = wait;
   }
   waits_ = std::move(waits);
 }

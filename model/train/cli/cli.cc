@@ -39,6 +39,12 @@ void AddSplitSeedFlag(CLI::App& app, uint64_t& seed) {
       ->capture_default_str();
 }
 
+void AddDeviceFlag(CLI::App& app, std::string& device) {
+  app.add_option("--device", device,
+                 "cpu, cuda or cuda:N; a GPU needs a LibTorch built for it")
+      ->capture_default_str();
+}
+
 void AddThreadsFlag(CLI::App& app, int& threads) {
   app.add_option("--threads", threads, "Threads; 0: one for each processor")
       ->capture_default_str()

@@ -42,6 +42,9 @@ void AddPresetFlag(CLI::App& app, TrainPreset& preset);
 // Adds --split-seed, for ReadPrompts.
 void AddSplitSeedFlag(CLI::App& app, uint64_t& seed);
 
+// Adds --device, for ParseDevice.
+void AddDeviceFlag(CLI::App& app, std::string& device);
+
 // Adds --threads, for UseThreads.
 void AddThreadsFlag(CLI::App& app, int& threads);
 

@@ -10,6 +10,7 @@
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/bundle.h"
+#include "model/tensor/device.h"
 #include "model/tensor/threads.h"
 #include "model/train/cli/cli.h"
 #include "model/train/common/progress.h"
@@ -17,7 +18,6 @@
 #include "model/train/eval/compare.h"
 #include "model/train/eval/prompt_eval.h"
 #include "model/train/eval/report.h"
-#include "model/train/lm/model.h"
 
 namespace alignsae {
 namespace {
@@ -173,8 +173,7 @@ void RegisterEval(CLI::App& app, absl::Status& status) {
   sub->add_option("--compare", command->compare,
                   "Fail when a figure is further than this from the stored one")
       ->check(CLI::Range(0.0, 1.0));
-  sub->add_option("--device", command->device, "cpu or cuda")
-      ->capture_default_str();
+  AddDeviceFlag(*sub, command->device);
   AddThreadsFlag(*sub, command->threads);
   AddFieldFlags(*sub, command->preset.eval);
   sub->callback([command, &status] { status = command->Run(); });

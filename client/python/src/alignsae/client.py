@@ -117,6 +117,7 @@ class Client(BaseClient):
     generate = _stream(calls.generate)
     sweep = _sweep(calls.sweep)
     sweep_events = _stream(calls.sweep)
+    watch = _stream(calls.watch)
 
     def read_stream(self, batches: Iterable[Sequence[Prompt]], *, checkpoint: str = "",
                     position: Optional[int] = None

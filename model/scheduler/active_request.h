@@ -1,0 +1,70 @@
+// What is known of a request from when it is taken until it ends, and the parts
+// in which it waits.
+//
+// Thread-safety: not thread-safe but for ActiveRequest::cancelled_at; the
+// scheduler guards what waits, the step thread owns the rest.
+
+#ifndef ALIGNSAE_MODEL_SCHEDULER_ACTIVE_REQUEST_H_
+#define ALIGNSAE_MODEL_SCHEDULER_ACTIVE_REQUEST_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "model/scheduler/request.h"
+
+namespace alignsae {
+
+// A request that was taken and has not ended.
+struct ActiveRequest {
+  ActiveRequest(RequestSpec s, std::shared_ptr<RequestSink> k, absl::Time now)
+      : spec(std::move(s)),
+        sink(std::move(k)),
+        submitted(now),
+        unfinished(static_cast<int>(spec.sequences.size())) {}
+
+  const RequestSpec spec;
+  const std::shared_ptr<RequestSink> sink;
+  const absl::Time submitted;
+  // When the client cancelled, in nanoseconds since the epoch; 0: it did not.
+  std::atomic<int64_t> cancelled_at{0};
+  bool started = false;  // The queue's: some sequence has left it.
+
+  // The step thread's.
+  int unfinished;      // Sequences.
+  bool ended = false;  // RequestDone was delivered.
+};
+
+// Sequences of one request that start in the same step.
+struct QueuedUnit {
+  std::shared_ptr<ActiveRequest> request;
+  std::vector<int> sequences;  // Indices into request->spec.sequences.
+  int64_t tokens = 0;          // Prompt and max_new_tokens of all of them.
+};
+
+// Prompt and max_new_tokens, of all sequences.
+int64_t TokensOf(const SequenceSpec& sequence);
+int64_t TokensOf(const RequestSpec& spec);
+
+// How many sequences of `unit` would start if it were next with so many KV
+// slots, and their tokens.
+int PartSize(const QueuedUnit& unit, int free_kv_slots);
+int64_t PartTokens(const QueuedUnit& unit, int free_kv_slots);
+
+// Whether its sequences hold their KV slots for long: answers of more than
+// kShortTokens tokens, and sweeps, which start a cell wherever one has ended.
+inline constexpr int kShortTokens = 128;
+bool RunsLong(const RequestSpec& spec);
+
+// Whether it is soon done wherever it starts: it does not run long, and no
+// prompt has more than kSmallPrompt tokens. KV slots are kept for such requests
+// (SlotRules).
+inline constexpr int kSmallPrompt = 64;
+bool IsSmall(const RequestSpec& spec);
+
+}  // namespace alignsae
+
+#endif  // ALIGNSAE_MODEL_SCHEDULER_ACTIVE_REQUEST_H_
