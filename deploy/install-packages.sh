@@ -3,13 +3,14 @@
 # it installs only what is missing and says so.
 #
 #   deploy/install-packages.sh           to build and run
-#   deploy/install-packages.sh --tests   also what the tests call
+#   deploy/install-packages.sh --page    also Node.js and npm, which build the web page
+#   deploy/install-packages.sh --tests   also what the tests call; the page is not among it
 set -euo pipefail
 
 build=(build-essential cmake ninja-build ccache mold pkg-config
        libtorch-dev libopenblas0-openmp libopenblas-openmp-dev libdnnl-dev
        libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-       libabsl-dev prometheus-cpp-dev libcpp-httplib-dev libssl-dev
+       libabsl-dev prometheus-cpp-dev libcpp-httplib-dev libssl-dev zlib1g-dev
        libcli11-dev nlohmann-json3-dev libspdlog-dev jq curl)
 tests=(libgtest-dev libgmock-dev libbenchmark-dev prometheus gnuplot-nox
        python3 python3-grpcio python3-protobuf python3-yaml yamllint
@@ -18,8 +19,12 @@ tests=(libgtest-dev libgmock-dev libbenchmark-dev prometheus gnuplot-nox
 packages=("${build[@]}" libgtest-dev libgmock-dev)
 if [ "${1:-}" = --tests ]; then
   packages=("${build[@]}" "${tests[@]}")
+elif [ "${1:-}" = --page ]; then
+  # Those of another source do as well.
+  command -v node >/dev/null || packages+=(nodejs)
+  command -v npm >/dev/null || packages+=(npm)
 elif [ $# -gt 0 ]; then
-  echo "usage: $0 [--tests]" >&2
+  echo "usage: $0 [--page | --tests]" >&2
   exit 64
 fi
 

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -14,25 +15,34 @@
 #include "absl/time/time.h"
 #include "model/base/clock.h"
 #include "model/base/status_macros.h"
+#include "model/base/version.h"
 #include "model/engine/engine.h"
 #include "model/scheduler/scheduler.h"
+#include "model/terminal/exit_code.h"
+#include "model/terminal/terminal.h"
 #include "server/api/methods.h"
 #include "server/api/rpc_env.h"
+#include "server/api/slot_watchers.h"
 #include "server/config/server_config.h"
-#include "server/config/version.h"
 #include "server/grpc/concept_service.h"
 #include "server/grpc/grpc_server.h"
 #include "server/grpc/health_service.h"
 #include "server/grpc/model_service.h"
+#include "server/grpc/operator_service.h"
+#include "server/grpc/reflection_service.h"
 #include "server/grpc/steering_service.h"
 #include "server/http/admin_server.h"
 #include "server/http/front_door.h"
+#include "server/http/page_file.h"
 #include "server/metrics/metrics.h"
+#include "server/process/free_memory.h"
 #include "server/process/lanes.h"
 #include "server/process/log.h"
 #include "server/process/memory_trimmer.h"
 #include "server/process/process.h"
+#include "server/registry/bundle_watcher.h"
 #include "server/registry/engine_loader.h"
+#include "server/registry/model_operator.h"
 #include "server/registry/model_registry.h"
 
 namespace alignsae {
@@ -50,6 +60,12 @@ const std::vector<std::string> kApiServices = {"alignsae.v1.ConceptService",
                                                "alignsae.v1.SteeringService",
                                                "alignsae.v1.ModelService"};
 
+std::vector<std::string> ReflectedServices() {
+  std::vector<std::string> services = kApiServices;
+  services.emplace_back("grpc.health.v1.Health");
+  return services;
+}
+
 EngineSetup EngineSetupOf(const ServerConfig& config) {
   EngineSetup setup;
   setup.model_directory = config.model;
@@ -59,7 +75,26 @@ EngineSetup EngineSetupOf(const ServerConfig& config) {
   setup.device = config.device;
   setup.weight_type = config.weight_type;
   setup.engine.kv_slots = config.kv_slots;
+  setup.default_checkpoint = config.operators.default_checkpoint;
   return setup;
+}
+
+LoadingEnv LoadingEnvOf(const ServerConfig& config) {
+  return {[prompt_tokens = config.max_prompt_tokens_per_step](
+              const EngineSetup& setup, bool beside_others) {
+            return EngineLoader(setup, prompt_tokens, beside_others);
+          },
+          &MemoryToLoad,
+          [budget = int64_t{config.operators.memory_budget_mib} << 20] {
+            return FreeMemory(budget);
+          },
+          &NameOfCheckpoint};
+}
+
+std::vector<std::string> AllMethods() {
+  std::vector<std::string> all = RpcMethods();
+  for (std::string& method : OperatorMethods()) all.push_back(method);
+  return all;
 }
 
 SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
@@ -78,14 +113,21 @@ SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
 // later may use what comes before, and goes first.
 struct Parts {
   explicit Parts(const ServerConfig& config)
-      : metrics(RpcMethods(), kServerVersion),
+      : metrics(AllMethods(), kVersion),
         memory(int64_t{config.call_memory_mib} << 20),
         models({SchedulerOptionsOf(config), &clock, &metrics}),
-        env{&models, &lanes, &metrics, &clock, &memory, &open_calls, config},
+        model_operator(
+            {EngineSetupOf(config), config.operators.bundles_directory},
+            &models, &metrics.generations(), LoadingEnvOf(config)),
+        watchers(&metrics, &clock, config.max_watchers),
+        env{&models,     &lanes, &metrics, &clock,          &memory,
+            &open_calls, config, {},       &model_operator, &watchers},
         concepts(&env),
         steering(&env),
         model_service(&env),
-        health(kApiServices) {
+        operator_service(&env),
+        health(kApiServices),
+        reflection(ReflectedServices()) {
     memory.answers.OnReturn([this] {
       lanes.interactive.Wake();
       lanes.background.Wake();
@@ -95,11 +137,19 @@ struct Parts {
 
   absl::Status OpenPorts() {
     const ServerConfig& config = env.config;
+    std::vector<grpc::Service*> services = {&concepts, &steering,
+                                            &model_service, &health};
+    if (config.reflection) services.push_back(&reflection);
     ALIGNSAE_ASSIGN_OR_RETURN(
-        grpc, GrpcServer::Start(
-                  config, {&concepts, &steering, &model_service, &health}));
+        grpc,
+        GrpcServer::Start(config, GrpcServer::ForCalls(config), services));
+    if (config.operators.on) {
+      ALIGNSAE_ASSIGN_OR_RETURN(
+          operators, GrpcServer::Start(config, GrpcServer::ForOperators(config),
+                                       {&operator_service}));
+    }
     if (config.http.on) {
-      ALIGNSAE_ASSIGN_OR_RETURN(front, FrontDoor::Start(&env));
+      ALIGNSAE_ASSIGN_OR_RETURN(front, FrontDoor::Start(&env, PageFiles()));
     }
     SetProbes();
     ALIGNSAE_ASSIGN_OR_RETURN(
@@ -107,10 +157,15 @@ struct Parts {
         AdminServer::Start(config.admin_listen.host, config.admin_listen.port,
                            {[this] { return metrics.ExpositionText(); },
                             [this] { return health.ready(); }}));
-    return config.port_file.empty()
-               ? absl::OkStatus()
-               : WritePortFile(config.port_file, grpc->port(), admin->port(),
-                               front == nullptr ? 0 : front->port());
+    return config.port_file.empty() ? absl::OkStatus()
+                                    : WritePortFile(config.port_file, Ports());
+  }
+
+  std::vector<std::pair<std::string, int>> Ports() const {
+    return {{"grpc", grpc->port()},
+            {"admin", admin->port()},
+            {"http", front == nullptr ? 0 : front->port()},
+            {"operator", operators == nullptr ? 0 : operators->port()}};
   }
 
   void SetProbes() {
@@ -164,6 +219,8 @@ struct Parts {
     }
     if (front != nullptr) front->Shutdown();
     if (grpc != nullptr) grpc->Shutdown(absl::ZeroDuration());
+    if (operators != nullptr) operators->Shutdown(absl::ZeroDuration());
+    watcher.reset();
     lanes.Stop();
     models.Stop();
   }
@@ -173,22 +230,28 @@ struct Parts {
   std::atomic<int> open_calls{0};
   CallMemory memory;
   ModelRegistry models;
+  ModelOperator model_operator;
   Lanes lanes;
+  SlotWatchers watchers;
   const RpcEnv env;
   ConceptServiceImpl concepts;
   SteeringServiceImpl steering;
   ModelServiceImpl model_service;
+  OperatorServiceImpl operator_service;
   HealthService health;
+  ReflectionService reflection;
   std::unique_ptr<GrpcServer> grpc;
+  std::unique_ptr<GrpcServer> operators;  // Null: no port for them.
   std::unique_ptr<FrontDoor> front;
   std::unique_ptr<AdminServer> admin;
+  std::unique_ptr<BundleWatcher> watcher;  // Null without --watch.
 };
 
 void LogReady(const Parts& parts, absl::Duration took) {
   LogLine line(LogLevel::kInfo, "ready");
-  line.Add("grpc_port", parts.grpc->port())
-      .Add("admin_port", parts.admin->port());
-  if (parts.front != nullptr) line.Add("http_port", parts.front->port());
+  for (const auto& [name, port] : parts.Ports()) {
+    if (port != 0) line.Add(name + "_port", port);
+  }
   line.Add("tls", parts.env.config.tls.certificate.empty() ? "off" : "on")
       .Add("seconds", absl::ToDoubleSeconds(took));
 }
@@ -204,6 +267,7 @@ bool Drain(Parts& parts) {
   const absl::Time drained_by =
       absl::Now() + absl::Seconds(config.drain_seconds);
   parts.models.RefuseNew();
+  parts.watchers.Look();  // They learn of it.
   while (parts.open_calls > 0 && absl::Now() < drained_by) {
     absl::SleepFor(absl::Milliseconds(10));
   }
@@ -219,10 +283,15 @@ absl::Status Serve(const ServerConfig& config) {
 
   Parts parts(config);
   ALIGNSAE_RETURN_IF_ERROR(parts.OpenPorts());
-  ALIGNSAE_RETURN_IF_ERROR(parts.models.Load(
-      kDefaultModel,
-      EngineLoader(EngineSetupOf(config), config.max_prompt_tokens_per_step)));
+  ALIGNSAE_RETURN_IF_ERROR(parts.model_operator.LoadFirst());
+  for (const std::string& model : config.operators.models) {
+    ALIGNSAE_RETURN_IF_ERROR(parts.model_operator.LoadAnother(model));
+  }
+  if (config.operators.watch) {
+    parts.watcher = std::make_unique<BundleWatcher>(&parts.model_operator);
+  }
   parts.health.SetReady(true);
+  parts.watchers.Start();
   LogReady(parts, absl::Now() - started);
   const MemoryTrimmer trimmer;
 
@@ -245,7 +314,7 @@ int main(int argc, char** argv) {
       alignsae::ParseServerConfig({argv + 1, argv + argc}, &alignsae::GetEnv);
   if (outcome.ok() && !outcome->text_to_print.empty()) {
     std::fputs(outcome->text_to_print.c_str(), stdout);
-    return EXIT_SUCCESS;
+    return alignsae::FinishStdout("alignsae-server", alignsae::kExitOk);
   }
   const absl::Status status =
       outcome.ok() ? alignsae::Serve(outcome->config) : outcome.status();

@@ -3,14 +3,19 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/options.h"
 #include "client/cli/run.h"
+#include "model/base/quote.h"
+#include "model/terminal/command_line.h"
 
 namespace alignsae {
 namespace {
 
 void AddConnection(CLI::App& app, CliOptions& options) {
-  app.add_option("-s,--server", options.server, "Server, host:port")
+  app.add_option(
+         "-s,--server", options.server,
+         "Server, host:port; several, separated by commas, are used in turn")
       ->envname("ALIGNSAE_SERVER")
       ->capture_default_str();
   app.add_option("--timeout", options.timeout_seconds, "Deadline in seconds")
@@ -21,23 +26,34 @@ void AddConnection(CLI::App& app, CliOptions& options) {
   app.add_option("--client-id", options.client_id,
                  "Sent as x-client-id: the server takes turns between clients")
       ->envname("ALIGNSAE_CLIENT_ID");
+  app.add_option("--model", options.model,
+                 "Model by its name (default: the server's own)");
   app.add_option("--tls-ca", options.tls_ca,
-                 "PEM file of the CA: connect with TLS");
+                 "PEM file of the CA: connect with TLS")
+      ->type_name(kFileType);
   app.add_option("--tls-cert", options.tls_cert,
-                 "PEM file of the client certificate, for mutual TLS");
+                 "PEM file of the client certificate, for mutual TLS")
+      ->type_name(kFileType);
   app.add_option("--tls-key", options.tls_key,
-                 "PEM file of the client's private key");
+                 "PEM file of the client's private key")
+      ->type_name(kFileType);
   app.add_flag("--json", options.json, "Print the answer as JSON");
 }
 
 void AddPrompt(CLI::App* command, CliOptions& options, bool many) {
-  CLI::Option* prompt =
-      command
-          ->add_option("prompt", options.prompts,
-                       many ? "Questions, put into the model's prompt template"
-                            : "Question, put into the model's prompt template")
-          ->required();
-  if (!many) prompt->expected(1);
+  CLI::Option* prompt = command->add_option(
+      "prompt", options.prompts,
+      many ? "Questions, put into the model's prompt template; - is standard "
+             "input, whole"
+           : "Question, put into the model's prompt template; - is standard "
+             "input, whole");
+  prompt->type_name("TEXT");
+  if (!many) prompt->expected(0, 1);
+  command
+      ->add_option("--file", options.file,
+                   "Ask for each line of this file instead, one answer each; - "
+                   "is standard input")
+      ->type_name(kFileType);
   command->add_flag("--raw", options.raw,
                     "The prompt is raw text: no template");
 }
@@ -74,12 +90,31 @@ void AddGeneration(CLI::App* command, CliOptions& options) {
                       "Sample from this probability mass (default: 1)");
   command->add_option("--repetition-penalty", options.repetition_penalty,
                       "Above 1 makes repeats less likely (default: 1)");
+  command->add_option("--frequency-penalty", options.frequency_penalty,
+                      "Taken from a token's logit for each time that it is in "
+                      "the answer (default: 0)");
+  command->add_option("--presence-penalty", options.presence_penalty,
+                      "Taken from the logits of tokens that are in the answer "
+                      "(default: 0)");
+  command
+      ->add_option("--logit-bias", options.logit_bias,
+                   "ID=VALUE: added to the logit of this token")
+      ->allow_extra_args(false)
+      ->check([](const std::string& spec) -> std::string {
+        if (ParseTokenBias(spec).has_value()) return "";
+        return absl::StrCat("must be ID=VALUE, got ", Quoted(spec));
+      });
+  command->add_option("--min-new-tokens", options.min_new_tokens,
+                      "No end of text before so many tokens (default: 0)");
   command->add_option("--seed", options.seed,
                       "Seed of the sampling (default: chosen by the server)");
   command->add_option("--stop", options.stop, "Stop before this text")
       ->allow_extra_args(false);
   command->add_option("--logprobs", options.top_logprobs,
                       "Alternatives to report for every token (with --json)");
+  command->add_option("--prompt-logprobs", options.prompt_logprobs,
+                      "Logprobs of the prompt's tokens too, with so many "
+                      "alternatives (with --json)");
   command->add_flag("--ignore-eos", options.ignore_eos,
                     "Go on after the end-of-text token");
   command->add_flag("--trace", options.trace,
@@ -108,6 +143,9 @@ void AddModelAndConcepts(const Commands& group) {
       group.Add("concepts", "The concepts of the checkpoints, with calibration",
                 RunConcepts);
   AddCheckpoint(concepts, options);
+  concepts->add_flag("--names", options.names,
+                     "Only their names, one a line (the completion of shells "
+                     "asks for them)");
 }
 
 void AddRead(const Commands& group) {
@@ -143,9 +181,11 @@ void AddSwap(const Commands& group) {
   AddIds(swap, options);
   AddCheckpoint(swap, options);
   swap->add_option("--to", options.target, "Concept to put in, a name or #slot")
+      ->type_name(kConceptType)
       ->required();
   swap->add_option("--from", options.source,
-                   "Concept to take out (default: the top concept)");
+                   "Concept to take out (default: the top concept)")
+      ->type_name(kConceptType);
   swap->add_option("--alpha", options.alpha,
                    "Strength (default: the checkpoint's recommendation)");
   AddSteering(swap, options);
@@ -164,6 +204,7 @@ void AddSweep(const Commands& group) {
   sweep
       ->add_option("--to", options.targets,
                    "Concepts, names or #slots, comma-separated")
+      ->type_name(kConceptType)
       ->delimiter(',')
       ->required();
   sweep->add_option("--alphas", options.alphas, "Strengths, comma-separated")
@@ -171,8 +212,10 @@ void AddSweep(const Commands& group) {
       ->required();
   sweep->add_option("--mode", options.mode, "What each cell does, as in --edit")
       ->capture_default_str();
-  sweep->add_option("--from", options.source,
-                    "Concept to take out (default: the top concept)");
+  sweep
+      ->add_option("--from", options.source,
+                   "Concept to take out (default: the top concept)")
+      ->type_name(kConceptType);
   AddSteering(sweep, options);
   AddGeneration(sweep, options);
 }
@@ -201,11 +244,60 @@ void AddGenerate(const Commands& group) {
   AddGeneration(generate, options);
 }
 
+void AddWatch(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* watch = group.Add(
+      "watch", "What the slots do on everybody's prompts, once a second",
+      RunWatch);
+  AddCheckpoint(watch, options);
+  watch
+      ->add_option("--count", options.count,
+                   "End after so many seconds; 0: go on until interrupted")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
 void AddTokenize(const Commands& group) {
   CliOptions& options = *group.options;
   CLI::App* tokenize =
       group.Add("tokenize", "The tokens of a prompt", RunTokenize);
   AddPrompt(tokenize, options, /*many=*/false);
+}
+
+void AddOperator(CLI::App* command, CliOptions& options) {
+  command
+      ->add_option("--operator", options.operator_server,
+                   "Port for operators of the server, host:port")
+      ->envname("ALIGNSAE_OPERATOR")
+      ->capture_default_str();
+}
+
+void AddOperators(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* list = group.Add("checkpoints",
+                             "Generations of the models with their states and "
+                             "checkpoints",
+                             RunCheckpoints);
+  AddOperator(list, options);
+  CLI::App* load = group.Add(
+      "load", "Put a checkpoint beside the others, or in one's place", RunLoad);
+  AddOperator(load, options);
+  load->add_option("bundle", options.bundle,
+                   "Bundle or checkpoint, as called in --bundles-dir")
+      ->required();
+  load->add_option("--sae", options.sae,
+                   "Checkpoint of the bundle (default: the only one)");
+  load->add_option("--name", options.name,
+                   "Name to serve it under (default: its own)");
+  CLI::App* unload = group.Add("unload", "Take a checkpoint away", RunUnload);
+  AddOperator(unload, options);
+  unload->add_option("checkpoint", options.checkpoint, "Name as in requests")
+      ->required();
+  CLI::App* reload = group.Add(
+      "reload", "Load a model anew, from its bundle or another one", RunReload);
+  AddOperator(reload, options);
+  reload->add_option("bundle", options.bundle,
+                     "Bundle, as called in --bundles-dir (default: the same)");
 }
 
 }  // namespace
@@ -224,6 +316,8 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kResourceExhausted:
     case absl::StatusCode::kDeadlineExceeded:
       return kExitBusy;
+    case absl::StatusCode::kDataLoss:
+      return kExitOutput;
     case absl::StatusCode::kFailedPrecondition:
       return kExitConfig;
     default:
@@ -242,7 +336,9 @@ void AddCommands(CLI::App& app, absl::Status& result) {
   AddSwap(group);
   AddSweep(group);
   AddGenerate(group);
+  AddWatch(group);
   AddTokenize(group);
+  AddOperators(group);
 }
 
 }  // namespace alignsae

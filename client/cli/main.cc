@@ -7,21 +7,37 @@
 #include "absl/status/status.h"
 #include "client/cli/commands.h"
 #include "client/cli/table.h"
+#include "model/terminal/command_line.h"
+#include "model/terminal/terminal.h"
 
-int main(int argc, char** argv) {
-  CLI::App app{"Reads and steers the concepts of a language model."};
-  app.name("alignsae");
+namespace alignsae {
+namespace {
+
+constexpr char kName[] = "alignsae";
+constexpr char kExitCodes[] =
+    "Exit codes: 0 done; 64 wrong flag or value; 66 no such name or file; 69 "
+    "no server answers; 70 a fault; 74 what was to be printed did not arrive; "
+    "75 busy or too late, try again; 78 not with what is loaded. A batch "
+    "(--file) has that of the first prompt that failed.";
+
+int Run(int argc, char** argv) {
+  CLI::App app("Reads and steers the concepts of a language model.", kName);
+  app.footer(kExitCodes);
+  AddStandardFlags(app);
   absl::Status result;
-  alignsae::AddCommands(app, result);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? alignsae::kExitOk : alignsae::kExitUsage;
+  AddCommands(app, result);
+  if (const auto code = ParseCommandLine(app, argc, argv, kExitUsage)) {
+    return FinishStdout(kName, *code);
   }
   if (!result.ok()) {
     std::fprintf(stderr, "alignsae: %s: %s\n",
                  absl::StatusCodeToString(result.code()).c_str(),
-                 alignsae::Printable(std::string(result.message())).c_str());
+                 Printable(std::string(result.message())).c_str());
   }
-  return alignsae::ExitCodeOf(result);
+  return FinishStdout(kName, ExitCodeOf(result));
 }
+
+}  // namespace
+}  // namespace alignsae
+
+int main(int argc, char** argv) { return alignsae::Run(argc, argv); }

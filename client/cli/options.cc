@@ -5,8 +5,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/cli/edit_spec.h"
+#include "client/lib/servers.h"
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
 
@@ -33,6 +35,17 @@ absl::StatusOr<v1::Prompt> MakePrompt(const CliOptions& options,
   return prompt;
 }
 
+std::optional<std::pair<int32_t, double>> ParseTokenBias(
+    absl::string_view spec) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(spec, '=');
+  std::pair<int32_t, double> bias;
+  if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &bias.first) ||
+      !absl::SimpleAtod(parts[1], &bias.second)) {
+    return std::nullopt;
+  }
+  return bias;
+}
+
 v1::GenerationConfig MakeGeneration(const CliOptions& options) {
   v1::GenerationConfig config;
   if (options.max_new_tokens)
@@ -42,6 +55,23 @@ v1::GenerationConfig MakeGeneration(const CliOptions& options) {
   if (options.top_p) config.set_top_p(*options.top_p);
   if (options.repetition_penalty) {
     config.set_repetition_penalty(*options.repetition_penalty);
+  }
+  if (options.frequency_penalty) {
+    config.set_frequency_penalty(*options.frequency_penalty);
+  }
+  if (options.presence_penalty) {
+    config.set_presence_penalty(*options.presence_penalty);
+  }
+  for (const std::string& spec : options.logit_bias) {
+    if (const auto bias = ParseTokenBias(spec)) {
+      (*config.mutable_logit_bias())[bias->first] = bias->second;
+    }
+  }
+  if (options.min_new_tokens) {
+    config.set_min_new_tokens(*options.min_new_tokens);
+  }
+  if (options.prompt_logprobs) {
+    config.set_prompt_logprobs(*options.prompt_logprobs);
   }
   if (options.seed) config.set_seed(*options.seed);
   for (const std::string& stop : options.stop) config.add_stop_sequences(stop);
@@ -61,6 +91,7 @@ absl::StatusOr<v1::PositionSelection> MakePositions(const CliOptions& options) {
 }
 
 absl::StatusOr<Client> Connect(const CliOptions& options) {
+  ALIGNSAE_RETURN_IF_ERROR(TargetOf(options.server).status());
   ClientOptions client;
   client.target = options.server;
   client.timeout = absl::Seconds(options.timeout_seconds);
@@ -74,6 +105,11 @@ absl::StatusOr<Client> Connect(const CliOptions& options) {
     ALIGNSAE_ASSIGN_OR_RETURN(*pem, ReadFile(*path));
   }
   return Client(std::move(client));
+}
+
+absl::StatusOr<Client> ConnectAsOperator(CliOptions options) {
+  options.server = options.operator_server;
+  return Connect(options);
 }
 
 }  // namespace alignsae

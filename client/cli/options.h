@@ -11,9 +11,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "alignsae/v1/common.pb.h"
 #include "alignsae/v1/generation.pb.h"
 #include "alignsae/v1/intervention.pb.h"
@@ -28,16 +30,24 @@ struct CliOptions {
   double timeout_seconds = 30;
   std::string request_id;
   std::string client_id;
+  std::string model;
   std::string tls_ca, tls_cert, tls_key;
   bool json = false;
+  // Operators.
+  std::string operator_server = "127.0.0.1:50052";
+  std::string bundle, sae, name;
+  bool names = false;  // Of `concepts`: nothing but their names.
   // Prompt.
   std::vector<std::string> prompts;
+  std::string file;  // Of prompts, one a line; "-": standard input.
   bool raw = false;
   bool ids = false;
   std::string checkpoint;
   // Reading.
   std::optional<int> position;
   std::optional<int> top_k;
+  // Watching.
+  int64_t count = 0;  // Messages; 0: no end.
   // Steering.
   std::string source, target;
   std::optional<double> alpha;
@@ -52,7 +62,9 @@ struct CliOptions {
   // Generation.
   std::optional<int> max_new_tokens;
   std::optional<double> temperature, top_p, repetition_penalty;
-  std::optional<int> sample_top_k;
+  std::optional<double> frequency_penalty, presence_penalty;
+  std::vector<std::string> logit_bias;  // Each is one for ParseTokenBias.
+  std::optional<int> sample_top_k, min_new_tokens, prompt_logprobs;
   std::optional<uint64_t> seed;
   std::vector<std::string> stop;
   int top_logprobs = 0;
@@ -63,10 +75,15 @@ struct CliOptions {
 // The prompt `text` as a question, raw text or ids, as the flags say.
 absl::StatusOr<v1::Prompt> MakePrompt(const CliOptions& options,
                                       const std::string& text);
+// "50256=-100": a token and what is added to its logit. nullopt: it is none.
+std::optional<std::pair<int32_t, double>> ParseTokenBias(
+    absl::string_view spec);
 // Only what was given is set: the server has the defaults.
 v1::GenerationConfig MakeGeneration(const CliOptions& options);
 absl::StatusOr<v1::PositionSelection> MakePositions(const CliOptions& options);
 absl::StatusOr<Client> Connect(const CliOptions& options);
+// To the port for operators.
+absl::StatusOr<Client> ConnectAsOperator(CliOptions options);
 
 }  // namespace alignsae
 

@@ -14,6 +14,7 @@ namespace alignsae {
 namespace {
 
 constexpr int kBarWidth = 24;
+constexpr int kLeastBar = 4;  // Less tells nothing.
 // A name that leaves the other columns of a certificate their room in 80.
 constexpr int kShortName = 10;
 
@@ -36,18 +37,33 @@ std::string FinishName(v1::FinishReason reason) {
 }
 
 // One reading as a table of bars; columns are the answer's concepts.
+// `bar`: cells of the longest bar.
 template <typename Labels>
-std::string ReadingTable(const Labels& concepts,
-                         const v1::ConceptReading& reading) {
+Table ReadingRows(const Labels& concepts, const v1::ConceptReading& reading,
+                  int bar) {
   Table table({"concept", "slot", "value", "probability", ""});
   for (int i = 0; i < concepts.size() && i < reading.values_size() &&
                   i < reading.probabilities_size();
        ++i) {
+    const bool top = reading.bound() && i == reading.top_index();
     table.Add({concepts[i].name(), absl::StrCat("#", concepts[i].slot()),
                Number(reading.values(i)), Number(reading.probabilities(i)),
-               Bar(reading.probabilities(i), kBarWidth)});
+               Bar(reading.probabilities(i), bar)},
+              top ? Style::kGreen : Style::kPlain);
   }
-  return table.ToString();
+  return table;
+}
+
+template <typename Labels>
+std::string ReadingTable(const Labels& concepts,
+                         const v1::ConceptReading& reading, const Look& look) {
+  int bar = kBarWidth;
+  if (look.width > 0) {
+    const int others = ReadingRows(concepts, reading, 0).Width();
+    bar = std::min(bar, look.width - others);
+    if (bar < kLeastBar) bar = 0;
+  }
+  return ReadingRows(concepts, reading, bar).ToString(look);
 }
 
 std::string TopLine(const v1::ConceptReading& reading) {
@@ -98,6 +114,21 @@ std::string ReceiptLines(const v1::InterventionReceipt& receipt) {
   return out;
 }
 
+// What the answer's user must know of where the slots mean something.
+std::string TrainedClause(v1::TrainedPositions trained) {
+  switch (trained) {
+    case v1::TRAINED_POSITIONS_LAST:
+      return "; the SAE was trained on the last position of prompts only: the "
+             "others are out of its data";
+    case v1::TRAINED_POSITIONS_ALL:
+      return "; the SAE was trained on every position";
+    case v1::TRAINED_POSITIONS_LABELLED:
+      return "; the SAE was trained on the positions that its prompts label";
+    default:
+      return "; the checkpoint does not say which positions it was trained on";
+  }
+}
+
 std::string ArmName(v1::Arm arm) {
   return arm == v1::ARM_STEERED ? "steered" : "baseline";
 }
@@ -130,7 +161,8 @@ std::vector<std::string> CertificateRow(const v1::Concept& row) {
 }
 
 // What the slots write: at most 80 columns wide, and who has no figures.
-std::string CertificateTable(const v1::CheckpointConcepts& checkpoint) {
+std::string CertificateTable(const v1::CheckpointConcepts& checkpoint,
+                             const Look& look) {
   Table table({"writes", "cosine", "written", "alpha", "swap", "interval",
                "tries", "wordings", "people"});
   int with = 0;
@@ -144,7 +176,7 @@ std::string CertificateTable(const v1::CheckpointConcepts& checkpoint) {
   }
   const int all = checkpoint.concepts_size();
   if (with == 0) return "no write certificates\n";
-  std::string out = table.ToString();
+  std::string out = table.ToString(look);
   if (with < all) {
     absl::StrAppend(&out, all - with, " of ", all,
                     " concepts have no write certificate\n");
@@ -158,7 +190,7 @@ std::string CertificateTable(const v1::CheckpointConcepts& checkpoint) {
 
 }  // namespace
 
-std::string RenderModel(const v1::GetModelResponse& answer) {
+std::string RenderModel(const v1::GetModelResponse& answer, const Look& look) {
   const v1::Model& model = answer.model();
   std::string out = absl::StrCat(
       "model       ", Printable(model.name()), " ", Printable(model.version()),
@@ -181,10 +213,11 @@ std::string RenderModel(const v1::GetModelResponse& answer) {
          absl::StrCat(ModeName(checkpoint.recommended_mode()), " at ",
                       absl::StrFormat("%g", checkpoint.recommended_alpha()))});
   }
-  return absl::StrCat(out, "\n", table.ToString());
+  return absl::StrCat(out, "\n", table.ToString(look));
 }
 
-std::string RenderConcepts(const v1::ListConceptsResponse& answer) {
+std::string RenderConcepts(const v1::ListConceptsResponse& answer,
+                           const Look& look) {
   std::string out;
   for (const v1::CheckpointConcepts& entry : answer.checkpoints()) {
     absl::StrAppend(&out, out.empty() ? "" : "\n", "checkpoint ",
@@ -197,14 +230,14 @@ std::string RenderConcepts(const v1::ListConceptsResponse& answer) {
                  Number(row.active_mean()), Number(row.threshold()),
                  row.description(), row.example()});
     }
-    absl::StrAppend(&out, table.ToString());
+    absl::StrAppend(&out, table.ToString(look));
     if (entry.concepts_size() == 0) continue;
-    absl::StrAppend(&out, "\n", CertificateTable(entry));
+    absl::StrAppend(&out, "\n", CertificateTable(entry, look));
   }
   return out.empty() ? "no checkpoints are loaded\n" : out;
 }
 
-std::string RenderTokens(const v1::TokenizeResponse& answer) {
+std::string RenderTokens(const v1::TokenizeResponse& answer, const Look& look) {
   Table table({"position", "id", "offset", "piece"});
   for (int i = 0; i < answer.tokens_size(); ++i) {
     const v1::TokenPiece& token = answer.tokens(i);
@@ -213,17 +246,18 @@ std::string RenderTokens(const v1::TokenizeResponse& answer) {
                absl::StrCat("'", token.piece(), "'",
                             token.special() ? " (special)" : "")});
   }
-  return table.ToString();
+  return table.ToString(look);
 }
 
-std::string RenderReadings(const v1::ReadConceptsResponse& answer) {
+std::string RenderReadings(const v1::ReadConceptsResponse& answer,
+                           const Look& look) {
   std::string out;
   for (int i = 0; i < answer.readings_size(); ++i) {
     const v1::ConceptReading& reading = answer.readings(i).reading();
     if (answer.readings_size() > 1) {
       absl::StrAppend(&out, i == 0 ? "" : "\n", "prompt ", i, "\n");
     }
-    absl::StrAppend(&out, ReadingTable(answer.concepts(), reading),
+    absl::StrAppend(&out, ReadingTable(answer.concepts(), reading, look),
                     TopLine(reading), "\nread at ",
                     HookName(answer.hook_point()), ", position ",
                     reading.position(), " of ",
@@ -232,7 +266,8 @@ std::string RenderReadings(const v1::ReadConceptsResponse& answer) {
   return out;
 }
 
-std::string RenderInspection(const v1::InspectSlotsResponse& answer) {
+std::string RenderInspection(const v1::InspectSlotsResponse& answer,
+                             v1::TrainedPositions trained, const Look& look) {
   std::vector<std::string> header = {"position", "token"};
   for (const v1::ConceptLabel& label : answer.concepts()) {
     header.push_back(label.name());
@@ -261,19 +296,23 @@ std::string RenderInspection(const v1::InspectSlotsResponse& answer) {
                  {absl::StrCat(token.features().l0()),
                   Number(token.features().reconstruction_error()), largest});
     }
-    table.Add(std::move(row));
+    const bool untrained =
+        trained == v1::TRAINED_POSITIONS_LAST &&
+        token.reading().position() + 1 != answer.prompt_token_ids_size();
+    table.Add(std::move(row), untrained ? Style::kDim : Style::kPlain);
   }
-  return absl::StrCat(table.ToString(), "read at ",
-                      HookName(answer.hook_point()), "\n");
+  return absl::StrCat(table.ToString(look), "read at ",
+                      HookName(answer.hook_point()), TrainedClause(trained),
+                      "\n");
 }
 
-std::string RenderSwap(const v1::SwapResponse& answer) {
+std::string RenderSwap(const v1::SwapResponse& answer, const Look& look) {
   std::string out;
   if (answer.baseline().has_prompt_reading()) {
-    absl::StrAppend(
-        &out,
-        ReadingTable(answer.concepts(), answer.baseline().prompt_reading()),
-        TopLine(answer.baseline().prompt_reading()), "\n\n");
+    absl::StrAppend(&out,
+                    ReadingTable(answer.concepts(),
+                                 answer.baseline().prompt_reading(), look),
+                    TopLine(answer.baseline().prompt_reading()), "\n\n");
   }
   Table table({"arm", "answer", "tokens", "finish", "logprob"});
   for (const v1::ArmResult* arm : {&answer.baseline(), &answer.steered()}) {
@@ -282,14 +321,14 @@ std::string RenderSwap(const v1::SwapResponse& answer) {
                absl::StrCat(arm->generated_token_count()),
                FinishName(arm->finish_reason()), Number(arm->total_logprob())});
   }
-  absl::StrAppend(&out, table.ToString());
+  absl::StrAppend(&out, table.ToString(look));
   for (const v1::InterventionReceipt& receipt : answer.steered().receipts()) {
     absl::StrAppend(&out, ReceiptLines(receipt));
   }
   return out;
 }
 
-std::string RenderSweep(std::vector<v1::SweepCell> cells) {
+std::string RenderSweep(std::vector<v1::SweepCell> cells, const Look& look) {
   std::sort(cells.begin(), cells.end(),
             [](const v1::SweepCell& a, const v1::SweepCell& b) {
               return a.index() < b.index();
@@ -312,7 +351,7 @@ std::string RenderSweep(std::vector<v1::SweepCell> cells) {
                std::string(absl::StripAsciiWhitespace(arm.text())),
                Number(arm.total_logprob()), change});
   }
-  return table.ToString();
+  return table.ToString(look);
 }
 
 std::string RenderSummary(const v1::GenerationSummary& summary) {

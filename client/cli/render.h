@@ -10,20 +10,37 @@
 
 #include "alignsae/v1/concept_service.pb.h"
 #include "alignsae/v1/model_service.pb.h"
+#include "alignsae/v1/operator_service.pb.h"
 #include "alignsae/v1/steering_service.pb.h"
+#include "model/terminal/terminal.h"
 
 namespace alignsae {
 
-std::string RenderModel(const v1::GetModelResponse& answer);
-std::string RenderConcepts(const v1::ListConceptsResponse& answer);
-std::string RenderTokens(const v1::TokenizeResponse& answer);
-std::string RenderReadings(const v1::ReadConceptsResponse& answer);
-std::string RenderInspection(const v1::InspectSlotsResponse& answer);
-std::string RenderSwap(const v1::SwapResponse& answer);
+std::string RenderModel(const v1::GetModelResponse& answer,
+                        const Look& look = {});
+std::string RenderConcepts(const v1::ListConceptsResponse& answer,
+                           const Look& look = {});
+std::string RenderTokens(const v1::TokenizeResponse& answer,
+                         const Look& look = {});
+std::string RenderReadings(const v1::ReadConceptsResponse& answer,
+                           const Look& look = {});
+// `trained`: the positions that the checkpoint was trained on; rows of others
+// are dim, and a line says so.
+std::string RenderInspection(const v1::InspectSlotsResponse& answer,
+                             v1::TrainedPositions trained,
+                             const Look& look = {});
+// One second of WatchSlots, and what there was since the start.
+std::string RenderActivity(const v1::WatchSlotsResponse& answer,
+                           const Look& look = {});
+std::string RenderSwap(const v1::SwapResponse& answer, const Look& look = {});
 // A sweep's cells, in any order.
-std::string RenderSweep(std::vector<v1::SweepCell> cells);
+std::string RenderSweep(std::vector<v1::SweepCell> cells,
+                        const Look& look = {});
 // The arms of a Generate summary or of Complete: counts, logprobs, receipts.
 std::string RenderSummary(const v1::GenerationSummary& summary);
+// Generations of models and what is in them.
+std::string RenderGenerations(const v1::ListCheckpointsResponse& answer,
+                              const Look& look = {});
 
 }  // namespace alignsae
 

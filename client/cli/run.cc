@@ -1,14 +1,16 @@
 #include "client/cli/run.h"
 
-#include <google/protobuf/util/json_util.h>
-
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/batch.h"
 #include "client/cli/edit_spec.h"
+#include "client/cli/hints.h"
+#include "client/cli/output.h"
 #include "client/cli/render.h"
 #include "client/cli/table.h"
 #include "model/base/status_macros.h"
@@ -16,130 +18,30 @@
 namespace alignsae {
 namespace {
 
-absl::Status PrintJson(const google::protobuf::Message& message,
-                       bool add_whitespace) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = add_whitespace;
-  options.always_print_primitive_fields = true;
-  std::string json;
-  if (!google::protobuf::util::MessageToJsonString(message, &json, options)
-           .ok()) {
-    return absl::InternalError("cannot print the answer as JSON");
-  }
-  std::printf("%s\n", json.c_str());
-  return absl::OkStatus();
-}
-
-template <typename Response>
-absl::Status Print(const CliOptions& options,
-                   const absl::StatusOr<Response>& answer,
-                   std::string (*render)(const Response&)) {
-  if (!answer.ok()) return answer.status();
-  if (options.json) return PrintJson(*answer, /*add_whitespace=*/true);
-  std::fputs(render(*answer).c_str(), stdout);
-  return absl::OkStatus();
-}
-
-// Prints deltas as they come. With one arm the text flows; with two, each arm's
-// text is kept and printed when the stream ends, because lines would mix.
-class StreamPrinter {
- public:
-  explicit StreamPrinter(const CliOptions& options)
-      : options_(options), two_arms_(options.both) {}
-
-  absl::Status OnEvent(const v1::GenerateResponse& event) {
-    if (options_.json) {
-      absl::Status status = PrintJson(event, /*add_whitespace=*/false);
-      std::fflush(stdout);
-      return status;
-    }
-    if (event.has_token()) Text(event.token().arm(), event.token().text());
-    if (event.has_arm_finished()) {
-      Text(event.arm_finished().arm(), event.arm_finished().text_tail());
-    }
-    if (event.has_summary()) Summary(event.summary());
-    return absl::OkStatus();
-  }
-
- private:
-  void Text(v1::Arm arm, const std::string& text) {
-    (arm == v1::ARM_STEERED ? steered_ : baseline_) += text;
-    if (two_arms_) return;
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
-  }
-
-  void Summary(const v1::GenerationSummary& summary) {
-    if (two_arms_) {
-      Table table({"arm", "text"});
-      table.Add({"baseline", baseline_});
-      table.Add({"steered", steered_});
-      std::fputs(table.ToString().c_str(), stdout);
-    }
-    std::printf("\n%s", RenderSummary(summary).c_str());
-  }
-
-  const CliOptions& options_;
-  bool two_arms_;
-  std::string baseline_, steered_;
-};
-
-}  // namespace
-
-absl::Status RunModel(const CliOptions& options) {
-  ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
-  return Print(options, client.GetModel({}), RenderModel);
-}
-
-absl::Status RunConcepts(const CliOptions& options) {
-  ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
+// Tells of strengths that cannot be expected to work; nothing where the server
+// does not answer.
+void TellHints(const CliOptions& options, Client& client,
+               const std::vector<v1::Intervention>& edits) {
+  bool strength = false;
+  for (const v1::Intervention& edit : edits) strength |= edit.has_alpha();
+  if (!strength) return;
   v1::ListConceptsRequest request;
-  request.set_checkpoint(options.checkpoint);
-  return Print(options, client.ListConcepts(request), RenderConcepts);
-}
-
-absl::Status RunTokenize(const CliOptions& options) {
-  ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
-  v1::TokenizeRequest request;
-  if (options.raw) {
-    request.set_text(options.prompts.front());
-  } else {
-    request.set_question(options.prompts.front());
+  request.set_model(options.model);
+  const absl::StatusOr<v1::ListConceptsResponse> concepts =
+      client.ListConcepts(request);
+  if (!concepts.ok()) return;
+  const Look look = LookOf(stderr);
+  for (const std::string& hint :
+       AlphaHints(*concepts, options.checkpoint, edits)) {
+    std::fprintf(
+        stderr, "alignsae: %s\n",
+        Styled("hint: " + Printable(hint), Style::kYellow, look).c_str());
   }
-  return Print(options, client.Tokenize(request), RenderTokens);
 }
 
-absl::Status RunRead(const CliOptions& options) {
-  ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
-  v1::ReadConceptsRequest request;
-  for (const std::string& text : options.prompts) {
-    ALIGNSAE_ASSIGN_OR_RETURN(*request.add_prompts(),
-                              MakePrompt(options, text));
-  }
-  request.set_checkpoint(options.checkpoint);
-  if (options.position) request.set_position(*options.position);
-  return Print(options, client.ReadConcepts(request), RenderReadings);
-}
-
-absl::Status RunInspect(const CliOptions& options) {
-  ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
-  v1::InspectSlotsRequest request;
-  ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
-                            MakePrompt(options, options.prompts.front()));
-  request.set_checkpoint(options.checkpoint);
-  if (!options.positions.empty()) {
-    ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_positions(),
-                              ParsePositions(options.positions));
-  }
-  if (options.top_k) request.set_top_k(*options.top_k);
-  return Print(options, client.InspectSlots(request), RenderInspection);
-}
-
-absl::Status RunSwap(const CliOptions& options) {
-  ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
+absl::StatusOr<v1::SwapRequest> MakeSwap(const CliOptions& options) {
   v1::SwapRequest request;
-  ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
-                            MakePrompt(options, options.prompts.front()));
+  request.set_model(options.model);
   request.set_checkpoint(options.checkpoint);
   if (!options.source.empty()) {
     *request.mutable_source() = ParseConceptRef(options.source);
@@ -149,14 +51,12 @@ absl::Status RunSwap(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_positions(),
                             MakePositions(options));
   *request.mutable_generation() = MakeGeneration(options);
-  return Print(options, client.Swap(request), RenderSwap);
+  return request;
 }
 
-absl::Status RunGenerate(const CliOptions& options) {
-  ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
+absl::StatusOr<v1::GenerateRequest> MakeGenerate(const CliOptions& options) {
   v1::GenerateRequest request;
-  ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
-                            MakePrompt(options, options.prompts.front()));
+  request.set_model(options.model);
   request.set_checkpoint(options.checkpoint);
   for (const std::string& spec : options.edits) {
     ALIGNSAE_ASSIGN_OR_RETURN(v1::Intervention edit, ParseEditSpec(spec));
@@ -174,22 +74,12 @@ absl::Status RunGenerate(const CliOptions& options) {
   }
   if (options.both) request.set_arms(v1::ARM_SELECTION_BOTH);
   *request.mutable_generation() = MakeGeneration(options);
-  StreamPrinter printer(options);
-  absl::Status printed;
-  absl::Status status =
-      client.Generate(request, [&](const v1::GenerateResponse& event) {
-        printed = printer.OnEvent(event);
-        return printed.ok();
-      });
-  return printed.ok() ? status : printed;
+  return request;
 }
 
-// Cells come in any order; the table is printed when all are there.
-absl::Status RunSweep(const CliOptions& options) {
-  ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
+absl::StatusOr<v1::SweepAlphaRequest> MakeSweep(const CliOptions& options) {
   v1::SweepAlphaRequest request;
-  ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
-                            MakePrompt(options, options.prompts.front()));
+  request.set_model(options.model);
   request.set_checkpoint(options.checkpoint);
   // The mode's name as in --edit.
   ALIGNSAE_ASSIGN_OR_RETURN(const v1::Intervention any,
@@ -206,19 +96,177 @@ absl::Status RunSweep(const CliOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_positions(),
                             MakePositions(options));
   *request.mutable_generation() = MakeGeneration(options);
+  return request;
+}
+
+// Cells come in any order; the table is printed when all are there.
+absl::Status SweepOne(const CliOptions& options, Client& client,
+                      const v1::SweepAlphaRequest& request) {
   std::vector<v1::SweepCell> cells;
   absl::Status printed;
   const absl::Status status =
       client.SweepAlpha(request, [&](const v1::SweepAlphaResponse& event) {
-        if (options.json) printed = PrintJson(event, /*add_whitespace=*/false);
+        if (options.json) printed = PrintJson(event, /*indented=*/false);
         if (event.has_cell()) cells.push_back(event.cell());
         return printed.ok();
       });
-  if (!printed.ok()) return printed;
-  if (status.ok() && !options.json) {
-    std::fputs(RenderSweep(std::move(cells)).c_str(), stdout);
+  ALIGNSAE_RETURN_IF_ERROR(printed);
+  ALIGNSAE_RETURN_IF_ERROR(status);
+  return options.json
+             ? absl::OkStatus()
+             : PrintText(RenderSweep(std::move(cells), LookOf(stdout)));
+}
+
+// What the checkpoint that answered was trained on.
+v1::TrainedPositions TrainedOf(const CliOptions& options, Client& client,
+                               const std::string& checkpoint) {
+  v1::GetModelRequest request;
+  request.set_model(options.model);
+  const absl::StatusOr<v1::GetModelResponse> model = client.GetModel(request);
+  if (!model.ok()) return v1::TRAINED_POSITIONS_UNSPECIFIED;
+  for (const v1::Checkpoint& each : model->checkpoints()) {
+    if (each.name() == checkpoint) return each.trained_positions();
   }
-  return status;
+  return v1::TRAINED_POSITIONS_UNSPECIFIED;
+}
+
+std::string NamesOf(const v1::ListConceptsResponse& answer) {
+  std::string out;
+  for (const v1::CheckpointConcepts& entry : answer.checkpoints()) {
+    for (const v1::Concept& each : entry.concepts()) {
+      absl::StrAppend(&out, Printable(each.name()), "\n");
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+absl::Status RunModel(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
+  v1::GetModelRequest request;
+  request.set_model(options.model);
+  return PrintAnswer(options, client.GetModel(request), RenderModel);
+}
+
+absl::Status RunConcepts(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
+  v1::ListConceptsRequest request;
+  request.set_model(options.model);
+  request.set_checkpoint(options.checkpoint);
+  const absl::StatusOr<v1::ListConceptsResponse> answer =
+      client.ListConcepts(request);
+  if (answer.ok() && options.names) return PrintText(NamesOf(*answer));
+  return PrintAnswer(options, answer, RenderConcepts);
+}
+
+absl::Status RunTokenize(const CliOptions& options) {
+  return ForEachPrompt(options, [&](Client& client, const std::string& text) {
+    v1::TokenizeRequest request;
+    request.set_model(options.model);
+    if (options.raw) {
+      request.set_text(text);
+    } else {
+      request.set_question(text);
+    }
+    return PrintAnswer(options, client.Tokenize(request), RenderTokens);
+  });
+}
+
+absl::Status RunRead(const CliOptions& options) {
+  const auto read = [&](Client& client,
+                        const std::vector<std::string>& texts) -> absl::Status {
+    v1::ReadConceptsRequest request;
+    request.set_model(options.model);
+    for (const std::string& text : texts) {
+      ALIGNSAE_ASSIGN_OR_RETURN(*request.add_prompts(),
+                                MakePrompt(options, text));
+    }
+    request.set_checkpoint(options.checkpoint);
+    if (options.position) request.set_position(*options.position);
+    return PrintAnswer(options, client.ReadConcepts(request), RenderReadings);
+  };
+  if (!options.file.empty()) {
+    return ForEachPrompt(options, [&](Client& client, const std::string& text) {
+      return read(client, {text});
+    });
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<std::string> texts,
+                            AllPrompts(options));
+  ALIGNSAE_ASSIGN_OR_RETURN(Client client, Connect(options));
+  return read(client, texts);
+}
+
+absl::Status RunInspect(const CliOptions& options) {
+  return ForEachPrompt(
+      options, [&](Client& client, const std::string& text) -> absl::Status {
+        v1::InspectSlotsRequest request;
+        request.set_model(options.model);
+        ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
+                                  MakePrompt(options, text));
+        request.set_checkpoint(options.checkpoint);
+        if (!options.positions.empty()) {
+          ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_positions(),
+                                    ParsePositions(options.positions));
+        }
+        if (options.top_k) request.set_top_k(*options.top_k);
+        return PrintAnswer(
+            options, client.InspectSlots(request),
+            [&](const v1::InspectSlotsResponse& answer, const Look& look) {
+              return RenderInspection(
+                  answer,
+                  TrainedOf(options, client, answer.info().checkpoint()), look);
+            });
+      });
+}
+
+absl::Status RunSwap(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(v1::SwapRequest request, MakeSwap(options));
+  v1::Intervention edit;
+  edit.set_mode(v1::INTERVENTION_MODE_SWAP);
+  *edit.mutable_target() = request.target();
+  if (options.alpha) edit.set_alpha(*options.alpha);
+  return ForEachPrompt(
+      options,
+      [&](Client& client, const std::string& text) -> absl::Status {
+        ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
+                                  MakePrompt(options, text));
+        return PrintAnswer(options, client.Swap(request), RenderSwap);
+      },
+      [&](Client& client) { TellHints(options, client, {edit}); });
+}
+
+absl::Status RunGenerate(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(v1::GenerateRequest request, MakeGenerate(options));
+  return ForEachPrompt(
+      options,
+      [&](Client& client, const std::string& text) -> absl::Status {
+        ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
+                                  MakePrompt(options, text));
+        StreamPrinter printer(options);
+        absl::Status printed;
+        const absl::Status status =
+            client.Generate(request, [&](const v1::GenerateResponse& event) {
+              printed = printer.OnEvent(event);
+              return printed.ok();
+            });
+        return printed.ok() ? status : printed;
+      },
+      [&](Client& client) {
+        TellHints(
+            options, client,
+            {request.interventions().begin(), request.interventions().end()});
+      });
+}
+
+absl::Status RunSweep(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(v1::SweepAlphaRequest request, MakeSweep(options));
+  return ForEachPrompt(
+      options, [&](Client& client, const std::string& text) -> absl::Status {
+        ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
+                                  MakePrompt(options, text));
+        return SweepOne(options, client, request);
+      });
 }
 
 }  // namespace alignsae

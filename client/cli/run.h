@@ -21,6 +21,13 @@ absl::Status RunGenerate(
     const CliOptions& options);  // Generate: text flows as it comes.
 absl::Status RunSweep(const CliOptions& options);  // SweepAlpha: a table when
                                                    // all cells are there.
+// Of OperatorService; what serves then.
+absl::Status RunCheckpoints(const CliOptions& options);  // ListCheckpoints.
+absl::Status RunLoad(const CliOptions& options);         // LoadCheckpoint.
+absl::Status RunUnload(const CliOptions& options);       // UnloadCheckpoint.
+absl::Status RunReload(const CliOptions& options);       // ReloadModel.
+// WatchSlots, again and again: a table a second.
+absl::Status RunWatch(const CliOptions& options);
 
 }  // namespace alignsae
 

@@ -1,5 +1,5 @@
-// Tables and bars for a terminal, in UTF-8 and without colour codes, so that
-// the output is the same in a pipe and in a log.
+// Tables and bars for people, in UTF-8. In a pipe and in a log they are as wide
+// as they need to be and have no colour codes; a terminal gets what fits it.
 //
 // Thread-safety: value types; pure functions.
 
@@ -10,20 +10,43 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "model/terminal/terminal.h"
 
 namespace alignsae {
 
 // Columns are as wide as their widest cell; numbers (cells that parse as one)
 // align right. Cells are made printable (see Printable).
+//
+// A table wider than its look allows gets narrower columns of text, whose cells
+// then take several lines. Where that is not enough its columns come in blocks,
+// one below the other, each with the first column again. Nothing is left out.
 class Table {
  public:
   explicit Table(std::vector<std::string> header);
-  void Add(std::vector<std::string> cells);  // One per column.
-  std::string ToString() const;
+  // One cell per column, at most.
+  void Add(std::vector<std::string> cells, Style style = Style::kPlain);
+  // The header is bold where there is colour.
+  std::string ToString(const Look& look = {}) const;
+  // Columns that it takes where there is room.
+  int Width() const;
 
  private:
-  std::vector<std::vector<std::string>> rows_;
+  struct Row {
+    std::vector<std::string> cells;
+    Style style;
+  };
+  std::vector<int> NaturalWidths() const;
+  // Columns whose cells may be broken into lines.
+  std::vector<bool> TextColumns() const;
+  std::string Block(const std::vector<size_t>& columns,
+                    const std::vector<int>& widths, const Look& look) const;
+
+  std::vector<Row> rows_;  // The header first.
 };
+
+// `text` as lines of at most `width` cells, broken at blanks where there are
+// any. At least one.
+std::vector<std::string> Wrapped(absl::string_view text, int width);
 
 // `fraction` in [0, 1] as a bar of `width` cells, with eighths of a cell.
 std::string Bar(double fraction, int width);

@@ -3,27 +3,23 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <thread>
 #include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/lib/servers.h"
 
 namespace alignsae {
 namespace {
 
-// Retries follow gRFC A6; grpc-retry-pushback-ms from the server overrides the
-// backoff.
-constexpr char kServiceConfig[] = R"({
-  "methodConfig": [{
-    "name": [{}],
-    "retryPolicy": {
-      "maxAttempts": 4,
-      "initialBackoff": "0.1s",
-      "maxBackoff": "2s",
-      "backoffMultiplier": 2,
-      "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
-    }
-  }]
-})";
-
-absl::Status ToAbsl(const grpc::Status& status) {
+// What has no details comes from gRPC itself, not from a server of ours.
+absl::Status ToAbsl(const grpc::Status& status, const std::string& target) {
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+      status.error_details().empty()) {
+    return absl::UnavailableError(absl::StrCat(
+        "no server answers at ", target,
+        "; is alignsae-server running there? (", status.error_message(), ")"));
+  }
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
                       status.error_message());
 }
@@ -42,12 +38,17 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(
 
 Client::Client(ClientOptions options) : options_(std::move(options)) {
   grpc::ChannelArguments arguments;
-  arguments.SetServiceConfigJSON(kServiceConfig);
-  std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
-      options_.target, Credentials(options_), arguments);
+  arguments.SetServiceConfigJSON(
+      ServiceConfig(options_.target, /*retries=*/true));
+  // What is no list of servers is gRPC's to refuse.
+  const std::string target =
+      TargetOf(options_.target).value_or(options_.target);
+  std::shared_ptr<grpc::Channel> channel =
+      grpc::CreateCustomChannel(target, Credentials(options_), arguments);
   model_ = v1::ModelService::NewStub(channel);
   concepts_ = v1::ConceptService::NewStub(channel);
   steering_ = v1::SteeringService::NewStub(channel);
+  operator_ = v1::OperatorService::NewStub(channel);
 }
 
 std::unique_ptr<grpc::ClientContext> Client::NewContext() const {
@@ -68,7 +69,7 @@ absl::StatusOr<Response> Client::Call(Method method, const Request& request) {
   std::unique_ptr<grpc::ClientContext> context = NewContext();
   Response response;
   const grpc::Status status = method(context.get(), request, &response);
-  if (!status.ok()) return ToAbsl(status);
+  if (!status.ok()) return ToAbsl(status, options_.target);
   return response;
 }
 
@@ -91,6 +92,10 @@ ALIGNSAE_UNARY(concepts_, ReadConcepts)
 ALIGNSAE_UNARY(concepts_, InspectSlots)
 ALIGNSAE_UNARY(steering_, Swap)
 ALIGNSAE_UNARY(steering_, Complete)
+ALIGNSAE_UNARY(operator_, ListCheckpoints)
+ALIGNSAE_UNARY(operator_, LoadCheckpoint)
+ALIGNSAE_UNARY(operator_, UnloadCheckpoint)
+ALIGNSAE_UNARY(operator_, ReloadModel)
 
 #undef ALIGNSAE_UNARY
 
@@ -107,7 +112,7 @@ absl::Status Client::Stream(
       context->TryCancel();
     }
   }
-  return ToAbsl(reader->Finish());
+  return ToAbsl(reader->Finish(), options_.target);
 }
 
 absl::Status Client::Generate(
@@ -120,12 +125,50 @@ absl::Status Client::Generate(
       on_event);
 }
 
+absl::Status Client::ReadConceptsStream(
+    const std::function<std::optional<v1::ReadConceptsRequest>()>& next,
+    const std::function<bool(const v1::ReadConceptsStreamResponse&)>&
+        on_answer) {
+  std::unique_ptr<grpc::ClientContext> context = NewContext();
+  context->set_deadline(std::chrono::system_clock::time_point::max());
+  const auto call = concepts_->ReadConceptsStream(context.get());
+  std::thread writer([&] {
+    v1::ReadConceptsStreamRequest request;
+    while (std::optional<v1::ReadConceptsRequest> read = next()) {
+      *request.mutable_read() = *std::move(read);
+      if (!call->Write(request))
+        return;  // The call has ended: Finish says why.
+    }
+    call->WritesDone();
+  });
+  v1::ReadConceptsStreamResponse answer;
+  bool wanted = true;
+  while (call->Read(&answer)) {
+    if (wanted && !on_answer(answer)) {
+      wanted = false;
+      context->TryCancel();
+    }
+  }
+  writer.join();
+  return ToAbsl(call->Finish(), options_.target);
+}
+
 absl::Status Client::SweepAlpha(
     const v1::SweepAlphaRequest& request,
     const std::function<bool(const v1::SweepAlphaResponse&)>& on_event) {
   return Stream<v1::SweepAlphaResponse>(
       [&](grpc::ClientContext* context) {
         return steering_->SweepAlpha(context, request);
+      },
+      on_event);
+}
+
+absl::Status Client::WatchSlots(
+    const v1::WatchSlotsRequest& request,
+    const std::function<bool(const v1::WatchSlotsResponse&)>& on_event) {
+  return Stream<v1::WatchSlotsResponse>(
+      [&](grpc::ClientContext* context) {
+        return concepts_->WatchSlots(context, request);
       },
       on_event);
 }

@@ -1,6 +1,7 @@
 // Client: a small C++ client of the AlignSAE server.
 //
-// One Client holds one channel; calls are blocking, each with its own deadline.
+// One Client holds one channel, with a connection to each address of its
+// target; calls are blocking, each with its own deadline.
 // UNAVAILABLE is retried by the channel (a server that starts or drains), and
 // RESOURCE_EXHAUSTED after the pause that the server asks for; nothing else is.
 //
@@ -19,6 +20,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -26,12 +28,15 @@
 #include "absl/time/time.h"
 #include "alignsae/v1/concept_service.grpc.pb.h"
 #include "alignsae/v1/model_service.grpc.pb.h"
+#include "alignsae/v1/operator_service.grpc.pb.h"
 #include "alignsae/v1/steering_service.grpc.pb.h"
 
 namespace alignsae {
 
 struct ClientOptions {
-  // host:port, or any gRPC target ("dns:///alignsae-server:50051").
+  // host:port, several of them separated by commas, or any gRPC target
+  // ("dns:///alignsae-server:50051"): calls take all their addresses in turn,
+  // and go on when one dies (servers.h).
   std::string target = "127.0.0.1:50051";
   absl::Duration timeout = absl::Seconds(30);  // Of each call. > 0.
   std::string request_id;  // Sent as x-request-id; empty: the server makes one.
@@ -66,14 +71,37 @@ class Client {
   absl::StatusOr<v1::CompleteResponse> Complete(
       const v1::CompleteRequest& request);
 
+  // Of the port for operators (--operator-listen): `target` is that one's then.
+  // A load takes as long as it takes: give it a long timeout.
+  absl::StatusOr<v1::ListCheckpointsResponse> ListCheckpoints(
+      const v1::ListCheckpointsRequest& request);
+  absl::StatusOr<v1::LoadCheckpointResponse> LoadCheckpoint(
+      const v1::LoadCheckpointRequest& request);
+  absl::StatusOr<v1::UnloadCheckpointResponse> UnloadCheckpoint(
+      const v1::UnloadCheckpointRequest& request);
+  absl::StatusOr<v1::ReloadModelResponse> ReloadModel(
+      const v1::ReloadModelRequest& request);
+
   // Calls `on_event` for each message of the stream; returning false cancels it
   // (the result is then CANCELLED).
   absl::Status Generate(
       const v1::GenerateRequest& request,
       const std::function<bool(const v1::GenerateResponse&)>& on_event);
+  // Reads a corpus over one call that has no deadline of its own. `next` gives
+  // the requests, on a thread of its own, until nullopt; the server takes them
+  // as it can (bounded in flight). `on_answer` gets each answer or error as it
+  // comes, in any order, on this thread; returning false cancels the call.
+  absl::Status ReadConceptsStream(
+      const std::function<std::optional<v1::ReadConceptsRequest>()>& next,
+      const std::function<bool(const v1::ReadConceptsStreamResponse&)>&
+          on_answer);
   absl::Status SweepAlpha(
       const v1::SweepAlphaRequest& request,
       const std::function<bool(const v1::SweepAlphaResponse&)>& on_event);
+  // Ends with OK before the call's deadline; call it again to go on.
+  absl::Status WatchSlots(
+      const v1::WatchSlotsRequest& request,
+      const std::function<bool(const v1::WatchSlotsResponse&)>& on_event);
 
  private:
   template <typename Response, typename Method, typename Request>
@@ -87,6 +115,7 @@ class Client {
   std::unique_ptr<v1::ModelService::Stub> model_;
   std::unique_ptr<v1::ConceptService::Stub> concepts_;
   std::unique_ptr<v1::SteeringService::Stub> steering_;
+  std::unique_ptr<v1::OperatorService::Stub> operator_;
 };
 
 }  // namespace alignsae

@@ -1,23 +1,24 @@
 #include "client/load/load.h"
 
 #include "absl/status/status.h"
+#include "client/lib/servers.h"
 
 namespace alignsae {
 
-// A connection that no other channel shares. Refusals are what is measured:
-// none is hidden by trying again.
 std::shared_ptr<grpc::Channel> NewConnection(const std::string& target) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(),
+  arguments.SetServiceConfigJSON(ServiceConfig(target, /*retries=*/false));
+  return grpc::CreateCustomChannel(TargetOf(target).value_or(target),
+                                   grpc::InsecureChannelCredentials(),
                                    arguments);
 }
 
 Load::Load(const LoadOptions& options) : options_(options) {
   for (int i = 0; i < options.connections; ++i) {
     const auto channel = NewConnection(options.target);
-    if (i == 0) model_ = v1::ModelService::NewStub(channel);
+    model_.push_back(v1::ModelService::NewStub(channel));
     concept_.push_back(v1::ConceptService::NewStub(channel));
     steering_.push_back(v1::SteeringService::NewStub(channel));
   }
@@ -28,7 +29,8 @@ absl::Status Load::Learn() {
   context.set_deadline(std::chrono::system_clock::now() +
                        std::chrono::seconds(10));
   v1::ListConceptsResponse concepts;
-  const grpc::Status status = model_->ListConcepts(&context, {}, &concepts);
+  const grpc::Status status =
+      model_stub(0).ListConcepts(&context, {}, &concepts);
   if (!status.ok()) {
     return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
                         status.error_message());
@@ -49,7 +51,7 @@ absl::Status Load::Learn() {
   return absl::OkStatus();
 }
 
-void Load::Note(const std::string& rpc, LoadClock::time_point due,
+void Load::Note(const std::string& rpc, const LoadTurn& turn,
                 const Ending& ending) {
   const LoadClock::time_point now = LoadClock::now();
   const bool ok = ending.status.ok() && ending.whole;
@@ -59,10 +61,11 @@ void Load::Note(const std::string& rpc, LoadClock::time_point due,
                     ? "INCOMPLETE"
                     : absl::StatusCodeToString(static_cast<absl::StatusCode>(
                           ending.status.error_code()));
-  sample.due = Seconds(due - begin_);
-  sample.latency = Seconds(now - due);
+  sample.client = options_.ClientName(turn.client);
+  sample.due = Seconds(turn.due - begin_);
+  sample.latency = Seconds(now - turn.due);
   if (ending.first_token != LoadClock::time_point()) {
-    sample.first_token = Seconds(ending.first_token - due);
+    sample.first_token = Seconds(ending.first_token - turn.due);
   }
   if (ok) sample.generated_tokens = ending.tokens;
   sample.in_deadline =

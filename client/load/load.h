@@ -35,7 +35,8 @@ inline double Seconds(LoadClock::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-// A connection that no other channel shares. Refusals are what is measured:
+// A connection to each address of `target` (client/lib/servers.h), which no
+// other channel shares; calls take them in turn. Refusals are what is measured:
 // none is hidden by trying again.
 std::shared_ptr<grpc::Channel> NewConnection(const std::string& target);
 
@@ -45,6 +46,13 @@ struct LoadSubject {
   std::vector<std::string> concepts;
 };
 
+// One call's place in the load.
+struct LoadTurn {
+  uint64_t index = 0;
+  int client = 0;             // Who calls, in [0, LoadOptions::clients).
+  LoadClock::time_point due;  // When it was to begin.
+};
+
 class Load {
  public:
   explicit Load(const LoadOptions& options);
@@ -52,10 +60,8 @@ class Load {
   // Asks the server for its concepts and their examples.
   absl::Status Learn();
 
-  // Starts call number `index`, which was due at `due`. `ended` is called once,
-  // on a thread of gRPC.
-  void Start(uint64_t index, LoadClock::time_point due,
-             std::function<void()> ended);
+  // `ended` is called once, on a thread of gRPC.
+  void Start(const LoadTurn& turn, std::function<void()> ended);
 
   // How a call ended. `whole`: an OK answer has all that was asked for.
   struct Ending {
@@ -64,8 +70,8 @@ class Load {
     bool whole = false;
     grpc::Status status;
   };
-  void Note(const std::string& rpc, LoadClock::time_point due,
-            const Ending& ending) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Note(const std::string& rpc, const LoadTurn& turn, const Ending& ending)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::vector<LoadSample> TakeSamples() ABSL_LOCKS_EXCLUDED(mutex_) {
     MutexLock lock(&mutex_);
@@ -74,6 +80,9 @@ class Load {
   void set_begin(LoadClock::time_point begin) { begin_ = begin; }
   const LoadOptions& options() const { return options_; }
   const LoadSubject& subject() const { return subject_; }
+  v1::ModelService::Stub& model_stub(uint64_t index) {
+    return *model_[index % model_.size()];
+  }
   v1::ConceptService::Stub& concept_stub(uint64_t index) {
     return *concept_[index % concept_.size()];
   }
@@ -85,7 +94,7 @@ class Load {
   const LoadOptions options_;
   LoadSubject subject_;
   LoadClock::time_point begin_;
-  std::unique_ptr<v1::ModelService::Stub> model_;
+  std::vector<std::unique_ptr<v1::ModelService::Stub>> model_;
   std::vector<std::unique_ptr<v1::ConceptService::Stub>> concept_;
   std::vector<std::unique_ptr<v1::SteeringService::Stub>> steering_;
   Mutex mutex_;

@@ -1,56 +1,54 @@
 #include <chrono>
 #include <functional>
+#include <map>
+#include <memory>
 #include <random>
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/load/load.h"
 
-// The four kinds of calls, and Load::Start, which chooses one.
+// The kinds of calls, and Load::Start, which chooses one.
 
 namespace alignsae {
 namespace {
 
+// A corpus for one stream: so many requests of so many prompts.
+constexpr int kStreamRequests = 8;
+constexpr int kStreamPrompts = 16;
+constexpr int kDetokenizedIds = 32;
+
+// What an answer that is OK comes to.
+struct Weight {
+  int tokens = 0;      // Generated.
+  bool whole = false;  // It has all that was asked for.
+};
+
 // One call; deletes itself when it has ended.
 class LoadCall {
  public:
-  LoadCall(Load* load, std::string rpc, LoadClock::time_point due,
+  LoadCall(Load* load, std::string rpc, const LoadTurn& turn,
            std::function<void()> ended)
-      : load_(load), rpc_(std::move(rpc)), due_(due), ended_(std::move(ended)) {
+      : load_(load),
+        rpc_(std::move(rpc)),
+        turn_(turn),
+        ended_(std::move(ended)) {
     // What is left of the deadline counts from when the call was due.
-    const LoadClock::duration late = LoadClock::now() - due;
+    const LoadClock::duration late = LoadClock::now() - turn.due;
     context_.set_deadline(
         std::chrono::system_clock::now() +
         absl::ToChronoMilliseconds(load->options().deadline) -
         std::chrono::duration_cast<std::chrono::milliseconds>(late));
-    if (!load->options().client_id.empty()) {
-      context_.AddMetadata("x-client-id", load->options().client_id);
-    }
+    const std::string client = load->options().ClientName(turn.client);
+    if (!client.empty()) context_.AddMetadata("x-client-id", client);
   }
   virtual ~LoadCall() = default;
 
  protected:
-  v1::Prompt PromptOf(uint64_t index) const {
-    const std::vector<std::string>& questions = load_->subject().questions;
-    v1::Prompt prompt;
-    prompt.set_question(questions[index % questions.size()]);
-    return prompt;
-  }
-  v1::GenerationConfig Generation() const {
-    v1::GenerationConfig config;
-    config.set_max_new_tokens(load_->options().max_new_tokens);
-    config.set_ignore_eos(load_->options().ignore_eos);
-    return config;
-  }
-  // Whether an arm of `tokens` is complete: all of them, unless the end-of-text
-  // token may come before.
-  bool Whole(int tokens) const {
-    return tokens > 0 && (!load_->options().ignore_eos ||
-                          tokens == load_->options().max_new_tokens);
-  }
-  // `whole`: the answer has all that was asked for; looked at when it is OK.
-  void End(int tokens, bool whole, const grpc::Status& status) {
-    load_->Note(rpc_, due_, {first_token_, tokens, whole, status});
+  void End(const Weight& weight, const grpc::Status& status) {
+    load_->Note(rpc_, turn_,
+                {first_token_, weight.tokens, weight.whole, status});
     const std::function<void()> ended = std::move(ended_);
     delete this;
     ended();
@@ -58,7 +56,7 @@ class LoadCall {
 
   Load* const load_;
   const std::string rpc_;
-  const LoadClock::time_point due_;
+  const LoadTurn turn_;
   LoadClock::time_point first_token_;
   grpc::ClientContext context_;
 
@@ -66,94 +64,337 @@ class LoadCall {
   std::function<void()> ended_;
 };
 
-class ReadCall final : public LoadCall {
+// What calls ask for.
+v1::Prompt PromptOf(const Load& load, uint64_t index) {
+  const std::vector<std::string>& questions = load.subject().questions;
+  v1::Prompt prompt;
+  prompt.set_question(questions[index % questions.size()]);
+  return prompt;
+}
+
+const std::string& ConceptOf(const Load& load, uint64_t index) {
+  const std::vector<std::string>& concepts = load.subject().concepts;
+  return concepts[index % concepts.size()];
+}
+
+v1::GenerationConfig GenerationOf(const Load& load) {
+  v1::GenerationConfig config;
+  config.set_max_new_tokens(load.options().max_new_tokens);
+  config.set_ignore_eos(load.options().ignore_eos);
+  return config;
+}
+
+// Of an arm of `tokens`, which is complete with all of them, unless the
+// end-of-text token may come before.
+Weight WeightOf(const Load& load, int tokens) {
+  return {tokens, tokens > 0 && (!load.options().ignore_eos ||
+                                 tokens == load.options().max_new_tokens)};
+}
+
+Weight Both(const Weight& a, const Weight& b) {
+  return {a.tokens + b.tokens, a.whole && b.whole};
+}
+
+template <typename Request, typename Response>
+class UnaryCall final : public LoadCall {
  public:
   using LoadCall::LoadCall;
-  void Begin(uint64_t index) {
-    *request_.add_prompts() = PromptOf(index);
-    load_->concept_stub(index).async()->ReadConcepts(
-        &context_, &request_, &response_, [this](const grpc::Status& status) {
-          End(0, response_.readings_size() == request_.prompts_size(), status);
-        });
+  using Ended = std::function<void(grpc::Status)>;
+
+  // `send` is a method of a stub's async interface.
+  template <typename Async>
+  void Begin(Async* async,
+             void (Async::*send)(grpc::ClientContext*, const Request*,
+                                 Response*, Ended),
+             Request request, std::function<Weight(const Response&)> weigh) {
+    request_ = std::move(request);
+    weigh_ = std::move(weigh);
+    (async->*send)(
+        &context_, &request_, &response_,
+        [this](const grpc::Status& status) { End(weigh_(response_), status); });
   }
 
  private:
-  v1::ReadConceptsRequest request_;
-  v1::ReadConceptsResponse response_;
+  Request request_;
+  Response response_;
+  std::function<Weight(const Response&)> weigh_;
 };
 
-class SwapCall final : public LoadCall {
+// Generate and SweepAlpha: whole when the last event is the summary.
+template <typename Event>
+class StreamCall final : public LoadCall,
+                         public grpc::ClientReadReactor<Event> {
  public:
   using LoadCall::LoadCall;
-  void Begin(uint64_t index) {
-    const std::vector<std::string>& concepts = load_->subject().concepts;
-    *request_.mutable_prompt() = PromptOf(index);
-    request_.mutable_target()->set_name(
-        concepts[(index + 1) % concepts.size()]);
-    *request_.mutable_generation() = Generation();
-    load_->steering_stub(index).async()->Swap(
-        &context_, &request_, &response_, [this](const grpc::Status& status) {
-          const int baseline = response_.baseline().generated_token_count();
-          const int steered = response_.steered().generated_token_count();
-          End(baseline + steered, Whole(baseline) && Whole(steered), status);
-        });
-  }
 
- private:
-  v1::SwapRequest request_;
-  v1::SwapResponse response_;
-};
-
-class CompleteCall final : public LoadCall {
- public:
-  using LoadCall::LoadCall;
-  void Begin(uint64_t index) {
-    *request_.mutable_prompt() = PromptOf(index);
-    *request_.mutable_generation() = Generation();
-    load_->steering_stub(index).async()->Complete(
-        &context_, &request_, &response_, [this](const grpc::Status& status) {
-          const int tokens = response_.arms_size() > 0
-                                 ? response_.arms(0).generated_token_count()
-                                 : 0;
-          End(tokens, Whole(tokens), status);
-        });
-  }
-
- private:
-  v1::CompleteRequest request_;
-  v1::CompleteResponse response_;
-};
-
-class GenerateCall final
-    : public LoadCall,
-      public grpc::ClientReadReactor<v1::GenerateResponse> {
- public:
-  using LoadCall::LoadCall;
-  void Begin(uint64_t index) {
-    *request_.mutable_prompt() = PromptOf(index);
-    *request_.mutable_generation() = Generation();
-    load_->steering_stub(index).async()->Generate(&context_, &request_, this);
-    StartRead(&event_);
-    StartCall();
+  // `weigh` adds up an event.
+  template <typename Async, typename Request>
+  void Begin(Async* async,
+             void (Async::*send)(grpc::ClientContext*, const Request*,
+                                 grpc::ClientReadReactor<Event>*),
+             const Request& request,
+             std::function<void(const Event&, Weight*)> weigh) {
+    weigh_ = std::move(weigh);
+    (async->*send)(&context_, &request, this);
+    this->StartRead(&event_);
+    this->StartCall();
   }
   void OnReadDone(bool ok) override {
     if (!ok) return;
-    if (event_.has_token()) {
-      if (tokens_++ == 0) first_token_ = LoadClock::now();
-    }
+    const int before = weight_.tokens;
+    weigh_(event_, &weight_);
+    if (before == 0 && weight_.tokens > 0) first_token_ = LoadClock::now();
     summary_ = event_.has_summary();
-    StartRead(&event_);
+    this->StartRead(&event_);
   }
   void OnDone(const grpc::Status& status) override {
-    End(tokens_, summary_ && Whole(tokens_), status);
+    End({weight_.tokens, summary_ && weight_.whole}, status);
   }
 
  private:
-  v1::GenerateRequest request_;
-  v1::GenerateResponse event_;
-  int tokens_ = 0;
+  std::function<void(const Event&, Weight*)> weigh_;
+  Event event_;
+  Weight weight_ = {0, true};
   bool summary_ = false;  // The last event was the summary.
 };
+
+// ReadConceptsStream: writes all requests, reads all answers.
+class CorpusCall final
+    : public LoadCall,
+      public grpc::ClientBidiReactor<v1::ReadConceptsStreamRequest,
+                                     v1::ReadConceptsStreamResponse> {
+ public:
+  using LoadCall::LoadCall;
+  void Begin() {
+    for (int i = 0; i < kStreamPrompts; ++i) {
+      *request_.mutable_read()->add_prompts() =
+          PromptOf(*load_, turn_.index + static_cast<uint64_t>(i));
+    }
+    load_->concept_stub(turn_.index)
+        .async()
+        ->ReadConceptsStream(&context_, this);
+    StartWrite(&request_);
+    StartRead(&response_);
+    StartCall();
+  }
+  void OnWriteDone(bool ok) override {
+    if (ok && ++written_ < kStreamRequests) {
+      StartWrite(&request_);
+    } else if (ok) {
+      StartWritesDone();
+    }
+  }
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    answers_ += response_.answer().readings_size() == kStreamPrompts ? 1 : 0;
+    StartRead(&response_);
+  }
+  void OnDone(const grpc::Status& status) override {
+    End({0, answers_ == kStreamRequests}, status);
+  }
+
+ private:
+  v1::ReadConceptsStreamRequest request_;
+  v1::ReadConceptsStreamResponse response_;
+  int written_ = 0;
+  int answers_ = 0;
+};
+
+// The start of one kind of call.
+using Starter =
+    std::function<void(Load*, const LoadTurn&, std::function<void()>)>;
+
+// `make` gives the request, `weigh` what its answer comes to.
+template <typename Service, typename Request, typename Response>
+Starter Unary(
+    const char* rpc, typename Service::Stub& (Load::*stub)(uint64_t),
+    void (Service::StubInterface::async_interface::*send)(
+        grpc::ClientContext*, const Request*, Response*,
+        std::function<void(grpc::Status)>),
+    std::function<Request(const Load&, uint64_t)> make,
+    std::function<Weight(const Load&, const Request&, const Response&)> weigh) {
+  return [=](Load* load, const LoadTurn& turn, std::function<void()> ended) {
+    auto* call =
+        new UnaryCall<Request, Response>(load, rpc, turn, std::move(ended));
+    const Request request = make(*load, turn.index);
+    typename Service::StubInterface::async_interface* async =
+        (load->*stub)(turn.index).async();
+    call->Begin(async, send, request, [=](const Response& response) {
+      return weigh(*load, request, response);
+    });
+  };
+}
+
+using ModelAsync = v1::ModelService::StubInterface::async_interface;
+using ConceptAsync = v1::ConceptService::StubInterface::async_interface;
+using SteeringAsync = v1::SteeringService::StubInterface::async_interface;
+
+std::map<std::string, Starter> ModelStarters() {
+  return {
+      {"model",
+       Unary<v1::ModelService, v1::GetModelRequest, v1::GetModelResponse>(
+           "model", &Load::model_stub, &ModelAsync::GetModel,
+           [](const Load&, uint64_t) { return v1::GetModelRequest(); },
+           [](const Load&, const auto&, const auto& answer) {
+             return Weight{0, answer.checkpoints_size() > 0};
+           })},
+      {"concepts",
+       Unary<v1::ModelService, v1::ListConceptsRequest,
+             v1::ListConceptsResponse>(
+           "concepts", &Load::model_stub, &ModelAsync::ListConcepts,
+           [](const Load&, uint64_t) { return v1::ListConceptsRequest(); },
+           [](const Load&, const auto&, const auto& answer) {
+             return Weight{0, answer.checkpoints_size() > 0};
+           })},
+      {"tokenize",
+       Unary<v1::ModelService, v1::TokenizeRequest, v1::TokenizeResponse>(
+           "tokenize", &Load::model_stub, &ModelAsync::Tokenize,
+           [](const Load& load, uint64_t index) {
+             v1::TokenizeRequest request;
+             request.set_question(PromptOf(load, index).question());
+             return request;
+           },
+           [](const Load&, const auto&, const auto& answer) {
+             return Weight{0, answer.tokens_size() > 0};
+           })},
+      {"detokenize",
+       Unary<v1::ModelService, v1::DetokenizeRequest, v1::DetokenizeResponse>(
+           "detokenize", &Load::model_stub, &ModelAsync::Detokenize,
+           [](const Load&, uint64_t index) {
+             v1::DetokenizeRequest request;
+             for (int i = 0; i < kDetokenizedIds; ++i) {
+               request.add_token_ids(static_cast<int32_t>((index + i) % 256));
+             }
+             return request;
+           },
+           [](const Load&, const auto&, const auto& answer) {
+             return Weight{0, !answer.text().empty()};
+           })},
+  };
+}
+
+std::map<std::string, Starter> ConceptStarters() {
+  return {
+      {"read",
+       Unary<v1::ConceptService, v1::ReadConceptsRequest,
+             v1::ReadConceptsResponse>(
+           "read", &Load::concept_stub, &ConceptAsync::ReadConcepts,
+           [](const Load& load, uint64_t index) {
+             v1::ReadConceptsRequest request;
+             *request.add_prompts() = PromptOf(load, index);
+             return request;
+           },
+           [](const Load&, const auto& request, const auto& answer) {
+             return Weight{0, answer.readings_size() == request.prompts_size()};
+           })},
+      {"inspect",
+       Unary<v1::ConceptService, v1::InspectSlotsRequest,
+             v1::InspectSlotsResponse>(
+           "inspect", &Load::concept_stub, &ConceptAsync::InspectSlots,
+           [](const Load& load, uint64_t index) {
+             v1::InspectSlotsRequest request;
+             *request.mutable_prompt() = PromptOf(load, index);
+             return request;
+           },
+           [](const Load&, const auto&, const auto& answer) {
+             return Weight{
+                 0, answer.tokens_size() > 0 &&
+                        answer.tokens_size() == answer.prompt_token_ids_size()};
+           })},
+      {"stream",
+       [](Load* load, const LoadTurn& turn, std::function<void()> ended) {
+         (new CorpusCall(load, "stream", turn, std::move(ended)))->Begin();
+       }},
+  };
+}
+
+v1::SwapRequest SwapOf(const Load& load, uint64_t index) {
+  v1::SwapRequest request;
+  *request.mutable_prompt() = PromptOf(load, index);
+  request.mutable_target()->set_name(ConceptOf(load, index + 1));
+  *request.mutable_generation() = GenerationOf(load);
+  return request;
+}
+
+v1::CompleteRequest CompleteOf(const Load& load, uint64_t index) {
+  v1::CompleteRequest request;
+  *request.mutable_prompt() = PromptOf(load, index);
+  *request.mutable_generation() = GenerationOf(load);
+  return request;
+}
+
+void StartGenerate(Load* load, const LoadTurn& turn,
+                   std::function<void()> ended) {
+  v1::GenerateRequest request;
+  *request.mutable_prompt() = PromptOf(*load, turn.index);
+  *request.mutable_generation() = GenerationOf(*load);
+  SteeringAsync* async = load->steering_stub(turn.index).async();
+  (new StreamCall<v1::GenerateResponse>(load, "generate", turn,
+                                        std::move(ended)))
+      ->Begin(async, &SteeringAsync::Generate, request,
+              std::function<void(const v1::GenerateResponse&, Weight*)>(
+                  [load](const v1::GenerateResponse& event, Weight* weight) {
+                    if (event.has_token()) ++weight->tokens;
+                    weight->whole = WeightOf(*load, weight->tokens).whole;
+                  }));
+}
+
+// Three cells beside the baseline.
+void StartSweep(Load* load, const LoadTurn& turn, std::function<void()> ended) {
+  v1::SweepAlphaRequest request;
+  *request.mutable_prompt() = PromptOf(*load, turn.index);
+  request.set_mode(v1::INTERVENTION_MODE_SWAP);
+  request.add_targets()->set_name(ConceptOf(*load, turn.index + 1));
+  for (double alpha : {0.5, 1.0, 2.0}) request.add_alphas(alpha);
+  *request.mutable_generation() = GenerationOf(*load);
+  SteeringAsync* async = load->steering_stub(turn.index).async();
+  (new StreamCall<v1::SweepAlphaResponse>(load, "sweep", turn,
+                                          std::move(ended)))
+      ->Begin(
+          async, &SteeringAsync::SweepAlpha, request,
+          std::function<void(const v1::SweepAlphaResponse&, Weight*)>(
+              [load](const v1::SweepAlphaResponse& event, Weight* weight) {
+                if (!event.has_cell()) return;
+                *weight = Both(
+                    *weight,
+                    WeightOf(*load,
+                             event.cell().result().generated_token_count()));
+              }));
+}
+
+std::map<std::string, Starter> SteeringStarters() {
+  return {
+      {"swap",
+       Unary<v1::SteeringService, v1::SwapRequest, v1::SwapResponse>(
+           "swap", &Load::steering_stub, &SteeringAsync::Swap, SwapOf,
+           [](const Load& load, const auto&, const auto& answer) {
+             return Both(
+                 WeightOf(load, answer.baseline().generated_token_count()),
+                 WeightOf(load, answer.steered().generated_token_count()));
+           })},
+      {"complete",
+       Unary<v1::SteeringService, v1::CompleteRequest, v1::CompleteResponse>(
+           "complete", &Load::steering_stub, &SteeringAsync::Complete,
+           CompleteOf,
+           [](const Load& load, const auto&, const auto& answer) {
+             return WeightOf(load, answer.arms_size() > 0
+                                       ? answer.arms(0).generated_token_count()
+                                       : 0);
+           })},
+      {"generate", StartGenerate},
+      {"sweep", StartSweep},
+  };
+}
+
+const std::map<std::string, Starter>& Starters() {
+  static const auto* const all = [] {
+    auto* starters = new std::map<std::string, Starter>(ModelStarters());
+    starters->merge(ConceptStarters());
+    starters->merge(SteeringStarters());
+    return starters;
+  }();
+  return *all;
+}
 
 // The RPC of call `index`: a function of the seed alone.
 std::string Choose(const LoadMix& mix, uint64_t seed, uint64_t index) {
@@ -171,19 +412,9 @@ std::string Choose(const LoadMix& mix, uint64_t seed, uint64_t index) {
 
 }  // namespace
 
-void Load::Start(uint64_t index, LoadClock::time_point due,
-                 std::function<void()> ended) {
-  const std::string rpc = Choose(options_.mix, options_.seed, index);
-  const auto begin = [&](auto* call) { call->Begin(index); };
-  if (rpc == "read") {
-    begin(new ReadCall(this, rpc, due, std::move(ended)));
-  } else if (rpc == "swap") {
-    begin(new SwapCall(this, rpc, due, std::move(ended)));
-  } else if (rpc == "complete") {
-    begin(new CompleteCall(this, rpc, due, std::move(ended)));
-  } else {
-    begin(new GenerateCall(this, rpc, due, std::move(ended)));
-  }
+void Load::Start(const LoadTurn& turn, std::function<void()> ended) {
+  const std::string rpc = Choose(options_.mix, options_.seed, turn.index);
+  Starters().at(rpc)(this, turn, std::move(ended));
 }
 
 }  // namespace alignsae

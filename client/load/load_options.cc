@@ -5,13 +5,33 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "model/base/nearest.h"
 
 namespace alignsae {
 
+namespace {
+
+std::string Meant(absl::string_view name,
+                  const std::vector<std::string>& known) {
+  const std::string nearest = Nearest(name, known);
+  return nearest.empty() || nearest == name
+             ? ""
+             : absl::StrCat("; did you mean ", nearest, "?");
+}
+
+}  // namespace
+
+std::string LoadOptions::ClientName(int client) const {
+  if (clients == 1) return client_id;
+  return absl::StrCat(client_id.empty() ? "load" : client_id, "-", client);
+}
+
 absl::StatusOr<LoadMix> ParseMix(absl::string_view text) {
-  constexpr std::array<absl::string_view, 4> kKnown = {"read", "swap",
-                                                       "complete", "generate"};
+  constexpr std::array<absl::string_view, 11> kKnown = {
+      "read",  "inspect", "stream",   "swap",     "complete",  "generate",
+      "sweep", "model",   "concepts", "tokenize", "detokenize"};
   LoadMix mix;
   for (absl::string_view part : absl::StrSplit(text, ',')) {
     const std::vector<absl::string_view> sides = absl::StrSplit(part, '=');
@@ -21,10 +41,9 @@ absl::StatusOr<LoadMix> ParseMix(absl::string_view text) {
         (sides.size() == 2 &&
          (!absl::SimpleAtod(sides[1], &weight) || !(weight > 0)))) {
       return absl::InvalidArgumentError(
-          absl::StrCat("--mix: must be of read, swap, complete and generate, "
-                       "each with =WEIGHT "
-                       "above 0, got \"",
-                       part, "\""));
+          absl::StrCat("--mix: must be of ", absl::StrJoin(kKnown, ", "),
+                       ", each with =WEIGHT above 0, got \"", part, "\"",
+                       Meant(sides[0], {kKnown.begin(), kKnown.end()})));
     }
     mix[std::string(sides[0])] = weight;
   }

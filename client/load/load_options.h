@@ -15,8 +15,11 @@
 
 namespace alignsae {
 
-// The RPCs that a load is mixed of, by name: "read" (ReadConcepts), "swap",
-// "complete" (Complete, no intervention) and "generate" (the stream).
+// The RPCs that a load is mixed of, by name: "read" (ReadConcepts of one
+// prompt), "inspect", "stream" (ReadConceptsStream of 8 times 16 prompts),
+// "swap", "complete" (no intervention), "generate" (the same as a stream),
+// "sweep" (three strengths), "model" (GetModel), "concepts" (ListConcepts),
+// "tokenize" and "detokenize".
 using LoadMix = std::map<std::string, double>;  // Name -> weight, > 0.
 
 // "swap=1,read=3". INVALID_ARGUMENT names the part that is wrong.
@@ -42,6 +45,11 @@ struct LoadOptions {
   // Health checks meanwhile, one every so often; zero: none.
   absl::Duration health_every = absl::Milliseconds(100);
   std::string client_id;
+  // Callers with names of their own, who come in turn: "<client_id>-0", ...
+  int clients = 1;
+
+  // Sent as x-client-id; empty: nothing is.
+  std::string ClientName(int client) const;
 };
 
 }  // namespace alignsae

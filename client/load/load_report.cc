@@ -75,11 +75,13 @@ nlohmann::json LoadReport(const LoadOptions& options,
   std::map<std::string, std::vector<double>> ok, first;
   std::vector<double> refused;
   std::map<std::string, int> codes;
+  std::map<std::string, std::vector<double>> by_client;  // Of those OK.
   int64_t tokens = 0, good_tokens = 0, good = 0;
   for (const LoadSample& sample : samples) {
     ++codes[sample.code];
     if (sample.code == "OK") {
       ok[sample.rpc].push_back(sample.latency);
+      by_client[sample.client].push_back(sample.latency);
       if (sample.first_token > 0) {
         first[sample.rpc].push_back(sample.first_token);
       }
@@ -111,6 +113,11 @@ nlohmann::json LoadReport(const LoadOptions& options,
   for (auto& [rpc, latency] : first) {
     report["first_token"][rpc] = Latencies(std::move(latency));
   }
+  if (options.clients > 1) {
+    for (auto& [client, latency] : by_client) {
+      report["clients"][client] = Latencies(std::move(latency));
+    }
+  }
   if (!refused.empty()) report["refusals"] = Latencies(std::move(refused));
   if (!health.empty()) report["health"] = Health(health);
   return report;
@@ -125,11 +132,12 @@ std::string ReportText(const nlohmann::json& report) {
   for (const auto& [code, count] : report["codes"].items()) {
     absl::StrAppend(&text, "  ", code, ": ", count.get<int64_t>(), "\n");
   }
-  for (const char* what : {"latency", "first_token"}) {
+  for (const char* what : {"latency", "first_token", "clients"}) {
     if (!report.contains(what)) continue;
-    for (const auto& [rpc, latency] : report[what].items()) {
-      absl::StrAppend(&text, "  ", rpc, " ", what, ": ", LatencyText(latency),
-                      "\n");
+    for (const auto& [name, latency] : report[what].items()) {
+      absl::StrAppend(&text, "  ", name, " ", what, ": ",
+                      latency["count"].get<int64_t>(), " OK, ",
+                      LatencyText(latency), "\n");
     }
   }
   if (report.contains("refusals")) {

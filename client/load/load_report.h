@@ -22,6 +22,7 @@ namespace alignsae {
 // One call that has ended.
 struct LoadSample {
   std::string rpc;
+  std::string client;  // Its name; empty: none.
   // "OK", "RESOURCE_EXHAUSTED", ...; "INCOMPLETE": the status is OK, but the
   // answer lacks what was asked for.
   std::string code;

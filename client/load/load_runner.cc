@@ -46,7 +46,9 @@ void RunOpen(Load& load, LoadClock::time_point end, Running& running) {
   for (uint64_t index = 0; due < end; ++index) {
     std::this_thread::sleep_until(due);
     running.Begin();
-    load.Start(index, due, [&running] { running.End(); });
+    const int client =
+        static_cast<int>(index % static_cast<uint64_t>(load.options().clients));
+    load.Start({index, client, due}, [&running] { running.End(); });
     due += std::chrono::duration_cast<LoadClock::duration>(
         std::chrono::duration<double>(gap(engine)));
   }
@@ -54,16 +56,18 @@ void RunOpen(Load& load, LoadClock::time_point end, Running& running) {
 
 void RunClosed(Load& load, LoadClock::time_point end, Running& running) {
   std::atomic<uint64_t> next{0};
-  std::function<void()> again = [&] {
+  // A caller is one client for all of its calls.
+  std::function<void(int)> again = [&](int client) {
     if (LoadClock::now() < end) {
-      load.Start(next++, LoadClock::now(), again);
+      load.Start({next++, client, LoadClock::now()},
+                 [&again, client] { again(client); });
     } else {
       running.End();
     }
   };
   for (int i = 0; i < load.options().concurrency; ++i) {
     running.Begin();
-    load.Start(next++, LoadClock::now(), again);
+    again(i % load.options().clients);
   }
   running.WaitForAll();  // `again` must outlive the calls.
 }

@@ -1,7 +1,5 @@
 // alignsae-load: sends a load of mixed RPCs to a server and tells what came
-// back: rates, latencies, refusals. Exit 0: measured, and the server worked
-// (see Verdict); 64: bad command line; 69: no server, or it failed meanwhile.
-// The report is written either way.
+// back: rates, latencies, refusals. The report is written whatever the Verdict.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -9,11 +7,15 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "client/lib/servers.h"
 #include "client/load/load_options.h"
 #include "client/load/load_report.h"
 #include "client/load/load_runner.h"
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
+#include "model/terminal/command_line.h"
+#include "model/terminal/exit_code.h"
+#include "model/terminal/terminal.h"
 
 namespace alignsae {
 namespace {
@@ -29,6 +31,7 @@ struct Flags {
 absl::Status Run(Flags& flags) {
   LoadOptions& options = flags.options;
   ALIGNSAE_ASSIGN_OR_RETURN(options.mix, ParseMix(flags.mix));
+  ALIGNSAE_RETURN_IF_ERROR(TargetOf(options.target).status());
   if (!flags.plot.empty() && flags.csv.empty()) {
     return absl::InvalidArgumentError(
         "--plot: must not be given without --csv");
@@ -40,7 +43,6 @@ absl::Status Run(Flags& flags) {
   ALIGNSAE_ASSIGN_OR_RETURN(const LoadResult result, RunLoad(options));
   const nlohmann::json report =
       LoadReport(options, result.samples, result.health, result.seconds);
-  std::fputs(ReportText(report).c_str(), stdout);
   if (!flags.json.empty()) {
     ALIGNSAE_RETURN_IF_ERROR(
         WriteFileAtomically(flags.json, report.dump(1) + "\n"));
@@ -53,13 +55,18 @@ absl::Status Run(Flags& flags) {
     ALIGNSAE_RETURN_IF_ERROR(WriteFileAtomically(
         flags.plot, PlotScript(flags.csv, absl::StrCat(flags.plot, ".png"))));
   }
+  // Last: a reader of the pipe that goes takes no file with it.
+  std::fputs(ReportText(report).c_str(), stdout);
+  ALIGNSAE_RETURN_IF_ERROR(CheckStdout());
   return Verdict(report);
 }
 
 // How calls come.
 void AddLoop(CLI::App& app, Flags& flags) {
   LoadOptions& options = flags.options;
-  app.add_option("-s,--server", options.target, "Server, host:port")
+  app.add_option(
+         "-s,--server", options.target,
+         "Server, host:port; several, separated by commas, are used in turn")
       ->envname("ALIGNSAE_SERVER")
       ->capture_default_str();
   app.add_option("--concurrency", options.concurrency,
@@ -89,7 +96,9 @@ void AddCalls(CLI::App& app, Flags& flags) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--mix", flags.mix,
-                 "RPCs and their weights: read, swap, complete, generate")
+                 "RPCs and their weights: read, inspect, stream, swap, "
+                 "complete, generate, sweep, model, concepts, tokenize, "
+                 "detokenize")
       ->capture_default_str();
   app.add_option("-n,--max-new-tokens", options.max_new_tokens,
                  "Tokens of an answer")
@@ -109,31 +118,48 @@ void AddOutput(CLI::App& app, Flags& flags) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--client-id", options.client_id, "Sent as x-client-id");
-  app.add_option("--json", flags.json, "Write the report here");
-  app.add_option("--csv", flags.csv, "Write every call here");
+  app.add_option("--clients", options.clients,
+                 "So many clients, with numbers behind --client-id, in turn")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--json", flags.json, "Write the report here")
+      ->type_name(kFileType);
+  app.add_option("--csv", flags.csv, "Write every call here")
+      ->type_name(kFileType);
   app.add_option("--plot", flags.plot,
-                 "Write a gnuplot script here that draws the CSV");
+                 "Write a gnuplot script here that draws the CSV")
+      ->type_name(kFileType);
+}
+
+constexpr char kName[] = "alignsae-load";
+constexpr char kExitCodes[] =
+    "Exit codes: 0 measured, and the server worked; 64 wrong flag; 69 no "
+    "server, or it failed meanwhile; 74 the report did not arrive whole.";
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  CLI::App app("Sends a load of mixed RPCs to an AlignSAE server.", kName);
+  app.footer(kExitCodes);
+  AddStandardFlags(app);
+  AddLoop(app, flags);
+  AddCalls(app, flags);
+  AddOutput(app, flags);
+  if (const auto code = ParseCommandLine(app, argc, argv, kExitUsage)) {
+    return FinishStdout(kName, *code);
+  }
+  const absl::Status status = Run(flags);
+  if (status.ok()) return FinishStdout(kName, kExitOk);
+  std::fprintf(stderr, "alignsae-load: %s: %s\n",
+               absl::StatusCodeToString(status.code()).c_str(),
+               std::string(status.message()).c_str());
+  if (absl::IsInvalidArgument(status)) return kExitUsage;
+  // Of a file or of standard output: the server is never to blame for these.
+  const bool output =
+      absl::IsDataLoss(status) || absl::IsResourceExhausted(status);
+  return output ? kExitOutput : kExitUnavailable;
 }
 
 }  // namespace
 }  // namespace alignsae
 
-int main(int argc, char** argv) {
-  alignsae::Flags flags;
-  CLI::App app{"Sends a load of mixed RPCs to an AlignSAE server."};
-  app.name("alignsae-load");
-  alignsae::AddLoop(app, flags);
-  alignsae::AddCalls(app, flags);
-  alignsae::AddOutput(app, flags);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 64;
-  }
-  const absl::Status status = alignsae::Run(flags);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "alignsae-load: %s: %s\n",
-               absl::StatusCodeToString(status.code()).c_str(),
-               std::string(status.message()).c_str());
-  return absl::IsInvalidArgument(status) ? 64 : 69;
-}
+int main(int argc, char** argv) { return alignsae::Main(argc, argv); }

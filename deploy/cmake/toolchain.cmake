@@ -30,6 +30,19 @@ else()
   target_compile_options(alignsae_warnings INTERFACE -fpch-preprocess)
 endif()
 
+# Against what a fault in memory could be used for: a smashed stack and a wrong length of a
+# libc call end the process, addresses of functions are read-only after the start, jumps land
+# where jumps may. (_FORTIFY_SOURCE needs optimised code and is the sanitizers' rival.)
+add_compile_options(-fstack-protector-strong)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  add_compile_options(-fcf-protection)
+endif()
+if(NOT ALIGNSAE_SANITIZE)
+  add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+add_compile_options(-fPIE)
+add_link_options(-pie LINKER:-z,relro,-z,now)
+
 if(ALIGNSAE_SANITIZE)
   add_compile_options(-fsanitize=${ALIGNSAE_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${ALIGNSAE_SANITIZE})

@@ -59,6 +59,12 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
 }
 
 absl::StatusOr<AtomicFile> AtomicFile::Create(const std::string& path) {
+  // A rename would put a file in the place of a device or a pipe.
+  struct stat there = {};
+  if (stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": must be a regular file or none yet, got something else"));
+  }
   // The process id tells processes apart, the counter threads; O_EXCL guards
   // against what is left when both coincide (containers that share a volume).
   static std::atomic<uint64_t> counter{0};

@@ -1,13 +1,23 @@
 #include "model/bundle/families.h"
 
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/gpt2/gpt2.h"
 #include "model/io/weight_files.h"
 
 namespace alignsae {
+
+absl::StatusOr<TransformerFacts> ReadFacts(const std::string& directory) {
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::string json,
+      ReadFile(absl::StrCat(directory, "/config.json"), kMaxTextFileBytes));
+  ALIGNSAE_ASSIGN_OR_RETURN(const Gpt2Config config, ParseGpt2Config(json));
+  return config.facts();
+}
 
 absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,
                                                   at::Device device,

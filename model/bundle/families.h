@@ -26,6 +26,9 @@ struct LoadedTransformer {
   std::vector<std::string> warnings;  // For the log, one sentence each.
 };
 
+// What config.json says, without the weights.
+absl::StatusOr<TransformerFacts> ReadFacts(const std::string& directory);
+
 absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,
                                                   at::Device device,
                                                   WeightType type);

@@ -1,7 +1,6 @@
 #include "model/engine/engine.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <string>
@@ -11,10 +10,10 @@
 #include "model/base/status_macros.h"
 #include "model/bundle/bundle.h"
 #include "model/engine/feature_reader.h"
+#include "model/engine/step_head.h"
 #include "model/engine/step_hook.h"
 #include "model/engine/step_packer.h"
 #include "model/intervention/rules.h"
-#include "model/sampling/sampler.h"
 #include "model/tensor/torch_fence.h"
 #include "model/transformer/kv_cache.h"
 #include "model/transformer/transformer.h"
@@ -33,12 +32,10 @@ struct Engine::Impl {
   absl::Status CheckRow(const StepRow& row,
                         std::vector<bool>& kv_slot_taken) const;
   PackedRow Pack(const StepRow& row, int index) const;
-  void CopySharedReadings(const StepRow& row, const RowResult& lead,
-                          RowResult& result) const;
+  void CopyShared(const StepRow& row, const RowResult& lead,
+                  RowResult& result) const;
   // Whether `row` may share its prompt tokens with those of `lead`.
   absl::Status CheckVariant(const StepRow& row, const StepRow& lead) const;
-  void Sample(absl::Span<const StepRow> rows, const std::vector<int>& sampled,
-              const at::Tensor& logits, std::vector<RowResult>& results) const;
   void Run(absl::Span<const StepRow> rows, std::vector<RowResult>& results);
 
   std::shared_ptr<const Bundle> bundle;
@@ -49,6 +46,20 @@ namespace {
 
 absl::Status BadRow(absl::string_view what) {
   return absl::InternalError(absl::StrCat("step row: ", what));
+}
+
+absl::Status CheckScored(const StepRow& row, const TransformerFacts& facts) {
+  const size_t sampled = row.sampling.has_value() ? 1 : 0;
+  if (!row.scored.empty() && row.scored.size() + sampled != row.tokens.size()) {
+    return BadRow(absl::StrCat(row.scored.size(), " scored tokens of ",
+                               row.tokens.size()));
+  }
+  for (int32_t token : row.scored) {
+    if (token < 0 || token >= facts.vocab_size) {
+      return BadRow(absl::StrCat("scored token ", token));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -83,6 +94,7 @@ absl::Status Engine::Impl::CheckRow(const StepRow& row,
       return BadRow(absl::StrCat("token ", token));
     }
   }
+  ALIGNSAE_RETURN_IF_ERROR(CheckScored(row, facts));
   if (row.fork.has_value()) {
     const PromptFork& fork = *row.fork;
     if (fork.kv_slot < 0 || fork.kv_slot >= cache.slots() || fork.site < 0 ||
@@ -139,46 +151,15 @@ PackedRow Engine::Impl::Pack(const StepRow& row, int index) const {
           .length = static_cast<int>(row.tokens.size()),
           .offset = 0,
           .exit_site = exit_site,
-          .logits = row.sampling.has_value() ? 1 : 0,
+          .logits = static_cast<int>(row.scored.size()) +
+                    (row.sampling.has_value() ? 1 : 0),
           .fork = row.fork.value_or(PromptFork())};
-}
-
-void Engine::Impl::Sample(absl::Span<const StepRow> rows,
-                          const std::vector<int>& sampled,
-                          const at::Tensor& logits,
-                          std::vector<RowResult>& results) const {
-  const at::Tensor host = logits.to(at::kCPU, at::kFloat).contiguous();
-  const int64_t vocabulary = bundle->model->facts().vocab_size;
-  const float* data = host.data_ptr<float>();
-  at::parallel_for(
-      0, static_cast<int64_t>(sampled.size()), 1,
-      [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          const StepRow& row = rows[sampled[i]];
-          RowResult& result = results[sampled[i]];
-          const int position = row.start + static_cast<int>(row.tokens.size());
-          absl::StatusOr<SampledToken> token = SampleToken(
-              absl::MakeConstSpan(data + i * vocabulary, vocabulary),
-              *row.sampling, row.history, position);
-          if (token.ok()) {
-            result.sampled = *std::move(token);
-          } else if (row.interventions->empty()) {
-            result.status = absl::InternalError(token.status().message());
-          } else {
-            result.status = absl::OutOfRangeError(absl::StrCat(
-                "interventions: must leave the logits finite, got non-finite "
-                "logits at position ",
-                position, " (", token.status().message(), "); lower alpha"));
-          }
-        }
-      });
 }
 
 void Engine::Impl::Run(absl::Span<const StepRow> rows,
                        std::vector<RowResult>& results) {
   std::vector<bool> kv_slot_taken(cache.slots(), false);
   StepPacker packer(rows);
-  std::vector<int> sampled;
   for (size_t i = 0; i < rows.size(); ++i) {
     const int index = static_cast<int>(i);
     results[i].status = CheckRow(rows[i], kv_slot_taken);
@@ -187,22 +168,26 @@ void Engine::Impl::Run(absl::Span<const StepRow> rows,
       results[i].status = CheckVariant(rows[i], rows[lead]);
       if (!results[i].status.ok()) continue;
     }
+    results[i].scores.resize(rows[i].scored.size());
     packer.Add(Pack(rows[i], index));
-    if (rows[i].sampling.has_value()) sampled.push_back(index);
   }
   if (packer.packed().empty()) return;
   StepHook hook(bundle->saes, rows, results);
-  const at::Tensor logits =
-      bundle->model->Forward(packer.tokens(), packer.packed(), cache, &hook);
-  if (!sampled.empty()) Sample(rows, sampled, logits, results);
+  const at::Tensor x =
+      bundle->model->BeforeHead(packer.tokens(), packer.packed(), cache, &hook);
+  RunStepHead(*bundle->model, x, packer.packed(), rows, results);
   for (const auto& [row, lead] : packer.variants()) {
-    CopySharedReadings(rows[row], results[lead], results[row]);
+    CopyShared(rows[row], results[lead], results[row]);
   }
 }
 
-// Readings of what a fork shares were taken once, for its lead.
-void Engine::Impl::CopySharedReadings(const StepRow& row, const RowResult& lead,
-                                      RowResult& result) const {
+// What a fork shares was read and scored once, for its lead.
+void Engine::Impl::CopyShared(const StepRow& row, const RowResult& lead,
+                              RowResult& result) const {
+  for (size_t i = 0; i < result.scores.size(); ++i) {
+    const int position = row.start + static_cast<int>(i);
+    if (position < row.fork->position) result.scores[i] = lead.scores[i];
+  }
   for (size_t i = 0; i < result.readings.size(); ++i) {
     const ConceptReading& reading = result.readings[i];
     const int site = bundle->saes[reading.checkpoint].config().hook.site();
@@ -224,7 +209,9 @@ absl::Status Engine::Impl::CheckVariant(const StepRow& row,
     return places;
   };
   if (row.start != lead.start || row.tokens != lead.tokens ||
-      row.fork != lead.fork || read(row) != read(lead)) {
+      row.fork != lead.fork || row.scored != lead.scored ||
+      row.n_scored_logprobs != lead.n_scored_logprobs ||
+      read(row) != read(lead)) {
     return BadRow("differs from its fork's lead");
   }
   return absl::OkStatus();

@@ -7,12 +7,14 @@
 #ifndef ALIGNSAE_MODEL_ENGINE_ENGINE_H_
 #define ALIGNSAE_MODEL_ENGINE_ENGINE_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "model/bundle/checkpoint_source.h"
 #include "model/engine/step_executor.h"
 #include "model/steering/catalog.h"
 #include "model/tokenizer/tokenizer.h"
@@ -51,27 +53,65 @@ struct EngineSetup {
   std::vector<std::string> sae_directories;  // Beside a plain model.
   bool whole_sae = false;                    // Load free features too.
   int threads = 0;                           // 0: every processor.
-  std::string device = "cpu";  // "cpu", or "cuda" when the LibTorch has it.
+  std::string device = "cpu";       // As ParseDevice (model/tensor/device.h).
   std::string weight_type = "f32";  // "f32", "bf16" or "int8".
   EngineOptions engine;
+
+  // Of an engine that runs: its model, tokenizer and checkpoints are shared,
+  // and the directories above are not read. May be null.
+  std::shared_ptr<const Bundle> base;
+  std::string without;  // A checkpoint to leave out; may be empty.
+  std::vector<CheckpointSource> put;  // Checkpoints beside, in this order.
+  // The one that comes first; empty: as the bundle has them.
+  std::string default_checkpoint;
 };
+
+// A model and its checkpoints, read and ready to be run.
+struct PreparedModel {
+  std::shared_ptr<const Bundle> bundle;
+  // Why the model runs in f32 though another type was asked for; empty: it does
+  // not.
+  std::string weight_type_fallback;
+};
+
+// The longest part of LoadEngine, for a thread that is not the engine's: it
+// computes alone from here on, and opens no OpenMP region.
+absl::StatusOr<PreparedModel> PrepareAlone(const EngineSetup& setup);
+
+// What a checkpoint will be served as (bundle/checkpoint_change.h).
+absl::StatusOr<std::string> NameOfCheckpoint(const CheckpointSource& source);
+
+// Memory that LoadEngine will take, from the sizes in the files' headers.
+struct MemoryNeed {
+  int64_t weights = 0;      // Of the model as they stay.
+  int64_t reading = 0;      // Beside them until they are prepared.
+  int64_t checkpoints = 0;  // Of those that are read.
+  int64_t cache = 0;        // The KV cache with every slot full.
+
+  int64_t total() const { return weights + reading + checkpoints + cache; }
+};
+// Reads headers only. Errors: as LoadEngine's for what it reads.
+absl::StatusOr<MemoryNeed> MemoryToLoad(const EngineSetup& setup);
 
 struct LoadedEngine {
   std::unique_ptr<Engine> engine;
+  std::shared_ptr<const Bundle> bundle;  // What the engine stands on.
   std::shared_ptr<const Catalog> catalog;
   std::shared_ptr<const Tokenizer> tokenizer;
   // For the start-up log.
   std::string blas;     // Path of the BLAS library in use.
   std::string kernels;  // Instruction set of the CPU kernels: "avx512", ...
   int threads = 0;
-  // Why the model runs in f32 though another type was asked for; empty: it does
-  // not.
-  std::string weight_type_fallback;
+  std::string weight_type_fallback;  // As PreparedModel.
   // What was odd in the files and taken all the same, one sentence each.
   std::vector<std::string> warnings;
 };
 
+// Prepares the model on all of the setup's threads and makes the engine.
 absl::StatusOr<LoadedEngine> LoadEngine(const EngineSetup& setup);
+// The same for a model that was prepared before.
+absl::StatusOr<LoadedEngine> LoadEngine(const EngineSetup& setup,
+                                        PreparedModel prepared);
 
 }  // namespace alignsae
 

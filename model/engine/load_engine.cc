@@ -14,9 +14,12 @@
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/bundle.h"
+#include "model/bundle/checkpoint_change.h"
 #include "model/engine/engine.h"
 #include "model/kernels/kernels.h"
+#include "model/tensor/device.h"
 #include "model/tensor/threads.h"
+#include "model/tensor/torch_fence.h"
 
 namespace alignsae {
 namespace {
@@ -34,32 +37,9 @@ std::string BlasLibrary() {
                                                        : info.dli_fname;
 }
 
-absl::StatusOr<at::Device> ParseDevice(const std::string& name) {
-  if (name == "cpu") return at::Device(at::kCPU);
-  if (name == "cuda") {
-    if (at::hasCUDA()) return at::Device(at::kCUDA, 0);
-    return absl::FailedPreconditionError(
-        "device: must be \"cpu\", got \"cuda\"; this LibTorch has no CUDA");
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("device: must be \"cpu\" or \"cuda\", got \"", name, "\""));
-}
-
-}  // namespace
-
-absl::StatusOr<LoadedEngine> LoadEngine(const EngineSetup& setup) {
-  UseThreads(setup.threads);
-  BundleOptions options;
-  options.whole_sae = setup.whole_sae;
-  ALIGNSAE_ASSIGN_OR_RETURN(options.device, ParseDevice(setup.device));
-  ALIGNSAE_ASSIGN_OR_RETURN(options.weight_type,
-                            ParseWeightType(setup.weight_type));
-  LoadedEngine loaded;
-  loaded.weight_type_fallback =
-      WhyUnsupported(options.weight_type, setup.device);
-  if (!loaded.weight_type_fallback.empty()) {
-    options.weight_type = WeightType::kF32;
-  }
+absl::StatusOr<std::shared_ptr<const Bundle>> ReadBundle(
+    const EngineSetup& setup, const BundleOptions& options) {
+  if (setup.base != nullptr) return setup.base;
   const bool is_bundle =
       FileExists(absl::StrCat(setup.model_directory, "/bundle.json"));
   if (is_bundle && !setup.sae_directories.empty()) {
@@ -68,19 +48,82 @@ absl::StatusOr<LoadedEngine> LoadEngine(const EngineSetup& setup) {
                      setup.sae_directories.front(), "; ", setup.model_directory,
                      " holds a bundle.json"));
   }
+  return is_bundle
+             ? LoadBundle(setup.model_directory, options)
+             : LoadParts(setup.model_directory, setup.sae_directories, options);
+}
+
+// `bundle` with the checkpoints that the setup asks for.
+absl::StatusOr<std::shared_ptr<const Bundle>> ChangeCheckpoints(
+    std::shared_ptr<const Bundle> bundle, const EngineSetup& setup,
+    const BundleOptions& options) {
+  if (!setup.without.empty()) {
+    ALIGNSAE_ASSIGN_OR_RETURN(bundle,
+                              WithoutCheckpoint(*bundle, setup.without));
+  }
+  for (const CheckpointSource& source : setup.put) {
+    if (source.only_if_absent &&
+        bundle->catalog->FindCheckpoint(source.name).has_value()) {
+      continue;
+    }
+    ALIGNSAE_ASSIGN_OR_RETURN(bundle, WithCheckpoint(*bundle, source, options));
+  }
+  if (setup.default_checkpoint.empty()) return bundle;
+  return WithDefault(*bundle, setup.default_checkpoint);
+}
+
+absl::StatusOr<PreparedModel> Prepare(const EngineSetup& setup) {
+  PreparedModel prepared;
+  BundleOptions options;
+  options.whole_sae = setup.whole_sae;
+  ALIGNSAE_ASSIGN_OR_RETURN(options.device, ParseDevice(setup.device));
+  ALIGNSAE_ASSIGN_OR_RETURN(options.weight_type,
+                            ParseWeightType(setup.weight_type));
+  prepared.weight_type_fallback =
+      WhyUnsupported(options.weight_type, setup.device);
+  if (!prepared.weight_type_fallback.empty()) {
+    options.weight_type = WeightType::kF32;
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(prepared.bundle, ReadBundle(setup, options));
   ALIGNSAE_ASSIGN_OR_RETURN(
-      std::shared_ptr<const Bundle> bundle,
-      is_bundle
-          ? LoadBundle(setup.model_directory, options)
-          : LoadParts(setup.model_directory, setup.sae_directories, options));
-  loaded.catalog = bundle->catalog;
-  loaded.tokenizer = bundle->tokenizer;
-  loaded.warnings = bundle->warnings;
+      prepared.bundle,
+      ChangeCheckpoints(std::move(prepared.bundle), setup, options));
+  return prepared;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> NameOfCheckpoint(const CheckpointSource& source) {
+  return NameToServe(source);
+}
+
+absl::StatusOr<PreparedModel> PrepareAlone(const EngineSetup& setup) {
+  return WithTorchFence([&setup] {
+    ComputeAlone();
+    return Prepare(setup);
+  });
+}
+
+absl::StatusOr<LoadedEngine> LoadEngine(const EngineSetup& setup) {
+  UseThreads(setup.threads);
+  ALIGNSAE_ASSIGN_OR_RETURN(PreparedModel prepared, Prepare(setup));
+  return LoadEngine(setup, std::move(prepared));
+}
+
+absl::StatusOr<LoadedEngine> LoadEngine(const EngineSetup& setup,
+                                        PreparedModel prepared) {
+  UseThreads(setup.threads);
+  LoadedEngine loaded;
+  loaded.weight_type_fallback = std::move(prepared.weight_type_fallback);
+  loaded.bundle = std::move(prepared.bundle);
+  loaded.catalog = loaded.bundle->catalog;
+  loaded.tokenizer = loaded.bundle->tokenizer;
+  loaded.warnings = loaded.bundle->warnings;
   loaded.blas = BlasLibrary();
   loaded.kernels = CpuKernels().name;
   loaded.threads = at::get_num_threads();
   ALIGNSAE_ASSIGN_OR_RETURN(loaded.engine,
-                            Engine::Create(std::move(bundle), setup.engine));
+                            Engine::Create(loaded.bundle, setup.engine));
   malloc_trim(0);  // The float32 weights that were only read to be prepared.
   return loaded;
 }

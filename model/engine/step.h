@@ -73,8 +73,13 @@ struct StepRow {
   // A readout that leaves after the last observed hook. With sampling: false.
   bool leave_after_observations = false;
   // All ids of the sequence, prompt and generated, `tokens` included; only read
-  // for the repetition penalty. May be empty when the penalty is 1.
+  // for the penalties (SamplingParams::needs_history). May be empty without.
   std::vector<int32_t> history;
+  // A prompt's own ids whose logprobs are wanted, each after the row's token of
+  // the same index: one for every token, but for the one that `sampling` goes
+  // on from. Empty: none.
+  std::vector<int32_t> scored;
+  int n_scored_logprobs = 0;  // Most likely tokens reported with each.
 };
 
 struct RowResult {
@@ -82,6 +87,7 @@ struct RowResult {
   // intervention. Other rows are not affected.
   absl::Status status;
   std::optional<SampledToken> sampled;   // When sampling was asked.
+  std::vector<SampledToken> scores;      // Of StepRow::scored, in its order.
   std::vector<ConceptReading> readings;  // In order of observations, positions.
   // One per intervention: what it did in this step.
   std::vector<InterventionReceipt> receipts;

@@ -69,6 +69,23 @@ bool StepHook::WantsSite(int site) const {
       [place](const HookPoint& hook) { return hook.place() == place; });
 }
 
+bool StepHook::ActsIn(absl::Span<const PackedRow> rows) const {
+  return std::any_of(rows.begin(), rows.end(), [this](const PackedRow& packed) {
+    const StepRow& row = rows_[packed.index];
+    const auto edits = [&](const Intervention& intervention) {
+      for (int i = 0; i < packed.length; ++i) {
+        if (intervention.AppliesAt(packed.start + i, row.prompt_length)) {
+          return true;
+        }
+      }
+      return false;
+    };
+    return !row.observations.empty() ||
+           std::any_of(row.interventions->begin(), row.interventions->end(),
+                       edits);
+  });
+}
+
 void StepHook::OnInside(const HookPoint& hook, absl::Span<const PackedRow> rows,
                         at::Tensor& part) {
   At(hook.place(), rows, part);

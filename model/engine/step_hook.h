@@ -27,6 +27,7 @@ class StepHook : public ResidualHook {
   void OnResidual(int site, absl::Span<const PackedRow> rows,
                   at::Tensor& residual) override;
   bool WantsSite(int site) const override;
+  bool ActsIn(absl::Span<const PackedRow> rows) const override;
   void OnInside(const HookPoint& hook, absl::Span<const PackedRow> rows,
                 at::Tensor& part) override;
   bool WantsInside(int layer) const override;

@@ -22,6 +22,7 @@ void StepPacker::AddTokens(PackedRow packed, int begin, int end) {
   const StepRow& row = rows_[packed.index];
   packed.start = begin;
   packed.length = end - begin;
+  packed.logits = std::min(packed.logits, packed.length);
   packed_.push_back(packed);
   tokens_.insert(tokens_.end(), row.tokens.begin() + (begin - row.start),
                  row.tokens.begin() + (end - row.start));
@@ -40,10 +41,12 @@ StepPacker::Group& StepPacker::GroupOf(const PackedRow& packed) {
   const int parting = std::clamp(row.fork->position, row.start, end);
   PackedRow shared = packed;
   shared.kv_slot = row.fork->kv_slot;
-  shared.logits = 0;
+  // Every token's, where the prompt is scored.
+  if (row.scored.empty()) shared.logits = 0;
   shared.fork = {};
   if (parting > row.start) AddTokens(shared, row.start, parting);
   if (parting < end) {
+    shared.logits = 0;
     shared.exit_site = row.fork->site;
     shared.is_trunk = true;
     group.trunk = static_cast<int>(packed_.size());
@@ -64,6 +67,7 @@ void StepPacker::Add(PackedRow packed) {
   packed.continues = group.trunk;
   packed.start = packed_[group.trunk].start;
   packed.length = packed_[group.trunk].length;
+  packed.logits = std::min(packed.logits, packed.length);
   packed_.push_back(packed);
 }
 

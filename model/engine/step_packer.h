@@ -6,7 +6,8 @@
 //   each variant                              a row that continues the trunk
 //
 // so that what they share is computed once, and all variants run side by side
-// in every block above: equal variants give equal bits.
+// in every block above: equal variants give equal bits. Logits that are wanted
+// of what is before the fork's position are computed once, as the lead's.
 //
 // Thread-safety: made for one step.
 

@@ -132,13 +132,9 @@ int64_t Gpt2::matrix_bytes() const {
   return bytes;
 }
 
-at::Tensor Gpt2::Embed(absl::Span<const int32_t> tokens,
-                       const Packing& packing) const {
-  const at::Tensor ids =
-      at::tensor(at::ArrayRef<int32_t>(tokens.data(), tokens.size()), at::kLong)
-          .to(device());  // [N]
-  return wte_.index_select(0, ids).add_(
-      wpe_.index_select(0, Positions(packing, device())));
+at::Tensor Gpt2::Embed(const at::Tensor& ids,
+                       const at::Tensor& positions) const {
+  return wte_.index_select(0, ids).add_(wpe_.index_select(0, positions));
 }
 
 void Gpt2::FinishBlock(int layer, const at::Tensor& queries,

@@ -48,8 +48,8 @@ class Gpt2 : public Transformer {
   };
 
   // wte[token] + wpe[position]
-  at::Tensor Embed(absl::Span<const int32_t> tokens,
-                   const Packing& packing) const override;
+  at::Tensor Embed(const at::Tensor& ids,
+                   const at::Tensor& positions) const override;
   void RunBlock(int layer, const Packing& packing, KvCache& cache,
                 const BlockHook* hook, at::Tensor& x) const override;
   void RunLastBlock(const Packing& packing, const std::vector<int64_t>& kept,

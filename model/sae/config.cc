@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -23,6 +24,7 @@ using Json = nlohmann::json;
 constexpr int kMaxModelWidth = 1 << 16;
 constexpr int kMaxLayer = 4095;
 constexpr int kFormatVersion = 1;
+constexpr char kTrainedKey[] = "trained_positions";
 
 absl::Status Refuse(absl::string_view key, absl::string_view rule,
                     absl::string_view got) {
@@ -180,13 +182,21 @@ absl::Status ReadAlignSae(const ObjectReader& root, SaeConfig& config) {
       const ObjectReader own,
       ObjectReader::Of(root.Find("alignsae"), "alignsae"));
   ALIGNSAE_RETURN_IF_ERROR(
-      own.OnlyKeys({"format_version", "scale", "concepts"}));
+      own.OnlyKeys({"format_version", "scale", "concepts", kTrainedKey}));
   ALIGNSAE_RETURN_IF_ERROR(own.Fixed("format_version", kFormatVersion));
   ALIGNSAE_ASSIGN_OR_RETURN(config.scale, own.Number("scale"));
   ALIGNSAE_ASSIGN_OR_RETURN(
       const JsonObject object,
       JsonObject::Of(root.json(), "cfg.json")->Object("alignsae"));
   ALIGNSAE_ASSIGN_OR_RETURN(config.concepts, ReadConcepts(object, "concepts"));
+  if (own.Find(kTrainedKey) == nullptr) return absl::OkStatus();
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string name, own.String(kTrainedKey));
+  const std::optional<TrainedPositions> trained = FindTrainedPositions(name);
+  if (!trained.has_value()) {
+    return Refuse(absl::StrCat("alignsae.", kTrainedKey),
+                  "last, all or labelled", Quoted(name));
+  }
+  config.trained = *trained;
   return absl::OkStatus();
 }
 
@@ -320,6 +330,10 @@ std::string SaeConfigToJson(const SaeConfig& config) {
   root["alignsae"] = {{"format_version", kFormatVersion},
                       {"scale", config.scale},
                       {"concepts", ConceptsToJson(config.concepts)}};
+  if (config.trained != TrainedPositions::kUnknown) {
+    root["alignsae"][kTrainedKey] =
+        std::string(TrainedPositionsName(config.trained));
+  }
   // Names that are not UTF-8 are replaced instead of thrown on.
   return root.dump(2, ' ', /*ensure_ascii=*/false,
                    nlohmann::ordered_json::error_handler_t::replace) +

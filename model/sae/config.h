@@ -12,8 +12,9 @@
 //    "metadata": {"hook_name": "blocks.6.hook_resid_pre"},
 //    "alignsae": {"format_version": 1, "scale": 71.5, "concepts": [
 //      {"name": "birth_city", "slot": 0, "description": "", "example": "",
-//       "active_mean": 4.2, "threshold": 1.1}]}}
+//       "active_mean": 4.2, "threshold": 1.1}], "trained_positions": "last"}}
 //
+// "trained_positions" may be absent: then it is not known.
 // An unknown key is an error, and so is a SAELens switch that would change the
 // formula of sae.h: what is not computed is refused, never ignored. Without
 // "alignsae" it is a file of SAELens (saelens.h).
@@ -32,6 +33,7 @@
 #include "absl/strings/string_view.h"
 #include "model/steering/concept.h"
 #include "model/steering/hook_point.h"
+#include "model/steering/trained_positions.h"
 
 namespace alignsae {
 
@@ -65,6 +67,7 @@ struct SaeConfig {
   bool slots_act_alike = false;
   // Whether its texts began with the tokenizer's <|endoftext|>.
   bool prepend_bos = false;
+  TrainedPositions trained = TrainedPositions::kUnknown;
 
   friend bool operator==(const SaeConfig&, const SaeConfig&) = default;
 };

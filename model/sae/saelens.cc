@@ -189,6 +189,7 @@ absl::StatusOr<SaeConfig> ParseSaeLensConfig(const JsonObject& root) {
     ALIGNSAE_RETURN_IF_ERROR(ReadNotes(notes, flat, config));
   }
   config.slots_act_alike = true;
+  config.trained = TrainedPositions::kAll;  // Of running text.
   ALIGNSAE_RETURN_IF_ERROR(CheckSaeConfig(config));
   return config;
 }

@@ -13,7 +13,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/counter_rng.h"
+#include "model/base/status_macros.h"
 #include "model/kernels/kernels.h"
+#include "model/sampling/adjust.h"
 
 namespace alignsae {
 namespace {
@@ -65,20 +67,6 @@ int32_t ArgMax(absl::Span<const float> values) {
   for (float value : values) max = std::max(max, value);
   return static_cast<int32_t>(std::find(values.begin(), values.end(), max) -
                               values.begin());
-}
-
-// Every token of `history` once, however often it occurs.
-std::vector<float> Penalised(absl::Span<const float> logits, double penalty,
-                             absl::Span<const int32_t> history) {
-  std::vector<float> scores(logits.begin(), logits.end());
-  for (int32_t token : history) {
-    if (token < 0 || static_cast<size_t>(token) >= logits.size()) continue;
-    const double logit = logits[token];
-    const double score = logit > 0 ? logit / penalty : logit * penalty;
-    scores[token] =
-        static_cast<float>(std::clamp<double>(score, -kMaxFloat, kMaxFloat));
-  }
-  return scores;
 }
 
 // The order of everything here: the larger score first, then the lower id.
@@ -200,12 +188,8 @@ std::vector<TokenLogprob> MostLikely(absl::Span<const float> logits, int count,
   return top;
 }
 
-}  // namespace
-
-absl::StatusOr<SampledToken> SampleToken(absl::Span<const float> logits,
-                                         const SamplingParams& params,
-                                         absl::Span<const int32_t> history,
-                                         int position) {
+// Finite, and what a softmax needs of them.
+absl::StatusOr<LogitSummary> Summarise(absl::Span<const float> logits) {
   if (logits.empty()) {
     return absl::InvalidArgumentError(
         "logits: must hold at least one token, got none");
@@ -213,29 +197,53 @@ absl::StatusOr<SampledToken> SampleToken(absl::Span<const float> logits,
   const LogitSummary summary = CpuKernels().summarize(
       logits.data(), static_cast<int64_t>(logits.size()));
   if (!summary.finite) return NotFinite(logits);
+  return summary;
+}
 
-  std::vector<float> penalised;
-  absl::Span<const float> scores = logits;
-  if (params.repetition_penalty != 1 && params.repetition_penalty > 0 &&
-      !history.empty()) {
-    penalised = Penalised(logits, params.repetition_penalty, history);
-    scores = penalised;
-  }
-  SampledToken sampled;
-  if (params.temperature > 0) {
-    sampled.token =
-        Draw(scores, params,
-             RandomUniform(params.seed, static_cast<uint64_t>(position)));
-  } else {
-    sampled.token =
-        penalised.empty() ? static_cast<int32_t>(summary.best) : ArgMax(scores);
-  }
-  // Reported of the raw logits, whatever the token was drawn from.
+// Of the raw logits, whatever the token was drawn from.
+SampledToken Report(absl::Span<const float> logits, const LogitSummary& summary,
+                    int32_t token, int n_logprobs) {
   const double log_normaliser = summary.max + summary.log_sum;
+  SampledToken sampled;
+  sampled.token = token;
   sampled.logprob = static_cast<float>(
-      std::max<double>(logits[sampled.token] - log_normaliser, -kMaxFloat));
-  sampled.top = MostLikely(logits, params.n_logprobs, log_normaliser);
+      std::max<double>(logits[token] - log_normaliser, -kMaxFloat));
+  sampled.top = MostLikely(logits, n_logprobs, log_normaliser);
   return sampled;
+}
+
+}  // namespace
+
+absl::StatusOr<SampledToken> SampleToken(absl::Span<const float> logits,
+                                         const SamplingParams& params,
+                                         absl::Span<const int32_t> history,
+                                         int position, int generated) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const LogitSummary summary, Summarise(logits));
+  std::vector<float> adjusted;
+  absl::Span<const float> scores = logits;
+  if (Adjusts(params)) {
+    adjusted = Adjust(logits, params, history, generated);
+    scores = adjusted;
+  }
+  int32_t token = 0;
+  if (params.temperature > 0) {
+    token = Draw(scores, params,
+                 RandomUniform(params.seed, static_cast<uint64_t>(position)));
+  } else {
+    token =
+        adjusted.empty() ? static_cast<int32_t>(summary.best) : ArgMax(scores);
+  }
+  return Report(logits, summary, token, params.n_logprobs);
+}
+
+absl::StatusOr<SampledToken> ScoreToken(absl::Span<const float> logits,
+                                        int32_t token, int n_logprobs) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const LogitSummary summary, Summarise(logits));
+  if (token < 0 || static_cast<size_t>(token) >= logits.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "token: must be in [0, ", logits.size(), "), got ", token));
+  }
+  return Report(logits, summary, token, n_logprobs);
 }
 
 }  // namespace alignsae

@@ -35,6 +35,10 @@ struct SequenceSpec {
   int max_new_tokens = 0;
   SamplingParams sampling;
   bool ignore_eos = false;
+  int min_new_tokens = 0;  // No end token is chosen before so many.
+  // How many of the most likely tokens to report with the logprob of each token
+  // of the prompt; nullopt: the prompt is not scored. Not for a readout.
+  std::optional<int> prompt_logprobs;
   std::vector<std::string> stop_sequences;  // None is empty.
   // What to read of the prompt; positions absolute in [0, prompt.size()).
   std::vector<Observation> observations;
@@ -75,6 +79,16 @@ struct TokenEvent {
   std::string text;
 };
 
+// Tokens of the prompt, of a sequence that scores it: all of them, in order,
+// some at a time, before its first TokenEvent. The first follows nothing and
+// has neither logprob nor alternatives.
+struct PromptEvent {
+  int sequence = 0;
+  int position = 0;                  // Of the first of them.
+  std::vector<SampledToken> tokens;  // At most kPromptEventTokens.
+};
+inline constexpr int kPromptEventTokens = 32;
+
 // A reading at a generated token, told before.
 struct TraceEvent {
   int sequence = 0;
@@ -101,12 +115,12 @@ struct RequestDone {
   absl::Status status;
 };
 
-using RequestEvent =
-    std::variant<TokenEvent, TraceEvent, SequenceFinished, RequestDone>;
+using RequestEvent = std::variant<PromptEvent, TokenEvent, TraceEvent,
+                                  SequenceFinished, RequestDone>;
 
-// Receives the events of one request: for each sequence that ran its tokens and
-// traces, then SequenceFinished, and RequestDone last. Of a sequence that never
-// ran nothing is told.
+// Receives the events of one request: for each sequence that ran its prompt
+// where that is scored, tokens and traces, then SequenceFinished, and
+// RequestDone last. Of a sequence that never ran nothing is told.
 //
 // Who calls: the scheduler, one method at a time, from the step thread, with no
 // lock held. What takes long here makes every step longer.

@@ -53,7 +53,7 @@ StepRow Sequence::NextRow(int kv_slot, int max_prompt_tokens) const {
     AddPromptRow(std::min(prompt_left(), std::max(1, max_prompt_tokens)), row);
   } else {
     row.tokens = {generated_.back()};
-    row.sampling = spec_->sampling;
+    row.sampling = Sampling();
     if (spec_->trace && spec_->reading_checkpoint.has_value()) {
       Observation trace;
       trace.checkpoint = *spec_->reading_checkpoint;
@@ -61,16 +61,29 @@ StepRow Sequence::NextRow(int kv_slot, int max_prompt_tokens) const {
       row.observations.push_back(std::move(trace));
     }
   }
-  if (row.sampling.has_value() && row.sampling->repetition_penalty != 1) {
+  if (row.sampling.has_value() && row.sampling->needs_history()) {
     row.history = spec_->prompt;
     row.history.insert(row.history.end(), generated_.begin(), generated_.end());
   }
   return row;
 }
 
+SamplingParams Sequence::Sampling() const {
+  SamplingParams sampling = spec_->sampling;
+  if (generated_tokens() < spec_->min_new_tokens) {
+    sampling.banned = env_->catalog->model.eos_token_ids;
+  }
+  return sampling;
+}
+
 void Sequence::AddPromptRow(int tokens, StepRow& row) const {
   const auto begin = spec_->prompt.begin() + fed_;
   row.tokens.assign(begin, begin + tokens);
+  if (spec_->prompt_logprobs.has_value()) {
+    const int last = tokens == prompt_left() ? tokens : tokens + 1;
+    row.scored.assign(begin + 1, begin + last);
+    row.n_scored_logprobs = *spec_->prompt_logprobs;
+  }
   for (const Observation& planned : observations_) {
     Observation observation = planned;
     observation.positions.clear();
@@ -83,14 +96,15 @@ void Sequence::AddPromptRow(int tokens, StepRow& row) const {
     row.observations.push_back(std::move(observation));
   }
   row.leave_after_observations = is_readout();
-  if (!is_readout() && tokens == prompt_left()) row.sampling = spec_->sampling;
+  if (!is_readout() && tokens == prompt_left()) row.sampling = Sampling();
 }
 
 absl::StatusOr<Sequence::Progress> Sequence::Consume(const StepRow& row,
                                                      RowResult result) {
   ALIGNSAE_RETURN_IF_ERROR(result.status);
   if (result.receipts.size() != receipts_.size() ||
-      row.sampling.has_value() != result.sampled.has_value()) {
+      row.sampling.has_value() != result.sampled.has_value() ||
+      row.scored.size() != result.scores.size()) {
     return absl::InternalError("step: the result does not fit the row");
   }
   Progress progress;
@@ -99,6 +113,7 @@ absl::StatusOr<Sequence::Progress> Sequence::Consume(const StepRow& row,
   }
   ALIGNSAE_RETURN_IF_ERROR(
       TakeReadings(row, std::move(result.readings), progress));
+  TakeScores(row, std::move(result.scores), progress);
   fed_ += static_cast<int>(row.tokens.size());
   if (result.sampled.has_value()) {
     TakeToken(row, *std::move(result.sampled), progress);
@@ -132,6 +147,26 @@ absl::Status Sequence::TakeReadings(const StepRow& row,
     }
   }
   return absl::OkStatus();
+}
+
+void Sequence::TakeScores(const StepRow& row, std::vector<SampledToken> scores,
+                          Progress& progress) const {
+  if (!spec_->prompt_logprobs.has_value() || prompt_left() == 0) return;
+  int position = row.start + 1;
+  if (row.start == 0) {
+    SampledToken first;
+    first.token = row.tokens.front();
+    scores.insert(scores.begin(), std::move(first));
+    position = 0;
+  }
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (i % kPromptEventTokens == 0) {
+      progress.events.emplace_back(
+          PromptEvent{index_, position + static_cast<int>(i), {}});
+    }
+    std::get<PromptEvent>(progress.events.back())
+        .tokens.push_back(std::move(scores[i]));
+  }
 }
 
 void Sequence::TakeToken(const StepRow& row, SampledToken token,

@@ -3,7 +3,7 @@
 //
 // Pure state: no clock, no lock, no KV slot of its own (the scheduler names
 // it). Nothing blocks. NextRow copies the tokens that it feeds, and all ids so
-// far when a repetition penalty needs them: at most 4 KB at a context of 1024.
+// far when a penalty needs them: at most 4 KB at a context of 1024.
 //
 // Thread-safety: not thread-safe; the step thread owns it.
 // Errors: Consume passes on a row's OUT_OF_RANGE; INTERNAL when the executor's
@@ -54,7 +54,8 @@ class Sequence {
   StepRow NextRow(int kv_slot, int max_prompt_tokens) const;
 
   struct Progress {
-    std::vector<RequestEvent> events;  // TokenEvent and TraceEvent.
+    // PromptEvent, TokenEvent and TraceEvent.
+    std::vector<RequestEvent> events;
     // Set when the sequence has ended.
     std::optional<FinishReason> finished;
     // At the last prompt token, one for each checkpoint whose hook was passed.
@@ -69,10 +70,14 @@ class Sequence {
   // The spec's observations, then one at the last prompt token for every
   // checkpoint whose hook the prompt passes.
   void PlanObservations();
+  // The spec's, with what may not be chosen yet.
+  SamplingParams Sampling() const;
   void AddPromptRow(int tokens, StepRow& row) const;
   absl::Status TakeReadings(const StepRow& row,
                             std::vector<ConceptReading> readings,
                             Progress& progress);
+  void TakeScores(const StepRow& row, std::vector<SampledToken> scores,
+                  Progress& progress) const;
   void TakeToken(const StepRow& row, SampledToken token, Progress& progress);
 
   const SequenceSpec* spec_;

@@ -15,6 +15,7 @@
 #include "model/steering/hook_point.h"
 #include "model/steering/intervention.h"
 #include "model/steering/mode.h"
+#include "model/steering/trained_positions.h"
 
 namespace alignsae {
 
@@ -51,8 +52,12 @@ struct CheckpointInfo {
   std::vector<Concept> concepts;  // R entries, in the bundle's order.
   std::optional<InterventionMode> recommended_mode;
   double recommended_alpha = 1;
+  TrainedPositions trained = TrainedPositions::kUnknown;
   // Layer, mode and alpha chosen on validation; figures on test wordings.
   std::string evaluation_json;  // As stored in the bundle; may be empty.
+  std::string version;  // Of the bundle that it came in; empty without one.
+  // Of the model, the first that had it; 0 until it is served.
+  uint64_t generation = 0;
 };
 
 struct Catalog {

@@ -42,4 +42,18 @@ std::string HookPoint::ToString() const {
   return absl::StrCat(HookKindName(kind), "[", layer, "]");
 }
 
+std::optional<FieldError> HookPointError(const HookPoint& hook, int n_layer,
+                                         bool parallel_residual) {
+  if (hook.layer < 0 || hook.layer >= n_layer) {
+    return FieldError{
+        "layer", absl::StrCat("be in [0, ", n_layer - 1, "]"),
+        absl::StrCat(hook.layer, "; the model has ", n_layer, " blocks")};
+  }
+  if (hook.kind == HookKind::kResidMid && parallel_residual) {
+    return FieldError{"kind", "be another than resid_mid",
+                      "it; the model's attention and MLP read the same input"};
+  }
+  return std::nullopt;
+}
+
 }  // namespace alignsae

@@ -24,6 +24,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "model/base/field_error.h"
 
 namespace alignsae {
 
@@ -60,6 +61,12 @@ struct HookPoint {
  private:
   static constexpr int kPlaces = 4;  // A block.
 };
+
+// Why a model of `n_layer` blocks does not have `hook`, as its field "layer" or
+// "kind"; nullopt: it has. A parallel residual (transformer/facts.h) leaves no
+// resid_mid.
+std::optional<FieldError> HookPointError(const HookPoint& hook, int n_layer,
+                                         bool parallel_residual);
 
 // Orders hook points as a forward pass comes to them; two names of one place
 // are equal.

@@ -12,20 +12,12 @@ namespace alignsae {
 namespace {
 
 absl::Status CheckHook(const HookPoint& hook, const ModelInfo& model) {
-  if (hook.layer < 0 || hook.layer >= model.n_layer) {
-    return FieldStatus(
-        {"layer", absl::StrCat("be in [0, ", model.n_layer - 1, "]"),
-         absl::StrCat(hook.layer, "; the loaded model has ", model.n_layer,
-                      " blocks")},
-        absl::StatusCode::kNotFound);
-  }
-  if (hook.kind == HookKind::kResidMid && model.parallel_residual) {
-    return FieldStatus(
-        {"kind", "be another than resid_mid",
-         "it; the model's attention and MLP read the same input"},
-        absl::StatusCode::kFailedPrecondition);
-  }
-  return absl::OkStatus();
+  const std::optional<FieldError> error =
+      HookPointError(hook, model.n_layer, model.parallel_residual);
+  if (!error) return absl::OkStatus();
+  return FieldStatus(*error, error->path == "layer"
+                                 ? absl::StatusCode::kNotFound
+                                 : absl::StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

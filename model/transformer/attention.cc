@@ -168,7 +168,7 @@ at::Tensor CachedAttention(const at::Tensor& queries, const Packing& packing,
                            const KvCache& cache, const AttentionShape& shape,
                            int layer, at::ScalarType type) {
   if (cache.layout() == KvLayout::kPlain) {
-    return PlainAttention(queries, packing, cache, shape, layer);
+    return PlainAttention(queries, packing, cache, shape, layer).to(type);
   }
   at::Tensor context = at::empty({packing.tokens, shape.d_model()}, type);
   if (cache.type() == KvType::kF32) {

@@ -10,6 +10,7 @@
 
 #include "absl/types/span.h"
 #include "model/transformer/attention.h"
+#include "model/transformer/decode_plan.h"
 #include "model/transformer/layers.h"
 
 namespace alignsae {
@@ -131,31 +132,60 @@ at::Tensor CausalMask(const Rectangle& r, at::Device device) {
       .masked_fill_(hidden, -std::numeric_limits<float>::infinity());
 }
 
+// The cache row of each packed token.
+std::vector<int64_t> CacheRows(const Packing& packing, int64_t context_length) {
+  std::vector<int64_t> rows;
+  for (const PackedRow& row : packing.rows) {
+    for (int i = 0; i < row.length; ++i) {
+      rows.push_back(row.kv_slot * context_length + row.start + i);
+    }
+  }
+  return rows;
+}
+
+// One query a row -> [B, D].
+at::Tensor DecodeAttention(const at::Tensor& queries, const DecodePlan& plan,
+                           const KvCache& cache, const AttentionShape& shape,
+                           int layer) {
+  const at::Tensor cached = plan.Cached(layer);  // [B, H, Tk]
+  const auto take = [&](const at::Tensor& from) {
+    return from.view({-1, shape.head_dim})
+        .index_select(0, cached.flatten())
+        .to(at::kFloat)
+        .view({cached.size(0), shape.n_head, cached.size(2), shape.head_dim});
+  };
+  const at::Tensor q =
+      queries.reshape({cached.size(0), shape.n_head, 1, shape.head_dim});
+  return Attention(q, take(cache.keys(layer)), take(cache.values(layer)),
+                   plan.mask, shape.scale)
+      .reshape({-1, shape.d_model()});
+}
+
 }  // namespace
 
 void StorePlain(const at::Tensor& keys_values, const Packing& packing,
                 KvCache& cache, const AttentionShape& shape, int layer) {
-  std::vector<int64_t> cached;
-  for (const PackedRow& row : packing.rows) {
-    for (int i = 0; i < row.length; ++i) {
-      cached.push_back(static_cast<int64_t>(row.kv_slot) *
-                           cache.context_length() +
-                       row.start + i);
-    }
-  }
   const at::Tensor rows =
-      at::tensor(cached, at::kLong).to(keys_values.device());
-  const std::vector<at::Tensor> parts = keys_values.split(shape.d_model(), 1);
-  const std::vector<int64_t> by_head = {packing.tokens, shape.n_head,
-                                        shape.head_dim};
-  at::Tensor(cache.keys(layer)).index_copy_(0, rows, parts[0].reshape(by_head));
-  at::Tensor(cache.values(layer))
-      .index_copy_(0, rows, parts[1].reshape(by_head));
+      packing.decode != nullptr
+          ? packing.decode->stored
+          : at::tensor(CacheRows(packing, cache.context_length()), at::kLong)
+                .to(keys_values.device());
+  const auto store = [&](at::Tensor to, int64_t first) {
+    to.index_copy_(0, rows,
+                   keys_values.narrow(1, first, shape.d_model())
+                       .reshape({packing.tokens, shape.n_head, shape.head_dim})
+                       .to(to.scalar_type()));
+  };
+  store(cache.keys(layer), 0);
+  store(cache.values(layer), shape.d_model());
 }
 
 at::Tensor PlainAttention(const at::Tensor& queries, const Packing& packing,
                           const KvCache& cache, const AttentionShape& shape,
                           int layer) {
+  if (packing.decode != nullptr) {
+    return DecodeAttention(queries, *packing.decode, cache, shape, layer);
+  }
   const double scale = shape.scale;
   at::Tensor output =
       at::empty({packing.tokens, shape.d_model()}, queries.options());
@@ -171,8 +201,8 @@ at::Tensor PlainAttention(const at::Tensor& queries, const Packing& packing,
     };
     const at::Tensor context =
         Attention(take(queries, r.padded, r.queries),
-                  take(cache.keys(layer), r.cached, r.keys),
-                  take(cache.values(layer), r.cached, r.keys),
+                  take(cache.keys(layer), r.cached, r.keys).to(at::kFloat),
+                  take(cache.values(layer), r.cached, r.keys).to(at::kFloat),
                   CausalMask(r, queries.device()), scale)
             .transpose(1, 2)
             .reshape({-1, shape.d_model()});  // [B * Tq, D]

@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "model/transformer/decode_graphs.h"
+
 namespace alignsae {
 namespace {
 
@@ -32,8 +34,9 @@ KvCache::KvCache(const TransformerFacts& facts, int slots, at::Device device,
     : slots_(slots),
       context_length_(facts.context_length),
       heads_(facts.n_head),
-      type_(layout == KvLayout::kPlain ? KvType::kF32 : type),
-      layout_(layout) {
+      type_(type),
+      layout_(layout),
+      graphs_(std::make_unique<DecodeGraphs>()) {
   key_block_ = int64_t{kKeyBlock} * facts.head_dim();
   value_block_ = kKeyBlock * PaddedHeadDim(facts.head_dim());
   const int64_t blocks = PaddedPositions(context_length_) / kKeyBlock;
@@ -46,12 +49,16 @@ KvCache::KvCache(const TransformerFacts& facts, int slots, at::Device device,
       keys_.push_back(LazyZeros({slots, key_slot_}, stored, device));
       values_.push_back(LazyZeros({slots, value_slot_}, stored, device));
     } else {
-      const std::vector<int64_t> shape = {int64_t{slots} * context_length_,
+      const std::vector<int64_t> shape = {int64_t{slots} * context_length_ + 1,
                                           heads_, facts.head_dim()};
       keys_.push_back(LazyZeros(shape, stored, device));
       values_.push_back(LazyZeros(shape, stored, device));
     }
   }
 }
+
+KvCache::KvCache(KvCache&&) noexcept = default;
+KvCache& KvCache::operator=(KvCache&&) noexcept = default;
+KvCache::~KvCache() = default;
 
 }  // namespace alignsae

@@ -7,7 +7,8 @@
 // beyond.
 //
 // Two layouts: blocks of keys for the kernels on the CPU (model/kernels), plain
-// rows for LibTorch's operations on other devices.
+// rows for LibTorch's operations on other devices, with one spare row behind
+// the last slot that padding reads and writes.
 //
 // Letters in shapes: S slots, T context length, H heads, K head dimension, T'
 // and K' rounded up to whole blocks.
@@ -19,6 +20,7 @@
 
 #include <ATen/ATen.h>
 
+#include <memory>
 #include <vector>
 
 #include "model/kernels/kernels.h"
@@ -26,22 +28,25 @@
 
 namespace alignsae {
 
+class DecodeGraphs;  // decode_graphs.h
+
 enum class KvType { kF32, kBf16 };
 enum class KvLayout { kBlocks, kPlain };
 
 class KvCache {
  public:
   // 2 * L * slots * T * D numbers; on the CPU pages are taken on first use.
-  // Throws std::bad_alloc when the address space does not suffice. kPlain is
-  // always float32; the default layout is the device's.
+  // Throws std::bad_alloc when the address space does not suffice. The default
+  // layout is the device's.
   KvCache(const TransformerFacts& facts, int slots, at::Device device,
           KvType type = KvType::kF32);
   KvCache(const TransformerFacts& facts, int slots, at::Device device,
           KvType type, KvLayout layout);
 
   // Movable, not copyable: a copy would share the memory.
-  KvCache(KvCache&&) = default;
-  KvCache& operator=(KvCache&&) = default;
+  KvCache(KvCache&&) noexcept;
+  KvCache& operator=(KvCache&&) noexcept;
+  ~KvCache();
 
   int slots() const { return slots_; }
   int context_length() const { return context_length_; }
@@ -58,9 +63,11 @@ class KvCache {
             heads_ * key_block_, heads_ * value_block_};
   }
 
-  // kPlain: [S * T, H, K], position t of slot s at row s T + t.
+  // kPlain: [S * T + 1, H, K], position t of slot s at row s T + t.
   const at::Tensor& keys(int layer) const { return keys_[layer]; }
   const at::Tensor& values(int layer) const { return values_[layer]; }
+  // Steps that were recorded on this memory, of one model.
+  DecodeGraphs& graphs() { return *graphs_; }
 
  private:
   int slots_;
@@ -73,10 +80,11 @@ class KvCache {
   int64_t value_block_ = 0;
   int64_t key_slot_ = 0;
   int64_t value_slot_ = 0;
-  // L of [S, T' / 16, H, K, 16], or [S T, H, K].
+  // L of [S, T' / 16, H, K, 16], or [S T + 1, H, K].
   std::vector<at::Tensor> keys_;
-  // L of [S, T' / 16, H, 16, K'], or [S T, H, K].
+  // L of [S, T' / 16, H, 16, K'], or [S T + 1, H, K].
   std::vector<at::Tensor> values_;
+  std::unique_ptr<DecodeGraphs> graphs_;
 };
 
 }  // namespace alignsae

@@ -12,19 +12,21 @@ Linear::Linear(const at::Tensor& weight, const at::Tensor& bias,
     packed_ =
         std::make_shared<const PreparedMatrix>(weight, bias.defined(), type);
   } else {
-    weight_ = weight;
+    weight_ = type == WeightType::kBf16 ? weight.to(at::kBFloat16) : weight;
+    if (bias_.defined()) bias_ = bias_.to(weight_.scalar_type());
   }
 }
 
 at::ScalarType Linear::input_type() const {
-  return packed_ != nullptr && packed_->type() == WeightType::kBf16
-             ? at::kBFloat16
-             : at::kFloat;
+  if (packed_ == nullptr) return weight_.scalar_type();
+  return packed_->type() == WeightType::kBf16 ? at::kBFloat16 : at::kFloat;
 }
 
 at::Tensor Linear::Apply(const at::Tensor& x) const {
   if (packed_ == nullptr) {
-    return bias_.defined() ? at::addmm(bias_, x, weight_) : at::mm(x, weight_);
+    const at::Tensor y =
+        bias_.defined() ? at::addmm(bias_, x, weight_) : at::mm(x, weight_);
+    return y.to(at::kFloat);
   }
   at::Tensor y = at::empty({x.size(0), packed_->outputs()}, at::kFloat);
   if (x.size(0) > 0) packed_->Multiply(x, bias_, Finish::kNone, y);

@@ -34,7 +34,8 @@ class Linear {
  public:
   Linear() = default;
   // weight [I, O] float32 of any strides; bias [O] float32 or undefined. They
-  // are copied on the CPU and kept on other devices, where type must be kF32.
+  // are copied on the CPU; on other devices, where type must be kF32 or kBf16,
+  // float32 ones are kept. A product in bfloat16 is rounded to it there.
   Linear(const at::Tensor& weight, const at::Tensor& bias, WeightType type);
 
   // What x must be: float32, or bfloat16 when the weights are.

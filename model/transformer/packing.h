@@ -10,15 +10,21 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "model/transformer/residual_hook.h"
 
 namespace alignsae {
 
+struct DecodePlan;  // decode_plan.h
+
 struct Packing {
   std::vector<PackedRow> rows;  // With `offset` set.
   int64_t tokens = 0;           // N
+  // A decode step by this plan, in whose place `rows` then stands empty; else
+  // null.
+  std::shared_ptr<const DecodePlan> decode = nullptr;
 };
 
 // Lays out `rows` in their order.

@@ -53,6 +53,10 @@ class ResidualHook {
   // last block, positions whose logits nobody wants skip that block.
   virtual bool WantsSite(int site) const { return true; }
 
+  // Whether anything is read or edited in a step of `rows`. Where nothing is,
+  // the step may run without the hook, as one piece.
+  virtual bool ActsIn(absl::Span<const PackedRow> rows) const { return true; }
+
   // The same inside block hook.layer: `hook` is attn_out, resid_mid or mlp_out,
   // in that order, and `part` [N, D] float32 what hook_point.h says of it. Only
   // for blocks whose inside is wanted.

@@ -3,8 +3,12 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
+
+#include "model/transformer/decode_graphs.h"
+#include "model/transformer/decode_plan.h"
 
 namespace alignsae {
 namespace {
@@ -100,14 +104,33 @@ std::vector<PackedRow> WantedPositions(const Packing& packing) {
 at::Tensor Transformer::Forward(absl::Span<const int32_t> tokens,
                                 std::vector<PackedRow> rows, KvCache& cache,
                                 ResidualHook* hook) const {
+  return Head(BeforeHead(tokens, std::move(rows), cache, hook));
+}
+
+at::Tensor Transformer::Head(const at::Tensor& x) const {
   // Not InferenceMode: callers edit the logits in place, outside of it.
   at::NoGradGuard no_grad;
+  if (x.size(0) == 0) return x.new_empty({0, facts_.vocab_size});
+  return Logits(x);
+}
+
+at::Tensor Transformer::BeforeHead(absl::Span<const int32_t> tokens,
+                                   std::vector<PackedRow> rows, KvCache& cache,
+                                   ResidualHook* hook) const {
+  at::NoGradGuard no_grad;
   const at::Tensor none = at::empty(
-      {0, facts_.vocab_size}, at::TensorOptions(device()).dtype(at::kFloat));
+      {0, facts_.d_model}, at::TensorOptions(device()).dtype(at::kFloat));
+  if (cache.layout() == KvLayout::kPlain && IsDecode(rows) &&
+      (hook == nullptr || !hook->ActsIn(rows))) {
+    return Decode(tokens, rows, cache);
+  }
   std::vector<PackedRow> continuing = TakeContinuing(rows);
   if (rows.empty()) return none;
   Packing packing = Pack(std::move(rows));
-  at::Tensor x = Embed(tokens, packing);  // [N, D]
+  const at::Tensor ids =
+      at::tensor(at::ArrayRef<int32_t>(tokens.data(), tokens.size()), at::kLong)
+          .to(device());                                    // [N]
+  at::Tensor x = Embed(ids, Positions(packing, device()));  // [N, D]
   for (int site = 0;; ++site) {
     Join(site, continuing, x, packing);
     if (hook != nullptr) hook->OnResidual(site, packing.rows, x);
@@ -136,7 +159,28 @@ at::Tensor Transformer::Forward(absl::Span<const int32_t> tokens,
   if (CountLogits(packing) < packing.tokens) {
     Repack(WantedPositions(packing), x, packing);
   }
-  return Logits(x);  // [R, V]
+  return x;
+}
+
+at::Tensor Transformer::Decode(absl::Span<const int32_t> tokens,
+                               absl::Span<const PackedRow> rows,
+                               KvCache& cache) const {
+  const DecodeShape shape =
+      ShapeOf(rows, cache.context_length(), /*rounded=*/device().is_cuda());
+  const at::Tensor x = cache.graphs().Run(
+      shape, DecodeNumbers(tokens, rows, shape, cache), device(),
+      [&](const at::Tensor& numbers) {
+        Packing packing;
+        packing.tokens = shape.batch;
+        packing.decode =
+            std::make_shared<const DecodePlan>(numbers, shape, facts_.n_head);
+        at::Tensor x = Embed(packing.decode->ids, packing.decode->positions);
+        for (int layer = 0; layer < facts_.n_layer; ++layer) {
+          RunBlock(layer, packing, cache, nullptr, x);
+        }
+        return x;
+      });
+  return x.narrow(0, 0, static_cast<int64_t>(rows.size()));
 }
 
 }  // namespace alignsae

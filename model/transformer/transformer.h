@@ -74,6 +74,14 @@ class Transformer {
   at::Tensor Forward(absl::Span<const int32_t> tokens,
                      std::vector<PackedRow> rows, KvCache& cache,
                      ResidualHook* hook) const;
+  // The same in two, for a caller that has no room for all logits at once: what
+  // the head is given, [R, D], and the head on any rows of it, [r, V]. On a GPU,
+  // a step of one token a row that `hook` leaves alone runs as a CUDA graph, and
+  // the next such step overwrites what BeforeHead gave.
+  at::Tensor BeforeHead(absl::Span<const int32_t> tokens,
+                        std::vector<PackedRow> rows, KvCache& cache,
+                        ResidualHook* hook) const;
+  at::Tensor Head(const at::Tensor& x) const;
 
  protected:
   Transformer(TransformerFacts facts, WeightType type)
@@ -82,9 +90,14 @@ class Transformer {
   Transformer& operator=(Transformer&&) = default;
 
  private:
-  // The residual stream [N, D] float32 that enters block 0.
-  virtual at::Tensor Embed(absl::Span<const int32_t> tokens,
-                           const Packing& packing) const = 0;
+  // BeforeHead of a decode step of a cache in plain layout, without a hook.
+  at::Tensor Decode(absl::Span<const int32_t> tokens,
+                    absl::Span<const PackedRow> rows, KvCache& cache) const;
+
+  // The residual stream [N, D] float32 that enters block 0. ids and positions
+  // [N] int64.
+  virtual at::Tensor Embed(const at::Tensor& ids,
+                           const at::Tensor& positions) const = 0;
   // Runs block `layer` on the residual stream x [N, D], in place. Writes the
   // tokens' keys and values. `hook` is called at the block's inner hook points;
   // nullptr: nobody wants them.

@@ -30,7 +30,9 @@ absl::StatusOr<WeightType> ParseWeightType(absl::string_view name) {
 std::string WhyUnsupported(WeightType type, absl::string_view device) {
   if (type == WeightType::kF32) return "";
   if (device != "cpu") {
-    return absl::StrCat("device ", device, " runs f32 only");
+    return type == WeightType::kBf16
+               ? ""
+               : absl::StrCat("device ", device, " runs f32 and bf16 only");
   }
   if (type == WeightType::kBf16 && !ThisCpu().avx512_bf16) {
     return "this processor has no AVX-512 bfloat16 dot product";

@@ -31,7 +31,7 @@ absl::StatusOr<WeightType> ParseWeightType(absl::string_view name);
 
 // Why this machine cannot run `type` at speed; empty when it can. bf16 needs
 // the AVX-512 bfloat16 dot product, int8 the AVX-512 VNNI one; `device` other
-// than "cpu" runs f32 only.
+// than "cpu" runs f32 and bf16.
 std::string WhyUnsupported(WeightType type, absl::string_view device);
 
 }  // namespace alignsae

@@ -1,8 +1,14 @@
 #include "server/api/answer_collector.h"
 
+#include <iterator>
 #include <utility>
 
 namespace alignsae {
+
+void SequenceAnswer::Add(PromptEvent event) {
+  prompt.insert(prompt.end(), std::make_move_iterator(event.tokens.begin()),
+                std::make_move_iterator(event.tokens.end()));
+}
 
 AnswerCollector::AnswerCollector(size_t sequences, OnDone on_done)
     : answers_(sequences), on_done_(std::move(on_done)) {}
@@ -10,6 +16,8 @@ AnswerCollector::AnswerCollector(size_t sequences, OnDone on_done)
 bool AnswerCollector::Deliver(RequestEvent event) {
   if (auto* token = std::get_if<TokenEvent>(&event)) {
     answers_[token->sequence].tokens.push_back(std::move(*token));
+  } else if (auto* prompt = std::get_if<PromptEvent>(&event)) {
+    answers_[prompt->sequence].Add(std::move(*prompt));
   } else if (auto* trace = std::get_if<TraceEvent>(&event)) {
     answers_[trace->sequence].trace.push_back(std::move(trace->reading));
   } else if (auto* finished = std::get_if<SequenceFinished>(&event)) {

@@ -20,9 +20,12 @@ namespace alignsae {
 
 // Everything of one sequence.
 struct SequenceAnswer {
+  std::vector<SampledToken> prompt;  // Of a scored prompt, else empty.
   std::vector<TokenEvent> tokens;
   std::vector<ConceptReading> trace;
   SequenceFinished finished;
+
+  void Add(PromptEvent event);
 };
 
 class AnswerCollector : public RequestSink {

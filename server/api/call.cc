@@ -40,7 +40,9 @@ Call::Call(const RpcEnv* env, absl::string_view method, const Caller& caller)
       owner_{caller.host, CheckedId(kClientIdKey, caller.client)},
       deadline_(std::min(
           caller.deadline,
-          start_ + absl::Seconds(env->config.limits.max_deadline_seconds))) {
+          caller.capped
+              ? start_ + absl::Seconds(env->config.limits.max_deadline_seconds)
+              : absl::InfiniteFuture())) {
   ++*env_->open_calls;
   env_->metrics->RpcStarted(method_);
   if (request_id_.empty()) request_id_ = RandomId();

@@ -45,6 +45,9 @@ struct Caller {
   std::string client;      // Of x-client-id; empty: the host counts as client.
   std::string host;        // Without its port.
   absl::Time deadline = absl::InfiniteFuture();
+  // Whether the server's cap on deadlines counts: not for a stream of requests,
+  // each of which has a call of its own.
+  bool capped = true;
 };
 
 class Call {
@@ -61,9 +64,14 @@ class Call {
   const std::string& request_id() const { return request_id_; }
   // Who calls, for taking turns: the host, and the name that it gave or none.
   const Owner& owner() const { return owner_; }
-  // The client's deadline, at most max_deadline_seconds from the start.
+  // The client's deadline; at most max_deadline_seconds from the start, where
+  // that counts.
   absl::Time deadline() const { return deadline_; }
   const RpcEnv& env() const { return *env_; }
+  // The model that the request names; empty: the default one. Before the call
+  // goes to a lane.
+  void AskFor(const std::string& model) { model_ = model; }
+  const std::string& model() const { return model_; }
 
   // Nobody waits for the answer any more.
   void Cancel() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -105,6 +113,7 @@ class Call {
   std::string request_id_;
   Owner owner_;
   absl::Time deadline_;
+  std::string model_;
   int prompt_tokens_ = 0;
   int generated_tokens_ = 0;
 

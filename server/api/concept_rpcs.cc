@@ -11,6 +11,7 @@
 #include "server/api/held_bytes.h"
 #include "server/api/parse_readout.h"
 #include "server/api/render_answer.h"
+#include "server/api/watch_stream.h"
 #include "server/registry/token_text.h"
 
 namespace alignsae {
@@ -76,6 +77,7 @@ void RenderInspection(const CallScope& scope,
 void ReadConcepts(std::shared_ptr<Call> call,
                   const v1::ReadConceptsRequest* request,
                   v1::ReadConceptsResponse* response, Done done) {
+  call->AskFor(request->model());
   RunOnModel(
       std::move(call),
       {static_cast<int64_t>(request->ByteSizeLong()),
@@ -101,6 +103,7 @@ void ReadConcepts(std::shared_ptr<Call> call,
 void InspectSlots(std::shared_ptr<Call> call,
                   const v1::InspectSlotsRequest* request,
                   v1::InspectSlotsResponse* response, Done done) {
+  call->AskFor(request->model());
   RunOnModel(
       std::move(call),
       {static_cast<int64_t>(request->ByteSizeLong()),
@@ -127,6 +130,13 @@ void InspectSlots(std::shared_ptr<Call> call,
        },
        [=] { return response->top_k() > 0; }},
       std::move(done));
+}
+
+std::shared_ptr<AnswerStream> WatchSlots(
+    std::shared_ptr<Call> call, const v1::WatchSlotsRequest* request,
+    std::shared_ptr<StreamSink<v1::WatchSlotsResponse>> sink) {
+  return std::make_shared<WatchStream>(std::move(call), request,
+                                       std::move(sink));
 }
 
 }  // namespace alignsae

@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "alignsae/v1/concept_service.pb.h"
+#include "server/api/answer_stream.h"
 #include "server/api/unary_call.h"
 
 namespace alignsae {
@@ -25,6 +26,10 @@ void ReadConcepts(std::shared_ptr<Call> call,
 void InspectSlots(std::shared_ptr<Call> call,
                   const v1::InspectSlotsRequest* request,
                   v1::InspectSlotsResponse* response, Done done);
+// Begun and driven by the transport (answer_stream.h); ends when the call does.
+std::shared_ptr<AnswerStream> WatchSlots(
+    std::shared_ptr<Call> call, const v1::WatchSlotsRequest* request,
+    std::shared_ptr<StreamSink<v1::WatchSlotsResponse>> sink);
 
 }  // namespace alignsae
 

@@ -32,6 +32,15 @@ bool GenerateStream::RenderEvent(RequestEvent& event,
     *delta->mutable_token() = RenderToken(*token, model().tokenizer());
     delta->set_text(arm.utf8.Push(token->text));
     absl::StrAppend(&arm.text, delta->text());
+  } else if (const auto* prompt = std::get_if<PromptEvent>(&event)) {
+    v1::PromptDelta* delta = message->mutable_prompt();
+    delta->set_arm(asked_.arms[prompt->sequence].arm);
+    delta->set_position(prompt->position);
+    int position = prompt->position;
+    for (const SampledToken& scored : prompt->tokens) {
+      *delta->add_tokens() =
+          RenderPromptToken(scored, position++, model().tokenizer());
+    }
   } else if (const auto* trace = std::get_if<TraceEvent>(&event)) {
     v1::TraceDelta* delta = message->mutable_trace();
     delta->set_arm(asked_.arms[trace->sequence].arm);

@@ -1,6 +1,7 @@
 // GenerateStream: one Generate call, token by token: `started`, a message for
-// each token and reading, the end of each arm, and the summary with the whole
-// texts and receipts. Texts of the messages are whole characters.
+// some tokens of a scored prompt, for each token and reading, the end of each
+// arm, and the summary with the whole texts and receipts. Texts of the messages
+// are whole characters.
 //
 // Threads, ownership: see ModelStream. `request` is the transport's.
 

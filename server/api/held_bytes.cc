@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "server/api/render_activity.h"
+#include "server/metrics/metrics.h"
+
 namespace alignsae {
 namespace {
 
@@ -18,6 +21,8 @@ constexpr int64_t kFeature = 64;
 constexpr int64_t kTokenPiece = 128;
 constexpr int64_t kDescribed = 512;
 constexpr int64_t kCertificate = 256;
+// A concept's activity, or a pair, as message and as JSON.
+constexpr int64_t kActivity = 1024;
 
 int64_t MostConcepts(const Catalog& catalog) {
   size_t most = 0;
@@ -34,6 +39,10 @@ int64_t OfSequence(const SequenceSpec& sequence, int64_t reading,
       kReading + kPromptToken * static_cast<int64_t>(sequence.prompt.size());
   bytes += new_tokens * (kToken + kTopLogprob * sequence.sampling.n_logprobs +
                          (sequence.trace ? reading : 0));
+  if (sequence.prompt_logprobs.has_value()) {
+    bytes += static_cast<int64_t>(sequence.prompt.size()) *
+             (kToken + kTopLogprob * *sequence.prompt_logprobs);
+  }
   for (const Observation& observation : sequence.observations) {
     const int64_t residual =
         observation.whole ? int64_t{4} * catalog.model.d_model : 0;
@@ -94,6 +103,19 @@ int64_t HeldCatalogBytes(const Catalog& catalog,
     }
   }
   return bytes;
+}
+
+int64_t HeldActivityBytes(const CheckpointInfo& checkpoint) {
+  const auto concepts = std::min(checkpoint.concepts.size(),
+                                 static_cast<size_t>(kMaxConceptLabels) + 1);
+  size_t longest = 0;
+  for (const Concept& entry : checkpoint.concepts) {
+    longest = std::max(longest, entry.name.size());
+  }
+  const int64_t names =
+      kActivity + 4 * static_cast<int64_t>(longest);  // Of a row, or a pair.
+  return kCall +
+         2 * (static_cast<int64_t>(concepts) + kMaxSteeredPairs) * names;
 }
 
 }  // namespace alignsae

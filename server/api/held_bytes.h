@@ -29,6 +29,8 @@ int64_t HeldDetokenizeBytes(int64_t bytes);
 int64_t HeldCatalogBytes(const Catalog& catalog,
                          const std::vector<int>& checkpoints,
                          bool include_evaluation);
+// Of what a watcher of the checkpoint is told at once.
+int64_t HeldActivityBytes(const CheckpointInfo& checkpoint);
 
 }  // namespace alignsae
 

@@ -11,7 +11,10 @@
 namespace alignsae {
 
 inline constexpr char kRpcReadConcepts[] = "ConceptService/ReadConcepts";
+inline constexpr char kRpcReadConceptsStream[] =
+    "ConceptService/ReadConceptsStream";
 inline constexpr char kRpcInspectSlots[] = "ConceptService/InspectSlots";
+inline constexpr char kRpcWatchSlots[] = "ConceptService/WatchSlots";
 inline constexpr char kRpcSwap[] = "SteeringService/Swap";
 inline constexpr char kRpcGenerate[] = "SteeringService/Generate";
 inline constexpr char kRpcComplete[] = "SteeringService/Complete";
@@ -20,11 +23,24 @@ inline constexpr char kRpcGetModel[] = "ModelService/GetModel";
 inline constexpr char kRpcListConcepts[] = "ModelService/ListConcepts";
 inline constexpr char kRpcTokenize[] = "ModelService/Tokenize";
 inline constexpr char kRpcDetokenize[] = "ModelService/Detokenize";
+inline constexpr char kRpcListCheckpoints[] = "OperatorService/ListCheckpoints";
+inline constexpr char kRpcLoadCheckpoint[] = "OperatorService/LoadCheckpoint";
+inline constexpr char kRpcUnloadCheckpoint[] =
+    "OperatorService/UnloadCheckpoint";
+inline constexpr char kRpcReloadModel[] = "OperatorService/ReloadModel";
 
+// For everybody.
 inline std::vector<std::string> RpcMethods() {
-  return {kRpcReadConcepts, kRpcInspectSlots, kRpcSwap,     kRpcGenerate,
-          kRpcComplete,     kRpcSweepAlpha,   kRpcGetModel, kRpcListConcepts,
-          kRpcTokenize,     kRpcDetokenize};
+  return {kRpcReadConcepts, kRpcReadConceptsStream, kRpcInspectSlots,
+          kRpcWatchSlots,   kRpcSwap,               kRpcGenerate,
+          kRpcComplete,     kRpcSweepAlpha,         kRpcGetModel,
+          kRpcListConcepts, kRpcTokenize,           kRpcDetokenize};
+}
+
+// For operators, on a port of their own.
+inline std::vector<std::string> OperatorMethods() {
+  return {kRpcListCheckpoints, kRpcLoadCheckpoint, kRpcUnloadCheckpoint,
+          kRpcReloadModel};
 }
 
 }  // namespace alignsae

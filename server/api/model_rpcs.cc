@@ -10,12 +10,12 @@
 #include "absl/status/status.h"
 #include "model/base/field_error.h"
 #include "model/base/status_macros.h"
+#include "model/base/version.h"
 #include "server/api/held_bytes.h"
 #include "server/api/parse_model.h"
 #include "server/api/render_catalog.h"
 #include "server/api/reply_size.h"
 #include "server/api/utf8_stream.h"
-#include "server/config/version.h"
 #include "server/registry/token_text.h"
 
 namespace alignsae {
@@ -40,8 +40,11 @@ absl::Status DoGetModel(const CallScope& scope,
     *response->add_checkpoints() = RenderCheckpoint(checkpoint);
   }
   *response->mutable_limits() = RenderLimits(scope.call->env().config);
-  response->set_server_version(kServerVersion);
+  response->set_server_version(kVersion);
   response->set_bundle(catalog.bundle_name);
+  for (std::string& name : scope.call->env().models->Names()) {
+    response->add_served_models(std::move(name));
+  }
   return absl::OkStatus();
 }
 
@@ -112,8 +115,9 @@ absl::Status DoDetokenize(const CallScope& scope,
 
 }  // namespace
 
-void GetModel(std::shared_ptr<Call> call, const v1::GetModelRequest*,
+void GetModel(std::shared_ptr<Call> call, const v1::GetModelRequest* request,
               v1::GetModelResponse* response, Done done) {
+  call->AskFor(request->model());
   RunDirect(std::move(call), {[=](const CallScope& scope) {
               return DoGetModel(scope, response);
             }},
@@ -123,6 +127,7 @@ void GetModel(std::shared_ptr<Call> call, const v1::GetModelRequest*,
 void ListConcepts(std::shared_ptr<Call> call,
                   const v1::ListConceptsRequest* request,
                   v1::ListConceptsResponse* response, Done done) {
+  call->AskFor(request->model());
   RunDirect(std::move(call),
             {[=](const CallScope& scope) {
                return DoListConcepts(scope, *request, response);
@@ -133,6 +138,7 @@ void ListConcepts(std::shared_ptr<Call> call,
 
 void Tokenize(std::shared_ptr<Call> call, const v1::TokenizeRequest* request,
               v1::TokenizeResponse* response, Done done) {
+  call->AskFor(request->model());
   const auto bytes = static_cast<int64_t>(request->ByteSizeLong());
   // What is longer is refused before anything is made of it.
   const int64_t text =
@@ -148,6 +154,7 @@ void Tokenize(std::shared_ptr<Call> call, const v1::TokenizeRequest* request,
 void Detokenize(std::shared_ptr<Call> call,
                 const v1::DetokenizeRequest* request,
                 v1::DetokenizeResponse* response, Done done) {
+  call->AskFor(request->model());
   RunDirect(std::move(call),
             {[=](const CallScope& scope) {
                return DoDetokenize(scope, *request, response);

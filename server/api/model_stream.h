@@ -33,6 +33,7 @@
 #include "model/base/status_macros.h"
 #include "model/base/status_payload.h"
 #include "model/scheduler/event_queue.h"
+#include "server/api/answer_stream.h"
 #include "server/api/call.h"
 #include "server/api/enter_lane.h"
 #include "server/api/held_bytes.h"
@@ -40,23 +41,9 @@
 
 namespace alignsae {
 
-// Where a stream's messages go. Called with the stream's lock held: must not
-// block, and not call the stream.
 template <typename Response>
-class StreamSink {
- public:
-  virtual ~StreamSink() = default;
-  // `message` stays as it is until OnWritten, which allows the next Write.
-  virtual void Write(const Response& message) = 0;
-  // The last call: `summary` (nullptr: none) and the end. No write is under
-  // way, or it is followed. `summary` lives as long as the stream.
-  virtual void Finish(const Response* summary, const WireStatus& status) = 0;
-  // A client that has not taken everything by then is given up. Once.
-  virtual void GiveUpAfter(absl::Duration patience) = 0;
-};
-
-template <typename Response>
-class ModelStream : public std::enable_shared_from_this<ModelStream<Response>> {
+class ModelStream : public AnswerStream,
+                    public std::enable_shared_from_this<ModelStream<Response>> {
  public:
   // `request_bytes`: of the request, while it waits for a lane.
   ModelStream(std::shared_ptr<Call> call,
@@ -64,10 +51,8 @@ class ModelStream : public std::enable_shared_from_this<ModelStream<Response>> {
       : call_(std::move(call)),
         sink_(std::move(sink)),
         request_bytes_(request_bytes) {}
-  virtual ~ModelStream() = default;
 
-  // Once, by the transport.
-  void Begin() ABSL_LOCKS_EXCLUDED(mutex_) {
+  void Begin() override ABSL_LOCKS_EXCLUDED(mutex_) {
     const absl::Status taken =
         EnterLane(*call_, Lane::kInteractive, request_bytes_,
                   [stream = this->shared_from_this()] { stream->Run(); });
@@ -76,8 +61,7 @@ class ModelStream : public std::enable_shared_from_this<ModelStream<Response>> {
     End(taken);
   }
 
-  // The message is written. False: the client is gone.
-  void OnWritten(bool ok) ABSL_LOCKS_EXCLUDED(mutex_) {
+  void OnWritten(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_) {
     MutexLock lock(&mutex_);
     writing_ = false;
     events_->EndWrite();

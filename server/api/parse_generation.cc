@@ -170,7 +170,7 @@ absl::StatusOr<InterventionList> ParseSwapEdit(const v1::SwapRequest& wire,
 
 absl::Status CheckSize(const ParsedGeneration& parsed, const ParseEnv& env) {
   return InField(
-      "generation.max_new_tokens",
+      SizeField(parsed.spec.sequences.front()),
       CheckReplyBytes(
           GenerationBytes(parsed.spec, parsed.asked.checkpoint, env), env));
 }

@@ -2,9 +2,11 @@
 
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/field_error.h"
+#include "model/base/nearest.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
 #include "server/api/parse_parts.h"
@@ -153,6 +155,21 @@ absl::Status ParseSlot(const v1::Intervention& wire,
   return absl::OkStatus();
 }
 
+// Says which concept may have been meant.
+absl::Status UnknownConcept(const std::string& name,
+                            const CheckpointInfo& checkpoint) {
+  std::vector<std::string> names;
+  for (const Concept& known : checkpoint.concepts) names.push_back(known.name);
+  const std::string nearest = Nearest(name, names);
+  return FieldStatus(
+      {"name", absl::StrCat("be a concept of checkpoint ", checkpoint.name),
+       absl::StrCat(Quoted(name), nearest.empty()
+                                      ? ""
+                                      : absl::StrCat("; did you mean ",
+                                                     Quoted(nearest), "?"))},
+      absl::StatusCode::kNotFound);
+}
+
 }  // namespace
 
 absl::StatusOr<int> ParseConcept(const v1::ConceptRef& wire,
@@ -162,10 +179,7 @@ absl::StatusOr<int> ParseConcept(const v1::ConceptRef& wire,
       for (const Concept& known : checkpoint.concepts) {
         if (known.name == wire.name()) return known.slot;
       }
-      return FieldStatus(
-          {"name", absl::StrCat("be a concept of checkpoint ", checkpoint.name),
-           Quoted(wire.name())},
-          absl::StatusCode::kNotFound);
+      return UnknownConcept(wire.name(), checkpoint);
     case v1::ConceptRef::kSlot:
       if (wire.slot() >= 0 && wire.slot() < checkpoint.n_features) {
         return wire.slot();

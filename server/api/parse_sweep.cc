@@ -150,7 +150,7 @@ absl::StatusOr<ParsedSweep> ParseSweepAlpha(const v1::SweepAlphaRequest& wire,
     }
   }
   ALIGNSAE_RETURN_IF_ERROR(InField(
-      "generation.max_new_tokens",
+      SizeField(parsed.spec.sequences.back()),
       CheckReplyBytes(SweepCellBytes(parsed.spec.sequences.back(), env), env)));
   return parsed;
 }

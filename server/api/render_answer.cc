@@ -36,6 +36,17 @@ v1::PositionEffect RenderEffect(const PositionEffect& effect,
   return wire;
 }
 
+void RenderAlternatives(
+    const std::vector<TokenLogprob>& top, const Tokenizer& tokenizer,
+    google::protobuf::RepeatedPtrField<v1::TokenLogprob>* wire) {
+  for (const TokenLogprob& other : top) {
+    v1::TokenLogprob* row = wire->Add();
+    row->set_id(other.token);
+    row->set_logprob(other.logprob);
+    row->set_piece(std::string(TextBytes(tokenizer, other.token)));
+  }
+}
+
 double NormOf(const std::vector<float>& values) {
   double sum = 0;
   for (double value : values) sum += value * value;
@@ -86,18 +97,24 @@ v1::FeatureSummary RenderFeatures(const ConceptReading& reading) {
   return wire;
 }
 
+v1::PromptToken RenderPromptToken(const SampledToken& token, int position,
+                                  const Tokenizer& tokenizer) {
+  v1::PromptToken wire;
+  wire.set_id(token.token);
+  wire.set_piece(std::string(TextBytes(tokenizer, token.token)));
+  if (position == 0) return wire;
+  wire.set_logprob(token.logprob);
+  RenderAlternatives(token.top, tokenizer, wire.mutable_top_logprobs());
+  return wire;
+}
+
 v1::Token RenderToken(const TokenEvent& event, const Tokenizer& tokenizer) {
   v1::Token wire;
   wire.set_id(event.token.token);
   wire.set_piece(std::string(TextBytes(tokenizer, event.token.token)));
   wire.set_logprob(event.token.logprob);
   wire.set_position(event.position);
-  for (const TokenLogprob& other : event.token.top) {
-    v1::TokenLogprob* row = wire.add_top_logprobs();
-    row->set_id(other.token);
-    row->set_logprob(other.logprob);
-    row->set_piece(std::string(TextBytes(tokenizer, other.token)));
-  }
+  RenderAlternatives(event.token.top, tokenizer, wire.mutable_top_logprobs());
   return wire;
 }
 
@@ -141,6 +158,7 @@ v1::InterventionReceipt RenderReceipt(const Intervention& intervention,
                       : v1::ALPHA_UNIT_ACTIVE_MEAN);
   }
   wire.set_positions_applied(receipt.positions_applied);
+  wire.set_generation_id(catalog.generation);
   for (const PositionEffect& effect : receipt.effects) {
     *wire.add_effects() = RenderEffect(effect, checkpoint);
   }
@@ -178,6 +196,10 @@ v1::ArmResult RenderWholeArm(const AskedGeneration& asked, size_t index,
   std::map<int, const ConceptReading*> trace;  // By position.
   for (const ConceptReading& reading : answer.trace) {
     trace[reading.position] = &reading;
+  }
+  for (const SampledToken& token : answer.prompt) {
+    *wire.add_prompt_tokens() =
+        RenderPromptToken(token, wire.prompt_tokens_size(), tokenizer);
   }
   std::string bytes;
   for (const TokenEvent& event : answer.tokens) {

@@ -29,6 +29,8 @@ v1::ConceptReading RenderReading(const ConceptReading& reading,
 // Of a reading that encoded every feature.
 v1::FeatureSummary RenderFeatures(const ConceptReading& reading);
 v1::Token RenderToken(const TokenEvent& event, const Tokenizer& tokenizer);
+v1::PromptToken RenderPromptToken(const SampledToken& token, int position,
+                                  const Tokenizer& tokenizer);
 v1::FinishReason RenderFinishReason(FinishReason reason);
 v1::InterventionReceipt RenderReceipt(const Intervention& intervention,
                                       const InterventionReceipt& receipt,

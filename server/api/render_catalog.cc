@@ -25,6 +25,19 @@ v1::WriteCertificate RenderCertificate(const WriteCertificate& certificate) {
   return wire;
 }
 
+v1::TrainedPositions ToWire(TrainedPositions positions) {
+  switch (positions) {
+    case TrainedPositions::kLast:
+      return v1::TRAINED_POSITIONS_LAST;
+    case TrainedPositions::kAll:
+      return v1::TRAINED_POSITIONS_ALL;
+    case TrainedPositions::kLabelled:
+      return v1::TRAINED_POSITIONS_LABELLED;
+    default:
+      return v1::TRAINED_POSITIONS_UNSPECIFIED;
+  }
+}
+
 }  // namespace
 
 v1::AnswerInfo RenderInfo(const Catalog& catalog, const std::string& request_id,
@@ -97,6 +110,9 @@ v1::Checkpoint RenderCheckpoint(const CheckpointInfo& checkpoint) {
     wire.set_recommended_mode(ToWire(*checkpoint.recommended_mode));
   }
   wire.set_recommended_alpha(checkpoint.recommended_alpha);
+  wire.set_version(checkpoint.version);
+  wire.set_generation_id(checkpoint.generation);
+  wire.set_trained_positions(ToWire(checkpoint.trained));
   return wire;
 }
 
@@ -118,6 +134,7 @@ v1::Limits RenderLimits(const ServerConfig& config) {
   wire.set_max_queued_sequences(config.max_queued_sequences);
   wire.set_max_queued_tokens(config.max_queued_tokens);
   wire.set_max_sweep_cells(limits.max_sweep_cells);
+  wire.set_max_logit_biases(limits.max_logit_biases);
   return wire;
 }
 

@@ -57,24 +57,40 @@ v1::ConceptReading WidestReading(int checkpoint, const ParseEnv& env) {
   return wire;
 }
 
-v1::Token WidestToken(const SequenceSpec& sequence, const ParseEnv& env) {
+// A token, of the prompt or generated, with so many alternatives.
+template <typename Token>
+Token WidestScored(int n_logprobs, const ParseEnv& env) {
   const std::string piece(env.tokenizer->longest_text_token(), 'x');
   const int id = env.catalog->model.vocab_size - 1;
-  v1::Token token;
+  Token token;
   token.set_id(id);
   token.set_piece(piece);
   token.set_logprob(-1);
-  token.set_position(env.catalog->model.context_length - 1);
-  for (int i = 0; i < sequence.sampling.n_logprobs; ++i) {
+  for (int i = 0; i < n_logprobs; ++i) {
     v1::TokenLogprob* other = token.add_top_logprobs();
     other->set_id(id);
     other->set_logprob(-1);
     other->set_piece(piece);
   }
+  return token;
+}
+
+v1::Token WidestToken(const SequenceSpec& sequence, const ParseEnv& env) {
+  auto token = WidestScored<v1::Token>(sequence.sampling.n_logprobs, env);
+  token.set_position(env.catalog->model.context_length - 1);
   if (sequence.trace) {
     *token.mutable_reading() = WidestReading(*sequence.reading_checkpoint, env);
   }
   return token;
+}
+
+int64_t PromptBytes(const SequenceSpec& sequence, const ParseEnv& env) {
+  auto first = WidestScored<v1::PromptToken>(0, env);
+  first.clear_logprob();
+  return FieldBytes(first) +
+         (static_cast<int64_t>(sequence.prompt.size()) - 1) *
+             FieldBytes(
+                 WidestScored<v1::PromptToken>(*sequence.prompt_logprobs, env));
 }
 
 InterventionReceipt WidestReceipt(const Intervention& intervention,
@@ -142,13 +158,26 @@ void FillReadoutHead(int checkpoint, const ParseEnv& env, Message* message) {
 
 }  // namespace
 
+absl::string_view SizeField(const SequenceSpec& sequence) {
+  const int alternatives = sequence.prompt_logprobs.value_or(-1);
+  const int64_t prompt =
+      static_cast<int64_t>(sequence.prompt.size()) * (alternatives + 1);
+  const int64_t answer =
+      int64_t{sequence.max_new_tokens} * (sequence.sampling.n_logprobs + 1);
+  return prompt > answer ? "generation.prompt_logprobs"
+                         : "generation.max_new_tokens";
+}
+
 int64_t ArmBytes(const SequenceSpec& sequence, const ParseEnv& env) {
   const int64_t tokens = sequence.max_new_tokens;
   const int64_t text =
       kReplacementBytes * tokens *
       static_cast<int64_t>(env.tokenizer->longest_text_token());
+  const int64_t prompt =
+      sequence.prompt_logprobs.has_value() ? PromptBytes(sequence, env) : 0;
   return static_cast<int64_t>(WidestArm(sequence, env).ByteSizeLong()) +
-         FieldBytes(text) + tokens * FieldBytes(WidestToken(sequence, env));
+         FieldBytes(text) + prompt +
+         tokens * FieldBytes(WidestToken(sequence, env));
 }
 
 int64_t GenerationBytes(const RequestSpec& spec, std::optional<int> checkpoint,

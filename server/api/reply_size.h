@@ -16,6 +16,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "model/scheduler/request.h"
 #include "server/api/parse_env.h"
 
@@ -39,6 +40,9 @@ int64_t SweepCellBytes(const SequenceSpec& sequence, const ParseEnv& env);
 int64_t ReadBytes(const RequestSpec& spec, int checkpoint, const ParseEnv& env);
 int64_t InspectionBytes(const SequenceSpec& sequence, int checkpoint, int top_k,
                         const ParseEnv& env);
+
+// The field of a generating request that makes most of its answer's size.
+absl::string_view SizeField(const SequenceSpec& sequence);
 
 // INVALID_ARGUMENT (REPLY_TOO_LARGE) when an answer that may take `bytes` bytes
 // is larger than a message may be. The caller adds the field that can be made

@@ -16,6 +16,7 @@
 #include "server/metrics/metrics.h"
 #include "server/process/lanes.h"
 #include "server/process/memory_budget.h"
+#include "server/registry/model_operator.h"
 #include "server/registry/model_registry.h"
 
 namespace alignsae {
@@ -29,6 +30,8 @@ struct CallMemory {
   MemoryBudget answers;
 };
 
+class SlotWatchers;
+
 struct RpcEnv {
   ModelRegistry* models = nullptr;
   Lanes* lanes = nullptr;
@@ -38,6 +41,8 @@ struct RpcEnv {
   std::atomic<int>* open_calls = nullptr;  // Calls that are not yet gone.
   ServerConfig config;                     // Limits, and what GetModel tells.
   EventQueue::Options unread = {};  // What a stream's reader may leave unread.
+  ModelOperator* model_operator = nullptr;  // Null: nobody may change models.
+  SlotWatchers* watchers = nullptr;         // Of WatchSlots.
 };
 
 }  // namespace alignsae

@@ -24,6 +24,7 @@ void RunArms(std::shared_ptr<Call> call, const Request* request,
                                                        const ParseEnv&,
                                                        uint64_t fresh_seed),
              v1::ArmResult* (*arm)(Response*, size_t index), Done done) {
+  call->AskFor(request->model());
   auto asked = std::make_shared<AskedGeneration>();
   RunOnModel(
       std::move(call),
@@ -73,6 +74,7 @@ void Complete(std::shared_ptr<Call> call, const v1::CompleteRequest* request,
 std::shared_ptr<ModelStream<v1::GenerateResponse>> Generate(
     std::shared_ptr<Call> call, const v1::GenerateRequest* request,
     std::shared_ptr<StreamSink<v1::GenerateResponse>> sink) {
+  call->AskFor(request->model());
   return std::make_shared<GenerateStream>(std::move(call), request,
                                           std::move(sink));
 }
@@ -80,6 +82,7 @@ std::shared_ptr<ModelStream<v1::GenerateResponse>> Generate(
 std::shared_ptr<ModelStream<v1::SweepAlphaResponse>> SweepAlpha(
     std::shared_ptr<Call> call, const v1::SweepAlphaRequest* request,
     std::shared_ptr<StreamSink<v1::SweepAlphaResponse>> sink) {
+  call->AskFor(request->model());
   return std::make_shared<SweepStream>(std::move(call), request,
                                        std::move(sink));
 }

@@ -18,6 +18,11 @@ bool CellCollector::Deliver(RequestEvent event) {
     answers_[token->sequence].tokens.push_back(std::move(*token));
     return true;
   }
+  if (auto* prompt = std::get_if<PromptEvent>(&event)) {
+    MutexLock lock(&mutex_);
+    answers_[prompt->sequence].Add(std::move(*prompt));
+    return true;
+  }
   if (std::holds_alternative<TraceEvent>(event)) return true;  // Never asked.
   return events_->Deliver(std::move(event));
 }

@@ -140,7 +140,7 @@ absl::StatusOr<RequestHandle> CallScope::Submit(
 absl::StatusOr<CallScope> EnterCall(std::shared_ptr<Call> call) {
   ALIGNSAE_RETURN_IF_ERROR(call->status());
   ALIGNSAE_RETURN_IF_ERROR(call->WhyStop());
-  absl::StatusOr<ModelLease> model = call->env().models->Acquire(kDefaultModel);
+  absl::StatusOr<ModelLease> model = call->env().models->Acquire(call->model());
   if (absl::IsUnavailable(model.status())) {
     call->env().metrics->CountRejected(
         ReasonOf(model.status()) == kReasonStarting ? Rejection::kStarting

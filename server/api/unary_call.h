@@ -53,8 +53,8 @@ struct CallScope {
 };
 
 // What every call must pass before it is parsed: its ids keep the rules,
-// somebody still waits for it, and a model is loaded. UNAVAILABLE while
-// starting and draining.
+// somebody still waits for it, and the model that it asks for is loaded.
+// UNAVAILABLE while starting and draining; NOT_FOUND.
 absl::StatusOr<CallScope> EnterCall(std::shared_ptr<Call> call);
 
 // Work that needs no step.

@@ -5,105 +5,24 @@
 #include <cstdlib>
 #include <utility>
 
-#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
-#include "model/base/posix_file.h"
-#include "model/base/quote.h"
 #include "model/base/status_macros.h"
+#include "model/terminal/command_line.h"
 #include "server/config/setting_relations.h"
-#include "server/config/version.h"
+#include "server/config/validators.h"
 
 namespace alignsae {
 namespace {
 
 constexpr char kEnvPrefix[] = "ALIGNSAE_";
-// Of a configuration, a certificate or a key.
-constexpr uint64_t kMaxFileBytes = 1 << 20;
-
-// CLI11 validators: an empty string is "fine", anything else follows the
-// setting's name in the error.
-CLI::Validator IntIn(int64_t low, int64_t high) {
-  return CLI::Validator(
-      [low, high](std::string& text) -> std::string {
-        int64_t value = 0;
-        if (absl::SimpleAtoi(text, &value) && value >= low && value <= high) {
-          return "";
-        }
-        return absl::StrCat("must be an integer in [", low, ", ", high,
-                            "], got ", text);
-      },
-      absl::StrCat("in [", low, " - ", high, "]"));
-}
-
-CLI::Validator SecondsIn(double low, double high) {
-  return CLI::Validator(
-      [low, high](std::string& text) -> std::string {
-        double value = 0;
-        if (absl::SimpleAtod(text, &value) && value >= low && value <= high) {
-          return "";
-        }
-        return absl::StrCat("must be a number of seconds in [", low, ", ", high,
-                            "], got ", text);
-      },
-      absl::StrCat("in [", low, " - ", high, "]"));
-}
-
-// "must be <rule>, got ..." unless it `holds`; `shown` is what --help says.
-CLI::Validator TextThat(std::string rule, std::string shown,
-                        std::function<bool(const std::string&)> holds) {
-  return CLI::Validator(
-      [rule = std::move(rule),
-       holds = std::move(holds)](std::string& text) -> std::string {
-        if (holds(text)) return "";
-        return absl::StrCat("must be ", rule, ", got ", Quoted(text));
-      },
-      std::move(shown));
-}
-
-CLI::Validator OneOf(std::vector<std::string> names) {
-  const std::string rule = absl::StrCat("one of ", absl::StrJoin(names, ", "));
-  return TextThat(rule, rule,
-                  [names = std::move(names)](const std::string& text) {
-                    return absl::c_linear_search(names, text);
-                  });
-}
-
-CLI::Validator IsEndpoint() {
-  return CLI::Validator(
-      [](std::string& text) -> std::string {
-        const absl::StatusOr<Endpoint> endpoint = ParseEndpoint(text);
-        return endpoint.ok() ? "" : std::string(endpoint.status().message());
-      },
-      "host:port");
-}
-
-CLI::Validator Directory() {
-  constexpr char kRule[] = "an existing directory";
-  return TextThat(kRule, kRule, [](std::string path) {
-    return CLI::ExistingDirectory(path).empty();
-  });
-}
-
-// Not a device, which may have no end.
-CLI::Validator File() {
-  return CLI::Validator(
-      [](std::string& path) -> std::string {
-        const absl::StatusOr<OpenedFile> file = OpenRegularFile(path);
-        if (!file.ok()) {
-          return absl::StrCat("must be an existing file, got ", Quoted(path));
-        }
-        if (file->size <= kMaxFileBytes) return "";
-        return absl::StrCat("must have at most ", kMaxFileBytes, " bytes, got ",
-                            file->size, " in ", Quoted(path));
-      },
-      "an existing file");
-}
+constexpr char kExitCodes[] =
+    "Exit codes: 0 drained after SIGTERM or SIGINT; 1 ended by a second one, "
+    "or because it could not end in time; 74 what was to be printed did not "
+    "arrive; 78 it could not start, and the sentence says why.";
 
 void AddModelFlags(CLI::App& app, ServerConfig& config) {
   app.add_option("--model", config.model,
@@ -130,7 +49,8 @@ void AddModelFlags(CLI::App& app, ServerConfig& config) {
 struct Addresses {
   std::string listen;
   std::string admin;
-  std::string http;  // Empty: no front door.
+  std::string http;       // Empty: no front door.
+  std::string operators;  // Empty: no port for operators.
 };
 
 CLI::Validator IsOrigin() {
@@ -176,6 +96,31 @@ void AddHttpFlags(CLI::App& app, HttpConfig& http, std::string& listen) {
       ->check(SecondsIn(0.1, 300));
 }
 
+void AddOperatorFlags(CLI::App& app, OperatorConfig& operators,
+                      std::string& listen) {
+  app.add_option("--operator-listen", listen,
+                 "gRPC address of OperatorService, which changes what is "
+                 "served: loopback, or with --tls-client-ca; off by default")
+      ->check(IsEndpoint());
+  app.add_option("--bundles-dir", operators.bundles_directory,
+                 "Where bundles and checkpoints lie that operators may name")
+      ->check(Directory());
+  app.add_option("--models", operators.models,
+                 "Bundles of --bundles-dir that are served beside the model, "
+                 "by their names, comma-separated")
+      ->delimiter(',');
+  app.add_flag("--watch", operators.watch,
+               "Reload a model when its directory, or the link to it, is "
+               "replaced by another version");
+  app.add_option("--default-checkpoint", operators.default_checkpoint,
+                 "Checkpoint of requests that name none; empty: the bundle's "
+                 "first");
+  app.add_option("--memory-budget-mib", operators.memory_budget_mib,
+                 "A load that would take the process beyond this is refused; "
+                 "0: beyond what the machine or the control group has")
+      ->check(IntIn(0, 1 << 24));
+}
+
 void AddNetworkFlags(CLI::App& app, ServerConfig& config,
                      Addresses& addresses) {
   app.add_option("--listen", addresses.listen,
@@ -185,8 +130,8 @@ void AddNetworkFlags(CLI::App& app, ServerConfig& config,
                  "HTTP address of /metrics, /livez and /readyz")
       ->check(IsEndpoint());
   app.add_option("--port-file", config.port_file,
-                 "Write the ports taken here: {\"grpc\":N,\"admin\":N}, and "
-                 "\"http\":N with --http-listen");
+                 "Write the ports taken here: {\"grpc\":N,\"admin\":N}, with "
+                 "\"http\" and \"operator\" where those are on");
   app.add_option("--tls-cert", config.tls.certificate,
                  "PEM certificate chain: the gRPC port speaks TLS")
       ->check(File());
@@ -196,7 +141,8 @@ void AddNetworkFlags(CLI::App& app, ServerConfig& config,
                  "PEM CA: clients must show a certificate of it")
       ->check(File());
   app.add_flag("--reflection", config.reflection,
-               "Offer gRPC server reflection");
+               "Offer gRPC server reflection (default: where --listen is "
+               "loopback); --reflection=false: never");
   ConnectionConfig& c = config.connections;
   app.add_option("--max-streams-per-connection", c.max_streams,
                  "Concurrent calls of one connection")
@@ -259,6 +205,9 @@ void AddLimitFlags(CLI::App& app, ServerConfig& config) {
                  config.max_prompt_tokens_per_step,
                  "Prompt tokens of one step; longer prompts take several")
       ->check(IntIn(1, 1 << 20));
+  app.add_option("--max-watchers", config.max_watchers,
+                 "WatchSlots streams at once")
+      ->check(IntIn(0, 4096));
   app.add_option("--call-memory-mib", config.call_memory_mib,
                  "Memory of requests that wait and of answers that are not "
                  "taken yet; what does not fit waits or is refused")
@@ -277,7 +226,8 @@ void AddLifecycleFlags(CLI::App& app, ServerConfig& config) {
 }
 
 bool IsSetting(const std::string& flag) {
-  return flag != "--help" && flag != "--version";
+  return flag != "--help" && flag != "--version" && flag != "--man" &&
+         flag != "--completion";
 }
 
 std::string EnvNameOf(const std::string& flag) {
@@ -313,6 +263,23 @@ std::string HelpText(CLI::App& app) {
   return app.help();
 }
 
+absl::Status TakeAddresses(const Addresses& addresses, ServerConfig& config) {
+  ALIGNSAE_ASSIGN_OR_RETURN(config.listen, ParseEndpoint(addresses.listen));
+  ALIGNSAE_ASSIGN_OR_RETURN(config.admin_listen,
+                            ParseEndpoint(addresses.admin));
+  if (!addresses.http.empty()) {
+    config.http.on = true;
+    ALIGNSAE_ASSIGN_OR_RETURN(config.http.listen,
+                              ParseEndpoint(addresses.http));
+  }
+  if (!addresses.operators.empty()) {
+    config.operators.on = true;
+    ALIGNSAE_ASSIGN_OR_RETURN(config.operators.listen,
+                              ParseEndpoint(addresses.operators));
+  }
+  return absl::OkStatus();
+}
+
 // One line: CLI11 puts some of its messages on several.
 std::string OneLine(std::string text) {
   absl::StripAsciiWhitespace(&text);
@@ -332,20 +299,24 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
   ConfigOutcome outcome;
   ServerConfig& config = outcome.config;
   Addresses addresses = {config.listen.ToString(),
-                         config.admin_listen.ToString(), ""};
+                         config.admin_listen.ToString(), "", ""};
 
   CLI::App app(
       "Serves a GPT-2 with AlignSAE checkpoints over gRPC: reads concepts, "
-      "inspects slots, steers answers.",
+      "inspects slots, steers answers.\n"
+      "Every flag is also an environment variable (--kv-slots: "
+      "ALIGNSAE_KV_SLOTS) and a key of the file of --config.",
       "alignsae-server");
   app.option_defaults()->always_capture_default();
-  app.set_version_flag("--version", kServerVersion);
+  app.footer(kExitCodes);
+  AddStandardFlags(app);
   app.set_config("--config", "", "Configuration file (TOML), names as flags")
       ->check(File());
   app.allow_config_extras(CLI::config_extras_mode::error);
   AddModelFlags(app, config);
   AddNetworkFlags(app, config, addresses);
   AddHttpFlags(app, config.http, addresses.http);
+  AddOperatorFlags(app, config.operators, addresses.operators);
   AddLimitFlags(app, config);
   AddLifecycleFlags(app, config);
 
@@ -357,24 +328,16 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
   } catch (const CLI::CallForHelp&) {
     outcome.text_to_print = HelpText(app);
     return outcome;
-  } catch (const CLI::CallForVersion&) {
-    outcome.text_to_print =
-        absl::StrCat("alignsae-server ", kServerVersion, "\n");
+  } catch (const CLI::Success& asked) {
+    outcome.text_to_print = *TextAsked(app, asked);
     return outcome;
   } catch (const CLI::ConfigError& error) {
     return absl::InvalidArgumentError(
         absl::StrCat("--config: ", OneLine(error.what())));
-  } catch (const CLI::Error& error) {
-    return absl::InvalidArgumentError(OneLine(error.what()));
+  } catch (const CLI::ParseError& error) {
+    return absl::InvalidArgumentError(MistakeOf(app, error));
   }
-  ALIGNSAE_ASSIGN_OR_RETURN(config.listen, ParseEndpoint(addresses.listen));
-  ALIGNSAE_ASSIGN_OR_RETURN(config.admin_listen,
-                            ParseEndpoint(addresses.admin));
-  if (!addresses.http.empty()) {
-    config.http.on = true;
-    ALIGNSAE_ASSIGN_OR_RETURN(config.http.listen,
-                              ParseEndpoint(addresses.http));
-  }
+  ALIGNSAE_RETURN_IF_ERROR(TakeAddresses(addresses, config));
   ALIGNSAE_RETURN_IF_ERROR(RelateSettings(
       [&app](absl::string_view name) {
         return app.get_option(std::string(name))->count() > 0;

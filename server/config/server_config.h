@@ -41,6 +41,7 @@ struct Limits {
   int max_stop_sequences = 16;
   int max_stop_sequence_bytes = 128;
   int max_top_logprobs = 20;
+  int max_logit_biases = 1024;
   int max_interventions = 16;
   int max_sweep_cells = 128;
   int max_top_features = 1000;
@@ -82,6 +83,17 @@ struct HttpConfig {
   double request_seconds = 10;  // For a request to be whole.
 };
 
+// What operators may do, and by which port; off when `on` is false.
+struct OperatorConfig {
+  bool on = false;
+  Endpoint listen;
+  std::string bundles_directory;    // Empty: they can name no bundle.
+  std::vector<std::string> models;  // Served beside the default, by name.
+  bool watch = false;               // Reload what is replaced on disk.
+  std::string default_checkpoint;   // Empty: the bundle's first.
+  int memory_budget_mib = 0;        // Of the process, for loads; 0: none.
+};
+
 struct ServerConfig {
   // A bundle directory, or a Hugging Face GPT-2 directory with `saes` beside
   // it.
@@ -98,15 +110,17 @@ struct ServerConfig {
   Endpoint admin_listen{"127.0.0.1", 9464};
   std::string port_file;  // Empty: none.
   TlsFiles tls;
-  bool reflection = false;
+  bool reflection = false;  // Unless it is given: whether `listen` is loopback.
   ConnectionConfig connections;
   HttpConfig http;
+  OperatorConfig operators;
 
   Limits limits;
   int kv_slots = 16;                   // Sequences that run at once.
   int max_queued_sequences = 256;      // Sequences that wait.
   int64_t max_queued_tokens = 262144;  // Prompt + max_new_tokens of them.
   int max_prompt_tokens_per_step = 512;
+  int max_watchers = 32;  // WatchSlots at once.
   // Requests that wait and answers that are made and not yet taken, in all.
   int call_memory_mib = 256;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
@@ -94,6 +95,26 @@ absl::Status CheckDiffer(absl::string_view name, const Endpoint& endpoint,
                  endpoint.ToString(), " for both");
 }
 
+absl::Status CheckPortsDiffer(const ServerConfig& config) {
+  struct Named {
+    absl::string_view name;
+    const Endpoint* endpoint;
+  };
+  std::vector<Named> ports = {{"--listen", &config.listen},
+                              {"--admin-listen", &config.admin_listen}};
+  if (config.http.on) ports.push_back({"--http-listen", &config.http.listen});
+  if (config.operators.on) {
+    ports.push_back({"--operator-listen", &config.operators.listen});
+  }
+  for (size_t i = 0; i < ports.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      ALIGNSAE_RETURN_IF_ERROR(CheckDiffer(ports[i].name, *ports[i].endpoint,
+                                           ports[j].name, *ports[j].endpoint));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RelateConnections(const IsGiven& is_given, ServerConfig* config) {
   const double deadline = config->limits.max_deadline_seconds;
   double& grace = config->connections.max_age_grace_seconds;
@@ -106,13 +127,7 @@ absl::Status RelateConnections(const IsGiven& is_given, ServerConfig* config) {
     }
     grace = deadline;
   }
-  ALIGNSAE_RETURN_IF_ERROR(CheckDiffer("--admin-listen", config->admin_listen,
-                                       "--listen", config->listen));
-  if (!config->http.on) return absl::OkStatus();
-  ALIGNSAE_RETURN_IF_ERROR(CheckDiffer("--http-listen", config->http.listen,
-                                       "--listen", config->listen));
-  return CheckDiffer("--http-listen", config->http.listen, "--admin-listen",
-                     config->admin_listen);
+  return CheckPortsDiffer(*config);
 }
 
 absl::Status CheckTls(const ServerConfig& config) {
@@ -130,6 +145,14 @@ absl::Status CheckTls(const ServerConfig& config) {
         "it asks for no certificate, got ",
         config.http.listen.ToString());
   }
+  if (tls.client_ca.empty() && config.operators.on &&
+      !IsLoopback(config.operators.listen.host)) {
+    return Refused(
+        "--operator-listen: must be a loopback address without "
+        "--tls-client-ca, as whoever reaches it may change what is served, "
+        "got ",
+        config.operators.listen.ToString());
+  }
   return absl::OkStatus();
 }
 
@@ -138,6 +161,9 @@ absl::Status CheckTls(const ServerConfig& config) {
 absl::Status RelateSettings(const IsGiven& is_given, ServerConfig* config) {
   if (config->model.empty()) {
     return Refused("--model: must be set; give a bundle or a GPT-2 directory");
+  }
+  if (!is_given("--reflection")) {
+    config->reflection = IsLoopback(config->listen.host);
   }
   ALIGNSAE_RETURN_IF_ERROR(CheckTls(*config));
   ALIGNSAE_RETURN_IF_ERROR(RelateQueue(is_given, config));

@@ -8,10 +8,14 @@
 //   --max-prompt-bytes      fits with 1 KiB beside it into --max-receive-bytes,
 //                           and that into --grpc-memory-mib
 //   --max-connection-age-grace-seconds  at least --max-deadline-seconds
-//   --listen, --admin-listen, --http-listen   differ, but for port 0
+//   --listen, --admin-listen, --http-listen, --operator-listen   differ, but
+//   for
+//                           port 0
+//   --operator-listen       at loopback unless --tls-client-ca is set
 //   --http-listen           at loopback while --tls-client-ca is set: the front
 //                           door knows no client
 //   --tls-cert, --tls-key, --tls-client-ca
+//   --reflection            on while --listen is loopback, unless it is given
 //
 // What is asked for is kept or refused, never changed in silence. A setting
 // that was not given follows the one that it depends on; GetModel tells the

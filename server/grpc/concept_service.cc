@@ -6,6 +6,7 @@
 #include "server/api/concept_rpcs.h"
 #include "server/api/methods.h"
 #include "server/grpc/reactors.h"
+#include "server/grpc/read_stream_reactor.h"
 
 namespace alignsae {
 
@@ -20,6 +21,12 @@ grpc::ServerUnaryReactor* ConceptServiceImpl::ReadConcepts(
                   });
 }
 
+grpc::ServerBidiReactor<v1::ReadConceptsStreamRequest,
+                        v1::ReadConceptsStreamResponse>*
+ConceptServiceImpl::ReadConceptsStream(grpc::CallbackServerContext* context) {
+  return RunReadStream(env_, context);
+}
+
 grpc::ServerUnaryReactor* ConceptServiceImpl::InspectSlots(
     grpc::CallbackServerContext* context,
     const v1::InspectSlotsRequest* request,
@@ -29,6 +36,17 @@ grpc::ServerUnaryReactor* ConceptServiceImpl::InspectSlots(
                     alignsae::InspectSlots(std::move(call), request, response,
                                            std::move(done));
                   });
+}
+
+grpc::ServerWriteReactor<v1::WatchSlotsResponse>*
+ConceptServiceImpl::WatchSlots(grpc::CallbackServerContext* context,
+                               const v1::WatchSlotsRequest* request) {
+  return RunStream<v1::WatchSlotsResponse>(
+      env_, kRpcWatchSlots, context,
+      [=](std::shared_ptr<Call> call,
+          std::shared_ptr<StreamSink<v1::WatchSlotsResponse>> sink) {
+        return alignsae::WatchSlots(std::move(call), request, std::move(sink));
+      });
 }
 
 }  // namespace alignsae

@@ -22,10 +22,16 @@ class ConceptServiceImpl final : public v1::ConceptService::CallbackService {
       grpc::CallbackServerContext* context,
       const v1::ReadConceptsRequest* request,
       v1::ReadConceptsResponse* response) override;
+  grpc::ServerBidiReactor<v1::ReadConceptsStreamRequest,
+                          v1::ReadConceptsStreamResponse>*
+  ReadConceptsStream(grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* InspectSlots(
       grpc::CallbackServerContext* context,
       const v1::InspectSlotsRequest* request,
       v1::InspectSlotsResponse* response) override;
+  grpc::ServerWriteReactor<v1::WatchSlotsResponse>* WatchSlots(
+      grpc::CallbackServerContext* context,
+      const v1::WatchSlotsRequest* request) override;
 
  private:
   const RpcEnv* const env_;

@@ -1,6 +1,5 @@
 #include "server/grpc/grpc_server.h"
 
-#include <dlfcn.h>
 #include <grpc/support/log.h>
 #include <grpcpp/resource_quota.h>
 
@@ -17,19 +16,10 @@ namespace alignsae {
 namespace {
 
 constexpr int kMaxMetadataBytes = 16 << 10;
+// Of operators, at once.
+constexpr int kOperatorConnections = 16;
 // What gRPC takes to notice that connections have ended.
 constexpr absl::Duration kConnectionsGo = absl::Milliseconds(50);
-
-// Linking the reflection library turns reflection on for every server of the
-// process by a static initialiser; loading it only on request keeps it off.
-absl::Status LoadReflection() {
-  constexpr char kLibrary[] = "libgrpc++_reflection.so.1.51";
-  if (dlopen(kLibrary, RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "--reflection: needs ", kLibrary, ", which cannot be loaded"));
-  }
-  return absl::OkStatus();
-}
 
 // What gRPC has to say goes into our log, for --log-level=debug: peers cause
 // most of it, and a port that cannot be bound is told by Start's status.
@@ -76,10 +66,21 @@ void SetTransport(const ServerConfig& config, grpc::ServerBuilder& builder) {
 
 }  // namespace
 
+GrpcServer::Port GrpcServer::ForCalls(const ServerConfig& config) {
+  // The front door tells some of those that are too many.
+  int others = config.http.on ? config.http.max_connections + 64 : 0;
+  if (config.operators.on) others += kOperatorConnections;
+  return {config.listen, "--listen", ConnectionLimit(others)};
+}
+
+GrpcServer::Port GrpcServer::ForOperators(const ServerConfig& config) {
+  return {config.operators.listen, "--operator-listen", kOperatorConnections};
+}
+
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
-    const ServerConfig& config, const std::vector<grpc::Service*>& services) {
+    const ServerConfig& config, const Port& port,
+    const std::vector<grpc::Service*>& services) {
   RouteGrpcLog();
-  if (config.reflection) ALIGNSAE_RETURN_IF_ERROR(LoadReflection());
   std::unique_ptr<TlsWatcher> tls;
   std::shared_ptr<grpc::ServerCredentials> credentials =
       grpc::InsecureServerCredentials();
@@ -89,16 +90,14 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   }
   grpc::EnableDefaultHealthCheckService(false);
   const absl::StatusOr<Listener> listener =
-      ListenOn(config.listen.host, config.listen.port);
+      ListenOn(port.listen.host, port.listen.port);
   if (!listener.ok()) {
     return absl::UnavailableError(
-        absl::StrCat("--listen: must be an address that can be bound, got ",
-                     config.listen.ToString()));
+        absl::StrCat(port.flag, ": must be an address that can be bound, got ",
+                     port.listen.ToString()));
   }
-  // The front door tells some of those that are too many.
-  const int others = config.http.on ? config.http.max_connections + 64 : 0;
   auto acceptor =
-      std::make_unique<ConnectionAcceptor>(*listener, ConnectionLimit(others));
+      std::make_unique<ConnectionAcceptor>(*listener, port.max_connections);
   grpc::ServerBuilder builder;
   SetTransport(config, builder);
   std::unique_ptr<ConnectionAcceptor::Door> door =

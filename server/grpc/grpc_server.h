@@ -1,5 +1,5 @@
 // GrpcServer: the listening port with the transport settings of ServerConfig:
-// TLS, keepalive, connection age, message and metadata limits, reflection.
+// TLS, keepalive, connection age, message and metadata limits.
 //
 // Compression is off (gRPC 1.51 inflates without a limit) and the port is never
 // shared with another process.
@@ -13,12 +13,13 @@
 // Thread-safety: Shutdown from one thread that is not gRPC's.
 // Errors of Start: INVALID_ARGUMENT names the flag (a file that is no PEM, a
 // key that is not the certificate's, a certificate that is too old),
-// UNAVAILABLE names the address that cannot be bound, FAILED_PRECONDITION when
-// --reflection finds no reflection library.
+// UNAVAILABLE names the address that cannot be bound.
 //
 // Example:
 //   ALIGNSAE_ASSIGN_OR_RETURN(std::unique_ptr<GrpcServer> server,
-//                             GrpcServer::Start(config, {&health, &model}));
+//                             GrpcServer::Start(config,
+//                             GrpcServer::ForCalls(config),
+//                                               {&health, &model}));
 
 #ifndef ALIGNSAE_SERVER_GRPC_GRPC_SERVER_H_
 #define ALIGNSAE_SERVER_GRPC_GRPC_SERVER_H_
@@ -30,7 +31,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/config/endpoint.h"
 #include "server/config/server_config.h"
 #include "server/grpc/connection_acceptor.h"
 #include "server/grpc/tls_watcher.h"
@@ -39,9 +42,21 @@ namespace alignsae {
 
 class GrpcServer {
  public:
+  // Which port of the server it is.
+  struct Port {
+    Endpoint listen;
+    absl::string_view flag;   // That gives `listen`, for errors.
+    int max_connections = 1;  // At once.
+  };
+  // --listen.
+  static Port ForCalls(const ServerConfig& config);
+  // --operator-listen: a few connections.
+  static Port ForOperators(const ServerConfig& config);
+
   // The services must outlive the server.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
-      const ServerConfig& config, const std::vector<grpc::Service*>& services);
+      const ServerConfig& config, const Port& port,
+      const std::vector<grpc::Service*>& services);
 
   // As Shutdown without grace: a health watch must not hold up a failed start.
   ~GrpcServer() { Shutdown(absl::ZeroDuration()); }

@@ -164,6 +164,22 @@ grpc::ServerUnaryReactor* HealthService::Check(
   return reactor;
 }
 
+grpc::ServerUnaryReactor* HealthService::List(
+    grpc::CallbackServerContext* context,
+    const grpc::health::v1::HealthListRequest* /*request*/,
+    grpc::health::v1::HealthListResponse* response) {
+  {
+    MutexLock lock(&mutex_);
+    for (const std::string& name : readiness_names_) {
+      (*response->mutable_statuses())[name].set_status(StatusOf(name));
+    }
+    (*response->mutable_statuses())[kLiveness].set_status(StatusOf(kLiveness));
+  }
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
 grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(
     grpc::CallbackServerContext* context, const HealthCheckRequest* request) {
   if (request->service().size() > kMaxServiceBytes) {

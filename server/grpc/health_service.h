@@ -46,6 +46,10 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
       grpc::CallbackServerContext* context,
       const grpc::health::v1::HealthCheckRequest* request,
       grpc::health::v1::HealthCheckResponse* response) override;
+  grpc::ServerUnaryReactor* List(
+      grpc::CallbackServerContext* context,
+      const grpc::health::v1::HealthListRequest* request,
+      grpc::health::v1::HealthListResponse* response) override;
   grpc::ServerWriteReactor<grpc::health::v1::HealthCheckResponse>* Watch(
       grpc::CallbackServerContext* context,
       const grpc::health::v1::HealthCheckRequest* request) override;

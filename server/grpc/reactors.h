@@ -21,8 +21,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "model/base/mutex.h"
+#include "server/api/answer_stream.h"
 #include "server/api/call.h"
-#include "server/api/model_stream.h"
 #include "server/api/unary_call.h"
 
 namespace alignsae {
@@ -77,7 +77,7 @@ class StreamReactor final
       public StreamSink<Response>,
       public std::enable_shared_from_this<StreamReactor<Response>> {
  public:
-  using MakeStream = std::function<std::shared_ptr<ModelStream<Response>>(
+  using MakeStream = std::function<std::shared_ptr<AnswerStream>(
       std::shared_ptr<Call>, std::shared_ptr<StreamSink<Response>>)>;
 
   StreamReactor(const RpcEnv* env, absl::string_view method,
@@ -97,7 +97,7 @@ class StreamReactor final
   void OnDone() override {
     guard_->Done();
     // The stream has this reactor as its sink: the last of them ends both.
-    const std::shared_ptr<ModelStream<Response>> stream = std::move(stream_);
+    const std::shared_ptr<AnswerStream> stream = std::move(stream_);
     const std::shared_ptr<StreamReactor> self = std::move(self_);
   }
 
@@ -118,8 +118,8 @@ class StreamReactor final
   grpc::CallbackServerContext* const context_;
   const std::shared_ptr<UnreadGuard> guard_;
   const std::shared_ptr<Call> call_;
-  std::shared_ptr<ModelStream<Response>> stream_;  // Until OnDone.
-  std::shared_ptr<StreamReactor> self_;            // Until OnDone.
+  std::shared_ptr<AnswerStream> stream_;  // Until OnDone.
+  std::shared_ptr<StreamReactor> self_;   // Until OnDone.
 };
 
 // Runs an RPC that answers with a stream: `make` is its function of server/api,

@@ -11,6 +11,7 @@
 #include "server/http/connect_codec.h"
 #include "server/http/connect_rpcs.h"
 #include "server/http/door_call.h"
+#include "server/http/door_rules.h"
 
 namespace alignsae {
 namespace {
@@ -87,7 +88,11 @@ class UnaryConnect final : public std::enable_shared_from_this<UnaryConnect> {
 // Fills the call's request from the body, which is dropped.
 absl::Status ReadRequest(const ConnectRpc& rpc, ConnectCall& call) {
   return WithoutMemoryFailure([&]() -> absl::Status {
-    absl::string_view bytes = call.exchange->request().body;
+    std::string inflated;
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        absl::string_view bytes,
+        PlainBody(call.exchange->request(), call.call->env().config.limits,
+                  &inflated));
     if (rpc.stream != nullptr) {
       ALIGNSAE_ASSIGN_OR_RETURN(bytes, OpenEnvelope(bytes));
     }
@@ -122,17 +127,16 @@ std::optional<HttpFailure> CheckConnect(const HttpRequest& request) {
     return HttpFailure{
         405, HttpRefusal::kPath, "method: must be POST", {{"Allow", "POST"}}};
   }
-  const absl::string_view type = request.Header("content-type");
-  const std::optional<ConnectType> parsed = ParseContentType(type);
+  const std::optional<ConnectType> parsed = BodyTypeOf(request);
   if (!parsed.has_value() || parsed->stream != (rpc->stream != nullptr)) {
-    return WrongType(*rpc, type);
+    return WrongType(*rpc, request.Header("content-type"));
   }
-  for (absl::string_view name :
-       {"content-encoding", "connect-content-encoding"}) {
-    const absl::string_view coding = request.Header(name);
-    if (coding.empty() || absl::EqualsIgnoreCase(coding, "identity")) continue;
+  if (std::optional<HttpFailure> failure = CheckCoding(request)) return failure;
+  const absl::string_view envelopes =
+      request.Header("connect-content-encoding");
+  if (!envelopes.empty() && !absl::EqualsIgnoreCase(envelopes, "identity")) {
     return HttpFailure{415, HttpRefusal::kContentType,
-                       absl::StrCat(name, ": must be identity")};
+                       "connect-content-encoding: must be identity"};
   }
   const absl::string_view version = request.Header("connect-protocol-version");
   if (!version.empty() && version != "1") {
@@ -149,8 +153,7 @@ void HandleConnect(const RpcEnv* env,
   connect->exchange = exchange;
   connect->call = std::make_shared<Call>(
       env, rpc.method, CallerOf(exchange->request(), env->clock->Now()));
-  connect->codec =
-      ParseContentType(exchange->request().Header("content-type"))->codec;
+  connect->codec = BodyTypeOf(exchange->request())->codec;
   connect->request.reset(rpc.request_type->New());
   exchange->OnGone([call = connect->call] { call->Cancel(); });
   exchange->OnDone([connect] {});

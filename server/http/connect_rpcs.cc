@@ -48,6 +48,8 @@ std::map<std::string, ConnectRpc, std::less<>> AllRpcs() {
             kRpcReadConcepts),
         Unary<v1::InspectSlotsRequest, v1::InspectSlotsResponse, &InspectSlots>(
             kRpcInspectSlots),
+        Stream<v1::WatchSlotsRequest, v1::WatchSlotsResponse, &WatchSlots>(
+            kRpcWatchSlots),
         Unary<v1::SwapRequest, v1::SwapResponse, &Swap>(kRpcSwap),
         Stream<v1::GenerateRequest, v1::GenerateResponse, &Generate>(
             kRpcGenerate),

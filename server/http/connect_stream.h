@@ -13,7 +13,7 @@
 #include <memory>
 #include <utility>
 
-#include "server/api/model_stream.h"
+#include "server/api/answer_stream.h"
 #include "server/http/connect_rpcs.h"
 
 namespace alignsae {
@@ -46,7 +46,7 @@ class ConnectStream final
   explicit ConnectStream(std::shared_ptr<ConnectCall> call)
       : frames_(std::move(call)) {}
 
-  void Start(std::shared_ptr<ModelStream<Response>> stream) {
+  void Start(std::shared_ptr<AnswerStream> stream) {
     stream_ = stream;
     // The stream has this sink: both end with the exchange.
     frames_.call().exchange->OnDone(
@@ -69,7 +69,7 @@ class ConnectStream final
 
  private:
   ConnectFrames frames_;
-  std::weak_ptr<ModelStream<Response>> stream_;
+  std::weak_ptr<AnswerStream> stream_;
 };
 
 }  // namespace alignsae

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/quote.h"
+#include "model/base/status_macros.h"
+#include "server/http/gzip.h"
 #include "server/process/lanes.h"
 
 namespace alignsae {
@@ -38,6 +40,30 @@ std::optional<HttpFailure> CheckTimeout(const HttpRequest& request) {
       400, HttpRefusal::kHead,
       absl::StrCat(kTimeoutHeader, ": must be at most ", kMaxTimeoutDigits,
                    " digits, got ", Quoted(absl::CHexEscape(text)))};
+}
+
+std::optional<HttpFailure> CheckCoding(const HttpRequest& request) {
+  const absl::string_view coding = request.Header("content-encoding");
+  if (request.gzip || coding.empty() ||
+      absl::EqualsIgnoreCase(coding, "identity")) {
+    return std::nullopt;
+  }
+  return HttpFailure{415,
+                     HttpRefusal::kContentType,
+                     absl::StrCat("content-encoding: must be gzip or identity, "
+                                  "got ",
+                                  Quoted(absl::CHexEscape(coding))),
+                     {{"Accept-Encoding", "gzip, identity"}}};
+}
+
+absl::StatusOr<absl::string_view> PlainBody(const HttpRequest& request,
+                                            const Limits& limits,
+                                            std::string* inflated) {
+  if (!request.gzip) return request.body;
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      *inflated, Gunzip(request.body,
+                        static_cast<size_t>(limits.max_receive_message_bytes)));
+  return *inflated;
 }
 
 Caller CallerOf(const HttpRequest& request, absl::Time now) {

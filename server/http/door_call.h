@@ -9,10 +9,14 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/api/call.h"
 #include "server/api/enter_lane.h"
+#include "server/config/server_config.h"
 #include "server/http/door_exchange.h"
 
 namespace alignsae {
@@ -22,6 +26,14 @@ inline constexpr char kTimeoutHeader[] = "connect-timeout-ms";
 
 // Why a timeout header is refused, or nullopt.
 std::optional<HttpFailure> CheckTimeout(const HttpRequest& request);
+
+// Why a body is refused for its coding, or nullopt: it is plain or gzip.
+std::optional<HttpFailure> CheckCoding(const HttpRequest& request);
+// The body, inflated where it is compressed, into `inflated`, which must
+// outlive what is returned. In a lane. Errors: Gunzip's.
+absl::StatusOr<absl::string_view> PlainBody(const HttpRequest& request,
+                                            const Limits& limits,
+                                            std::string* inflated);
 
 // What the request's headers say of the caller.
 Caller CallerOf(const HttpRequest& request, absl::Time now);

@@ -150,8 +150,10 @@ bool DoorConnection::ReserveBody() {
                          options_->max_body_bytes, " bytes, got ", size)});
     return false;
   }
-  std::optional<MemoryBudget::Share> share =
-      options_->memory->TryTake({host_, ""}, static_cast<int64_t>(size));
+  // It lies there twice while it is inflated.
+  inflated_ = request_.gzip ? options_->max_body_bytes : 0;
+  std::optional<MemoryBudget::Share> share = options_->memory->TryTake(
+      {host_, ""}, static_cast<int64_t>(size + inflated_));
   if (!share.has_value()) {
     Refuse({429,
             HttpRefusal::kMemory,
@@ -177,7 +179,7 @@ bool DoorConnection::TakeBody() {
       Refuse({400, HttpRefusal::kBody, "request: must be in whole chunks"});
       return true;
     case HttpBody::State::kDone:
-      share_.ShrinkTo(static_cast<int64_t>(request_.body.size()));
+      share_.ShrinkTo(static_cast<int64_t>(request_.body.size() + inflated_));
       StartExchange(true);
       return true;
   }

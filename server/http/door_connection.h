@@ -16,6 +16,7 @@
 #ifndef ALIGNSAE_SERVER_HTTP_DOOR_CONNECTION_H_
 #define ALIGNSAE_SERVER_HTTP_DOOR_CONNECTION_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -108,7 +109,8 @@ class DoorConnection {
   HttpRequest request_;
   std::optional<HttpBody> body_;
   MemoryBudget::Share share_;
-  std::string interim_;  // "100 Continue", not sent yet.
+  uint64_t inflated_ = 0;  // Bytes of the share for the inflated body.
+  std::string interim_;    // "100 Continue", not sent yet.
   std::shared_ptr<DoorExchange> exchange_;
 };
 

@@ -2,6 +2,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "model/base/quote.h"
@@ -23,6 +24,19 @@ std::vector<std::string> HostsOf(const HttpConfig& config) {
 }
 
 }  // namespace
+
+std::optional<ConnectType> BodyTypeOf(const HttpRequest& request) {
+  const absl::string_view type = request.Header("content-type");
+  const std::string bare(
+      absl::StripAsciiWhitespace(type.substr(0, type.find(';'))));
+  if (!absl::EqualsIgnoreCase(bare, "application/x-www-form-urlencoded")) {
+    return ParseContentType(type);
+  }
+  for (absl::string_view of_a_page : {"origin", "sec-fetch-site", "referer"}) {
+    if (request.Has(of_a_page)) return std::nullopt;
+  }
+  return ConnectType{Codec::kJson, false};
+}
 
 std::string HostName(absl::string_view host_and_port) {
   absl::string_view host = host_and_port;

@@ -17,6 +17,7 @@
 
 #include "absl/strings/string_view.h"
 #include "server/config/server_config.h"
+#include "server/http/connect_codec.h"
 #include "server/http/http_message.h"
 
 namespace alignsae {
@@ -40,6 +41,21 @@ class DoorRules {
   const std::vector<std::string> hosts_;  // In lower case, without ports.
   const std::vector<std::string> origins_;
 };
+
+// What a request's body is: by its content type, and JSON as well where the
+// type is that of a form, provided that no page sent it. nullopt: nothing that
+// the door reads.
+//
+// Decision: `curl -d '{...}'` says application/x-www-form-urlencoded, and has
+// to work. A page of another site may send that type without asking first, so
+// it counts only where nothing tells of a page: no Origin, no Sec-Fetch-Site
+// and no Referer. Browsers of today send an Origin with every POST that crosses
+// sites
+// ("null" where they hide it) and no page can take it away; one so old that it
+// does not cannot make JSON of this type, as a form's fields are
+// percent-encoded and other bodies came with Origin. text/plain stays refused:
+// a form can make JSON of it.
+std::optional<ConnectType> BodyTypeOf(const HttpRequest& request);
 
 // "Example.org:8080" -> "example.org", "[::1]:80" -> "::1".
 std::string HostName(absl::string_view host_and_port);

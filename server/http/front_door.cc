@@ -1,17 +1,37 @@
 #include "server/http/front_door.h"
 
 #include <string>
+#include <utility>
 
 #include "model/base/status_macros.h"
 #include "server/http/connect_door.h"
 #include "server/http/openai_door.h"
+#include "server/http/openapi.h"
 
 namespace alignsae {
+namespace {
 
-FrontDoor::FrontDoor(const RpcEnv* env) : env_(env), rules_(env->config.http) {}
+std::optional<HttpFailure> CheckOpenApi(const HttpRequest& request) {
+  if (request.method == "GET") return std::nullopt;
+  return HttpFailure{
+      405, HttpRefusal::kPath, "method: must be GET", {{"Allow", "GET"}}};
+}
 
-absl::StatusOr<std::unique_ptr<FrontDoor>> FrontDoor::Start(const RpcEnv* env) {
-  std::unique_ptr<FrontDoor> door(new FrontDoor(env));
+HttpReply OpenApiReply() {
+  HttpReply reply;
+  reply.headers = {{"Content-Type", "application/json"}};
+  reply.body = std::string(OpenApiJson());
+  return reply;
+}
+
+}  // namespace
+
+FrontDoor::FrontDoor(const RpcEnv* env, std::vector<PageFile> page)
+    : env_(env), rules_(env->config.http), page_(std::move(page)) {}
+
+absl::StatusOr<std::unique_ptr<FrontDoor>> FrontDoor::Start(
+    const RpcEnv* env, std::vector<PageFile> page) {
+  std::unique_ptr<FrontDoor> door(new FrontDoor(env, std::move(page)));
   const Endpoint& listen = env->config.http.listen;
   ALIGNSAE_ASSIGN_OR_RETURN(
       door->door_,
@@ -30,7 +50,11 @@ DoorOptions FrontDoor::MakeOptions() {
   options.max_unread_time = env_->unread.max_age;
   options.memory = &env_->memory->requests;
   options.greet = [this](const HttpRequest& request) {
-    return rules_.Preflight(request);
+    std::optional<HttpReply> reply = rules_.Preflight(request);
+    if (!reply.has_value() && request.path == kOpenApiPath) {
+      reply = OpenApiReply();
+    }
+    return reply;
   };
   options.check = [this](const HttpRequest& request) { return Check(request); };
   options.handle = [this](const std::shared_ptr<DoorExchange>& exchange) {
@@ -54,12 +78,16 @@ std::optional<HttpFailure> FrontDoor::Check(const HttpRequest& request) const {
     return failure;
   }
   if (rules_.Preflight(request).has_value()) return std::nullopt;
+  if (request.path == kOpenApiPath) return CheckOpenApi(request);
+  if (page_.Has(request.path)) return PageDoor::Check(request);
   return IsOpenAiPath(request.path) ? CheckOpenAi(request)
                                     : CheckConnect(request);
 }
 
 void FrontDoor::Handle(const std::shared_ptr<DoorExchange>& exchange) const {
-  if (IsOpenAiPath(exchange->request().path)) {
+  if (page_.Has(exchange->request().path)) {
+    page_.Handle(env_, exchange);
+  } else if (IsOpenAiPath(exchange->request().path)) {
     HandleOpenAi(env_, exchange);
   } else {
     HandleConnect(env_, exchange);

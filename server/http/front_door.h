@@ -1,6 +1,6 @@
 // FrontDoor: the HTTP port for browsers, curl and other people's clients: the
-// Connect protocol (connect_door.h) and OpenAI's completions (openai_door.h),
-// behind one set of rules (door_rules.h) and limits.
+// Connect protocol (connect_door.h), OpenAI's completions (openai_door.h) and
+// the page (page_door.h), behind one set of rules (door_rules.h) and limits.
 //
 // Thread-safety: thread-safe; Shutdown from one thread, with the lanes running.
 // Errors: Start: UNAVAILABLE naming the address that cannot be bound.
@@ -10,18 +10,23 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/api/rpc_env.h"
 #include "server/http/door_rules.h"
 #include "server/http/http_door.h"
+#include "server/http/page_door.h"
+#include "server/http/page_file.h"
 
 namespace alignsae {
 
 class FrontDoor {
  public:
-  // As env->config.http says. `env` must outlive the door.
-  static absl::StatusOr<std::unique_ptr<FrontDoor>> Start(const RpcEnv* env);
+  // As env->config.http says. `env`, and what the files are of, must outlive
+  // the door.
+  static absl::StatusOr<std::unique_ptr<FrontDoor>> Start(
+      const RpcEnv* env, std::vector<PageFile> page = {});
   FrontDoor(const FrontDoor&) = delete;
   FrontDoor& operator=(const FrontDoor&) = delete;
 
@@ -31,7 +36,7 @@ class FrontDoor {
   void Shutdown() { door_->Shutdown(); }
 
  private:
-  explicit FrontDoor(const RpcEnv* env);
+  FrontDoor(const RpcEnv* env, std::vector<PageFile> page);
 
   DoorOptions MakeOptions();
   std::optional<HttpFailure> Check(const HttpRequest& request) const;
@@ -39,6 +44,7 @@ class FrontDoor {
 
   const RpcEnv* const env_;
   const DoorRules rules_;
+  const PageDoor page_;
   std::unique_ptr<HttpDoor> door_;
 };
 

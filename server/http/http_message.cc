@@ -19,9 +19,9 @@ constexpr size_t kMaxTrailers = 8192;
 
 // Those of which two would be two meanings.
 constexpr absl::string_view kOnce[] = {
-    "host",   "content-length", "transfer-encoding",  "content-type",
-    "origin", "x-request-id",   "connect-timeout-ms", "x-client-id",
-    "expect"};
+    "host",   "content-length",  "transfer-encoding",  "content-type",
+    "origin", "x-request-id",    "connect-timeout-ms", "x-client-id",
+    "expect", "content-encoding"};
 
 HttpFailure Malformed(absl::string_view sentence) {
   return {400, HttpRefusal::kHead, std::string(sentence)};
@@ -94,10 +94,9 @@ std::optional<HttpFailure> AddHeader(absl::string_view line,
 std::optional<HttpFailure> ReadFraming(HttpRequest* request) {
   const absl::string_view length = request->Header("content-length");
   const absl::string_view coding = request->Header("transfer-encoding");
-  bool has_length = false;
-  for (const HttpHeader& header : request->headers) {
-    has_length |= header.name == "content-length";
-  }
+  const bool has_length = request->Has("content-length");
+  request->gzip =
+      absl::EqualsIgnoreCase(request->Header("content-encoding"), "gzip");
   if (!coding.empty()) {
     if (has_length) {
       return Malformed(
@@ -181,6 +180,12 @@ absl::string_view HttpRequest::Header(absl::string_view name) const {
     if (header.name == name) return header.value;
   }
   return "";
+}
+
+bool HttpRequest::Has(absl::string_view name) const {
+  return std::any_of(
+      headers.begin(), headers.end(),
+      [name](const HttpHeader& header) { return header.name == name; });
 }
 
 std::optional<HttpFailure> ParseHead(absl::string_view head,

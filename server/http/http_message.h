@@ -37,10 +37,13 @@ struct HttpRequest {
   bool keep_alive = true;
   bool expects_continue = false;
   bool chunked = false;
+  bool gzip = false;  // The body is compressed so.
   uint64_t content_length = 0;
 
   // Empty when there is none; the first of several.
   absl::string_view Header(absl::string_view name) const;
+  // Whether it is there, be it empty.
+  bool Has(absl::string_view name) const;
 };
 
 struct HttpReply {

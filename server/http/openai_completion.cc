@@ -31,6 +31,15 @@ std::string PieceName(const std::string& piece) {
   return absl::StrCat("bytes:", absl::CHexEscape(piece));
 }
 
+template <typename Token>
+json TopOf(const Token& token) {
+  json top = json::object();
+  for (const v1::TokenLogprob& other : token.top_logprobs()) {
+    top[PieceName(other.piece())] = other.logprob();
+  }
+  return top;
+}
+
 // The choices of a whole answer, run beside each other.
 class WholeCompletion final
     : public std::enable_shared_from_this<WholeCompletion> {
@@ -95,7 +104,7 @@ class WholeCompletion final
     for (size_t i = 0; i < responses_.size(); ++i) {
       const v1::CompleteResponse& response = responses_[i];
       choices.push_back(Choice(i, response.arms(0)));
-      completion_tokens += response.arms(0).generated_token_count();
+      completion_tokens += ToldTokens(call_->asked, response.arms(0));
       // The n answers to a prompt are asked with it once.
       const int prompt = call_->asked.choices[i].prompt;
       if (std::exchange(seen_prompt, prompt) != prompt) {
@@ -109,20 +118,37 @@ class WholeCompletion final
 
   json Choice(size_t i, const v1::ArmResult& arm) const {
     const AskedCompletion& asked = call_->asked;
-    std::string text;
-    if (asked.echo) text = asked.choices[i].request.prompt().text();
+    std::string text = asked.echo ? EchoText(i, arm) : "";
+    if (!asked.prompt_only) text += arm.text();
     json logprobs = nullptr;
     if (asked.logprobs.has_value()) {
       logprobs = LogprobsWriter::Empty();
       LogprobsWriter writer;
-      for (const v1::Token& token : arm.tokens()) writer.Add(token, &logprobs);
+      for (const v1::PromptToken& token : arm.prompt_tokens()) {
+        writer.Add(token, &logprobs);
+      }
+      for (const v1::Token& token : arm.tokens()) {
+        if (!asked.prompt_only) writer.Add(token, &logprobs);
+      }
     }
     json choice = {{"index", i},
-                   {"text", text + arm.text()},
+                   {"text", std::move(text)},
                    {"logprobs", std::move(logprobs)},
-                   {"finish_reason", FinishName(arm.finish_reason())}};
+                   {"finish_reason",
+                    FinishName(asked.prompt_only ? v1::FINISH_REASON_LENGTH
+                                                 : arm.finish_reason())}};
     if (arm.receipts_size() > 0) choice["steering"] = ReceiptsOf(arm);
     return choice;
+  }
+
+  std::string EchoText(size_t i, const v1::ArmResult& arm) const {
+    const v1::Prompt& prompt = call_->asked.choices[i].request.prompt();
+    if (prompt.has_text()) return prompt.text();
+    std::string bytes;
+    for (const v1::PromptToken& token : arm.prompt_tokens()) {
+      bytes += token.piece();
+    }
+    return ToUtf8(bytes);
   }
 
   const std::shared_ptr<CompletionCall> call_;
@@ -181,6 +207,10 @@ json FinishName(v1::FinishReason reason) {
   }
 }
 
+int ToldTokens(const AskedCompletion& asked, const v1::ArmResult& arm) {
+  return asked.prompt_only ? 0 : arm.generated_token_count();
+}
+
 json ReceiptsOf(const v1::ArmResult& arm) {
   json receipts = json::array();
   for (const v1::InterventionReceipt& receipt : arm.receipts()) {
@@ -237,16 +267,25 @@ json LogprobsWriter::Empty() {
           {"text_offset", json::array()}};
 }
 
-void LogprobsWriter::Add(const v1::Token& token, json* logprobs) {
-  (*logprobs)["tokens"].push_back(PieceName(token.piece()));
-  (*logprobs)["token_logprobs"].push_back(token.logprob());
-  (*logprobs)["text_offset"].push_back(at_);
-  json top = json::object();
-  for (const v1::TokenLogprob& other : token.top_logprobs()) {
-    top[PieceName(other.piece())] = other.logprob();
+void LogprobsWriter::Add(const v1::PromptToken& token, json* logprobs) {
+  if (token.has_logprob()) {
+    Add(token.piece(), token.logprob(), TopOf(token), logprobs);
+  } else {
+    Add(token.piece(), nullptr, nullptr, logprobs);
   }
+}
+
+void LogprobsWriter::Add(const v1::Token& token, json* logprobs) {
+  Add(token.piece(), token.logprob(), TopOf(token), logprobs);
+}
+
+void LogprobsWriter::Add(const std::string& piece, json logprob, json top,
+                         json* logprobs) {
+  (*logprobs)["tokens"].push_back(PieceName(piece));
+  (*logprobs)["token_logprobs"].push_back(std::move(logprob));
+  (*logprobs)["text_offset"].push_back(at_);
   (*logprobs)["top_logprobs"].push_back(std::move(top));
-  at_ += CountCharacters(utf8_.Push(token.piece()));
+  at_ += CountCharacters(utf8_.Push(piece));
 }
 
 }  // namespace alignsae

@@ -51,14 +51,22 @@ HttpReply ErrorReply(const WireStatus& wire, const std::string& request_id);
 const char* ErrorType(int http_status);
 std::string DumpJson(const nlohmann::json& json);
 
-// The `logprobs` of a choice, token by token, with where in its text each
-// begins, in characters.
+// How many of the answer's tokens are told.
+int ToldTokens(const AskedCompletion& asked, const v1::ArmResult& arm);
+
+// The `logprobs` of a choice, token by token, those of an echoed prompt first,
+// with where in its text each begins, in characters. The first token of a
+// prompt has null, as it follows nothing.
 class LogprobsWriter {
  public:
+  void Add(const v1::PromptToken& token, nlohmann::json* logprobs);
   void Add(const v1::Token& token, nlohmann::json* logprobs);
   static nlohmann::json Empty();
 
  private:
+  void Add(const std::string& piece, nlohmann::json logprob, nlohmann::json top,
+           nlohmann::json* logprobs);
+
   Utf8Stream utf8_;
   int at_ = 0;
 };

@@ -1,5 +1,6 @@
 #include "server/http/openai_door.h"
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "server/api/unary_call.h"
 #include "server/http/connect_codec.h"
 #include "server/http/door_call.h"
+#include "server/http/door_rules.h"
 #include "server/http/openai_completion.h"
 #include "server/http/openai_stream.h"
 
@@ -54,15 +56,17 @@ struct ModelsCall {
       exchange->Answer(ErrorReply(wire, call->request_id()));
       return;
     }
+    json data = json::array();
+    for (const std::string& name : response.served_models()) {
+      data.push_back({{"id", name},
+                      {"object", "model"},
+                      {"created", 0},
+                      {"owned_by", "alignsae"}});
+    }
     HttpReply reply;
     reply.headers = {{"Content-Type", "application/json"},
                      {kRequestIdKey, call->request_id()}};
-    reply.body =
-        DumpJson({{"object", "list"},
-                  {"data", json::array({{{"id", response.model().name()},
-                                         {"object", "model"},
-                                         {"created", 0},
-                                         {"owned_by", "alignsae"}}})}});
+    reply.body = DumpJson({{"object", "list"}, {"data", std::move(data)}});
     exchange->Answer(std::move(reply));
   }
 };
@@ -78,13 +82,13 @@ void HandleModels(const RpcEnv* env,
            [models](const absl::Status& status) { models->Finish(status); });
 }
 
-// Whether the model that is asked is the one that is loaded.
+// Whether the model that is asked is one that is loaded.
 absl::Status CheckModel(const std::string& asked, std::shared_ptr<Call> call) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const CallScope scope, EnterCall(std::move(call)));
-  const std::string& name = scope.model->catalog().model.name;
-  if (asked == name) return absl::OkStatus();
-  return FieldStatus({"model", absl::StrCat("be ", name), Quoted(asked)},
-                     absl::StatusCode::kNotFound);
+  if (asked.empty()) {
+    return InvalidField("model", "be the name of a model", Quoted(asked));
+  }
+  call->AskFor(asked);
+  return EnterCall(std::move(call)).status();
 }
 
 // In a lane.
@@ -92,9 +96,12 @@ void ReadAndRun(const RpcEnv* env,
                 const std::shared_ptr<DoorExchange>& exchange) {
   auto completion = std::make_shared<CompletionCall>();
   absl::Status status = WithoutMemoryFailure([&]() -> absl::Status {
+    const Limits& limits = env->config.limits;
+    std::string inflated;
     ALIGNSAE_ASSIGN_OR_RETURN(
-        completion->asked,
-        ParseCompletion(exchange->request().body, env->config.limits));
+        const absl::string_view body,
+        PlainBody(exchange->request(), limits, &inflated));
+    ALIGNSAE_ASSIGN_OR_RETURN(completion->asked, ParseCompletion(body, limits));
     return absl::OkStatus();
   });
   const absl::string_view method =
@@ -104,6 +111,9 @@ void ReadAndRun(const RpcEnv* env,
   if (!status.ok()) {
     Refuse(exchange, first, status);
     return;
+  }
+  for (AskedChoice& choice : completion->asked.choices) {
+    choice.request.set_model(completion->asked.model);
   }
   exchange->DropBody();
   completion->exchange = exchange;
@@ -144,21 +154,17 @@ std::optional<HttpFailure> CheckOpenAi(const HttpRequest& request) {
                        {{"Allow", method}}};
   }
   if (models) return CheckTimeout(request);
-  const absl::string_view type = request.Header("content-type");
-  const std::optional<ConnectType> parsed = ParseContentType(type);
+  const std::optional<ConnectType> parsed = BodyTypeOf(request);
   if (!parsed.has_value() || parsed->stream || parsed->codec != Codec::kJson) {
-    return HttpFailure{415,
-                       HttpRefusal::kContentType,
-                       absl::StrCat("content-type: must be application/json, "
-                                    "got ",
-                                    Quoted(absl::CHexEscape(type))),
-                       {{"Accept-Post", "application/json"}}};
+    return HttpFailure{
+        415,
+        HttpRefusal::kContentType,
+        absl::StrCat("content-type: must be application/json, "
+                     "got ",
+                     Quoted(absl::CHexEscape(request.Header("content-type")))),
+        {{"Accept-Post", "application/json"}}};
   }
-  const absl::string_view coding = request.Header("content-encoding");
-  if (!coding.empty() && !absl::EqualsIgnoreCase(coding, "identity")) {
-    return HttpFailure{415, HttpRefusal::kContentType,
-                       "content-encoding: must be identity"};
-  }
+  if (std::optional<HttpFailure> failure = CheckCoding(request)) return failure;
   return CheckTimeout(request);
 }
 

@@ -6,9 +6,12 @@
 //   model        the loaded model's name
 //   steering     ours, in `extra_body`: interventions, as JSON of the protos
 //
-// What cannot be done here is refused by its name, never left out: penalties,
-// logit_bias, best_of, suffix, and `echo` with `logprobs`, as the model gives
-// no logprobs of a prompt. Its default value is fine.
+//   echo         the prompt before the answer, with `logprobs` its tokens' too;
+//                then `max_tokens` may be 0
+//   min_tokens   no end of text before so many tokens (vLLM's name)
+//
+// What cannot be done here is refused by its name, never left out: best_of and
+// suffix. Their default values are fine.
 //
 // Threads: CheckOpenAi and HandleOpenAi on the door's; they do not block.
 //

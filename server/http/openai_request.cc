@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/field_error.h"
 #include "model/base/json.h"
@@ -38,8 +39,9 @@ constexpr absl::string_view kKnown[] = {"model",
                                         "steering",
                                         "presence_penalty",
                                         "frequency_penalty",
-                                        "suffix",
                                         "logit_bias",
+                                        "min_tokens",
+                                        "suffix",
                                         "best_of"};
 
 absl::Status Wrong(absl::string_view field, absl::string_view rule,
@@ -89,15 +91,6 @@ class Body {
 
 // What this server cannot do, unless it is asked for nothing.
 absl::Status CheckUnsupported(const Body& body, int n) {
-  for (const char* field : {"presence_penalty", "frequency_penalty"}) {
-    const json* value = body.Find(field);
-    if (value == nullptr || (value->is_number() && *value == 0)) continue;
-    return Wrong(field, "be 0: this server has no such penalty", *value);
-  }
-  const json* bias = body.Find("logit_bias");
-  if (bias != nullptr && !bias->empty()) {
-    return Wrong("logit_bias", "be absent: this server has none", *bias);
-  }
   const json* suffix = body.Find("suffix");
   if (suffix != nullptr && *suffix != "") {
     return Wrong("suffix", "be absent: this server does not insert", *suffix);
@@ -195,15 +188,59 @@ absl::Status ReadSteering(const Body& body, v1::CompleteRequest* request) {
   return absl::OkStatus();
 }
 
+absl::Status ReadBias(const Body& body, v1::GenerationConfig* generation) {
+  const json* bias = body.Find("logit_bias");
+  if (bias == nullptr) return absl::OkStatus();
+  if (!bias->is_object()) {
+    return Wrong("logit_bias", "be an object of token ids", *bias);
+  }
+  for (const auto& [token, value] : bias->items()) {
+    int32_t id = 0;
+    if (!absl::SimpleAtoi(token, &id)) {
+      return InvalidField("logit_bias", "name tokens by their ids",
+                          Quoted(token));
+    }
+    if (!value.is_number()) {
+      return Wrong(absl::StrCat("logit_bias[", id, "]"), "be a number", value);
+    }
+    (*generation->mutable_logit_bias())[id] = value.get<double>();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadPenalties(const Body& body, v1::GenerationConfig* generation) {
+  double frequency = 0;
+  double presence = 0;
+  ALIGNSAE_RETURN_IF_ERROR(body.Number("frequency_penalty", &frequency));
+  ALIGNSAE_RETURN_IF_ERROR(body.Number("presence_penalty", &presence));
+  generation->set_frequency_penalty(frequency);
+  generation->set_presence_penalty(presence);
+  ALIGNSAE_RETURN_IF_ERROR(ReadBias(body, generation));
+  int min_tokens = 0;
+  ALIGNSAE_RETURN_IF_ERROR(
+      body.Integer("min_tokens", 0, INT32_MAX, &min_tokens));
+  generation->set_min_new_tokens(min_tokens);
+  return absl::OkStatus();
+}
+
+// None are generated where only the prompt is asked for: the one that the model
+// gives is not told.
+absl::Status ReadMaxTokens(const Body& body, AskedCompletion* asked,
+                           v1::GenerationConfig* generation) {
+  int max_tokens = kDefaultMaxTokens;
+  ALIGNSAE_RETURN_IF_ERROR(
+      body.Integer("max_tokens", asked->echo ? 0 : 1, INT32_MAX, &max_tokens));
+  asked->prompt_only = max_tokens == 0;
+  generation->set_max_new_tokens(std::max(max_tokens, 1));
+  return absl::OkStatus();
+}
+
 // All but prompt and seed.
 absl::StatusOr<v1::CompleteRequest> ReadRequest(const Body& body,
                                                 AskedCompletion* asked) {
   v1::CompleteRequest request;
   v1::GenerationConfig& generation = *request.mutable_generation();
-  int max_tokens = kDefaultMaxTokens;
-  ALIGNSAE_RETURN_IF_ERROR(
-      body.Integer("max_tokens", 1, INT32_MAX, &max_tokens));
-  generation.set_max_new_tokens(max_tokens);
+  ALIGNSAE_RETURN_IF_ERROR(ReadMaxTokens(body, asked, &generation));
   double temperature = kDefaultTemperature;
   ALIGNSAE_RETURN_IF_ERROR(body.Number("temperature", &temperature));
   generation.set_temperature(temperature);
@@ -215,7 +252,9 @@ absl::StatusOr<v1::CompleteRequest> ReadRequest(const Body& body,
     ALIGNSAE_RETURN_IF_ERROR(body.Integer("logprobs", 0, 1000, &logprobs));
     asked->logprobs = logprobs;
     generation.set_top_logprobs(logprobs);
+    if (asked->echo) generation.set_prompt_logprobs(logprobs);
   }
+  ALIGNSAE_RETURN_IF_ERROR(ReadPenalties(body, &generation));
   ALIGNSAE_RETURN_IF_ERROR(ReadStop(body, &generation));
   ALIGNSAE_RETURN_IF_ERROR(ReadSteering(body, &request));
   return request;
@@ -238,22 +277,6 @@ absl::Status ReadOptions(const Body& body, AskedCompletion* asked) {
                 Body(*options).Bool("include_usage", &asked->include_usage)));
   }
   return absl::OkStatus();
-}
-
-absl::Status CheckEcho(const AskedCompletion& asked,
-                       const std::vector<v1::Prompt>& prompts) {
-  if (!asked.echo) return absl::OkStatus();
-  if (asked.logprobs.has_value()) {
-    return InvalidField("echo",
-                        "be false with logprobs: a prompt's logprobs are not "
-                        "computed",
-                        "true");
-  }
-  const bool texts =
-      std::all_of(prompts.begin(), prompts.end(),
-                  [](const v1::Prompt& prompt) { return prompt.has_text(); });
-  if (texts) return absl::OkStatus();
-  return InvalidField("echo", "be false where a prompt is token ids", "true");
 }
 
 }  // namespace
@@ -293,7 +316,6 @@ absl::StatusOr<AskedCompletion> ParseCompletion(absl::string_view text,
   }
   ALIGNSAE_ASSIGN_OR_RETURN(const v1::CompleteRequest request,
                             ReadRequest(body, &asked));
-  ALIGNSAE_RETURN_IF_ERROR(CheckEcho(asked, prompts));
   const json* seed = body.Find("seed");
   if (seed != nullptr && !seed->is_number_integer()) {
     return Wrong("seed", "be an integer", *seed);
@@ -302,6 +324,11 @@ absl::StatusOr<AskedCompletion> ParseCompletion(absl::string_view text,
     for (int k = 0; k < n; ++k) {
       AskedChoice& choice = asked.choices.emplace_back(AskedChoice{i, request});
       *choice.request.mutable_prompt() = prompts[static_cast<size_t>(i)];
+      // The text of token ids is told with their logprobs.
+      if (asked.echo && !choice.request.prompt().has_text() &&
+          !asked.logprobs.has_value()) {
+        choice.request.mutable_generation()->set_prompt_logprobs(0);
+      }
       if (seed == nullptr) continue;
       // Each of n has its own, so that they differ.
       choice.request.mutable_generation()->set_seed(
@@ -317,6 +344,7 @@ v1::GenerateRequest ToGenerate(const v1::CompleteRequest& request) {
   *generate.mutable_prompt() = request.prompt();
   *generate.mutable_interventions() = request.interventions();
   *generate.mutable_generation() = request.generation();
+  generate.set_model(request.model());
   return generate;
 }
 
@@ -327,6 +355,11 @@ std::string CompletionField(absl::string_view path) {
       {"generation.top_p", "top_p"},
       {"generation.stop_sequences", "stop"},
       {"generation.top_logprobs", "logprobs"},
+      {"generation.prompt_logprobs", "logprobs"},
+      {"generation.frequency_penalty", "frequency_penalty"},
+      {"generation.presence_penalty", "presence_penalty"},
+      {"generation.logit_bias", "logit_bias"},
+      {"generation.min_new_tokens", "min_tokens"},
       {"interventions", "steering"},
       {"prompt.text", "prompt"},
       {"prompt.token_ids.ids", "prompt"}};

@@ -30,7 +30,8 @@ struct AskedCompletion {
   int prompts = 0;
   bool stream = false;
   bool include_usage = false;  // A last chunk with it.
-  bool echo = false;           // Prompts are texts then.
+  bool echo = false;           // The prompt is told before the answer.
+  bool prompt_only = false;    // Of the answer nothing is told; with echo.
   std::optional<int> logprobs;
 };
 

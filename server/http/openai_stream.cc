@@ -10,6 +10,7 @@
 #include "model/base/mutex.h"
 #include "server/api/model_stream.h"
 #include "server/api/steering_rpcs.h"
+#include "server/api/utf8_stream.h"
 
 namespace alignsae {
 namespace {
@@ -151,7 +152,7 @@ class ChoiceSink final : public StreamSink<v1::GenerateResponse> {
     const bool first =
         index_ == 0 || asked().choices[index_ - 1].prompt != prompt;
     shared_->EndChoice(wire, first ? end.prompt_token_count() : 0,
-                       arm.generated_token_count());
+                       ToldTokens(asked(), arm));
   }
   void GiveUpAfter(absl::Duration patience) override {
     shared_->GiveUpAfter(patience);
@@ -167,27 +168,28 @@ class ChoiceSink final : public StreamSink<v1::GenerateResponse> {
             {"finish_reason", nullptr}};
   }
 
+  // Its tokens are told one by one where they have logprobs or no text.
+  bool ScoresPrompt() const {
+    return request_.generation().has_prompt_logprobs();
+  }
+
   std::optional<json> ChoiceOf(const v1::GenerateResponse& message) {
     switch (message.event_case()) {
       case v1::GenerateResponse::kStarted:
-        if (!asked().echo) return std::nullopt;
+        if (!asked().echo || ScoresPrompt()) return std::nullopt;
         return Choice(asked().choices[index_].request.prompt().text());
-      case v1::GenerateResponse::kToken: {
-        const v1::TokenDelta& delta = message.token();
-        if (delta.text().empty() && !asked().logprobs.has_value()) {
-          return std::nullopt;
-        }
-        json choice = Choice(delta.text());
-        if (asked().logprobs.has_value()) {
-          choice["logprobs"] = LogprobsWriter::Empty();
-          logprobs_.Add(delta.token(), &choice["logprobs"]);
-        }
-        return choice;
-      }
+      case v1::GenerateResponse::kPrompt:
+        return PromptChoice(message.prompt());
+      case v1::GenerateResponse::kToken:
+        if (asked().prompt_only) return std::nullopt;
+        return TokenChoice(message.token());
       case v1::GenerateResponse::kArmFinished: {
-        json choice = Choice(message.arm_finished().text_tail());
+        const v1::ArmFinished& end = message.arm_finished();
+        json choice =
+            Choice(asked().prompt_only ? prompt_.Finish() : end.text_tail());
         choice["finish_reason"] =
-            FinishName(message.arm_finished().finish_reason());
+            FinishName(asked().prompt_only ? v1::FINISH_REASON_LENGTH
+                                           : end.finish_reason());
         return choice;
       }
       default:
@@ -195,11 +197,39 @@ class ChoiceSink final : public StreamSink<v1::GenerateResponse> {
     }
   }
 
+  json PromptChoice(const v1::PromptDelta& delta) {
+    std::string text;
+    for (const v1::PromptToken& token : delta.tokens()) {
+      text += prompt_.Push(token.piece());
+    }
+    json choice = Choice(text);
+    if (asked().logprobs.has_value()) {
+      choice["logprobs"] = LogprobsWriter::Empty();
+      for (const v1::PromptToken& token : delta.tokens()) {
+        logprobs_.Add(token, &choice["logprobs"]);
+      }
+    }
+    return choice;
+  }
+
+  std::optional<json> TokenChoice(const v1::TokenDelta& delta) {
+    // What the prompt's last bytes left open is no character.
+    const std::string text = prompt_.Finish() + delta.text();
+    if (text.empty() && !asked().logprobs.has_value()) return std::nullopt;
+    json choice = Choice(text);
+    if (asked().logprobs.has_value()) {
+      choice["logprobs"] = LogprobsWriter::Empty();
+      logprobs_.Add(delta.token(), &choice["logprobs"]);
+    }
+    return choice;
+  }
+
   const std::shared_ptr<SharedStream> shared_;
   const size_t index_;
   const v1::GenerateRequest request_;
   std::weak_ptr<Stream> stream_;
   LogprobsWriter logprobs_;
+  Utf8Stream prompt_;  // The text of a scored prompt.
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -23,7 +24,6 @@ constexpr char kNone[] = "none";
 constexpr char kOther[] = "other";
 constexpr size_t kHashDigits = 12;
 
-const Buckets kRatio = {0, .1, .25, .5, .75, 1, 1.25, 1.5, 2, 3, 5};
 const Buckets kProbability = {.1, .25, .5, .75, .9, .99};
 
 // Different for different names, and never a word that has its own meaning.
@@ -32,6 +32,23 @@ std::string EscapedLabel(const std::string& name) {
   while (absl::ConsumePrefix(&rest, "#")) {
   }
   return rest == kNone || rest == kOther ? absl::StrCat("#", name) : name;
+}
+
+ConceptActivity ActivityOf(const std::string& label, const Counter& top,
+                           const Histogram& ratio) {
+  ConceptActivity activity;
+  activity.label = label;
+  activity.top = static_cast<int64_t>(top.Value());
+  const prometheus::ClientMetric::Histogram counted = ratio.Collect().histogram;
+  activity.count = static_cast<int64_t>(counted.sample_count);
+  activity.ratio_sum = counted.sample_sum;
+  uint64_t below = 0;
+  for (const prometheus::ClientMetric::Bucket& bucket : counted.bucket) {
+    activity.ratio_counts.push_back(
+        static_cast<int64_t>(bucket.cumulative_count - below));
+    below = bucket.cumulative_count;
+  }
+  return activity;
 }
 
 }  // namespace
@@ -55,7 +72,12 @@ class ConceptFamilies::OfCatalog final : public ConceptMetrics {
                        {"version", catalog.model.version},
                        {"sha256", info.sha256.substr(0, kHashDigits)}},
                       1, held_);
-      families_->HoldFigures(info, added.labels, held_);
+      const std::map<std::string, double> shares =
+          families_->HoldFigures(info, added.labels, held_);
+      if (!added.labels.empty()) {
+        families_->told_[info.name] = {
+            added.none, WithLabels(added), {shares.begin(), shares.end()}};
+      }
     }
   }
   ~OfCatalog() override { families_->Release(held_); }
@@ -90,6 +112,17 @@ class ConceptFamilies::OfCatalog final : public ConceptMetrics {
     std::vector<Series> concepts;
     std::vector<std::string> labels;
   };
+  // Each label once: several concepts may be `other`.
+  static std::vector<std::pair<std::string, Series>> WithLabels(
+      const Checkpoint& of) {
+    std::vector<std::pair<std::string, Series>> all;
+    std::set<std::string> seen;
+    for (size_t i = 0; i < of.labels.size(); ++i) {
+      if (!seen.insert(of.labels[i]).second) continue;
+      all.emplace_back(of.labels[i], of.concepts[i]);
+    }
+    return all;
+  }
   const Series& SeriesAt(int checkpoint, int index) const {
     const Checkpoint& of = checkpoints_[checkpoint];
     return index == kNoConcept ? of.none : of.concepts[index];
@@ -167,7 +200,7 @@ ConceptFamilies::Series ConceptFamilies::SeriesOf(const std::string& checkpoint,
   series.generated = &generated_.Add(of);
   series.confidence = &confidence_.Add(of, kProbability);
   series.margin = &margin_.Add(of, kProbability);
-  if (is_concept) series.ratio = &ratio_.Add(of, kRatio);
+  if (is_concept) series.ratio = &ratio_.Add(of, ActivationRatioBounds());
   return series;
 }
 
@@ -176,12 +209,40 @@ Counter& ConceptFamilies::Steered(const std::string& checkpoint,
                                   const std::string& target) {
   MutexLock lock(&mutex_);
   std::vector<std::string> pair = {checkpoint, source, target};
-  if (pairs_.count(pair) == 0) {
-    if (pairs_.size() >= kMaxSteeringPairs) pair = {checkpoint, kOther, kOther};
-    pairs_.insert(pair);
+  if (pairs_.count(pair) == 0 && pairs_.size() >= kMaxSteeringPairs) {
+    pair = {checkpoint, kOther, kOther};
   }
-  return steered_.Add(
-      {{"checkpoint", pair[0]}, {"source", pair[1]}, {"target", pair[2]}});
+  Counter*& counter = pairs_[pair];
+  if (counter == nullptr) {
+    counter = &steered_.Add(
+        {{"checkpoint", pair[0]}, {"source", pair[1]}, {"target", pair[2]}});
+  }
+  return *counter;
+}
+
+std::vector<CheckpointActivity> ConceptFamilies::Activity() {
+  MutexLock lock(&mutex_);
+  std::vector<CheckpointActivity> all;
+  std::map<std::string, SlotActivity*> by_name;
+  all.reserve(told_.size());
+  for (const auto& [checkpoint, told] : told_) {
+    CheckpointActivity& one = all.emplace_back();
+    one.checkpoint = checkpoint;
+    one.reference = told.reference;
+    one.total.unbound = static_cast<int64_t>(told.none.top->Value());
+    for (const auto& [label, series] : told.concepts) {
+      one.total.concepts.push_back(
+          ActivityOf(label, *series.top, *series.ratio));
+    }
+    by_name[checkpoint] = &one.total;
+  }
+  for (const auto& [pair, counter] : pairs_) {
+    const auto found = by_name.find(pair[0]);
+    if (found == by_name.end()) continue;
+    found->second->steered.push_back(
+        {pair[1], pair[2], static_cast<int64_t>(counter->Value())});
+  }
+  return all;
 }
 
 void ConceptFamilies::Hold(Family<Gauge>& family, const Labels& labels,
@@ -192,9 +253,9 @@ void ConceptFamilies::Hold(Family<Gauge>& family, const Labels& labels,
   held.push_back({&family, &gauge});
 }
 
-void ConceptFamilies::HoldFigures(const CheckpointInfo& checkpoint,
-                                  const std::vector<std::string>& labels,
-                                  std::vector<Held>& held) {
+std::map<std::string, double> ConceptFamilies::HoldFigures(
+    const CheckpointInfo& checkpoint, const std::vector<std::string>& labels,
+    std::vector<Held>& held) {
   const StoredFigures stored = ReadStoredFigures(checkpoint.evaluation_json);
   for (const auto& [figure, value] : stored.figures) {
     Hold(evaluation_, {{"checkpoint", checkpoint.name}, {"figure", figure}},
@@ -222,6 +283,7 @@ void ConceptFamilies::HoldFigures(const CheckpointInfo& checkpoint,
     Hold(reference_share_,
          {{"checkpoint", checkpoint.name}, {"concept", label}}, share, held);
   }
+  return shares;
 }
 
 void ConceptFamilies::Release(const std::vector<Held>& held) {

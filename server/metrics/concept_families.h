@@ -29,6 +29,7 @@
 #include "model/base/mutex.h"
 #include "model/steering/catalog.h"
 #include "server/metrics/concept_metrics.h"
+#include "server/metrics/slot_activity.h"
 
 namespace alignsae {
 
@@ -39,6 +40,9 @@ class ConceptFamilies {
   ConceptFamilies& operator=(const ConceptFamilies&) = delete;
 
   std::unique_ptr<ConceptMetrics> ForCatalog(const Catalog& catalog);
+  // What has been counted, of every checkpoint that ever was loaded and has
+  // concepts, by name.
+  std::vector<CheckpointActivity> Activity() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   class OfCatalog;
@@ -49,6 +53,13 @@ class ConceptFamilies {
     prometheus::Histogram* confidence = nullptr;
     prometheus::Histogram* margin = nullptr;
     prometheus::Histogram* ratio = nullptr;  // Of concepts.
+  };
+  // What Activity tells of a checkpoint: its labels in the catalog's order, and
+  // what its newest generation says of it.
+  struct Told {
+    Series none;
+    std::vector<std::pair<std::string, Series>> concepts;
+    std::vector<std::pair<std::string, double>> reference;
   };
   struct Held {
     prometheus::Family<prometheus::Gauge>* family = nullptr;
@@ -69,11 +80,10 @@ class ConceptFamilies {
   void Hold(prometheus::Family<prometheus::Gauge>& family,
             const prometheus::Labels& labels, double value,
             std::vector<Held>& held) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // `labels[i]` is concept i's.
-  void HoldFigures(const CheckpointInfo& checkpoint,
-                   const std::vector<std::string>& labels,
-                   std::vector<Held>& held)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `labels[i]` is concept i's. Gives the reference shares by label.
+  std::map<std::string, double> HoldFigures(
+      const CheckpointInfo& checkpoint, const std::vector<std::string>& labels,
+      std::vector<Held>& held) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Release(const std::vector<Held>& held) ABSL_LOCKS_EXCLUDED(mutex_);
 
   prometheus::Family<prometheus::Counter>& top_;
@@ -94,7 +104,10 @@ class ConceptFamilies {
   Mutex mutex_;
   // Checkpoint and concept of every label that was given.
   std::set<std::pair<std::string, std::string>> labels_ ABSL_GUARDED_BY(mutex_);
-  std::set<std::vector<std::string>> pairs_ ABSL_GUARDED_BY(mutex_);
+  // By checkpoint, source and target.
+  std::map<std::vector<std::string>, prometheus::Counter*> pairs_
+      ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Told> told_ ABSL_GUARDED_BY(mutex_);
   std::map<prometheus::Gauge*, int> holders_ ABSL_GUARDED_BY(mutex_);
 };
 

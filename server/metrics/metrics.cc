@@ -82,9 +82,7 @@ struct Metrics::Impl {
       Add<Gauge>(registry, "rpc_in_flight", "RPCs that run.");
   std::map<std::string, RpcMetrics> methods;
 
-  Gauge& queue_depth =
-      Add<Gauge>(registry, "queue_depth", "Sequences that wait for a slot.")
-          .Add({});
+  GenerationMetrics generations{&registry};
   Histogram& queue_wait = Add<Histogram>(registry, "queue_wait_seconds",
                                          "Time from submission to a slot.")
                               .Add({}, kWaitSeconds);
@@ -121,10 +119,6 @@ struct Metrics::Impl {
   Histogram& step_rows =
       Add<Histogram>(registry, "step_rows", "Sequences in one step.")
           .Add({}, kRows);
-  Gauge& slots_in_use =
-      Add<Gauge>(registry, "kv_slots_in_use", "KV slots that are taken.")
-          .Add({});
-  Gauge& slots = Add<Gauge>(registry, "kv_slots", "KV slots.").Add({});
   Histogram& cancel_to_free =
       Add<Histogram>(registry, "cancel_to_free_seconds",
                      "Time from a client's cancellation to the free slot.")
@@ -222,11 +216,11 @@ Metrics::Metrics(const std::vector<std::string>& methods,
 
 Metrics::~Metrics() = default;
 
-std::unique_ptr<ConceptMetrics> Metrics::SetCatalog(const Catalog& catalog,
-                                                    int kv_slots) {
-  impl_->slots.Set(kv_slots);
+std::unique_ptr<ConceptMetrics> Metrics::SetCatalog(const Catalog& catalog) {
   return impl_->concepts.ForCatalog(catalog);
 }
+
+GenerationMetrics& Metrics::generations() { return impl_->generations; }
 
 void Metrics::SetLoadTimes(absl::Duration load, absl::Duration warm_up) {
   impl_->load_time.Set(absl::ToDoubleSeconds(load));
@@ -286,10 +280,6 @@ void Metrics::RpcFinished(absl::string_view method, absl::string_view code,
       .Increment();
 }
 
-void Metrics::SetQueueDepth(int sequences) {
-  impl_->queue_depth.Set(sequences);
-}
-
 void Metrics::ObserveQueueWait(absl::Duration waited) {
   impl_->queue_wait.Observe(absl::ToDoubleSeconds(waited));
 }
@@ -306,8 +296,6 @@ void Metrics::ObserveStep(absl::Duration took, int rows) {
   impl_->step_duration.Observe(absl::ToDoubleSeconds(took));
   impl_->step_rows.Observe(rows);
 }
-
-void Metrics::SetSlotsInUse(int slots) { impl_->slots_in_use.Set(slots); }
 
 void Metrics::CountTokens(int64_t prompt, int64_t generated) {
   impl_->prompt_tokens.Increment(static_cast<double>(prompt));
@@ -346,6 +334,10 @@ void Metrics::CountIneffective(InterventionMode mode, Ineffective reason) {
 
 void Metrics::ObserveSteeringNormRatio(double ratio) {
   if (std::isfinite(ratio)) impl_->steering_norm_ratio.Observe(ratio);
+}
+
+std::vector<CheckpointActivity> Metrics::SlotActivities() const {
+  return impl_->concepts.Activity();
 }
 
 std::string Metrics::ExpositionText() const {

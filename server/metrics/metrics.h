@@ -30,7 +30,9 @@
 #include "model/steering/catalog.h"
 #include "model/steering/mode.h"
 #include "server/metrics/concept_metrics.h"
+#include "server/metrics/generation_metrics.h"
 #include "server/metrics/http_refusal.h"
+#include "server/metrics/slot_activity.h"
 
 namespace alignsae {
 
@@ -65,12 +67,13 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  // What is loaded: label values and the number of KV slots from here on, and
-  // the gauges of what a bundle says for as long as the answer lives, which
-  // must not outlive the metrics. Each generation of a model sets its own; what
-  // is observed through an older one counts in the series of the same labels.
-  std::unique_ptr<ConceptMetrics> SetCatalog(const Catalog& catalog,
-                                             int kv_slots);
+  // What is loaded: label values, and the gauges of what a bundle says for as
+  // long as the answer lives, which must not outlive the metrics. Each
+  // generation of a model sets its own; what is observed through an older one
+  // counts in the series of the same labels.
+  std::unique_ptr<ConceptMetrics> SetCatalog(const Catalog& catalog);
+
+  GenerationMetrics& generations();
 
   // How long the newest generation took to be read and prepared, and to run its
   // first steps.
@@ -96,7 +99,6 @@ class Metrics {
   void SetPlaintextExposed(bool exposed);
 
   // Admission.
-  void SetQueueDepth(int sequences);
   void ObserveQueueWait(absl::Duration waited);
   void CountRejected(Rejection reason);
   // At the front door, before it was a call.
@@ -104,7 +106,6 @@ class Metrics {
 
   // Steps.
   void ObserveStep(absl::Duration took, int rows);
-  void SetSlotsInUse(int slots);
   void CountTokens(int64_t prompt, int64_t generated);
   // Variants that began on another one's prompt, and the prompt tokens that
   // were not computed again because of it.
@@ -119,6 +120,9 @@ class Metrics {
   void CountIneffective(InterventionMode mode, Ineffective reason);
   // norm(h' - h) / norm(h). Ignored when it is not finite.
   void ObserveSteeringNormRatio(double ratio);
+
+  // What has been counted of slots; see ConceptFamilies::Activity.
+  std::vector<CheckpointActivity> SlotActivities() const;
 
   // Text format 0.0.4 of Prometheus, process_* included.
   std::string ExpositionText() const;

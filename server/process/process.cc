@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
@@ -140,13 +141,15 @@ void SignalWatcher::Loop() {
   }
 }
 
-absl::Status WritePortFile(const std::string& path, int grpc_port,
-                           int admin_port, int http_port) {
-  const std::string http =
-      http_port == 0 ? "" : absl::StrCat(",\"http\":", http_port);
+absl::Status WritePortFile(
+    const std::string& path,
+    const std::vector<std::pair<std::string, int>>& ports) {
+  std::vector<std::string> entries;
+  for (const auto& [name, port] : ports) {
+    if (port != 0) entries.push_back(absl::StrCat("\"", name, "\":", port));
+  }
   return WriteFileAtomically(
-      path, absl::StrCat("{\"grpc\":", grpc_port, ",\"admin\":", admin_port,
-                         http, "}\n"));
+      path, absl::StrCat("{", absl::StrJoin(entries, ","), "}\n"));
 }
 
 }  // namespace alignsae

@@ -9,6 +9,8 @@
 #include <functional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -64,10 +66,10 @@ class SignalWatcher {
   std::thread thread_;
 };
 
-// {"grpc":50051,"admin":9464}, atomically; with "http" when `http_port` is
-// not 0.
-absl::Status WritePortFile(const std::string& path, int grpc_port,
-                           int admin_port, int http_port = 0);
+// {"grpc":50051,"admin":9464}, atomically; of those ports that are not 0.
+absl::Status WritePortFile(
+    const std::string& path,
+    const std::vector<std::pair<std::string, int>>& ports);
 
 }  // namespace alignsae
 

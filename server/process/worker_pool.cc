@@ -1,31 +1,15 @@
 #include "server/process/worker_pool.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "absl/time/time.h"
+#include "server/process/thread_priority.h"
 
 namespace alignsae {
 namespace {
 
-constexpr int kLowNice = 10;
 constexpr absl::Duration kLookAgain = absl::Milliseconds(50);
-
-// Of the calling thread, from what the process has. Lowering needs no right;
-// where it fails all the same, the work is done at the usual priority.
-void LowerPriority() {
-  const sched_param none = {};
-  pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
-  const id_t thread = static_cast<id_t>(syscall(SYS_gettid));
-  setpriority(PRIO_PROCESS, thread,
-              getpriority(PRIO_PROCESS, thread) + kLowNice);
-}
 
 template <typename Named>
 typename std::list<Named>::iterator FindNamed(std::list<Named>& line,

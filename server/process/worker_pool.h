@@ -36,10 +36,7 @@ class WorkerPool {
  public:
   enum class Priority {
     kNormal,
-    // Where every processor is busy, a thread of this priority gets about a
-    // tenth of one (ten nicer than the process, SCHED_BATCH): enough to come to
-    // its end, too little to hold up the model's threads.
-    kLow,
+    kLow,  // See LowerPriority.
   };
 
   // New work that waits for a thread.

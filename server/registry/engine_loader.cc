@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "absl/time/time.h"
 #include "model/base/status_macros.h"
 #include "server/process/log.h"
+#include "server/process/thread_priority.h"
 
 namespace alignsae {
 namespace {
@@ -49,6 +51,18 @@ absl::Status CheckTellsTokensApart(const SampledToken& token, int vocab_size) {
       vocab_size, "; are the weights zeros?"));
 }
 
+absl::StatusOr<LoadedEngine> Load(const EngineSetup& setup,
+                                  bool beside_others) {
+  if (!beside_others) return LoadEngine(setup);
+  absl::StatusOr<PreparedModel> prepared = absl::InternalError("not prepared");
+  std::thread([&] {
+    LowerPriority();
+    prepared = PrepareAlone(setup);
+  }).join();
+  if (!prepared.ok()) return prepared.status();
+  return LoadEngine(setup, *std::move(prepared));
+}
+
 }  // namespace
 
 absl::Status WarmUp(StepExecutor& executor, int context_length, int vocab_size,
@@ -66,11 +80,12 @@ absl::Status WarmUp(StepExecutor& executor, int context_length, int vocab_size,
   return executor.Step({row}).front().status;
 }
 
-ModelLoader EngineLoader(EngineSetup setup, int prompt_tokens) {
-  return [setup = std::move(setup),
-          prompt_tokens]() -> absl::StatusOr<LoadedModel> {
+ModelLoader EngineLoader(EngineSetup setup, int prompt_tokens,
+                         bool beside_others) {
+  return [setup = std::move(setup), prompt_tokens,
+          beside_others]() -> absl::StatusOr<LoadedModel> {
     const absl::Time started = absl::Now();
-    ALIGNSAE_ASSIGN_OR_RETURN(LoadedEngine loaded, LoadEngine(setup));
+    ALIGNSAE_ASSIGN_OR_RETURN(LoadedEngine loaded, Load(setup, beside_others));
     const absl::Time prepared = absl::Now();
     ALIGNSAE_RETURN_IF_ERROR(
         WarmUp(*loaded.engine, loaded.catalog->model.context_length,
@@ -78,8 +93,8 @@ ModelLoader EngineLoader(EngineSetup setup, int prompt_tokens) {
     const absl::Time warm = absl::Now();
     LogLoaded(loaded, setup.weight_type, warm - started);
     return LoadedModel{std::move(loaded.catalog), std::move(loaded.tokenizer),
-                       std::move(loaded.engine), prepared - started,
-                       warm - prepared};
+                       std::move(loaded.engine),  prepared - started,
+                       warm - prepared,           std::move(loaded.bundle)};
   };
 }
 

@@ -13,9 +13,12 @@
 namespace alignsae {
 
 // Tells what was loaded and how it runs in a log line, `model_loaded`. Blocks
-// for seconds. `prompt_tokens`: the most of one step. Errors: what LoadEngine
-// and WarmUp say.
-ModelLoader EngineLoader(EngineSetup setup, int prompt_tokens);
+// for seconds. `prompt_tokens`: the most of one step. `beside_others`: another
+// generation answers meanwhile, and is not to be held up: the files are read
+// and prepared by one thread of low priority, and only the first steps run on
+// all of the setup's threads. Errors: what LoadEngine and WarmUp say.
+ModelLoader EngineLoader(EngineSetup setup, int prompt_tokens,
+                         bool beside_others = false);
 
 // One prompt step of `prompt_tokens` (less where the context is shorter) and
 // one decode step, so that no request pays for what is made at its first use:

@@ -55,12 +55,17 @@ std::optional<Ineffective> WhyIneffective(const Intervention& intervention,
 
 }  // namespace
 
-MetricsObserver::MetricsObserver(Metrics* metrics,
+MetricsObserver::MetricsObserver(Metrics* metrics, std::string model,
                                  std::shared_ptr<const Catalog> catalog,
                                  int kv_slots)
     : metrics_(metrics),
+      model_(std::move(model)),
+      kv_slots_(kv_slots),
       catalog_(std::move(catalog)),
-      concepts_(metrics->SetCatalog(*catalog_, kv_slots)) {
+      concepts_(metrics->SetCatalog(*catalog_)) {
+  metrics_->generations().AddSlots(kv_slots_);
+  metrics_->generations().AddQueued(model_, 0);  // The series is there.
+  metrics_->generations().AddSlotsInUse(model_, 0);
   for (const CheckpointInfo& checkpoint : catalog_->checkpoints) {
     std::unordered_map<int, int>& slots = by_slot_.emplace_back();
     for (size_t i = 0; i < checkpoint.concepts.size(); ++i) {
@@ -69,8 +74,15 @@ MetricsObserver::MetricsObserver(Metrics* metrics,
   }
 }
 
+MetricsObserver::~MetricsObserver() {
+  metrics_->generations().AddSlots(-kv_slots_);
+  metrics_->generations().AddQueued(model_, -queued_);
+  metrics_->generations().AddSlotsInUse(model_, -slots_in_use_);
+}
+
 void MetricsObserver::OnQueue(int sequences, int64_t tokens) {
-  metrics_->SetQueueDepth(sequences);
+  metrics_->generations().AddQueued(
+      model_, sequences - std::exchange(queued_, sequences));
 }
 
 void MetricsObserver::OnRejected(RejectReason reason) {
@@ -82,7 +94,9 @@ void MetricsObserver::OnQueueWait(absl::Duration waited) {
 }
 
 void MetricsObserver::OnStep(const StepReport& report) {
-  metrics_->SetSlotsInUse(report.kv_slots_in_use);
+  const int in_use = report.kv_slots_in_use;
+  metrics_->generations().AddSlotsInUse(
+      model_, in_use - std::exchange(slots_in_use_, in_use));
   if (report.rows == 0) return;
   metrics_->ObserveStep(report.duration, report.rows);
   metrics_->CountTokens(report.prompt_tokens, report.generated_tokens);

@@ -10,6 +10,7 @@
 #define ALIGNSAE_SERVER_REGISTRY_METRICS_OBSERVER_H_
 
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -21,9 +22,12 @@ namespace alignsae {
 
 class MetricsObserver : public SchedulerObserver {
  public:
-  // Sets the catalog of `metrics`, which must outlive the observer.
-  MetricsObserver(Metrics* metrics, std::shared_ptr<const Catalog> catalog,
-                  int kv_slots);
+  // Sets the catalog of `metrics`, which must outlive the observer. `model`:
+  // the name that the generation is served under.
+  MetricsObserver(Metrics* metrics, std::string model,
+                  std::shared_ptr<const Catalog> catalog, int kv_slots);
+  // Takes what it holds off the gauges.
+  ~MetricsObserver() override;
 
   void OnQueue(int sequences, int64_t tokens) override;
   void OnRejected(RejectReason reason) override;
@@ -44,6 +48,11 @@ class MetricsObserver : public SchedulerObserver {
   int ConceptAt(int checkpoint, int slot) const;
 
   Metrics* const metrics_;
+  const std::string model_;
+  const int kv_slots_;
+  // As told last. OnQueue comes one at a time, OnStep from the step thread.
+  int queued_ = 0;
+  int slots_in_use_ = 0;
   const std::shared_ptr<const Catalog> catalog_;
   const std::unique_ptr<ConceptMetrics> concepts_;
   std::vector<std::unordered_map<int, int>> by_slot_;  // Of each checkpoint.

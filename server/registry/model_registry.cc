@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "model/base/field_error.h"
 #include "model/base/quote.h"
 #include "model/base/status_payload.h"
 #include "model/scheduler/endings.h"
@@ -24,8 +25,9 @@ absl::Status Starting() {
 }
 
 absl::Status UnknownModel(absl::string_view name) {
-  return absl::NotFoundError(
-      absl::StrCat("model: must be one that is loaded, got ", Quoted(name)));
+  return FieldStatus(
+      {"model", "be one that is loaded", Quoted(std::string(name))},
+      absl::StatusCode::kNotFound);
 }
 
 }  // namespace
@@ -56,6 +58,8 @@ absl::Status ModelRegistry::Install(const std::shared_ptr<ServedModel>& model,
   {
     MutexLock lock(&mutex_);
     loading_.erase(model->name());
+    env_.metrics->generations().CountLoad(model->name(),
+                                          loaded.ok() ? "ok" : "failed");
     if (status.ok() && refuse_new_) status = Draining();
     if (status.ok()) {
       std::swap(serving_[model->name()], out);
@@ -88,9 +92,9 @@ absl::StatusOr<ModelLease> ModelRegistry::Acquire(
     absl::string_view name) const {
   MutexLock lock(&mutex_);
   if (refuse_new_) return Draining();
-  const std::string key(name);
-  if (const auto found = serving_.find(key); found != serving_.end()) {
-    if (ModelLease lease = ServedModel::Lease(found->second)) return lease;
+  const std::string key(name.empty() ? kDefaultModel : name);
+  if (const auto model = Serving(key); model != nullptr) {
+    if (ModelLease lease = ServedModel::Lease(model)) return lease;
   }
   if (!loaded_once_ || loading_.count(key) > 0) return Starting();
   return UnknownModel(name);
@@ -125,23 +129,66 @@ void ModelRegistry::Stop() {
   for (const auto& model : models) model->Join();
 }
 
-std::vector<ModelRegistry::Entry> ModelRegistry::List() const {
-  std::vector<Entry> entries;
+std::vector<GenerationInfo> ModelRegistry::List() const {
+  std::vector<GenerationInfo> entries;
   {
     MutexLock lock(&mutex_);
     for (const auto& model : All()) {
-      entries.push_back({model->name(), model->generation(), model->state()});
+      GenerationInfo info = model->info();
+      if (info.state != ModelState::kGone) entries.push_back(std::move(info));
     }
   }
-  entries.erase(std::remove_if(entries.begin(), entries.end(),
-                               [](const Entry& entry) {
-                                 return entry.state == ModelState::kGone;
-                               }),
-                entries.end());
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::tie(a.name, a.generation) < std::tie(b.name, b.generation);
-  });
+  std::sort(entries.begin(), entries.end(),
+            [](const GenerationInfo& a, const GenerationInfo& b) {
+              return std::tie(a.model, a.generation) <
+                     std::tie(b.model, b.generation);
+            });
   return entries;
+}
+
+std::vector<GenerationInfo> ModelRegistry::History() {
+  Reap();
+  std::vector<GenerationInfo> all;
+  {
+    MutexLock lock(&mutex_);
+    all.assign(gone_.begin(), gone_.end());
+  }
+  for (GenerationInfo& info : List()) all.push_back(std::move(info));
+  return all;
+}
+
+std::shared_ptr<ServedModel> ModelRegistry::Serving(
+    const std::string& name) const {
+  if (const auto found = serving_.find(name); found != serving_.end()) {
+    return found->second;
+  }
+  const auto by_default = serving_.find(kDefaultModel);
+  if (by_default == serving_.end() ||
+      by_default->second->info().own_name != name) {
+    return nullptr;
+  }
+  return by_default->second;
+}
+
+std::vector<std::string> ModelRegistry::Names() const {
+  std::vector<std::string> names;
+  MutexLock lock(&mutex_);
+  for (const auto& [name, model] : serving_) {
+    if (name == kDefaultModel) {
+      names.insert(names.begin(), model->info().own_name);
+    } else {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
+absl::StatusOr<GenerationInfo> ModelRegistry::Info(
+    const std::string& name) const {
+  MutexLock lock(&mutex_);
+  const auto found = serving_.find(name);
+  if (found == serving_.end()) return UnknownModel(name);
+  return found->second->info();
 }
 
 ModelRegistry::Models ModelRegistry::All() const {
@@ -160,6 +207,10 @@ void ModelRegistry::Reap() {
         [](const auto& model) { return model->state() != ModelState::kGone; });
     std::move(kept, retired_.end(), std::back_inserter(gone));
     retired_.erase(kept, retired_.end());
+    for (const auto& model : gone) {
+      gone_.push_back(model->info());
+      if (gone_.size() > kMaxGone) gone_.pop_front();
+    }
   }
   for (const auto& model : gone) model->Join();
 }

@@ -25,7 +25,9 @@
 #ifndef ALIGNSAE_SERVER_REGISTRY_MODEL_REGISTRY_H_
 #define ALIGNSAE_SERVER_REGISTRY_MODEL_REGISTRY_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -40,8 +42,8 @@
 
 namespace alignsae {
 
-// The name of the model that a request means that names none.
-inline constexpr char kDefaultModel[] = "default";
+// Generations that are remembered after they have gone.
+inline constexpr size_t kMaxGone = 32;
 
 class ModelRegistry {
  public:
@@ -61,6 +63,7 @@ class ModelRegistry {
   // Errors: NOT_FOUND.
   absl::Status Unload(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // `name`: empty for kDefaultModel, which also goes by its own name.
   // Errors: UNAVAILABLE, reason STARTING with a time to try again, while the
   // first generation is being loaded and before anything was; UNAVAILABLE,
   // reason DRAINING, after RefuseNew; NOT_FOUND.
@@ -76,19 +79,26 @@ class ModelRegistry {
   // EndAll, and blocks until all leases are back and every model is GONE.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  struct Entry {
-    std::string name;
-    uint64_t generation = 0;
-    ModelState state = ModelState::kLoading;
-  };
   // By name and generation; those that are GONE are left out.
-  std::vector<Entry> List() const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<GenerationInfo> List() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same and before them those that have gone lately, kMaxGone at most,
+  // what could not be loaded included; oldest first. Blocks for a moment where
+  // a thread has just ended.
+  std::vector<GenerationInfo> History() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Those that new calls may ask for: the default one by its own name, first.
+  std::vector<std::string> Names() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // The generation that new calls get. Errors: NOT_FOUND.
+  absl::StatusOr<GenerationInfo> Info(const std::string& name) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   using Models = std::vector<std::shared_ptr<ServedModel>>;
 
   // Forgets retired models that are GONE.
   void Reap() ABSL_LOCKS_EXCLUDED(mutex_);
+  // What serves under `name`; null: nothing.
+  std::shared_ptr<ServedModel> Serving(const std::string& name) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Models All() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes the loaded model into service, or retires it.
   absl::Status Install(const std::shared_ptr<ServedModel>& model,
@@ -104,6 +114,7 @@ class ModelRegistry {
   std::map<std::string, std::shared_ptr<ServedModel>> serving_
       ABSL_GUARDED_BY(mutex_);
   Models retired_ ABSL_GUARDED_BY(mutex_);
+  std::deque<GenerationInfo> gone_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace alignsae

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "model/scheduler/endings.h"
+#include "server/process/log.h"
 #include "server/registry/metrics_observer.h"
 #include "server/registry/token_text.h"
 
@@ -15,32 +16,71 @@ std::shared_ptr<ServedModel> ServedModel::Start(std::string name,
   std::shared_ptr<ServedModel> model(
       new ServedModel(std::move(name), generation, env));
   // Not a shared pointer: the model joins its thread before it goes.
-  model->thread_ = std::thread(
-      [raw = model.get(), loader = std::move(loader)] { raw->Run(loader); });
+  model->thread_ =
+      std::thread([raw = model.get(), loader = std::move(loader)]() mutable {
+        raw->Run(std::move(loader));
+      });
   return model;
 }
 
 ServedModel::ServedModel(std::string name, uint64_t generation,
                          const ServedModelEnv& env)
-    : name_(std::move(name)), generation_(generation), env_(env) {}
+    : name_(std::move(name)), generation_(generation), env_(env) {
+  MutexLock lock(&mutex_);
+  info_.model = name_;
+  info_.generation = generation_;
+  Enter(ModelState::kLoading);
+}
 
 ServedModel::~ServedModel() { Join(); }
 
+absl::string_view ModelStateName(ModelState state) {
+  switch (state) {
+    case ModelState::kLoading:
+      return "LOADING";
+    case ModelState::kReady:
+      return "READY";
+    case ModelState::kDraining:
+      return "DRAINING";
+    case ModelState::kGone:
+      return "GONE";
+  }
+  return "";
+}
+
 ModelState ServedModel::state() const {
   MutexLock lock(&mutex_);
-  return state_;
+  return info_.state;
+}
+
+GenerationInfo ServedModel::info() const {
+  MutexLock lock(&mutex_);
+  return info_;
+}
+
+void ServedModel::Enter(ModelState state) {
+  info_.state = state;
+  info_.since = env_.clock->Now();
+  const absl::string_view name = ModelStateName(state);
+  env_.metrics->generations().Entered(
+      name_, generation_, state == ModelState::kGone ? "" : name, info_.since);
+  LogLine line(info_.why.empty() ? LogLevel::kInfo : LogLevel::kError,
+               "generation_state");
+  line.Add("model", name_).Add("generation", generation_).Add("state", name);
+  if (!info_.version.empty()) line.Add("version", info_.version);
+  if (!info_.why.empty()) line.Add("why", info_.why);
 }
 
 absl::Status ServedModel::WaitUntilLoaded() {
   MutexLock lock(&mutex_);
-  while (state_ == ModelState::kLoading) changed_.Wait(&mutex_);
+  while (info_.state == ModelState::kLoading) changed_.Wait(&mutex_);
   return load_status_;
 }
 
 ModelLease ServedModel::Lease(const std::shared_ptr<ServedModel>& model) {
   {
     MutexLock lock(&model->mutex_);
-    if (model->state_ != ModelState::kReady) return nullptr;
+    if (model->info_.state != ModelState::kReady) return nullptr;
     ++model->leases_;
   }
   return ModelLease(model.get(),
@@ -50,14 +90,14 @@ ModelLease ServedModel::Lease(const std::shared_ptr<ServedModel>& model) {
 void ServedModel::Release() {
   MutexLock lock(&mutex_);
   if (--leases_ > 0) return;
-  if (state_ == ModelState::kDraining) scheduler_->EndAll();
+  if (info_.state == ModelState::kDraining) scheduler_->EndAll();
   changed_.NotifyAll();
 }
 
 void ServedModel::Drain() {
   MutexLock lock(&mutex_);
-  if (state_ != ModelState::kReady) return;
-  state_ = ModelState::kDraining;
+  if (info_.state != ModelState::kReady) return;
+  Enter(ModelState::kDraining);
   if (leases_ == 0) scheduler_->EndAll();
   changed_.NotifyAll();
 }
@@ -65,8 +105,8 @@ void ServedModel::Drain() {
 void ServedModel::EndAll() {
   MutexLock lock(&mutex_);
   ending_ = true;
-  if (state_ == ModelState::kReady) state_ = ModelState::kDraining;
-  if (state_ == ModelState::kDraining && scheduler_ != nullptr) {
+  if (info_.state == ModelState::kReady) Enter(ModelState::kDraining);
+  if (info_.state == ModelState::kDraining && scheduler_ != nullptr) {
     scheduler_->EndAll();
   }
   changed_.NotifyAll();
@@ -82,8 +122,9 @@ void ServedModel::Join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void ServedModel::Run(const ModelLoader& loader) {
+void ServedModel::Run(ModelLoader loader) {
   absl::StatusOr<LoadedModel> loaded = loader();
+  loader = nullptr;  // It may hold what an older generation stands on.
   const absl::Status status = loaded.status();
   if (loaded.ok()) Serve(*std::move(loaded));
   BecomeGone(status);
@@ -92,12 +133,18 @@ void ServedModel::Run(const ModelLoader& loader) {
 void ServedModel::Serve(LoadedModel loaded) {
   auto catalog = std::make_shared<Catalog>(*loaded.catalog);
   catalog->generation = generation_;
+  if (name_ != kDefaultModel) catalog->model.name = name_;
+  for (CheckpointInfo& checkpoint : catalog->checkpoints) {
+    if (checkpoint.generation == 0) checkpoint.generation = generation_;
+  }
   catalog_ = std::move(catalog);
   tokenizer_ = std::move(loaded.tokenizer);
   executor_ = std::move(loaded.executor);
+  bundle_ = std::move(loaded.bundle);
   env_.metrics->SetLoadTimes(loaded.load_time, loaded.warm_up_time);
   {
-    MetricsObserver observer(env_.metrics, catalog_, executor_->kv_slots());
+    MetricsObserver observer(env_.metrics, name_, catalog_,
+                             executor_->kv_slots());
     Scheduler scheduler(
         env_.scheduler, executor_.get(), env_.clock,
         {catalog_, [tokenizer = tokenizer_](
@@ -115,6 +162,8 @@ void ServedModel::Serve(LoadedModel loaded) {
     scheduler_ = nullptr;
   }
   executor_.reset();
+  bundle_.reset();
+  tokenizer_.reset();
 }
 
 bool ServedModel::BecomeReady() {
@@ -123,16 +172,27 @@ bool ServedModel::BecomeReady() {
     load_status_ = Draining();
     return false;
   }
-  state_ = ModelState::kReady;
+  info_.own_name = catalog_->model.name;
+  info_.bundle = catalog_->bundle_name;
+  info_.version = catalog_->model.version;
+  info_.sha256 = catalog_->model.sha256;
+  for (const CheckpointInfo& checkpoint : catalog_->checkpoints) {
+    info_.checkpoints.push_back({checkpoint.name, checkpoint.version,
+                                 checkpoint.sha256, checkpoint.generation});
+  }
+  Enter(ModelState::kReady);
   changed_.NotifyAll();
   return true;
 }
 
 void ServedModel::BecomeGone(const absl::Status& status) {
   MutexLock lock(&mutex_);
-  if (!status.ok()) load_status_ = status;
+  if (!status.ok()) {
+    load_status_ = status;
+    info_.why = std::string(status.message());
+  }
   steps_ended_ = true;
-  state_ = ModelState::kGone;
+  Enter(ModelState::kGone);
   changed_.NotifyAll();
 }
 

@@ -34,10 +34,12 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "model/base/clock.h"
 #include "model/base/mutex.h"
@@ -49,6 +51,8 @@
 
 namespace alignsae {
 
+struct Bundle;  // model/bundle/bundle.h
+
 // What a loader gives. The executor is used and destroyed on the thread that
 // the loader ran on.
 struct LoadedModel {
@@ -58,12 +62,41 @@ struct LoadedModel {
   // How long it took to read and prepare, and to run the first steps.
   absl::Duration load_time = absl::ZeroDuration();
   absl::Duration warm_up_time = absl::ZeroDuration();
+  // What the executor stands on, for the loader of the next generation; may be
+  // null.
+  std::shared_ptr<const Bundle> bundle = nullptr;
 };
 // Called once, on the step thread. Leaves the executor warm: it has run a
 // prompt and a decode step.
 using ModelLoader = std::function<absl::StatusOr<LoadedModel>()>;
 
 enum class ModelState { kLoading, kReady, kDraining, kGone };
+absl::string_view ModelStateName(ModelState state);  // "LOADING", ...
+
+// One generation of a model, as it is told of.
+struct GenerationInfo {
+  struct Checkpoint {
+    std::string name;
+    std::string version;
+    std::string sha256;
+    uint64_t generation = 0;  // The first that had it.
+  };
+  std::string model;  // As the registry calls it.
+  uint64_t generation = 0;
+  ModelState state = ModelState::kLoading;
+  absl::Time since;  // When it came to that state.
+  std::string why;   // It could not be loaded; else empty.
+  // Empty until it is loaded.
+  std::string own_name;  // As AnswerInfo tells it.
+  std::string bundle;
+  std::string version;
+  std::string sha256;                   // Of the model's weights.
+  std::vector<Checkpoint> checkpoints;  // The default one first.
+};
+
+// The name of the model that a request means that names none. Other models are
+// told of by the name that they are served under, this one by its own.
+inline constexpr char kDefaultModel[] = "default";
 
 // What all served models share; outlives them.
 struct ServedModelEnv {
@@ -98,7 +131,12 @@ class ServedModel {
   // For what no step is needed for; Step is the step thread's.
   const StepExecutor& executor() const { return *executor_; }
 
+  // What Load's caller may build the next generation on.
+  const std::shared_ptr<const Bundle>& bundle() const { return bundle_; }
+
   ModelState state() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Without a lease too.
+  GenerationInfo info() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Blocks until it is READY, or GONE with what the loader said.
   absl::Status WaitUntilLoaded() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -121,9 +159,11 @@ class ServedModel {
   ServedModel(std::string name, uint64_t generation, const ServedModelEnv& env);
 
   // The step thread.
-  void Run(const ModelLoader& loader) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Run(ModelLoader loader) ABSL_LOCKS_EXCLUDED(mutex_);
   void Serve(LoadedModel loaded) ABSL_LOCKS_EXCLUDED(mutex_);
   bool BecomeReady() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Tells metrics and log; the time is the clock's.
+  void Enter(ModelState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void BecomeGone(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   void Release() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -135,11 +175,12 @@ class ServedModel {
   std::shared_ptr<const Catalog> catalog_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<StepExecutor> executor_;
+  std::shared_ptr<const Bundle> bundle_;
   Scheduler* scheduler_ = nullptr;
 
   mutable Mutex mutex_;
   CondVar changed_;
-  ModelState state_ ABSL_GUARDED_BY(mutex_) = ModelState::kLoading;
+  GenerationInfo info_ ABSL_GUARDED_BY(mutex_);
   absl::Status load_status_ ABSL_GUARDED_BY(mutex_);
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   bool steps_ended_ ABSL_GUARDED_BY(mutex_) = false;

@@ -40,8 +40,8 @@ class CollectingSink final : public StreamSink<Response> {
   }
   void GiveUpAfter(absl::Duration) override { ++give_ups; }
 
-  std::weak_ptr<ModelStream<Response>> stream;  // Set before it begins.
-  std::vector<Response> messages;               // To be read once it has ended.
+  std::weak_ptr<AnswerStream> stream;  // Set before it begins.
+  std::vector<Response> messages;      // To be read once it has ended.
   WireStatus status;
   int give_ups = 0;
   absl::Notification ended;
@@ -82,11 +82,10 @@ class ApiTest : public ServingTest {
   }
 
   // A stream to its end.
-  template <typename Request, typename Response>
+  template <typename Stream, typename Request, typename Response>
   std::shared_ptr<CollectingSink<Response>> RunStream(
-      std::shared_ptr<ModelStream<Response>> (*rpc)(
-          std::shared_ptr<Call>, const Request*,
-          std::shared_ptr<StreamSink<Response>>),
+      std::shared_ptr<Stream> (*rpc)(std::shared_ptr<Call>, const Request*,
+                                     std::shared_ptr<StreamSink<Response>>),
       std::shared_ptr<Call> call, const Request& request) {
     auto sink = std::make_shared<CollectingSink<Response>>(&lanes_);
     const auto stream = rpc(std::move(call), &request, sink);

@@ -96,6 +96,34 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig("HugePenalty", "repetition_penalty", "11", "be in (0, 10]"),
         BadConfig("InfinitePenalty", "repetition_penalty", "inf",
                   "be in (0, 10]"),
+        BadConfig("LargeFrequencyPenalty", "frequency_penalty", "2.5",
+                  "be in [-2, 2]"),
+        BadConfig("NanFrequencyPenalty", "frequency_penalty", "nan",
+                  "be in [-2, 2]"),
+        BadConfig("SmallPresencePenalty", "presence_penalty", "-2.5",
+                  "be in [-2, 2]"),
+        BadConfig("NanPresencePenalty", "presence_penalty", "nan",
+                  "be in [-2, 2]"),
+        BadConfig("NegativeMinNewTokens", "min_new_tokens", "-1",
+                  "be in [0, 32]"),
+        BadConfig("MinNewTokensOverMax", "min_new_tokens", "33",
+                  "be in [0, 32]"),
+        BadConfig("NegativePromptLogprobs", "prompt_logprobs", "-1",
+                  "be in [0, 20]"),
+        BadConfig("TooManyPromptLogprobs", "prompt_logprobs", "21",
+                  "be in [0, 20]"),
+        Bad{"BiasOfNoToken", "generation { logit_bias { key: 260 value: 1 } }",
+            kInvalid,
+            "generation.logit_bias: must name tokens in [0, 260), got 260"},
+        Bad{"BiasOfANegativeToken",
+            "generation { logit_bias { key: -1 value: 1 } }", kInvalid,
+            "generation.logit_bias: must name tokens in [0, 260), got -1"},
+        Bad{"LargeBias", "generation { logit_bias { key: 5 value: 100.5 } }",
+            kInvalid,
+            "generation.logit_bias[5]: must be in [-100, 100], got 100.5"},
+        Bad{"NanBias", "generation { logit_bias { key: 5 value: nan } }",
+            kInvalid,
+            "generation.logit_bias[5]: must be in [-100, 100], got nan"},
         BadConfig("NegativeLogprobs", "top_logprobs", "-1", "be in [0, 20]"),
         BadConfig("TooManyLogprobs", "top_logprobs", "21", "be in [0, 20]"),
         Bad{"EmptyStop",
@@ -237,6 +265,41 @@ TEST_F(ParseTest, DefaultsAreGreedyAnd32Tokens) {
   EXPECT_EQ(sequence.sampling.repetition_penalty, 1);
   EXPECT_EQ(sequence.reading_checkpoint, 0);
   EXPECT_THAT(*sequence.interventions, IsEmpty());
+}
+
+TEST_F(ParseTest, TakesWhatChangesTheNextToken) {
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedGeneration parsed,
+      ParseComplete(
+          FromText<v1::CompleteRequest>(
+              "prompt { text: 'abcd' } generation { frequency_penalty: 0.5 "
+              "presence_penalty: -1 min_new_tokens: 3 prompt_logprobs: 0 "
+              "logit_bias { key: 7 value: -2.5 } }"),
+          env(), kFresh));
+  const SequenceSpec& sequence = parsed.spec.sequences[0];
+  EXPECT_EQ(sequence.sampling.frequency_penalty, 0.5);
+  EXPECT_EQ(sequence.sampling.presence_penalty, -1);
+  EXPECT_EQ(sequence.min_new_tokens, 3);
+  EXPECT_EQ(sequence.prompt_logprobs, 0);
+  ASSERT_NE(sequence.sampling.logit_bias, nullptr);
+  ASSERT_THAT(*sequence.sampling.logit_bias, SizeIs(1));
+  EXPECT_EQ((*sequence.sampling.logit_bias)[0].token, 7);
+  EXPECT_EQ((*sequence.sampling.logit_bias)[0].bias, -2.5f);
+}
+
+TEST_F(ParseTest, BiasesAreBounded) {
+  limits_.max_logit_biases = 2;
+  std::string biases;
+  for (int i = 0; i < 3; ++i) {
+    biases += absl::StrCat("logit_bias { key: ", i, " value: 1 } ");
+  }
+  EXPECT_THAT(
+      ParseComplete(FromText<v1::CompleteRequest>(
+                        "prompt { text: 'a' } generation { " + biases + "}"),
+                    env(), kFresh)
+          .status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               "generation.logit_bias: must hold at most 2 tokens, got 3"));
 }
 
 TEST_F(ParseTest, TheDefaultLengthIsWhatIsLeftOfTheContext) {

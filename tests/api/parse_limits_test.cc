@@ -79,6 +79,13 @@ INSTANTIATE_TEST_SUITE_P(
         Edge{"LeastTopP", Config("top_p: 1e-45")},
         Edge{"LargestPenalty", Config("repetition_penalty: 10")},
         Edge{"LeastPenalty", Config("repetition_penalty: 1e-45")},
+        Edge{"Penalties", Config("frequency_penalty: 2 presence_penalty: -2")},
+        Edge{"OtherPenalties",
+             Config("frequency_penalty: -2 presence_penalty: 2")},
+        Edge{"Biases", Config("logit_bias { key: 0 value: -100 } logit_bias { "
+                              "key: 259 value: 100 }")},
+        Edge{"MostMinNewTokens", Config("max_new_tokens: 5 min_new_tokens: 5")},
+        Edge{"MostPromptLogprobs", Config("prompt_logprobs: 9")},
         Edge{"NoLogprobs", Config("top_logprobs: 0")},
         Edge{"MostLogprobs", Config("top_logprobs: 9")},
         Edge{"StopOfOneByte", Config("stop_sequences: 'x'")},

@@ -68,6 +68,12 @@ class ReplySizeTest : public ParseTest {
     const int length = static_cast<int>(sequence.prompt.size());
     SequenceFinished& finished = answer.finished;
     finished.reason = FinishReason::kStop;
+    for (int i = 0; i < length && sequence.prompt_logprobs.has_value(); ++i) {
+      SampledToken& token = answer.prompt.emplace_back();
+      token.token = kLongest;
+      token.logprob = -1;
+      token.top.assign(*sequence.prompt_logprobs, {kLongest, -2});
+    }
     for (int i = 0; i < sequence.max_new_tokens; ++i) {
       TokenEvent event;
       event.position = length + i;
@@ -106,7 +112,7 @@ constexpr char kSwapRequest[] =
     "prompt { text: 'abcd' } target { slot: 1 } positions { generated: "
     "true } generation { seed: 18446744073709551615 max_new_tokens: 8 "
     "top_logprobs: 2 stop_sequences: 'y' stop_sequences: 'zz' concept_trace: "
-    "true }";
+    "true prompt_logprobs: 3 }";
 
 TEST_F(ReplySizeTest, OfASwapIsThatOfTheLargestAnswer) {
   ASSERT_OK_AND_ASSIGN(
@@ -137,6 +143,28 @@ TEST_F(ReplySizeTest, ARequestIsRefusedOneByteBelowItsLargestAnswer) {
   const absl::Status refused = ParseSwap(request, env(), 1).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(ReasonOf(refused), kReasonReplyTooLarge);
+}
+
+TEST_F(ReplySizeTest, NamesWhatMakesTheAnswerLarge) {
+  limits_.max_send_message_bytes = 100;
+  EXPECT_EQ(
+      ParseSwap(FromText<v1::SwapRequest>(
+                    "prompt { text: 'abcd' } target { slot: 1 } "
+                    "generation { max_new_tokens: 8 prompt_logprobs: 9 }"),
+                env(), 1)
+          .status()
+          .message()
+          .substr(0, 28),
+      "generation.prompt_logprobs: ");
+  EXPECT_EQ(
+      ParseSwap(FromText<v1::SwapRequest>(
+                    "prompt { text: 'abcd' } target { slot: 1 } "
+                    "generation { max_new_tokens: 8 prompt_logprobs: 0 }"),
+                env(), 1)
+          .status()
+          .message()
+          .substr(0, 27),
+      "generation.max_new_tokens: ");
 }
 
 TEST_F(ReplySizeTest, OfAReadoutIsThatOfTheLargestAnswer) {

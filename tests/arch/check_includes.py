@@ -20,6 +20,7 @@ TRAIN = ["common", "data", "lm", "sae", "eval", "pipeline", "study", "cli"]
 # folder -> (may include, torch, protobuf, gRPC)
 RULES = {
     "model/base": ([], False, False, False),
+    "model/terminal": (["model/base"], False, False, False),
     "model/steering": (["model/base"], False, False, False),
     "model/kernels": ([], False, False, False),
     "model/tokenizer": (["model/base"], False, False, False),
@@ -40,10 +41,11 @@ RULES = {
     "model/scheduler": (["model/engine/step.h", "model/engine/step_executor.h",
                          "model/sampling/params.h", *LOW], False, False, False),
     # Each folder of the trainer may include those before it. What it makes is a GPT-2.
-    **{f"model/train/{folder}": (MODEL + [f"model/train/{f}" for f in TRAIN[:i]], True, False, False)
+    **{f"model/train/{folder}": (MODEL + [f"model/train/{f}" for f in TRAIN[:i]]
+                                    + (["model/terminal"] if folder in ("common", "cli") else []), True, False, False)
        for i, folder in enumerate(TRAIN)},
     "server/process": (LOW, False, False, False),
-    "server/config": (["server/process", *LOW], False, False, False),
+    "server/config": (["server/process", "model/terminal", *LOW], False, False, False),
     "server/metrics": (["server/process", *LOW], False, False, False),
     "server/registry": (["model/engine/engine.h", "model/engine/step_executor.h", "model/scheduler", "model/tokenizer",
                          "server/metrics", "server/process", *LOW], False, False, False),
@@ -55,14 +57,16 @@ RULES = {
                     False, True, True),
     "server/http": (["proto", "server/api", "server/metrics", "server/config",
                      "server/process", *LOW], False, True, False),
-    "client": (["proto", "model/base"], False, True, True),
+    "server/web": (["server/http"], False, False, False),
+    "client": (["proto", "model/base", "model/terminal"], False, True, True),
 }
 
 # Files that stand beside the folders: main.cc wires the server and may see the
 # engine's header, which is free of LibTorch. families.cc alone knows which families
 # of models there are.
 FILES = {
-    "server/main.cc": (["server", "model/scheduler", "model/engine/engine.h", *LOW],
+    "server/main.cc": (["server", "model/scheduler", "model/engine/engine.h", "model/terminal",
+                         *LOW],
                        False, True, True),
     "model/bundle/families.cc": (["model/gpt2", "model/transformer", "model/io",
                                   "model/bundle", "model/base"], True, False, False),

@@ -200,5 +200,14 @@ TEST(PosixErrorTest, TellsTheCallersMistakesFromTheSystems) {
   }
 }
 
+TEST(AtomicFileTest, WhatIsNoRegularFileIsNotReplaced) {
+  EXPECT_THAT(
+      WriteFileAtomically("/dev/full", "x"),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               testing::HasSubstr("/dev/full: must be a regular file")));
+  EXPECT_THAT(WriteFileAtomically(::testing::TempDir(), "x"),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
 }  // namespace
 }  // namespace alignsae

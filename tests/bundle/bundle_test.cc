@@ -15,6 +15,7 @@
 #include "absl/strings/str_replace.h"
 #include "model/base/file.h"
 #include "model/bundle/bundle_writer.h"
+#include "model/bundle/checkpoint_change.h"
 #include "model/bundle/upgrade.h"
 #include "model/gpt2/gpt2.h"
 #include "model/io/safetensors.h"
@@ -451,7 +452,7 @@ TEST_F(BundleTest, RefusesACheckpointOfAnotherWidth) {
 TEST_F(BundleTest, RefusesACheckpointOfALayerThatTheModelLacks) {
   manifest_.saes[0].hook.layer = 4;
   ReplaceMain(/*d_model=*/32, [](SaeConfig& c) { c.hook.layer = 4; });
-  EXPECT_THAT(Load(), StatusIs(kUnfit, Path("sae/main/cfg.json: hook layer: "
+  EXPECT_THAT(Load(), StatusIs(kUnfit, Path("sae/main/cfg.json: hook.layer: "
                                             "must be in [0, 3], got 4; the "
                                             "model has 4 blocks")));
 }
@@ -570,6 +571,71 @@ TEST_F(BundleTest, RefusesPartsThatDoNotFit) {
   ReplaceMain(/*d_model=*/16, [](SaeConfig&) {});
   EXPECT_THAT(LoadParts(Path("gpt2"), {Path("sae/main")}, {}),
               StatusIs(kUnfit, HasSubstr("d_in: must be 32")));
+}
+
+std::vector<std::string> NamesOf(const Bundle& bundle) {
+  std::vector<std::string> names;
+  for (const CheckpointInfo& info : bundle.catalog->checkpoints) {
+    names.push_back(info.name);
+  }
+  return names;
+}
+
+TEST_F(BundleTest, PutsACheckpointBesideAndInAPlace) {
+  ASSERT_OK_AND_ASSIGN(const auto base, Load());
+  ASSERT_OK_AND_ASSIGN(const auto more,
+                       WithCheckpoint(*base, {root_, "other", "third"}, {}));
+  EXPECT_THAT(NamesOf(*more), ElementsAre("main", "other", "third"));
+  EXPECT_EQ(more->model, base->model);
+  EXPECT_EQ(more->tokenizer, base->tokenizer);
+  EXPECT_EQ(more->catalog->checkpoints[2].recommended_alpha, 1.5);
+  EXPECT_EQ(more->catalog->checkpoints[2].version, "0.1");
+  EXPECT_EQ(more->saes[2].config().hook, base->saes[1].config().hook);
+  EXPECT_THAT(NamesOf(*base), ElementsAre("main", "other"));
+  // Alone, it says less, and is called as its folder is.
+  ASSERT_OK_AND_ASSIGN(const auto replaced,
+                       WithCheckpoint(*more, {Path("sae/main"), "", ""}, {}));
+  EXPECT_THAT(NamesOf(*replaced), ElementsAre("main", "other", "third"));
+  EXPECT_FALSE(replaced->catalog->checkpoints[0].recommended_mode.has_value());
+  EXPECT_EQ(replaced->catalog->checkpoints[0].version, "");
+  EXPECT_EQ(replaced->saes.size(), 3u);
+  ASSERT_OK_AND_ASSIGN(const auto first, WithDefault(*replaced, "third"));
+  EXPECT_THAT(NamesOf(*first), ElementsAre("third", "main", "other"));
+  EXPECT_EQ(first->saes[0].config().hook, more->saes[2].config().hook);
+  ASSERT_OK_AND_ASSIGN(const auto less, WithoutCheckpoint(*first, "main"));
+  EXPECT_THAT(NamesOf(*less), ElementsAre("third", "other"));
+  EXPECT_EQ(less->saes[1].config().hook, more->saes[1].config().hook);
+  EXPECT_THAT(WithoutCheckpoint(*less, "main"),
+              StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(BundleTest, RefusesACheckpointThatIsNotTheModels) {
+  ASSERT_OK_AND_ASSIGN(const auto base, Load());
+  EXPECT_THAT(WithCheckpoint(*base, {root_, "", ""}, {}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("(main, other), got none")));
+  EXPECT_THAT(WithCheckpoint(*base, {root_, "third", ""}, {}),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("must be one of main, other")));
+  EXPECT_THAT(WithCheckpoint(*base, {Path("sae/main"), "main", ""}, {}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("must be empty, as it is no bundle")));
+  EXPECT_THAT(WithCheckpoint(*base, {root_, "main", "a/b"}, {}),
+              StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("name")));
+  // A damaged neighbour is nobody's business; the checkpoint's own files are.
+  Rewrite("sae/other/cfg.json", "resid_post", "resid_post ");
+  EXPECT_FALSE(WithCheckpoint(*base, {root_, "other", ""}, {}).ok());
+  // The same checkpoint for another model.
+  manifest_.name = "tiny";
+  ASSERT_OK_AND_ASSIGN(std::string text, ReadFile(Path("bundle.json")));
+  const std::string sha256 = base->catalog->model.sha256;
+  ASSERT_OK(WriteFileAtomically(
+      Path("bundle.json"),
+      absl::StrReplaceAll(text, {{sha256, std::string(64, '0')}})));
+  EXPECT_THAT(WithCheckpoint(*base, {root_, "main", ""}, {}),
+              StatusIs(kUnfit, HasSubstr("model: must be the one that is "
+                                         "loaded, sha256 " +
+                                         sha256)));
 }
 
 }  // namespace

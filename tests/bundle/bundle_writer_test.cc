@@ -2,13 +2,21 @@
 
 #include "model/bundle/bundle_writer.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "model/base/counter_rng.h"
 #include "model/base/file.h"
+#include "model/base/posix_file.h"
 #include "tests/support/status_matchers.h"
 
 namespace alignsae {
@@ -96,6 +104,46 @@ TEST_F(BundleWriterTest, ClearsWhatAKilledWriterLeft) {
       WriteFileAtomically(Path("demo.partial-bundle/gpt2/half"), "stale"));
   ASSERT_OK(Write("new"));
   EXPECT_THAT(Names("demo"), UnorderedElementsAre("bundle.json"));
+  EXPECT_THAT(Names(), UnorderedElementsAre("demo"));
+}
+
+// A process that writes one version after another until it is killed.
+void WriteForEver(const std::string& directory) {
+  for (int version = 1;; ++version) {
+    const absl::Status written =
+        WriteBundleAtomically(directory, [version](const std::string& work) {
+          for (const char* name : {"/a", "/bundle.json", "/z"}) {
+            ALIGNSAE_RETURN_IF_ERROR(
+                WriteFileAtomically(work + name, absl::StrCat(version)));
+          }
+          return absl::OkStatus();
+        });
+    if (!written.ok()) _exit(1);
+  }
+}
+
+TEST_F(BundleWriterTest, KilledAtAnyPointItLeavesOneVersionWhole) {
+  std::set<std::string> versions;
+  CounterRng rng(1);
+  for (int kills = 0; kills < 60; ++kills) {
+    const pid_t writer = fork();
+    ASSERT_GE(writer, 0);
+    if (writer == 0) WriteForEver(Path("demo"));
+    absl::SleepFor(absl::Milliseconds(20 * rng.NextUniform()));
+    ASSERT_EQ(kill(writer, SIGKILL), 0);
+    int status = 0;
+    ASSERT_EQ(waitpid(writer, &status, 0), writer);
+    ASSERT_TRUE(WIFSIGNALED(status));         // It did not end by itself.
+    if (!FileExists(Path("demo"))) continue;  // Before the very first.
+    ASSERT_OK_AND_ASSIGN(const std::string version,
+                         ReadFile(Path("demo/bundle.json")));
+    EXPECT_THAT(ReadFile(Path("demo/a")), IsOkAndHolds(version));
+    EXPECT_THAT(ReadFile(Path("demo/z")), IsOkAndHolds(version));
+    EXPECT_THAT(Names("demo"), UnorderedElementsAre("a", "bundle.json", "z"));
+    versions.insert(version);
+  }
+  EXPECT_GT(versions.size(), 1u);
+  ASSERT_OK(Write("last"));
   EXPECT_THAT(Names(), UnorderedElementsAre("demo"));
 }
 

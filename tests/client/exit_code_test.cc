@@ -13,6 +13,7 @@ TEST(ExitCodeTest, TellsUsersMistakeFromServersState) {
   EXPECT_EQ(ExitCodeOf(absl::NotFoundError("")), 66);
   EXPECT_EQ(ExitCodeOf(absl::UnavailableError("")), 69);
   EXPECT_EQ(ExitCodeOf(absl::InternalError("")), 70);
+  EXPECT_EQ(ExitCodeOf(absl::DataLossError("")), 74);
   EXPECT_EQ(ExitCodeOf(absl::ResourceExhaustedError("")), 75);
   EXPECT_EQ(ExitCodeOf(absl::DeadlineExceededError("")), 75);
   EXPECT_EQ(ExitCodeOf(absl::FailedPreconditionError("")), 78);

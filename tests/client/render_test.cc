@@ -71,5 +71,54 @@ TEST(RenderConceptsTest, TheTableFitsEightyColumns) {
   }
 }
 
+v1::InspectSlotsResponse Inspection() {
+  v1::InspectSlotsResponse answer;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(
+      "concepts { name: 'city' } prompt_token_ids: [5, 6] tokens { piece: 'a' "
+      "reading { position: 0 values: 1 } } tokens { piece: 'b' reading { "
+      "position: 1 values: 2 bound: true top_concept: 'city' } } hook_point { "
+      "kind: HOOK_KIND_RESID_PRE layer: 3 }",
+      &answer));
+  return answer;
+}
+
+TEST(RenderInspectionTest, PositionsOutOfTheTrainingAreDimAndALineSaysSo) {
+  const Look look = {.width = 0, .colour = true};
+  const std::string last =
+      RenderInspection(Inspection(), v1::TRAINED_POSITIONS_LAST, look);
+  EXPECT_THAT(last, HasSubstr("\x1b[2m       0  'a'    1.000  -\x1b[0m\n"));
+  EXPECT_THAT(last, HasSubstr("\n       1  'b'    2.000  city\n"));
+  EXPECT_THAT(last, HasSubstr("resid_pre[3]; the SAE was trained on the last "
+                              "position of prompts only"));
+  const std::string all =
+      RenderInspection(Inspection(), v1::TRAINED_POSITIONS_ALL, look);
+  EXPECT_THAT(all, Not(HasSubstr("\x1b[2m")));
+  EXPECT_THAT(all, HasSubstr("trained on every position"));
+  EXPECT_THAT(
+      RenderInspection(Inspection(), v1::TRAINED_POSITIONS_UNSPECIFIED, look),
+      HasSubstr("does not say which positions"));
+}
+
+TEST(RenderReadingsTest, BarsTakeWhatIsLeftOfTheWidth) {
+  v1::ReadConceptsResponse answer;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
+      "concepts { name: 'birth_city' slot: 1 } readings { reading { values: 2 "
+      "probabilities: 1 top_concept: 'birth_city' bound: true } }",
+      &answer));
+  const auto bar = [&](int width) {
+    const std::string text = RenderReadings(answer, {.width = width});
+    size_t cells = 0;
+    for (size_t at = text.find("█"); at != std::string::npos;
+         at = text.find("█", at + 3)) {
+      ++cells;
+    }
+    return cells;
+  };
+  EXPECT_EQ(bar(0), 24u);
+  EXPECT_EQ(bar(120), 24u);
+  EXPECT_EQ(bar(50), 13u);
+  EXPECT_EQ(bar(38), 0u);  // Too few to tell anything.
+}
+
 }  // namespace
 }  // namespace alignsae

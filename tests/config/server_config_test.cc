@@ -55,8 +55,21 @@ TEST(ServerConfigTest, DefaultsToLoopbackAndTheContractsNumbers) {
   EXPECT_EQ(config.limits.max_deadline_seconds, 60);
   EXPECT_EQ(config.lame_duck_seconds, 5);
   EXPECT_EQ(config.drain_seconds, 20);
-  EXPECT_FALSE(config.reflection);
+  EXPECT_TRUE(config.reflection);
   EXPECT_EQ(outcome.text_to_print, "");
+}
+
+TEST(ServerConfigTest, ReflectionIsOnAtLoopbackUnlessItIsGiven) {
+  const auto reflects = [](std::vector<std::string> args) {
+    const auto outcome = Parse(With(std::move(args)));
+    EXPECT_OK(outcome.status());
+    return outcome.ok() && outcome->config.reflection;
+  };
+  EXPECT_TRUE(reflects({"--listen=localhost:1"}));
+  EXPECT_TRUE(reflects({"--listen=[::1]:0"}));
+  EXPECT_FALSE(reflects({"--listen=0.0.0.0:1"}));
+  EXPECT_TRUE(reflects({"--listen=0.0.0.0:1", "--reflection"}));
+  EXPECT_FALSE(reflects({"--reflection=false"}));
 }
 
 TEST(ServerConfigTest, TakesFlags) {
@@ -367,6 +380,23 @@ std::vector<BadCase> BadCases() {
        {},
        "--http-listen: must differ from --admin-listen, got 127.0.0.1:9464 "
        "for both"},
+      {"OnePortForOperatorsAndAdmin",
+       With({"--operator-listen", "127.0.0.1:9464"}),
+       {},
+       "--operator-listen: must differ from --admin-listen, got "
+       "127.0.0.1:9464 for both"},
+      {"OperatorsForEverybody",
+       With({"--operator-listen=0.0.0.0:50052", "--tls-cert=/etc/hostname",
+             "--tls-key=/etc/hostname"}),
+       {},
+       "--operator-listen: must be a loopback address without "
+       "--tls-client-ca, as whoever reaches it may change what is served, got "
+       "0.0.0.0:50052"},
+      {"NoDirectoryOfBundles",
+       With({"--bundles-dir=/no/such/directory"}),
+       {},
+       "--bundles-dir: must be an existing directory, got "
+       "\"/no/such/directory\""},
       {"HttpBesideClientCertificates",
        With({"--http-listen=127.evil.example:1", "--tls-cert=/etc/hostname",
              "--tls-key=/etc/hostname", "--tls-client-ca=/etc/hostname"}),

@@ -94,6 +94,8 @@ std::vector<StepRow> Rows(const Case& of, bool forked) {
     row.interventions =
         std::make_shared<const std::vector<Intervention>>(of.variants[i]);
     row.sampling = SamplingParams{.n_logprobs = 8};
+    row.scored.assign(prompt.begin() + 1, prompt.end());
+    row.n_scored_logprobs = 4;
     // The fork's KV slot is its lead's, which need not be the first's.
     if (forked) row.fork = PromptFork{3, of.site, of.position, kPrompt};
     rows.push_back(row);
@@ -103,6 +105,7 @@ std::vector<StepRow> Rows(const Case& of, bool forked) {
 
 struct Outcome {
   std::vector<SampledToken> sampled;
+  std::vector<SampledToken> scores;  // Of the prompt but its first token.
   std::vector<ConceptReading> readings;
   std::vector<InterventionReceipt> receipts;
 };
@@ -124,10 +127,13 @@ std::vector<Outcome> Answer(Engine& engine, const Case& of, bool forked,
       StepRow& row = rows[i];
       row.start = fed;
       row.observations.clear();
+      row.scored.clear();
       if (fed >= kPrompt) {
         row.tokens = {outcomes[i].sampled.back().token};
       } else {
         row.tokens.assign(prompt.begin() + fed, prompt.begin() + fed + count);
+        row.scored.assign(prompt.begin() + fed + 1,
+                          prompt.begin() + std::min(fed + count + 1, kPrompt));
         for (int checkpoint : {1, 0}) {
           Observation observation;
           observation.checkpoint = checkpoint;
@@ -151,6 +157,8 @@ std::vector<Outcome> Answer(Engine& engine, const Case& of, bool forked,
       if (results[i].sampled.has_value()) {
         outcome.sampled.push_back(*results[i].sampled);
       }
+      outcome.scores.insert(outcome.scores.end(), results[i].scores.begin(),
+                            results[i].scores.end());
       outcome.readings.insert(outcome.readings.end(),
                               results[i].readings.begin(),
                               results[i].readings.end());
@@ -170,16 +178,23 @@ std::vector<Outcome> Answer(Engine& engine, const Case& of, bool forked,
   return outcomes;
 }
 
-void ExpectSame(const Outcome& a, const Outcome& b) {
-  ASSERT_EQ(a.sampled.size(), b.sampled.size());
-  for (size_t i = 0; i < a.sampled.size(); ++i) {
-    EXPECT_EQ(a.sampled[i].token, b.sampled[i].token) << i;
-    for (size_t k = 0; k < a.sampled[i].top.size(); ++k) {
-      EXPECT_NEAR(a.sampled[i].top[k].logprob, b.sampled[i].top[k].logprob,
-                  1e-4)
-          << i;
+void ExpectSame(const std::vector<SampledToken>& a,
+                const std::vector<SampledToken>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].token, b[i].token) << i;
+    EXPECT_NEAR(a[i].logprob, b[i].logprob, 1e-4) << i;
+    ASSERT_EQ(a[i].top.size(), b[i].top.size()) << i;
+    for (size_t k = 0; k < a[i].top.size(); ++k) {
+      EXPECT_NEAR(a[i].top[k].logprob, b[i].top[k].logprob, 1e-4) << i;
     }
   }
+}
+
+void ExpectSame(const Outcome& a, const Outcome& b) {
+  ExpectSame(a.sampled, b.sampled);
+  EXPECT_EQ(a.scores.size(), static_cast<size_t>(kPrompt - 1));
+  ExpectSame(a.scores, b.scores);
   ASSERT_EQ(a.readings.size(), b.readings.size());
   for (size_t i = 0; i < a.readings.size(); ++i) {
     EXPECT_EQ(a.readings[i].checkpoint, b.readings[i].checkpoint) << i;
@@ -259,6 +274,38 @@ TEST_P(ForkTest, VariantsThatChangeNothingAreBitEqualToTheBaseline) {
   EXPECT_NE(outcomes[0].sampled[0].logprob, outcomes[2].sampled[0].logprob);
 }
 
+TEST_P(ForkTest, EqualVariantsScoreThePromptWithEqualBits) {
+  const std::vector<int> late = Range(9, kPrompt);
+  const Case of = {"",
+                   2,
+                   9,
+                   {{},
+                    {Edit(InterventionMode::kAdd, 0, late, 0)},
+                    {Edit(InterventionMode::kAdd, 3, late, 0)}}};
+  for (int chunk : {kPrompt, 8}) {
+    const std::vector<Outcome> outcomes = Answer(*engine_, of, true, chunk);
+    for (int i = 0; i < kPrompt - 1; ++i) {
+      EXPECT_EQ(outcomes[0].scores[i].logprob, outcomes[1].scores[i].logprob)
+          << i;
+      // The token after position 9 is the first that the edit reaches.
+      EXPECT_EQ(outcomes[0].scores[i].logprob == outcomes[2].scores[i].logprob,
+                i < 9)
+          << i;
+    }
+  }
+}
+
+TEST_P(ForkTest, ScoredTokensThatDoNotFitTheirRowAreRefused) {
+  std::vector<StepRow> rows = Rows({"", 2, kPrompt - 1, {{}}}, false);
+  rows[0].scored.push_back(1);
+  EXPECT_THAT(std::string(engine_->Step(rows)[0].status.message()),
+              HasSubstr("21 scored tokens of 21"));
+  rows = Rows({"", 2, kPrompt - 1, {{}}}, false);
+  rows[0].scored[3] = TinyGpt2Config().vocab_size;
+  EXPECT_THAT(std::string(engine_->Step(rows)[0].status.message()),
+              HasSubstr("scored token"));
+}
+
 TEST_P(ForkTest, VariantThatOverflowsDoesNotTouchTheOthers) {
   const int last = kPrompt - 1;
   Case of = {
@@ -305,6 +352,8 @@ TEST_P(ForkTest, RowsThatDoNotFitTheirForkAreRefusedAlone) {
     return std::string(results[1].status.message());
   };
   EXPECT_THAT(refusal([](StepRow& row) { row.tokens[4] ^= 1; }),
+              HasSubstr("differs from its fork's lead"));
+  EXPECT_THAT(refusal([](StepRow& row) { row.scored[4] ^= 1; }),
               HasSubstr("differs from its fork's lead"));
   EXPECT_THAT(refusal([](StepRow& row) { row.fork->position = 3; }),
               HasSubstr("differs from its fork's lead"));

@@ -24,7 +24,7 @@ constexpr int kPromptLength = 6;
 constexpr int kNewTokens = 16;
 
 std::vector<double> Values(const at::Tensor& tensor) {
-  const at::Tensor values = tensor.to(at::kDouble).contiguous();
+  const at::Tensor values = tensor.to(at::kCPU, at::kDouble).contiguous();
   const double* data = values.data_ptr<double>();
   return {data, data + values.numel()};
 }
@@ -73,8 +73,8 @@ class SteeringReferenceTest
     return edit;
   }
 
-  // The reference's logits after `tokens`.
-  std::vector<double> Logits(const std::vector<int32_t>& tokens,
+  // The reference's logits after each of `tokens`.
+  std::vector<Vector> Logits(const std::vector<int32_t>& tokens,
                              const std::vector<Intervention>& edits) const {
     return model_
         .Run(tokens,
@@ -94,7 +94,31 @@ class SteeringReferenceTest
                  }
                }
              })
-        .logits.back();
+        .logits;
+  }
+
+  static double LogSoftmax(const Vector& logits, int32_t token) {
+    const double largest = *std::max_element(logits.begin(), logits.end());
+    double sum = 0;
+    for (double logit : logits) sum += std::exp(logit - largest);
+    return logits[token] - largest - std::log(sum);
+  }
+
+  // The logprobs of the prompt's own tokens.
+  void ExpectScores(const RowResult& result, const std::vector<Vector>& logits,
+                    const std::string& what) const {
+    ASSERT_EQ(result.scores.size(), prompt_.size() - 1) << what;
+    for (size_t i = 0; i < result.scores.size(); ++i) {
+      const SampledToken& scored = result.scores[i];
+      EXPECT_EQ(scored.token, prompt_[i + 1]) << what << " " << i;
+      EXPECT_NEAR(scored.logprob, LogSoftmax(logits[i], scored.token), 1e-4)
+          << what << " " << i;
+      ASSERT_EQ(scored.top.size(), 3u);
+      for (const TokenLogprob& top : scored.top) {
+        EXPECT_NEAR(top.logprob, LogSoftmax(logits[i], top.token), 1e-4)
+            << what << " " << i;
+      }
+    }
   }
 
   // The engine's greedy answer, each token checked against the reference.
@@ -106,21 +130,24 @@ class SteeringReferenceTest
     row.interventions =
         std::make_shared<const std::vector<Intervention>>(edits);
     row.sampling = SamplingParams{.n_logprobs = 5};
+    row.scored.assign(prompt_.begin() + 1, prompt_.end());
+    row.n_scored_logprobs = 3;
     std::vector<int32_t> tokens = prompt_;
     for (int i = 0; i < kNewTokens; ++i) {
       const RowResult result = engine_->Step({row}).front();
       EXPECT_TRUE(result.status.ok()) << what << ": " << result.status;
       if (!result.status.ok()) return tokens;
-      const std::vector<double> logits = Logits(tokens, edits);
-      const double largest = *std::max_element(logits.begin(), logits.end());
-      double sum = 0;
-      for (double logit : logits) sum += std::exp(logit - largest);
+      const std::vector<Vector> all = Logits(tokens, edits);
+      if (i == 0) ExpectScores(result, all, what);
+      const Vector& logits = all.back();
       for (const TokenLogprob& top : result.sampled->top) {
-        EXPECT_NEAR(top.logprob, logits[top.token] - largest - std::log(sum),
-                    1e-4)
+        EXPECT_NEAR(top.logprob, LogSoftmax(logits, top.token), 1e-4)
             << what << ", token " << i;
       }
-      EXPECT_EQ(logits[result.sampled->token], largest) << what << " " << i;
+      EXPECT_EQ(logits[result.sampled->token],
+                *std::max_element(logits.begin(), logits.end()))
+          << what << " " << i;
+      row.scored.clear();
       row.start += static_cast<int>(row.tokens.size());
       row.tokens = {result.sampled->token};
       tokens.push_back(result.sampled->token);

@@ -63,6 +63,32 @@ TEST(StepHookTest, TheTopConceptIsTheLargestAlsoWhenAllAreBelowZero) {
   }
 }
 
+TEST(StepHookTest, ActsInAStepThatReadsOrEditsOnly) {
+  const Sae sae = PlainSae(SaeActivation::kRelu, {0, 0});
+  Intervention edit;
+  edit.positions = {{1}, false};
+  const auto acts = [&](int start, int length, bool reads, bool generated) {
+    edit.positions.generated = generated;
+    StepRow row;
+    row.start = start;
+    row.tokens.assign(length, 1);
+    row.prompt_length = 3;
+    row.interventions =
+        std::make_shared<const std::vector<Intervention>>(1, edit);
+    if (reads) row.observations = {{.checkpoint = 0, .positions = {start}}};
+    std::vector<RowResult> results(1);
+    PackedRow packed;
+    packed.start = start;
+    packed.length = length;
+    return StepHook({&sae, 1}, {&row, 1}, results).ActsIn({&packed, 1});
+  };
+  EXPECT_TRUE(acts(0, 3, false, false));
+  EXPECT_FALSE(acts(2, 1, false, false));
+  EXPECT_TRUE(acts(2, 1, true, false));
+  EXPECT_FALSE(acts(3, 1, false, false));
+  EXPECT_TRUE(acts(3, 1, false, true));
+}
+
 TEST(StepHookTest, ValuesKeepWhatTheActivationKeeps) {
   EXPECT_THAT(Read(PlainSae(SaeActivation::kIdentity, {0, 0}), {-3, 2}).values,
               ElementsAre(-3, 2));

@@ -17,6 +17,7 @@
 #include "tests/reference/gpt2_reference.h"
 #include "tests/support/residual_hooks.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/test_device.h"
 #include "tests/support/tiny_model.h"
 
 namespace alignsae {
@@ -77,7 +78,8 @@ absl::StatusOr<Golden> ReadGolden(const std::string& name,
 class Gpt2GoldenTest : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    ASSERT_OK_AND_ASSIGN(Gpt2 model, Gpt2::Load(Directory(GetParam())));
+    ASSERT_OK_AND_ASSIGN(Gpt2 model,
+                         Gpt2::Load(Directory(GetParam()), TestDevice()));
     ASSERT_OK_AND_ASSIGN(golden_, ReadGolden(GetParam(), model.config()));
     ASSERT_OK_AND_ASSIGN(
         weights_, LoadGpt2Weights(Directory(GetParam()), model.config()));
@@ -89,13 +91,15 @@ class Gpt2GoldenTest : public ::testing::TestWithParam<std::string> {
   // Logits of the last of `tokens`, [V].
   at::Tensor Step(absl::Span<const int32_t> tokens, int start, KvCache& cache,
                   ResidualHook* hook = nullptr) const {
-    return model_->Forward(tokens,
-                           {{.kv_slot = 0,
-                             .start = start,
-                             .length = static_cast<int>(tokens.size()),
-                             .exit_site = config().n_layer,
-                             .logits = 1}},
-                           cache, hook)[0];
+    return model_
+        ->Forward(tokens,
+                  {{.kv_slot = 0,
+                    .start = start,
+                    .length = static_cast<int>(tokens.size()),
+                    .exit_site = config().n_layer,
+                    .logits = 1}},
+                  cache, hook)[0]
+        .cpu();
   }
 
   std::optional<Gpt2> model_;
@@ -108,11 +112,11 @@ double MaxDifference(const at::Tensor& a, const at::Tensor& b) {
 }
 
 TEST_P(Gpt2GoldenTest, HiddenStatesAgreeAtEverySite) {
-  KvCache cache(config().facts(), 1, at::kCPU);
+  KvCache cache(config().facts(), 1, TestDevice());
   CapturingHook capture;
   Step(golden_.input_ids, 0, cache, &capture);
   for (int site = 0; site <= config().n_layer; ++site) {
-    at::Tensor residual = capture.Residual(0, site);
+    at::Tensor residual = capture.Residual(0, site).cpu();
     if (site == config().n_layer) {
       residual = LayerNorm(residual, weights_.ln_f_weight, weights_.ln_f_bias,
                            config().layer_norm_epsilon);
@@ -123,7 +127,7 @@ TEST_P(Gpt2GoldenTest, HiddenStatesAgreeAtEverySite) {
 }
 
 TEST_P(Gpt2GoldenTest, LogitsAgreeAtEveryPositionTokenByToken) {
-  KvCache cache(config().facts(), 1, at::kCPU);
+  KvCache cache(config().facts(), 1, TestDevice());
   for (int i = 0; i < static_cast<int>(golden_.input_ids.size()); ++i) {
     const at::Tensor logits = Step({&golden_.input_ids[i], 1}, i, cache);
     EXPECT_LT(MaxDifference(logits, golden_.logits[i]), kTolerance)
@@ -132,7 +136,7 @@ TEST_P(Gpt2GoldenTest, LogitsAgreeAtEveryPositionTokenByToken) {
 }
 
 TEST_P(Gpt2GoldenTest, GreedyTextIsIdenticalWithTheCache) {
-  KvCache cache(config().facts(), 1, at::kCPU);
+  KvCache cache(config().facts(), 1, TestDevice());
   std::vector<int32_t> tokens = golden_.input_ids;
   at::Tensor logits = Step(tokens, 0, cache);
   for (int32_t expected : golden_.greedy) {
@@ -147,7 +151,7 @@ TEST_P(Gpt2GoldenTest, GreedyTextIsIdenticalWithTheCache) {
 TEST_P(Gpt2GoldenTest, GreedyTextIsIdenticalRecomputedFromTheStart) {
   std::vector<int32_t> tokens = golden_.input_ids;
   for (int32_t expected : golden_.greedy) {
-    KvCache cache(config().facts(), 1, at::kCPU);
+    KvCache cache(config().facts(), 1, TestDevice());
     ASSERT_EQ(Step(tokens, 0, cache).argmax().item<int64_t>(), expected)
         << "at position " << tokens.size();
     tokens.push_back(expected);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -86,6 +87,28 @@ class Watch {
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientReader<HealthCheckResponse>> reader_;
 };
+
+TEST_F(HealthServiceTest, ListTellsEveryName) {
+  const auto list = [this] {
+    grpc::ClientContext context;
+    grpc::health::v1::HealthListResponse response;
+    EXPECT_TRUE(stub_->List(&context, {}, &response).ok());
+    std::map<std::string, HealthCheckResponse::ServingStatus> statuses;
+    for (const auto& [name, one] : response.statuses()) {
+      statuses[name] = one.status();
+    }
+    return statuses;
+  };
+  for (bool ready : {false, true}) {
+    service_.SetReady(ready);
+    const auto statuses = list();
+    EXPECT_EQ(statuses.size(), 5u);
+    for (const auto& [name, status] : statuses) {
+      EXPECT_EQ(status, StatusOf(name)) << name;
+    }
+    EXPECT_EQ(statuses.count(kApi), 1u);
+  }
+}
 
 TEST_F(HealthServiceTest, LivenessDoesNotWaitForReadiness) {
   EXPECT_EQ(StatusOf("liveness"), HealthCheckResponse::SERVING);

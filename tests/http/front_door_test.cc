@@ -12,11 +12,14 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "alignsae/v1/steering_service.pb.h"
+#include "google/protobuf/descriptor.h"
 #include "nlohmann/json.hpp"
 #include "server/http/connect_codec.h"
 #include "server/http/connect_rpcs.h"
+#include "tests/support/gzip_bytes.h"
 #include "tests/support/raw_peer.h"
 #include "tests/support/serving_fixture.h"
 
@@ -174,8 +177,9 @@ TEST_F(FrontDoorTest, RefusesWhatIsNoCall) {
   Load();
   Start();
   const std::string body = R"({"prompt": {"text": "a"}})";
-  for (const char* type : {"text/plain", "application/x-www-form-urlencoded",
-                           "application/grpc", "application/connect+json"}) {
+  for (const char* type :
+       {"text/plain", "multipart/form-data", "application/grpc",
+        "application/connect+json", "application/x-www-form-urlencodedx"}) {
     const auto refused = Post(kComplete, body, type);
     EXPECT_EQ(refused->status, 415) << type;
     EXPECT_EQ(refused->get_header_value("Accept-Post"),
@@ -187,7 +191,7 @@ TEST_F(FrontDoorTest, RefusesWhatIsNoCall) {
   httplib::Client client("127.0.0.1", door_->port());
   EXPECT_EQ(client.Get(kComplete)->status, 405);
   EXPECT_EQ(
-      Post(kComplete, body, "application/json", {{"Content-Encoding", "gzip"}})
+      Post(kComplete, body, "application/json", {{"Content-Encoding", "br"}})
           ->status,
       415);
   EXPECT_EQ(Post(kComplete, body, "application/json",
@@ -415,6 +419,82 @@ TEST_F(FrontDoorTest, AStreamedCompletionSaysTheSame) {
   EXPECT_TRUE(AllCallsEnd());
 }
 
+TEST_F(FrontDoorTest, AnEchoedPromptHasItsLogprobsWholeAndStreamed) {
+  Load();
+  Start();
+  const std::string request =
+      R"({"model": "small", "prompt": "the end", "max_tokens": 2, "n": 2,)"
+      R"( "temperature": 0, "echo": true, "logprobs": 2)";
+  const auto whole = Post("/v1/completions", request + "}");
+  ASSERT_EQ(whole->status, 200) << whole->body;
+  const json choice = json::parse(whole->body)["choices"][1];
+  const json& logprobs = choice["logprobs"];
+  EXPECT_THAT(choice["text"].get<std::string>(), StartsWith("the end"));
+  ASSERT_EQ(logprobs["tokens"].size(), 9u);
+  EXPECT_EQ(logprobs["tokens"][0], "t");
+  EXPECT_TRUE(logprobs["token_logprobs"][0].is_null());
+  EXPECT_TRUE(logprobs["top_logprobs"][0].is_null());
+  for (size_t i = 1; i < 9; ++i) {
+    EXPECT_EQ(logprobs["token_logprobs"][i], -0.5) << i;
+    EXPECT_EQ(logprobs["top_logprobs"][i].size(), 2u) << i;
+  }
+  EXPECT_EQ(logprobs["text_offset"][8].is_number(), true);
+  EXPECT_EQ(logprobs["text_offset"][7], 7);
+  const auto streamed =
+      Post("/v1/completions", request + R"(, "stream": true})");
+  json together = {{"tokens", json::array()},
+                   {"token_logprobs", json::array()},
+                   {"top_logprobs", json::array()},
+                   {"text_offset", json::array()}};
+  std::string text;
+  for (const std::string& event : Events(streamed->body)) {
+    if (event == "[DONE]") continue;
+    for (const json& part : json::parse(event)["choices"]) {
+      if (part["index"] != 1) continue;
+      text += part["text"].get<std::string>();
+      if (part["logprobs"].is_null()) continue;
+      for (auto& [key, list] : together.items()) {
+        for (const json& one : part["logprobs"][key]) list.push_back(one);
+      }
+    }
+  }
+  EXPECT_EQ(text, choice["text"]);
+  EXPECT_EQ(together, logprobs);
+  EXPECT_TRUE(AllCallsEnd());
+}
+
+TEST_F(FrontDoorTest, OnlyThePromptIsToldWhereNoTokensAreAsked) {
+  Load();
+  Start();
+  for (const char* stream : {"", R"(, "stream": true)"}) {
+    const auto answer = Post(
+        "/v1/completions",
+        absl::StrCat(R"({"model": "small", "prompt": [97, 98], "max_tokens":)"
+                     R"( 0, "echo": true, "logprobs": 0)",
+                     stream, "}"));
+    ASSERT_EQ(answer->status, 200) << answer->body;
+    std::string text;
+    std::string end;
+    size_t tokens = 0;
+    std::vector<std::string> events = {answer->body};
+    if (*stream != '\0') events = Events(answer->body);
+    for (const std::string& event : events) {
+      if (event == "[DONE]") continue;
+      for (const json& choice : json::parse(event)["choices"]) {
+        text += choice["text"].get<std::string>();
+        if (choice["logprobs"].is_object()) {
+          tokens += choice["logprobs"]["tokens"].size();
+        }
+        if (choice["finish_reason"].is_string()) end = choice["finish_reason"];
+      }
+    }
+    EXPECT_EQ(text.size(), 2u) << text;
+    EXPECT_EQ(tokens, 2u);
+    EXPECT_EQ(end, "length");
+  }
+  EXPECT_TRUE(AllCallsEnd());
+}
+
 TEST_F(FrontDoorTest, ACompletionFailsAsOpenAisDo) {
   Load();
   Start();
@@ -442,6 +522,105 @@ TEST_F(FrontDoorTest, ACompletionFailsAsOpenAisDo) {
   EXPECT_THAT(long_prompt["message"].get<std::string>(),
               StartsWith("prompt[0]: must be in [0, 259]"));
   EXPECT_TRUE(AllCallsEnd());
+}
+
+// What `curl -d` sends.
+TEST_F(FrontDoorTest, AFormsTypeIsJsonWhereNoPageAsks) {
+  env_.config.http.allowed_origins = {"https://page.example"};
+  Load();
+  Start();
+  constexpr char kForm[] = "application/x-www-form-urlencoded";
+  const std::string body = R"({"prompt": {"text": "a"}})";
+  EXPECT_EQ(Post(kComplete, body, kForm)->status, 200);
+  EXPECT_EQ(
+      Post(kComplete, body, "Application/X-WWW-Form-Urlencoded; x=1")->status,
+      200);
+  EXPECT_EQ(
+      Post("/v1/completions", R"({"model": "small", "prompt": "a"})", kForm)
+          ->status,
+      200);
+  // A stream's message is in an envelope, which no form makes.
+  EXPECT_EQ(Post(kGenerate, body, kForm)->status, 415);
+  EXPECT_EQ(Post(kComplete, "prompt=a", kForm)->status, 400);
+  const std::string own = absl::StrCat("http://127.0.0.1:", door_->port());
+  for (const httplib::Headers& page :
+       {httplib::Headers{{"Origin", "https://page.example"}},
+        httplib::Headers{{"Origin", own}},
+        httplib::Headers{{"Sec-Fetch-Site", "cross-site"}},
+        httplib::Headers{{"Sec-Fetch-Site", "none"}},
+        httplib::Headers{{"Referer", "https://evil.example/"}}}) {
+    EXPECT_EQ(Post(kComplete, body, kForm, page)->status, 415)
+        << page.begin()->first << page.begin()->second;
+  }
+  EXPECT_EQ(Post(kComplete, body, kForm, {{"Origin", "null"}})->status, 403);
+  EXPECT_EQ(Post(kComplete, body, kForm, {{"Host", "evil.example"}})->status,
+            421);
+  RawPeer peer(door_->port());
+  peer.Send(absl::StrCat("POST ", kComplete, " HTTP/1.1\r\nHost: localhost\r\n",
+                         "Origin:\r\nContent-Type: ", kForm,
+                         "\r\nContent-Length: ", body.size(), "\r\n\r\n",
+                         body));
+  EXPECT_THAT(peer.ReadUntil("\r\n"), HasSubstr(" 415 "));
+  EXPECT_TRUE(AllCallsEnd());
+}
+
+TEST_F(FrontDoorTest, ReadsCompressedRequestsWithinTheLimit) {
+  Load();
+  Start();
+  const httplib::Headers gzip = {{"Content-Encoding", "gzip"}};
+  const std::string body =
+      R"({"prompt": {"text": "a"}, "generation": {"maxNewTokens": 3}})";
+  const auto inflated = Post(kComplete, Gzip(body), "application/json", gzip);
+  ASSERT_EQ(inflated->status, 200) << inflated->body;
+  EXPECT_EQ(json::parse(inflated->body)["arms"],
+            json::parse(Post(kComplete, body)->body)["arms"]);
+  EXPECT_EQ(
+      Post("/v1/completions", Gzip(R"({"model": "small", "prompt": "a"})"),
+           "application/json", gzip)
+          ->status,
+      200);
+  const std::string bomb = Gzip(std::string(64 << 20, ' '));
+  for (const char* path : {kComplete, "/v1/completions"}) {
+    const auto refused = Post(path, bomb, "application/json", gzip);
+    EXPECT_EQ(refused->status, 400) << path;
+    EXPECT_THAT(refused->body, HasSubstr("1048576 bytes when inflated"));
+    EXPECT_EQ(Post(path, "{}", "application/json", gzip)->status, 400);
+  }
+  EXPECT_TRUE(AllCallsEnd());
+  for (int i = 0; i < 500 && memory_.requests.used() > 0; ++i) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_EQ(memory_.requests.used(), 0);
+}
+
+TEST_F(FrontDoorTest, DescribesEveryPathThatItHas) {
+  Start();  // Without a model too.
+  httplib::Client client("127.0.0.1", door_->port());
+  const auto answer = client.Get("/openapi.json");
+  ASSERT_EQ(answer->status, 200);
+  const json paths = json::parse(answer->body)["paths"];
+  size_t rpcs = 0;
+  for (const auto& [path, unused] : paths.items()) {
+    if (!absl::StartsWith(path, "/alignsae.v1.")) continue;
+    ++rpcs;
+    EXPECT_NE(FindConnectRpc(path), nullptr) << path;
+  }
+  size_t expected = 0;
+  for (const char* name :
+       {"ConceptService", "ModelService", "SteeringService"}) {
+    const auto* service =
+        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
+            absl::StrCat("alignsae.v1.", name));
+    for (int i = 0; i < service->method_count(); ++i) {
+      if (service->method(i)->client_streaming()) continue;
+      ++expected;
+      EXPECT_TRUE(paths.contains(absl::StrCat("/alignsae.v1.", name, "/",
+                                              service->method(i)->name())));
+    }
+  }
+  EXPECT_EQ(rpcs, expected);
+  EXPECT_EQ(client.Post("/openapi.json", "{}", "application/json")->status,
+            405);
 }
 
 TEST_F(FrontDoorTest, APageThatMayCallCanReadTheAnswer) {

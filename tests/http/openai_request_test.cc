@@ -48,7 +48,8 @@ TEST(ParseCompletionTest, TakesEveryField) {
       Parse(R"(, "max_tokens": 5, "temperature": 0.5, "top_p": 0.9,
           "stream": true, "stream_options": {"include_usage": true},
           "logprobs": 3, "stop": ["a", "b"], "seed": 7, "user": "me",
-          "presence_penalty": 0, "frequency_penalty": 0.0, "logit_bias": {},
+          "presence_penalty": 0.5, "frequency_penalty": -1, "min_tokens": 2,
+          "logit_bias": {"50256": -100, "7": 0.5},
           "best_of": 1, "suffix": "",
           "steering": [{"mode": "INTERVENTION_MODE_SWAP",
                         "target": {"name": "job"}, "alpha": 2}])"));
@@ -60,6 +61,12 @@ TEST(ParseCompletionTest, TakesEveryField) {
   EXPECT_EQ(request.generation().top_p(), 0.9);
   EXPECT_EQ(request.generation().top_logprobs(), 3);
   EXPECT_EQ(request.generation().seed(), 7u);
+  EXPECT_EQ(request.generation().presence_penalty(), 0.5);
+  EXPECT_EQ(request.generation().frequency_penalty(), -1);
+  EXPECT_EQ(request.generation().min_new_tokens(), 2);
+  EXPECT_EQ(request.generation().logit_bias().at(50256), -100);
+  EXPECT_EQ(request.generation().logit_bias().at(7), 0.5);
+  EXPECT_FALSE(request.generation().has_prompt_logprobs());
   EXPECT_THAT(request.generation().stop_sequences(), ElementsAre("a", "b"));
   ASSERT_EQ(request.interventions_size(), 1);
   EXPECT_EQ(request.interventions(0).target().name(), "job");
@@ -102,14 +109,37 @@ TEST(ParseCompletionTest, EachOfNHasItsOwnSeed) {
   EXPECT_EQ(asked.prompts, 2);
 }
 
+TEST(ParseCompletionTest, AnEchoWithLogprobsAsksForThoseOfThePrompt) {
+  ASSERT_OK_AND_ASSIGN(const AskedCompletion asked,
+                       Parse(R"(, "echo": true, "logprobs": 2)"));
+  EXPECT_EQ(asked.choices[0].request.generation().prompt_logprobs(), 2);
+  EXPECT_FALSE(asked.prompt_only);
+  ASSERT_OK_AND_ASSIGN(
+      const AskedCompletion only,
+      Parse(R"(, "echo": true, "logprobs": 0, "max_tokens": 0)"));
+  EXPECT_TRUE(only.prompt_only);
+  EXPECT_EQ(only.choices[0].request.generation().max_new_tokens(), 1);
+  ASSERT_OK_AND_ASSIGN(const AskedCompletion text, Parse(R"(, "echo": true)"));
+  EXPECT_FALSE(text.choices[0].request.generation().has_prompt_logprobs());
+  // The text of ids comes with their logprobs.
+  ASSERT_OK_AND_ASSIGN(
+      const AskedCompletion ids,
+      ParseCompletion(R"({"model": "m", "prompt": [1, 2], "echo": true})",
+                      Limits()));
+  EXPECT_TRUE(ids.choices[0].request.generation().has_prompt_logprobs());
+}
+
 TEST(ParseCompletionTest, RefusesByName) {
   const std::pair<const char*, const char*> cases[] = {
-      {R"(, "presence_penalty": 0.1)", "presence_penalty: must be 0"},
-      {R"(, "frequency_penalty": -1)", "frequency_penalty: must be 0"},
-      {R"(, "logit_bias": {"1": 2})", "logit_bias: must be absent"},
+      {R"(, "presence_penalty": "x")", "presence_penalty: must be a number"},
+      {R"(, "frequency_penalty": [])", "frequency_penalty: must be a number"},
+      {R"(, "logit_bias": [1])", "logit_bias: must be an object of token ids"},
+      {R"(, "logit_bias": {"a": 2})",
+       "logit_bias: must name tokens by their ids, got \"a\""},
+      {R"(, "logit_bias": {"1": "x"})", "logit_bias[1]: must be a number"},
+      {R"(, "min_tokens": -1)", "min_tokens: must be an integer in"},
       {R"(, "suffix": "x")", "suffix: must be absent"},
       {R"(, "best_of": 2)", "best_of: must be n"},
-      {R"(, "echo": true, "logprobs": 1)", "echo: must be false with logprobs"},
       {R"(, "echo": 1)", "echo: must be true or false, got 1"},
       {R"(, "n": 0)", "n: must be an integer in [1, 64], got 0"},
       {R"(, "n": 65)", "n: must be an integer in [1, 64], got 65"},
@@ -166,6 +196,9 @@ TEST(ParseCompletionTest, RefusesWhatIsNoPromptOrNoBody) {
 TEST(CompletionFieldTest, GivesTheBodysNames) {
   EXPECT_EQ(CompletionField("generation.max_new_tokens"), "max_tokens");
   EXPECT_EQ(CompletionField("generation.stop_sequences[2]"), "stop[2]");
+  EXPECT_EQ(CompletionField("generation.logit_bias[5]"), "logit_bias[5]");
+  EXPECT_EQ(CompletionField("generation.min_new_tokens"), "min_tokens");
+  EXPECT_EQ(CompletionField("generation.prompt_logprobs"), "logprobs");
   EXPECT_EQ(CompletionField("interventions[1].target.name"),
             "steering[1].target.name");
   EXPECT_EQ(CompletionField("prompt.token_ids.ids[3]"), "prompt[3]");

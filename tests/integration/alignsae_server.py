@@ -68,6 +68,8 @@ from alignsae.v1 import generation_pb2 as generation  # noqa: E402
 from alignsae.v1 import intervention_pb2 as intervention  # noqa: E402
 from alignsae.v1 import model_service_pb2 as model  # noqa: E402
 from alignsae.v1 import model_service_pb2_grpc as model_grpc  # noqa: E402
+from alignsae.v1 import operator_service_pb2 as operators  # noqa: E402
+from alignsae.v1 import operator_service_pb2_grpc as operator_grpc  # noqa: E402
 from alignsae.v1 import steering_service_pb2 as steering  # noqa: E402
 from alignsae.v1 import steering_service_pb2_grpc as steering_grpc  # noqa: E402
 from grpc_health.health.v1 import health_pb2 as health  # noqa: E402
@@ -122,7 +124,7 @@ class Server:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=stderr or log,
                 env={**os.environ, **(env or {})})
-        self.grpc_port = self.admin_port = self.http_port = None
+        self.grpc_port = self.admin_port = self.http_port = self.operator_port = None
         if wait:
             self._wait_until_ready()
 
@@ -141,6 +143,7 @@ class Server:
             ports = json.loads(self.port_file.read_text())
             self.grpc_port, self.admin_port = ports["grpc"], ports["admin"]
             self.http_port = ports.get("http")  # With --http-listen.
+            self.operator_port = ports.get("operator")  # With --operator-listen.
         return self.grpc_port is not None
 
     @property
@@ -149,6 +152,11 @@ class Server:
 
     def api(self, **options):
         return Api(grpc.insecure_channel(self.target, options=list(options.items())))
+
+    def operator(self):
+        """(channel, stub) of the port for operators."""
+        channel = grpc.insecure_channel(f"127.0.0.1:{self.operator_port}")
+        return channel, operator_grpc.OperatorServiceStub(channel)
 
     def http(self, path):
         """(status, text) of the admin port."""

@@ -137,6 +137,14 @@ class BadInputTest(ServerTest):
             refuse(f"top_p: must be in (0, 1], got {shown}", top_p=bad)
         refuse(f"top_k: must be in [0, {self.vocab}], got -1", top_k=-1)
         refuse("repetition_penalty: must be in (0, 10], got 0", repetition_penalty=0)
+        for field in ("frequency_penalty", "presence_penalty"):
+            for bad, shown in ((2.5, "2.5"), (-2.5, "-2.5"), (NAN, "nan"), (INF, "inf")):
+                refuse(f"{field}: must be in [-2, 2], got {shown}", **{field: bad})
+        refuse(f"logit_bias: must name tokens in [0, {self.vocab}), got {self.vocab}",
+               logit_bias={self.vocab: 1})
+        refuse("logit_bias[5]: must be in [-100, 100], got nan", logit_bias={5: NAN})
+        refuse("min_new_tokens: must be in [0, 7], got 8", max_new_tokens=7, min_new_tokens=8)
+        refuse("prompt_logprobs: must be in [0, 20], got -1", prompt_logprobs=-1)
         refuse("top_logprobs: must be in [0, 20], got 21", top_logprobs=21)
         refuse("stop_sequences[0]: must hold 1 to 128 bytes, got 0", stop_sequences=[""])
         refuse("stop_sequences: must hold at most 16 of them, got 10000",

@@ -2,10 +2,12 @@
 """The front door: the Connect protocol and OpenAI's completions over plain HTTP, against the
 demo bundle, with Python's own HTTP client and raw sockets."""
 import base64
+import gzip
 import http.client
 import json
 import socket
 import struct
+import subprocess
 import time
 import unittest
 
@@ -191,8 +193,9 @@ class ConnectTest(FrontDoorTestCase):
     def test_refuses_pages_types_and_methods_that_may_not_call(self):
         body = '{"prompt": {"text": "a"}}'
         for status, headers in ((415, {"content_type": "text/plain"}),
-                                (415, {"content_type": "application/x-www-form-urlencoded"}),
-                                (415, {"Content_Encoding": "gzip"}),
+                                (415, {"content_type": "application/x-www-form-urlencoded",
+                                       "Sec_Fetch_Site": "cross-site"}),
+                                (415, {"Content_Encoding": "br"}),
                                 (403, {"Origin": "https://evil.example"}),
                                 (421, {"Host": "evil.example"})):
             with self.subTest(headers):
@@ -204,6 +207,29 @@ class ConnectTest(FrontDoorTestCase):
         self.assertEqual(self.get(path_of("Complete"))[0], 405)
         self.assertEqual(self.get("/metrics")[0], 404)
         self.assertEqual(self.post("/alignsae.v1.SteeringService/No", body)[0], 404)
+
+    def test_curl_needs_no_content_type(self):
+        url = f"http://127.0.0.1:{self.server.http_port}{path_of('Swap')}"
+        body = json.dumps({"prompt": {"text": "The"}, "target": {"name": "employer"}})
+        done = subprocess.run(["curl", "-sS", "-d", body, url], capture_output=True, timeout=60,
+                              check=True)
+        answer = json_format.Parse(done.stdout, steering.SwapResponse())
+        self.assertEqual(answer.steered.receipts[0].target_concept, "employer")
+        done = subprocess.run(["curl", "-sS", "-d", body, "-H", "Origin: http://evil.example",
+                               "-o", "/dev/null", "-w", "%{http_code}", url],
+                              capture_output=True, timeout=60, check=True)
+        self.assertEqual(done.stdout, b"403")
+
+    def test_compressed_requests_are_read_within_the_limit(self):
+        body = json.dumps({"text": "The"}).encode()
+        status, _, text = self.post(path_of("Tokenize"), gzip.compress(body),
+                                    Content_Encoding="gzip")
+        self.assertEqual((status, json.loads(text)["tokens"]),
+                         (200, json.loads(self.post(path_of("Tokenize"), body)[2])["tokens"]))
+        bomb = gzip.compress(b" " * (64 << 20))
+        status, _, text = self.post(path_of("Tokenize"), bomb, Content_Encoding="gzip")
+        self.assertEqual(status, 400)
+        self.assertIn("bytes when inflated", json.loads(text)["message"])
 
     def test_a_body_over_the_limit_is_refused(self):
         status, _, body = self.post(path_of("Tokenize"), b" " * ((1 << 20) + 1))
@@ -322,6 +348,34 @@ class CompletionsTest(FrontDoorTestCase):
         ids = list(expected.prompt_token_ids)
         self.assertEqual(self.complete(ids)[1]["choices"][0]["text"], choice["text"])
 
+    def test_an_echo_has_the_logprobs_of_the_prompt(self):
+        expected = self.api.steering.Complete(steering.CompleteRequest(
+            prompt=common.Prompt(text=self.text()), generation=generation.GenerationConfig(
+                max_new_tokens=1, prompt_logprobs=1)), timeout=30)
+        ids = list(expected.prompt_token_ids)
+        for prompt in (self.text(), ids):
+            choice = self.complete(prompt, echo=True, logprobs=1, max_tokens=0)[1]["choices"][0]
+            self.assertEqual(choice["text"], self.text())
+            self.assertEqual(choice["finish_reason"], "length")
+            scores = choice["logprobs"]
+            self.assertEqual(len(scores["tokens"]), len(ids))
+            self.assertIsNone(scores["token_logprobs"][0])
+            for i, token in enumerate(expected.arms[0].prompt_tokens):
+                piece = token.piece.decode()
+                self.assertEqual(scores["tokens"][i], piece)
+                self.assertEqual(self.text()[scores["text_offset"][i]:][:len(piece)], piece)
+                if i > 0:
+                    self.assertAlmostEqual(scores["token_logprobs"][i], token.logprob, places=5)
+                    self.assertEqual(len(scores["top_logprobs"][i]), 1)
+
+    def test_bias_and_least_length(self):
+        free = self.expected(self.text()).arms[0]
+        biased = self.complete(self.text(), logprobs=0,
+                               logit_bias={str(free.tokens[0].id): -100})[1]["choices"][0]
+        self.assertNotEqual(biased["logprobs"]["tokens"][0], free.tokens[0].piece.decode())
+        longer = self.complete(self.text(), max_tokens=40, min_tokens=30)[1]
+        self.assertGreaterEqual(longer["usage"]["completion_tokens"], 30)
+
     def test_a_stream_is_the_completion_in_parts(self):
         _, whole = self.complete([self.text(), "The"], max_tokens=12, echo=True)
         status, chunks = self.complete([self.text(), "The"], max_tokens=12, echo=True, stream=True)
@@ -360,9 +414,11 @@ class CompletionsTest(FrontDoorTestCase):
         self.assertEqual(receipt, expected.arms[0].receipts[0])
 
     def test_refuses_by_name_in_openais_form(self):
-        for fields, status, param in (({"presence_penalty": 1}, 400, "presence_penalty"),
-                                      ({"logit_bias": {"5": 1}}, 400, "logit_bias"),
-                                      ({"echo": True, "logprobs": 1}, 400, "echo"),
+        for fields, status, param in (({"presence_penalty": 3}, 400, "presence_penalty"),
+                                      ({"logit_bias": {"5": 101}}, 400, "logit_bias[5]"),
+                                      ({"echo": True, "logprobs": 21}, 400, "logprobs"),
+                                      ({"min_tokens": 99}, 400, "min_tokens"),
+                                      ({"best_of": 2}, 400, "best_of"),
                                       ({"top_p": 2}, 400, "top_p"),
                                       ({"model": "gpt-4"}, 404, "model"),
                                       ({"steering": [{"mode": "INTERVENTION_MODE_ADD",

@@ -162,28 +162,32 @@ class HealthTest(unittest.TestCase):
         watch.cancel()
 
 
-REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 LIST_SERVICES = b"\x3a\x00"  # ServerReflectionRequest{list_services: ""}
 
 
 class ReflectionTest(unittest.TestCase):
-    def ask(self, *flags):
-        server = Server(*flags)
-        self.addCleanup(server.close)
+    def ask(self, server, version):
         with grpc.insecure_channel(server.target) as channel:
-            call = channel.stream_stream(REFLECTION)
+            call = channel.stream_stream(
+                f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
             return next(call(iter([LIST_SERVICES]), timeout=5))
 
-    def test_is_off_unless_asked_for(self):
-        with self.assertRaises(grpc.RpcError) as caught:
-            self.ask()
-        self.assertEqual(caught.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
+    def test_is_off_where_strangers_come_or_as_asked(self):
+        for flag in ("--listen=0.0.0.0:0", "--reflection=false"):
+            server = Server(flag)
+            self.addCleanup(server.close)
+            with self.assertRaises(grpc.RpcError) as caught:
+                self.ask(server, "v1")
+            self.assertEqual(caught.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
 
-    def test_lists_the_services_when_asked_for(self):
-        answer = self.ask("--reflection")
-        for service in (b"alignsae.v1.ConceptService", b"alignsae.v1.SteeringService",
-                        b"alignsae.v1.ModelService", b"grpc.health.v1.Health"):
-            self.assertIn(service, answer)
+    def test_lists_the_services_at_loopback_by_both_names(self):
+        server = Server()
+        self.addCleanup(server.close)
+        for version in ("v1", "v1alpha"):
+            answer = self.ask(server, version)
+            for service in (b"alignsae.v1.ConceptService", b"alignsae.v1.SteeringService",
+                            b"alignsae.v1.ModelService", b"grpc.health.v1.Health"):
+                self.assertIn(service, answer)
 
 
 class TlsTest(unittest.TestCase):

@@ -112,18 +112,26 @@ class PythonClientTest(ServerTest):
     def test_swap(self):
         found = self.check(
             "SwapResponse", ["swap", self.question, "--to=employer", "--seed=7", "-n", "8",
-                             "--logprobs=2"],
-            "swap", self.question, to="employer", seed=7, max_new_tokens=8, top_logprobs=2)
+                             "--logprobs=2", "--prompt-logprobs=1"],
+            "swap", self.question, to="employer", seed=7, max_new_tokens=8, top_logprobs=2,
+            prompt_logprobs=1)
+        self.assertIsNone(found.baseline.prompt_tokens[0].logprob)
+        self.assertLess(found.baseline.prompt_tokens[1].logprob, 0)
         self.assertNotEqual(found.baseline.text, found.steered.text)
         self.assertEqual(found.steered.receipts[0].effects[0].source_concept, "birth_city")
 
     def test_generate_and_complete(self):
         edits = ["swap:birth_city>major@1.5", "ablate:#4"]
-        sampling = {"temperature": 0.8, "seed": 3, "max_new_tokens": 6, "concept_trace": True}
+        sampling = {"temperature": 0.8, "seed": 3, "max_new_tokens": 6, "concept_trace": True,
+                    "frequency_penalty": 0.5, "presence_penalty": -0.5, "min_new_tokens": 2,
+                    "logit_bias": {5: -1.5, 7: 2}, "prompt_logprobs": 0}
         events = self.check_stream(
             "GenerateResponse", ["generate", self.question, f"--edit={edits[0]}",
                                  f"--edit={edits[1]}", "--both", "--temperature=0.8", "--seed=3",
-                                 "-n", "6", "--trace"],
+                                 "-n", "6", "--trace", "--frequency-penalty=0.5",
+                                 "--presence-penalty=-0.5", "--min-new-tokens=2",
+                                 "--logit-bias=5=-1.5", "--logit-bias=7=2",
+                                 "--prompt-logprobs=0"],
             "generate", self.question, edits, arms="both", **sampling)
         [summary] = [e for e in events if isinstance(e, alignsae.answers.GenerationSummary)]
         whole = self.client.complete(self.question, edits, arms="both", **sampling)

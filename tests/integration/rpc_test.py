@@ -202,6 +202,49 @@ class RpcTest(ServerTest):
         self.assertEqual([arm.text for arm in events[-1].summary.arms],
                          [arm.text for arm in complete.arms])
 
+    def test_a_prompts_logprobs_are_those_its_tokens_had_when_generated(self):
+        edit = swap_edit("birth_city", "employer")
+        edit.positions.prompt = intervention.PROMPT_SELECTION_LAST
+        config = generation.GenerationConfig(max_new_tokens=5, ignore_eos=True, top_logprobs=2)
+        answer = self.api.steering.Complete(steering.CompleteRequest(
+            prompt=self.example(), interventions=[edit], generation=config,
+            arms=generation.ARM_SELECTION_BOTH), timeout=20)
+        length = answer.prompt_token_count
+        # The same edit at the same place, of a prompt that has the answer in it.
+        edit.positions.prompt = intervention.PROMPT_SELECTION_LIST
+        edit.positions.positions.append(length - 1)
+        for arm in answer.arms:
+            ids = [*answer.prompt_token_ids, *[token.id for token in arm.tokens]]
+            scored = self.api.steering.Complete(steering.CompleteRequest(
+                prompt=common.Prompt(token_ids=common.TokenIds(ids=ids)), interventions=[edit],
+                arms=generation.ARM_SELECTION_BOTH, generation=generation.GenerationConfig(
+                    max_new_tokens=1, prompt_logprobs=2)), timeout=20)
+            [same] = [other for other in scored.arms if other.arm == arm.arm]
+            self.assertEqual([token.id for token in same.prompt_tokens], ids)
+            self.assertFalse(same.prompt_tokens[0].HasField("logprob"))
+            for got, token in zip(same.prompt_tokens[length:], arm.tokens):
+                self.assertAlmostEqual(got.logprob, token.logprob, delta=0.02)
+                self.assertEqual([top.id for top in got.top_logprobs],
+                                 [top.id for top in token.top_logprobs])
+        baseline, steered = scored.arms
+        self.assertEqual(baseline.prompt_tokens[length - 1], steered.prompt_tokens[length - 1])
+        self.assertNotEqual(baseline.prompt_tokens[length], steered.prompt_tokens[length])
+
+    def test_penalties_and_least_length(self):
+        def answer(**config):
+            return self.api.steering.Complete(steering.CompleteRequest(
+                prompt=self.example(), generation=generation.GenerationConfig(
+                    max_new_tokens=40, **config)), timeout=20).arms[0]
+        free = answer()
+        self.assertEqual(free.finish_reason, generation.FINISH_REASON_EOS)
+        longer = answer(min_new_tokens=free.generated_token_count + 3)
+        self.assertGreaterEqual(longer.generated_token_count, free.generated_token_count + 3)
+        def repeats(arm):
+            return arm.generated_token_count - len({token.id for token in arm.tokens})
+        plain = answer(ignore_eos=True)
+        for name in ("frequency_penalty", "presence_penalty"):
+            self.assertLess(repeats(answer(ignore_eos=True, **{name: 2})), repeats(plain), name)
+
     def test_an_intervention_that_changes_nothing_is_bit_equal_to_the_baseline(self):
         for edit in (
                 intervention.Intervention(mode=intervention.INTERVENTION_MODE_ADD, alpha=0,
@@ -280,6 +323,10 @@ class RpcTest(ServerTest):
             answer = self.api.health.Check(
                 health.HealthCheckRequest(service=service), timeout=5)
             self.assertEqual(answer.status, health.HealthCheckResponse.SERVING, service)
+        listed = self.api.health.List(health.HealthListRequest(), timeout=5).statuses
+        self.assertLessEqual({"", "liveness", "alignsae.v1.SteeringService"}, set(listed))
+        self.assertEqual({one.status for one in listed.values()},
+                         {health.HealthCheckResponse.SERVING})
 
 
 if __name__ == "__main__":

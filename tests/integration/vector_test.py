@@ -117,7 +117,7 @@ class VectorTest(ServerTest):
                 (along(good[:3] + [float("nan")] + good[4:], kind, 0), invalid,
                  "interventions[0].vector.values[3]: must be finite, got nan"),
                 (along(good, kind, 6), grpc.StatusCode.NOT_FOUND,
-                 "interventions[0].vector.hook.layer: must be in [0, 5], got 6; the loaded model "
+                 "interventions[0].vector.hook.layer: must be in [0, 5], got 6; the model "
                  "has 6 blocks"),
                 (along(good, kind, 0, intervention.INTERVENTION_MODE_SWAP), invalid,
                  "interventions[0].mode: must be one of ADD, ADD_NORM_MATCHED, PROJECT_OUT with a "

@@ -58,6 +58,10 @@ async function run(useBinaryFormat) {
       {prompt, targets: [employer], alphas: [0.5, 1], generation})) {
     said.sweep.push(event.event.case);
   }
+  for await (const look of concepts.watchSlots({})) {
+    said.watch = message('WatchSlotsResponse', look);
+    break;
+  }
   said.refused = await steering.complete(
       {prompt, generation: {topP: 1.5}}, {headers: {'x-request-id': 'refused'}}).catch(failure);
   try {
@@ -131,6 +135,8 @@ class ConnectWebTest(ServerTest):
 
     def test_streams(self):
         for said in self.said.values():
+            self.assertEqual([row["name"] for row in said["watch"]["total"]["concepts"]],
+                             [row.name for row in self.concepts])
             seen = said["generate"]
             self.assertEqual((seen[0], seen[-1], seen.count("token")), ("started", "summary", 5))
             self.assertEqual(said["sweep"], ["started", "cell", "cell", "cell", "summary"])

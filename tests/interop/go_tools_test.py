@@ -12,8 +12,6 @@ from alignsae_server import SOURCE, ServerTest
 
 
 class GoToolsTest(ServerTest):
-    flags = ("--reflection",)
-
     @classmethod
     def setUpClass(cls):
         cls.ghz = installed.go("github.com/bojand/ghz/cmd/ghz", "ghz")

@@ -17,7 +17,7 @@ def _run(command, **options):
     return subprocess.run([str(word) for word in command], check=False, timeout=900, **options)
 
 
-def _need(program):
+def need(program):
     if shutil.which(program) is None:
         print(f"{program}: is not installed here; skipped")
         sys.exit(77)
@@ -66,6 +66,22 @@ def huggingface():
     return tuple(place / "bin/python" for place in places)
 
 
+def lm_eval():
+    """A Python with the newest lm-evaluation-harness, and the torch of huggingface()."""
+    libraries = next(
+        (pathlib.Path(huggingface()[0]).parents[1] / "lib").glob("python3*/site-packages"))
+    place = PLACE / "lm-eval"
+    _install([["/usr/bin/python3", "-m", "venv", place],
+              [place / "bin/pip", "install", "--quiet", "--upgrade", "lm_eval[api]",
+               "transformers"]],
+             [shutil.which("python3"), "-m", "pip", "download", "--quiet", "--no-deps", "--dest",
+              PLACE / "asked", "six"])
+    own = next((place / "lib").glob("python3*/site-packages"))
+    (own / "torch_of_huggingface.pth").write_text(f"{libraries}\n")
+    _run([place / "bin/pip", "list"])
+    return place / "bin/python"
+
+
 def package():
     """Three Pythons with the wheel of client/python, made from its source archive: one with
     all its extras and the torch and transformers of huggingface(), a clean one, and one with
@@ -101,7 +117,7 @@ def package():
 
 def go(module, name):
     """The program `name` of the Go package `module`."""
-    _need("go")
+    need("go")
     place = PLACE / "go"
     place.mkdir(parents=True, exist_ok=True)
     _install([["go", "install", f"{module}@latest"]],
@@ -114,7 +130,7 @@ def go(module, name):
 def go_program(folder, *modules):
     """The Go program of `folder`, built with `modules`: "path" in its newest version, or
     "path@version"."""
-    _need("go")
+    need("go")
     place = PLACE / "go-programs" / folder.name
     place.mkdir(parents=True, exist_ok=True)
     for source in folder.glob("*.go"):
@@ -129,11 +145,13 @@ def go_program(folder, *modules):
 
 
 def node(*packages):
-    """A folder whose scripts can require `packages`."""
-    _need("npm")
+    """A folder whose scripts can require `packages`: "name" in its newest version, or
+    "name@version"."""
+    need("npm")
     place = PLACE / "node"
     place.mkdir(parents=True, exist_ok=True)
-    _install([["npm", "install", "--no-audit", "--no-fund", *[f"{p}@latest" for p in packages]]],
+    named = [package if "@" in package[1:] else f"{package}@latest" for package in packages]
+    _install([["npm", "install", "--no-audit", "--no-fund", *named]],
              ["npm", "view", "semver", "version"], cwd=place)
     _run(["npm", "list"], cwd=place)
     return place

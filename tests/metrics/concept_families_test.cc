@@ -26,7 +26,7 @@ std::string Of(const std::string& name, const std::string& concept_label) {
 
 TEST(ConceptFamiliesTest, CountsConceptsOfTheCatalogAndUnboundPrompts) {
   Metrics metrics({}, "1");
-  const auto concepts = metrics.SetCatalog(CatalogWith(2), 16);
+  const auto concepts = metrics.SetCatalog(CatalogWith(2));
   concepts->CountTop(0, 1);
   concepts->CountTop(0, -1);
   for (int i = 0; i < 3; ++i) concepts->CountTop(0, 0);
@@ -46,7 +46,7 @@ TEST(ConceptFamiliesTest, CountsConceptsOfTheCatalogAndUnboundPrompts) {
 
 TEST(ConceptFamiliesTest, NamesAtMostSixtyFourConceptsThenOther) {
   Metrics metrics({}, "1");
-  const auto concepts = metrics.SetCatalog(CatalogWith(200), 16);
+  const auto concepts = metrics.SetCatalog(CatalogWith(200));
   concepts->CountTop(0, 63);
   concepts->CountTop(0, 64);
   concepts->CountTop(0, 199);
@@ -70,10 +70,10 @@ TEST(ConceptFamiliesTest, NamesAtMostSixtyFourConceptsThenOther) {
 TEST(ConceptFamiliesTest,
      ASecondGenerationCountsInTheSameSeriesBesideTheFirst) {
   Metrics metrics({}, "1");
-  auto first = metrics.SetCatalog(CatalogWith(2), 16);
+  auto first = metrics.SetCatalog(CatalogWith(2));
   Catalog grown = CatalogWith(3);
   grown.model.version = "4";
-  const auto second = metrics.SetCatalog(grown, 8);
+  const auto second = metrics.SetCatalog(grown);
   first->CountTop(0, 1);
   second->CountTop(0, 1);
   second->CountTop(0, 2);
@@ -81,7 +81,6 @@ TEST(ConceptFamiliesTest,
       "alignsae_concept_top_total{checkpoint=\"main\",concept=";
   EXPECT_EQ(ValueOf(metrics, top + "\"c1\"}"), "2");
   EXPECT_EQ(ValueOf(metrics, top + "\"c2\"}"), "1");
-  EXPECT_EQ(ValueOf(metrics, "alignsae_kv_slots"), "8");
   const auto info = [](const char* version) {
     return absl::StrCat("alignsae_checkpoint_info{name=\"main\",sha256=",
                         "\"0123456789ab\",version=\"", version, "\"}");
@@ -96,8 +95,8 @@ TEST(ConceptFamiliesTest,
 
 TEST(ConceptFamiliesTest, GenerationsWithTheSameCheckpointShareItsInfo) {
   Metrics metrics({}, "1");
-  auto first = metrics.SetCatalog(CatalogWith(1), 16);
-  auto second = metrics.SetCatalog(CatalogWith(1), 16);
+  auto first = metrics.SetCatalog(CatalogWith(1));
+  auto second = metrics.SetCatalog(CatalogWith(1));
   const std::string info =
       "alignsae_checkpoint_info{name=\"main\",sha256=\"0123456789ab\","
       "version=\"3\"}";
@@ -110,10 +109,10 @@ TEST(ConceptFamiliesTest, GenerationsWithTheSameCheckpointShareItsInfo) {
 
 TEST(ConceptFamiliesTest, TheBoundOfConceptLabelsHoldsOverAllGenerations) {
   Metrics metrics({}, "1");
-  const auto first = metrics.SetCatalog(CatalogWith(60), 16);
+  const auto first = metrics.SetCatalog(CatalogWith(60));
   Catalog other = CatalogWith(60);
   other.checkpoints[0].name = "second";
-  const auto second = metrics.SetCatalog(other, 16);
+  const auto second = metrics.SetCatalog(other);
   std::set<std::string> named;
   for (const std::string& line : Series(metrics)) {
     if (absl::StartsWith(line, "alignsae_concept_top_total") &&
@@ -132,7 +131,7 @@ TEST(ConceptFamiliesTest, AConceptNamedNoneOrOtherHasASeriesOfItsOwn) {
   for (int i = 0; i < 4; ++i) {
     catalog.checkpoints[0].concepts[i].name = kNames[i];
   }
-  const auto concepts = metrics.SetCatalog(catalog, 16);
+  const auto concepts = metrics.SetCatalog(catalog);
   for (int i = 0; i < 4; ++i) {
     for (int times = 0; times <= i; ++times) concepts->CountTop(0, i);
   }
@@ -147,7 +146,7 @@ TEST(ConceptFamiliesTest, AConceptNamedNoneOrOtherHasASeriesOfItsOwn) {
 
 TEST(ConceptFamiliesTest, GeneratedTokensAreCountedApartFromPrompts) {
   Metrics metrics({}, "1");
-  const auto concepts = metrics.SetCatalog(CatalogWith(2), 16);
+  const auto concepts = metrics.SetCatalog(CatalogWith(2));
   concepts->CountGenerated(0, 1);
   concepts->CountGenerated(0, kNoConcept);
   concepts->CountGenerated(0, kNoConcept);
@@ -159,7 +158,7 @@ TEST(ConceptFamiliesTest, GeneratedTokensAreCountedApartFromPrompts) {
 
 TEST(ConceptFamiliesTest, ConfidenceAndMarginAreObservedUnderTheTopConcept) {
   Metrics metrics({}, "1");
-  const auto concepts = metrics.SetCatalog(CatalogWith(2), 16);
+  const auto concepts = metrics.SetCatalog(CatalogWith(2));
   concepts->ObserveConfidence(0, 1, 0.75, 0.5);
   concepts->ObserveConfidence(0, kNoConcept, 0.25, 0.125);
   concepts->ObserveConfidence(0, 1, std::numeric_limits<double>::quiet_NaN(),
@@ -180,7 +179,7 @@ std::string Steered(const std::string& source, const std::string& target) {
 
 TEST(ConceptFamiliesTest, SteeringIsCountedByWhatIsClearedAndWritten) {
   Metrics metrics({}, "1");
-  const auto concepts = metrics.SetCatalog(CatalogWith(2), 16);
+  const auto concepts = metrics.SetCatalog(CatalogWith(2));
   concepts->CountSteered(0, 0, 1);
   concepts->CountSteered(0, 0, 1);
   concepts->CountSteered(0, kNoConcept, 1);
@@ -193,7 +192,7 @@ TEST(ConceptFamiliesTest, SteeringIsCountedByWhatIsClearedAndWritten) {
 
 TEST(ConceptFamiliesTest, NoMoreThanSoManyPairsAreNamed) {
   Metrics metrics({}, "1");
-  const auto concepts = metrics.SetCatalog(CatalogWith(40), 16);
+  const auto concepts = metrics.SetCatalog(CatalogWith(40));
   for (int source = 0; source < 40; ++source) {
     for (int target = 0; target < 40; ++target) {
       concepts->CountSteered(0, source, target);
@@ -221,8 +220,8 @@ TEST(ConceptFamiliesTest, WhatABundleSaysIsToldAsLongAsItIsLoaded) {
   checkpoint.evaluation_json = kEvaluation;
   checkpoint.concepts[1].active_mean = 2.5;
   checkpoint.concepts[1].threshold = 0.5;
-  auto first = metrics.SetCatalog(catalog, 16);
-  auto second = metrics.SetCatalog(catalog, 16);
+  auto first = metrics.SetCatalog(catalog);
+  auto second = metrics.SetCatalog(catalog);
   const std::string accuracy =
       "alignsae_checkpoint_evaluation{checkpoint=\"main\",figure=\"read_"
       "accuracy\"}";
@@ -246,7 +245,7 @@ TEST(ConceptFamiliesTest, ReferenceSharesOfOthersAreAddedUp) {
   catalog.checkpoints[0].evaluation_json =
       R"({"test": {"binding": {"confusion":
           {"c64": {"c64": 1, "c65": 2, "c0": 1}}}}})";
-  const auto concepts = metrics.SetCatalog(catalog, 16);
+  const auto concepts = metrics.SetCatalog(catalog);
   EXPECT_EQ(ValueOf(metrics, Of("concept_reference_share", "other")), "0.75");
   EXPECT_EQ(ValueOf(metrics, Of("concept_reference_share", "c0")), "0.25");
   EXPECT_EQ(ValueOf(metrics, Of("concept_reference_share", "c1")), "0");
@@ -261,7 +260,7 @@ TEST(ConceptFamiliesTest, ShowsWriteCertificatesForAsLongAsTheyAreLoaded) {
   entries[1].certificate = WriteCertificate{.written_share = -0.5};
   entries.back().certificate = WriteCertificate{.written_share = 1};
   Metrics metrics({}, "1");
-  auto first = metrics.SetCatalog(catalog, 16);
+  auto first = metrics.SetCatalog(catalog);
   const auto value = [&metrics](const std::string& name,
                                 const std::string& label) {
     return ValueOf(
@@ -276,7 +275,7 @@ TEST(ConceptFamiliesTest, ShowsWriteCertificatesForAsLongAsTheyAreLoaded) {
   EXPECT_EQ(value("written_share", "other"), "absent");
   // A second generation, certified anew.
   entries[0].certificate->written_share = 0.5;
-  auto second = metrics.SetCatalog(catalog, 16);
+  auto second = metrics.SetCatalog(catalog);
   EXPECT_EQ(value("written_share", "c0"), "0.5");
   first.reset();
   EXPECT_EQ(value("written_share", "c0"), "0.5");

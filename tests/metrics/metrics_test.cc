@@ -31,7 +31,7 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       WriteCertificate{.measured_swap = MeasuredSwapOf(1, 2, 3, 4)};
   catalog.checkpoints[0].evaluation_json =
       R"({"prompts": {"read": {"rate": 1}, "confusion": {"c0": {"c0": 1}}}})";
-  const auto concepts = metrics.SetCatalog(catalog, 16);
+  const auto concepts = metrics.SetCatalog(catalog);
   concepts->CountSteered(0, kNoConcept, 0);  // Pairs are not there before.
   std::vector<std::string> types;
   for (absl::string_view line :
@@ -131,7 +131,7 @@ TEST(MetricsTest, CountsAnUnknownMethodAsOther) {
 
 TEST(MetricsTest, TellsWhatIsLoadedWithShortHashes) {
   Metrics metrics({}, "1.2.3");
-  const auto concepts = metrics.SetCatalog(CatalogWith(1), 16);
+  const auto concepts = metrics.SetCatalog(CatalogWith(1));
   EXPECT_EQ(ValueOf(metrics,
                     "alignsae_checkpoint_info{name=\"main\",sha256="
                     "\"0123456789ab\",version=\"3\"}"),
@@ -140,12 +140,11 @@ TEST(MetricsTest, TellsWhatIsLoadedWithShortHashes) {
                     "alignsae_build_info{name=\"alignsae-server\","
                     "version=\"1.2.3\"}"),
             "1");
-  EXPECT_EQ(ValueOf(metrics, "alignsae_kv_slots"), "16");
 }
 
 TEST(MetricsTest, LeavesOutRatiosThatAreNotFinite) {
   Metrics metrics({}, "1");
-  const auto concepts = metrics.SetCatalog(CatalogWith(1), 16);
+  const auto concepts = metrics.SetCatalog(CatalogWith(1));
   concepts->ObserveActivationRatio(0, 0,
                                    std::numeric_limits<double>::infinity());
   concepts->ObserveActivationRatio(0, 0, 1.0);
@@ -301,8 +300,8 @@ TEST(MetricsTest, CountsTokensStepsAndTimes) {
   metrics.CountTokens(12, 3);
   metrics.CountForks(4, 44);
   metrics.ObserveStep(absl::Milliseconds(4), 5);
-  metrics.SetSlotsInUse(2);
-  metrics.SetQueueDepth(7);
+  metrics.generations().AddSlotsInUse("m", 2);
+  metrics.generations().AddQueued("m", 7);
   metrics.ObserveQueueWait(absl::Milliseconds(1));
   metrics.ObserveFirstToken(absl::Milliseconds(1));
   metrics.ObserveTokenTime(absl::Milliseconds(1));
@@ -325,7 +324,7 @@ TEST(MetricsTest, CountsTokensStepsAndTimes) {
 // A different value for each, so that none can stand in for another.
 TEST(MetricsTest, EveryObservationIsAddedToItsOwnHistogram) {
   Metrics metrics({kRead}, "1");
-  const auto concepts = metrics.SetCatalog(CatalogWith(2), 16);
+  const auto concepts = metrics.SetCatalog(CatalogWith(2));
   metrics.RpcStarted(kRead);
   metrics.RpcFinished(kRead, "OK", absl::Seconds(0.5));
   metrics.ObserveStep(absl::Seconds(1), 2);
@@ -360,7 +359,7 @@ TEST(MetricsTest, EveryObservationIsAddedToItsOwnHistogram) {
 // Dashboards and alerts name these bounds.
 TEST(MetricsTest, BucketsHaveTheseBounds) {
   Metrics metrics({}, "1");
-  const auto concepts = metrics.SetCatalog(CatalogWith(1), 16);
+  const auto concepts = metrics.SetCatalog(CatalogWith(1));
   std::map<std::string, std::string> bounds;
   for (const std::string& line : Series(metrics)) {
     const size_t bucket = line.find("_bucket{");

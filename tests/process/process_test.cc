@@ -70,9 +70,11 @@ TEST(ProcessTest, WritesThePortFile) {
     std::ifstream file(path);
     return std::string((std::istreambuf_iterator<char>(file)), {});
   };
-  ASSERT_OK(WritePortFile(path, 50051, 9464));
+  ASSERT_OK(
+      WritePortFile(path, {{"grpc", 50051}, {"admin", 9464}, {"http", 0}}));
   EXPECT_EQ(text(), "{\"grpc\":50051,\"admin\":9464}\n");
-  ASSERT_OK(WritePortFile(path, 50051, 9464, 8080));
+  ASSERT_OK(
+      WritePortFile(path, {{"grpc", 50051}, {"admin", 9464}, {"http", 8080}}));
   EXPECT_EQ(text(), "{\"grpc\":50051,\"admin\":9464,\"http\":8080}\n");
 }
 

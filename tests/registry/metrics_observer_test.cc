@@ -49,7 +49,7 @@ class MetricsObserverTest : public ::testing::Test {
   }
 
   Metrics metrics_{{}, "test"};
-  MetricsObserver observer_{&metrics_, SmallCatalog(), 4};
+  MetricsObserver observer_{&metrics_, "m", SmallCatalog(), 4};
 };
 
 TEST_F(MetricsObserverTest, GaugesFollowTheQueueAndTheSlots) {
@@ -64,6 +64,29 @@ TEST_F(MetricsObserverTest, GaugesFollowTheQueueAndTheSlots) {
     observer_.OnStep(report);
     EXPECT_EQ(Value("kv_slots_in_use"), absl::StrCat(in_use));
   }
+}
+
+TEST_F(MetricsObserverTest, GenerationsAddUpAndTakeOffWhatTheyHeld) {
+  StepReport report;
+  report.kv_slots_in_use = 3;
+  observer_.OnStep(report);
+  observer_.OnQueue(2, 100);
+  {
+    MetricsObserver other(&metrics_, "n", SmallCatalog(), 8);
+    report.kv_slots_in_use = 5;
+    other.OnStep(report);
+    other.OnQueue(7, 100);
+    EXPECT_EQ(Value("kv_slots"), "12");
+    EXPECT_EQ(Value("kv_slots_in_use"), "8");
+    EXPECT_EQ(Value("queue_depth"), "9");
+    EXPECT_EQ(Value("model_queue_depth{model=\"m\"}"), "2");
+    EXPECT_EQ(Value("model_queue_depth{model=\"n\"}"), "7");
+    EXPECT_EQ(Value("model_kv_slots_in_use{model=\"n\"}"), "5");
+  }
+  EXPECT_EQ(Value("kv_slots"), "4");
+  EXPECT_EQ(Value("kv_slots_in_use"), "3");
+  EXPECT_EQ(Value("queue_depth"), "2");
+  EXPECT_EQ(Value("model_queue_depth{model=\"n\"}"), "0");
 }
 
 TEST_F(MetricsObserverTest, EveryRejectionIsCountedUnderItsReason) {

@@ -17,6 +17,28 @@ namespace {
 
 using ::testing::HasSubstr;
 
+TEST(SaeConfigTest, TrainedPositionsAreKeptAndChecked) {
+  SaeConfig config;
+  config.d_model = 4;
+  config.n_features = 2;
+  EXPECT_THAT(SaeConfigToJson(config),
+              testing::Not(HasSubstr("trained_positions")));
+  for (TrainedPositions positions :
+       {TrainedPositions::kUnknown, TrainedPositions::kLast,
+        TrainedPositions::kAll, TrainedPositions::kLabelled}) {
+    config.trained = positions;
+    ASSERT_OK_AND_ASSIGN(const SaeConfig read,
+                         ParseSaeConfig(SaeConfigToJson(config)));
+    EXPECT_EQ(read.trained, positions);
+  }
+  nlohmann::json json = nlohmann::json::parse(SaeConfigToJson(config));
+  json["alignsae"]["trained_positions"] = "first";
+  EXPECT_THAT(ParseSaeConfig(json.dump()).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("alignsae.trained_positions: must be last, "
+                                 "all or labelled, got \"first\"")));
+}
+
 constexpr char kTopK[] = R"({
   "architecture": "topk",
   "d_in": 768,

@@ -26,9 +26,10 @@ inline std::vector<float> RandomLogits(size_t count, uint64_t seed) {
 
 inline int32_t Sample(const std::vector<float>& logits,
                       const SamplingParams& params, int position = 0,
-                      const std::vector<int32_t>& history = {}) {
+                      const std::vector<int32_t>& history = {},
+                      int generated = 0) {
   const absl::StatusOr<SampledToken> sampled =
-      SampleToken(logits, params, history, position);
+      SampleToken(logits, params, history, position, generated);
   EXPECT_OK(sampled);
   return sampled.ok() ? sampled->token : -1;
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "tests/scheduler/scheduler_fixture.h"
@@ -312,6 +313,76 @@ TEST_F(SchedulerTest, GivesTheHistoryOnlyWhenThePenaltyNeedsIt) {
   EXPECT_THAT(last_step()[0].history, IsEmpty());
   EXPECT_THAT(last_step()[1].history,
               ElementsAre(1, 2, FakeStepExecutor::NextToken({1, 2})));
+}
+
+TEST_F(SchedulerTest, GivesTheHistoryForPenaltiesOfWhatWasGenerated) {
+  SequenceSpec spec = Generate({1, 2}, 2);
+  spec.sampling.frequency_penalty = 0.5;
+  Submit(spec);
+  spec.sampling = {};
+  spec.sampling.presence_penalty = -1;
+  Submit(spec);
+  RunUntilIdle();
+  EXPECT_THAT(last_step()[0].history, SizeIs(3));
+  EXPECT_THAT(last_step()[1].history, SizeIs(3));
+}
+
+TEST_F(SchedulerTest, BansEndTokensUntilEnoughAreGenerated) {
+  SequenceSpec spec = Generate({1, 2}, 4);
+  spec.min_new_tokens = 2;
+  Submit(spec);
+  RunUntilIdle();
+  std::vector<std::vector<int32_t>> banned;
+  for (const std::vector<StepRow>& step : executor_.steps) {
+    banned.push_back(step[0].sampling->banned);
+  }
+  const std::vector<int32_t> ends = {kEos, kSecondEos};
+  EXPECT_THAT(banned, ElementsAre(ends, ends, IsEmpty(), IsEmpty()));
+}
+
+TEST_F(SchedulerTest, TellsTheLogprobsOfAPromptBeforeItsFirstToken) {
+  SchedulerOptions options = options_;
+  options.max_prompt_tokens_per_step = 40;
+  Scheduler scheduler(options, &executor_, &clock_,
+                      SequenceEnv{TwoCheckpoints(), &FakeTokenBytes},
+                      &observer_);
+  std::vector<int32_t> prompt(61);
+  std::iota(prompt.begin(), prompt.end(), 0);
+  SequenceSpec spec = Generate(prompt, 2);
+  spec.prompt_logprobs = 3;
+  auto sink = std::make_shared<RecordingSink>();
+  auto other = std::make_shared<RecordingSink>();
+  ASSERT_OK(scheduler.Submit(One(spec), sink));
+  ASSERT_OK(scheduler.Submit(One(Generate({1, 2}, 2)), other));
+  while (scheduler.RunOneStep().rows > 0) {
+    EXPECT_TRUE(sink->prompts().size() == 3 || sink->tokens().empty());
+  }
+  std::vector<int32_t> ids;
+  std::vector<size_t> sizes;
+  for (const PromptEvent& event : sink->prompts()) {
+    EXPECT_EQ(event.position, static_cast<int>(ids.size()));
+    sizes.push_back(event.tokens.size());
+    for (const SampledToken& token : event.tokens) {
+      EXPECT_EQ(token.top.size(), ids.empty() ? 0u : 3u);
+      EXPECT_EQ(token.logprob, ids.empty() ? 0 : executor_.logprob);
+      ids.push_back(token.token);
+    }
+  }
+  EXPECT_EQ(ids, prompt);
+  // A step of 40 tells of the token behind it too.
+  EXPECT_THAT(sizes, ElementsAre(32, 9, 20));
+  EXPECT_THAT(sink->ids(), SizeIs(2));
+  EXPECT_THAT(other->prompts(), IsEmpty());
+  EXPECT_TRUE(last_step()[0].scored.empty());
+}
+
+TEST_F(SchedulerTest, APromptOfOneTokenIsToldWithoutALogprob) {
+  SequenceSpec spec = Generate({5}, 1);
+  spec.prompt_logprobs = 0;
+  auto sink = Submit(spec);
+  RunUntilIdle();
+  ASSERT_THAT(sink->prompts(), SizeIs(1));
+  EXPECT_EQ(sink->prompts()[0].tokens[0].token, 5);
 }
 
 TEST_F(SchedulerTest, MeasuresWaitingFirstTokenAndTokenTimes) {

@@ -83,18 +83,21 @@ TEST_F(CheckVectorTest, NamesWhatIsWrong) {
   EXPECT_THAT(Check({HookKind::kResidPost, 4}, {1, 2, 3}),
               StatusIs(absl::StatusCode::kNotFound,
                        "vector.hook.layer: must be in [0, 3], got 4; the "
-                       "loaded model has 4 blocks"));
+                       "model has 4 blocks"));
   EXPECT_THAT(Check({HookKind::kResidPre, -1}, {1, 2, 3}),
               StatusIs(absl::StatusCode::kNotFound,
                        "vector.hook.layer: must be in [0, 3], got -1; the "
-                       "loaded model has 4 blocks"));
+                       "model has 4 blocks"));
 }
 
 TEST_F(CheckVectorTest, ModelsWithAParallelResidualHaveNoMiddle) {
   model_.parallel_residual = true;
   EXPECT_OK(Check({HookKind::kAttnOut, 1}, {1, 2, 3}));
-  EXPECT_EQ(Check({HookKind::kResidMid, 1}, {1, 2, 3}).code(),
-            absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(
+      Check({HookKind::kResidMid, 1}, {1, 2, 3}),
+      StatusIs(absl::StatusCode::kFailedPrecondition,
+               "vector.hook.kind: must be another than resid_mid, got "
+               "it; the model's attention and MLP read the same input"));
 }
 
 }  // namespace

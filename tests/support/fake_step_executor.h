@@ -151,6 +151,15 @@ class FakeStepExecutor : public StepExecutor {
       }
       result.receipts.push_back(std::move(receipt));
     }
+    EXPECT_TRUE(row.scored.empty() ||
+                row.scored.size() + (row.sampling.has_value() ? 1 : 0) ==
+                    row.tokens.size());
+    for (int32_t token : row.scored) {
+      result.scores.push_back({token, logprob, {}});
+      for (int i = 0; i < row.n_scored_logprobs; ++i) {
+        result.scores.back().top.push_back({i, -1.0f - static_cast<float>(i)});
+      }
+    }
     if (row.sampling.has_value()) {
       result.sampled = SampledToken{next_token(cache), logprob, {}};
       for (int i = 0; i < row.sampling->n_logprobs; ++i) {

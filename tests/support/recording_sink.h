@@ -30,7 +30,9 @@ class RecordingSink : public RequestSink {
       tokens_.push_back(std::move(*token));
       return tokens_.size() < accept_tokens;
     }
-    if (auto* trace = std::get_if<TraceEvent>(&event)) {
+    if (auto* prompt = std::get_if<PromptEvent>(&event)) {
+      prompts_.push_back(std::move(*prompt));
+    } else if (auto* trace = std::get_if<TraceEvent>(&event)) {
       traces_.push_back(std::move(*trace));
     } else if (auto* finished = std::get_if<SequenceFinished>(&event)) {
       finished_.push_back(std::move(*finished));
@@ -49,6 +51,10 @@ class RecordingSink : public RequestSink {
   std::vector<TokenEvent> tokens() const {
     MutexLock lock(&mutex_);
     return tokens_;
+  }
+  std::vector<PromptEvent> prompts() const {
+    MutexLock lock(&mutex_);
+    return prompts_;
   }
   std::vector<TraceEvent> traces() const {
     MutexLock lock(&mutex_);
@@ -90,6 +96,7 @@ class RecordingSink : public RequestSink {
  private:
   mutable Mutex mutex_;
   mutable CondVar changed_;
+  std::vector<PromptEvent> prompts_ ABSL_GUARDED_BY(mutex_);
   std::vector<TokenEvent> tokens_ ABSL_GUARDED_BY(mutex_);
   std::vector<TraceEvent> traces_ ABSL_GUARDED_BY(mutex_);
   std::vector<SequenceFinished> finished_ ABSL_GUARDED_BY(mutex_);

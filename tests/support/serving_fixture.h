@@ -16,6 +16,7 @@
 #include "absl/time/clock.h"
 #include "server/api/call.h"
 #include "server/api/methods.h"
+#include "server/api/slot_watchers.h"
 #include "tests/support/fake_step_executor.h"
 #include "tests/support/small_catalog.h"
 #include "tests/support/status_matchers.h"
@@ -32,8 +33,9 @@ class ServingTest : public ::testing::Test {
         lanes_({.interactive_waiting = 64,
                 .background_threads = 1,
                 .background_waiting = 2}),
-        env_{&registry_, &lanes_,      &metrics_,     &clock_,
-             &memory_,   &open_calls_, ServerConfig()} {
+        watchers_(&metrics_, &clock_, 2),
+        env_{&registry_,   &lanes_,        &metrics_, &clock_,   &memory_,
+             &open_calls_, ServerConfig(), {},        &watchers_} {
     memory_.answers.OnReturn([this] {
       lanes_.interactive.Wake();
       lanes_.background.Wake();
@@ -77,6 +79,7 @@ class ServingTest : public ::testing::Test {
   CallMemory memory_;
   ModelRegistry registry_;
   Lanes lanes_;
+  SlotWatchers watchers_;  // Looks when a test says so.
   RpcEnv env_;
 };
 

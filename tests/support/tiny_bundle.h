@@ -17,6 +17,7 @@
 #include "model/base/counter_rng.h"
 #include "model/bundle/bundle.h"
 #include "model/gpt2/gpt2.h"
+#include "tests/support/test_device.h"
 
 namespace alignsae {
 
@@ -43,7 +44,8 @@ inline at::Tensor UniformTensor(std::vector<int64_t> shape, double scale,
   return values;
 }
 
-inline Sae TinySae(HookPoint hook, int d_model, uint64_t seed) {
+inline Sae TinySae(HookPoint hook, int d_model, uint64_t seed,
+                   at::Device device = TestDevice()) {
   constexpr int kFeatures = 24;
   SaeConfig config;
   config.d_model = d_model;
@@ -60,10 +62,10 @@ inline Sae TinySae(HookPoint hook, int d_model, uint64_t seed) {
     config.concepts.push_back(concept_slot);
   }
   SaeWeights weights;
-  weights.w_enc = UniformTensor({d_model, kFeatures}, 0.5, seed);
-  weights.b_enc = UniformTensor({kFeatures}, 0.1, seed + 1);
-  weights.w_dec = UniformTensor({kFeatures, d_model}, 0.5, seed + 2);
-  weights.b_dec = UniformTensor({d_model}, 0.1, seed + 3);
+  weights.w_enc = UniformTensor({d_model, kFeatures}, 0.5, seed).to(device);
+  weights.b_enc = UniformTensor({kFeatures}, 0.1, seed + 1).to(device);
+  weights.w_dec = UniformTensor({kFeatures, d_model}, 0.5, seed + 2).to(device);
+  weights.b_dec = UniformTensor({d_model}, 0.1, seed + 3).to(device);
   return Sae::FromWeights(config, weights).value();
 }
 
@@ -81,7 +83,8 @@ inline std::shared_ptr<const Bundle> TinyBundle(
                                            {HookKind::kResidPost, 0}}) {
   const Gpt2Config config = TinyGpt2Config();
   auto bundle = std::make_shared<Bundle>();
-  bundle->model = std::make_unique<const Gpt2>(config, TinyBundleWeights());
+  bundle->model = std::make_unique<const Gpt2>(
+      config, OnDevice(TinyBundleWeights(), TestDevice()));
   auto catalog = std::make_shared<Catalog>();
   catalog->model.n_layer = config.n_layer;
   catalog->model.d_model = config.d_model;

@@ -53,12 +53,12 @@ TEST(KvCacheTest, Bf16TakesHalfTheMemory) {
   EXPECT_EQ(2 * narrow.values(1).nbytes(), wide.values(1).nbytes());
 }
 
-TEST(KvCacheTest, PlainLayoutIsOneRowForEachPositionInFloat32) {
+TEST(KvCacheTest, PlainLayoutIsOneRowForEachPositionAndASpareOne) {
   const KvCache cache(kConfig.facts(), 4, at::kCPU, KvType::kBf16,
                       KvLayout::kPlain);
-  EXPECT_EQ(cache.type(), KvType::kF32);
-  EXPECT_THAT(cache.keys(1).sizes(), ElementsAre(160, 3, 4));
-  EXPECT_THAT(cache.values(1).sizes(), ElementsAre(160, 3, 4));
+  EXPECT_EQ(cache.keys(1).scalar_type(), at::kBFloat16);
+  EXPECT_THAT(cache.keys(1).sizes(), ElementsAre(161, 3, 4));
+  EXPECT_THAT(cache.values(1).sizes(), ElementsAre(161, 3, 4));
 }
 
 }  // namespace

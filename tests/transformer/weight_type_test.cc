@@ -31,10 +31,11 @@ TEST(WeightTypeTest, NamesComeBackAndOthersAreRefused) {
                        "got \"fp16\""));
 }
 
-TEST(WeightTypeTest, OtherDevicesRunF32Only) {
+TEST(WeightTypeTest, OtherDevicesRunF32AndBf16) {
   EXPECT_EQ(WhyUnsupported(WeightType::kF32, "cuda"), "");
-  EXPECT_THAT(WhyUnsupported(WeightType::kBf16, "cuda"),
-              HasSubstr("device cuda runs f32 only"));
+  EXPECT_EQ(WhyUnsupported(WeightType::kBf16, "cuda"), "");
+  EXPECT_THAT(WhyUnsupported(WeightType::kInt8, "cuda"),
+              HasSubstr("device cuda runs f32 and bf16 only"));
 }
 
 // Largest difference over the largest value.

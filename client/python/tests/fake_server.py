@@ -6,6 +6,7 @@ import grpc
 from alignsae import _wire
 
 STREAMS = ("SteeringService/Generate", "SteeringService/SweepAlpha")
+BOTH_WAYS = ("ConceptService/ReadConceptsStream",)  # f(iterator of requests, context).
 
 
 def refusal(context, code, message, *, reason="", retry_after=None, trailers=()):
@@ -54,6 +55,7 @@ class FakeServer:
                                         context.time_remaining()))
                     return methods[name](message, context)
                 make = (grpc.unary_stream_rpc_method_handler if name in STREAMS
+                        else grpc.stream_stream_rpc_method_handler if name in BOTH_WAYS
                         else grpc.unary_unary_rpc_method_handler)
                 return make(answer, request.FromString, response.SerializeToString)
         return Handler()

@@ -14,6 +14,7 @@
 #include "model/bundle/bundle.h"
 #include "model/bundle/manifest.h"
 #include "model/gpt2/gpt2.h"
+#include "model/tensor/device.h"
 #include "model/tensor/threads.h"
 #include "model/tensor/torch_fence.h"
 #include "model/train/cli/cli.h"
@@ -41,8 +42,10 @@ void PrintHead(const char* more) {
 struct AgreeCommand {
   TrainPreset preset;
   std::string bundle;
+  std::string device = "cpu";
   bool random_model = false;
   int threads = 0;
+  at::Device where = at::kCPU;
 
   absl::Status Run() {
     UseThreads(threads);
@@ -50,6 +53,7 @@ struct AgreeCommand {
       return absl::InvalidArgumentError(
           "--bundle and --random-model: exactly one must be given");
     }
+    ALIGNSAE_ASSIGN_OR_RETURN(where, ParseDevice(device));
     return random_model ? RunRandom() : RunBundle();
   }
 
@@ -58,7 +62,11 @@ struct AgreeCommand {
     return WithTorchFence([&] {
       Gpt2Config config;
       config.context_length = 64;
-      const Gpt2Weights weights = InitGpt2Weights(config, 1);
+      Gpt2Weights weights = InitGpt2Weights(config, 1);
+      for (auto& [name, tensor] : weights.Named()) {
+        *tensor = tensor->to(where);
+      }
+      weights.lm_head = weights.wte;
       std::vector<ForcedText> texts(64);
       for (size_t i = 0; i < texts.size(); ++i) {
         CounterRng rng(i + 1);
@@ -80,8 +88,8 @@ struct AgreeCommand {
     });
   }
 
-  static bool Runs(WeightType type) {
-    const std::string why = WhyUnsupported(type, "cpu");
+  bool Runs(WeightType type) const {
+    const std::string why = WhyUnsupported(type, DeviceKind(where));
     if (!why.empty()) {
       std::printf("%s: %s\n", std::string(WeightTypeName(type)).c_str(),
                   why.c_str());
@@ -101,7 +109,8 @@ struct AgreeCommand {
     Measured measured;
     ALIGNSAE_ASSIGN_OR_RETURN(
         measured.bundle,
-        LoadBundle(bundle, {.whole_sae = true, .weight_type = type}));
+        LoadBundle(bundle,
+                   {.whole_sae = true, .device = where, .weight_type = type}));
     const EvalInputs inputs = {measured.bundle->model,
                                measured.bundle->tokenizer, &set};
     ALIGNSAE_ASSIGN_OR_RETURN(
@@ -175,6 +184,7 @@ void RegisterAgree(CLI::App& app, absl::Status& status) {
                   "Bundle directory: its test wordings are asked");
   sub->add_flag("--random-model", command->random_model,
                 "A random model of GPT-2 small's shape, on random tokens");
+  AddDeviceFlag(*sub, command->device);
   AddThreadsFlag(*sub, command->threads);
   AddFieldFlags(*sub, command->preset.eval);
   sub->callback([command, &status] { status = command->Run(); });

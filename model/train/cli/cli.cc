@@ -3,6 +3,12 @@
 #include <atomic>
 #include <csignal>
 #include <cstdint>
+#include <iostream>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "model/base/status_macros.h"
+#include "model/train/eval/plots.h"
 
 namespace alignsae {
 namespace {
@@ -33,10 +39,30 @@ void AddSplitSeedFlag(CLI::App& app, uint64_t& seed) {
       ->capture_default_str();
 }
 
+void AddDeviceFlag(CLI::App& app, std::string& device) {
+  app.add_option("--device", device,
+                 "cpu, cuda or cuda:N; a GPU needs a LibTorch built for it")
+      ->capture_default_str();
+}
+
 void AddThreadsFlag(CLI::App& app, int& threads) {
   app.add_option("--threads", threads, "Threads; 0: one for each processor")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));
+}
+
+absl::Status TellPlots(const nlohmann::json& evaluation,
+                       const std::string& directory) {
+  const absl::StatusOr<std::vector<std::string>> drawn =
+      DrawPlots(evaluation, directory);
+  if (absl::IsNotFound(drawn.status())) {
+    std::cout << drawn.status().message() << "; none are drawn\n";
+    return absl::OkStatus();
+  }
+  ALIGNSAE_RETURN_IF_ERROR(drawn.status());
+  std::cout << "plots: " << directory << ": " << absl::StrJoin(*drawn, ", ")
+            << "\n";
+  return absl::OkStatus();
 }
 
 absl::Status NoCheckpoint(const std::string& bundle) {

@@ -20,6 +20,7 @@
 #include "absl/strings/str_replace.h"
 #include "model/train/common/option_fields.h"
 #include "model/train/pipeline/presets.h"
+#include "nlohmann/json.hpp"
 
 namespace alignsae {
 
@@ -41,8 +42,16 @@ void AddPresetFlag(CLI::App& app, TrainPreset& preset);
 // Adds --split-seed, for ReadPrompts.
 void AddSplitSeedFlag(CLI::App& app, uint64_t& seed);
 
+// Adds --device, for ParseDevice.
+void AddDeviceFlag(CLI::App& app, std::string& device);
+
 // Adds --threads, for UseThreads.
 void AddThreadsFlag(CLI::App& app, int& threads);
+
+// Draws an evaluation into `directory` (eval/plots.h) and says so on standard
+// output; where gnuplot is not installed a sentence says that.
+absl::Status TellPlots(const nlohmann::json& evaluation,
+                       const std::string& directory);
 
 // FAILED_PRECONDITION: what is measured needs a checkpoint in the bundle.
 absl::Status NoCheckpoint(const std::string& bundle);

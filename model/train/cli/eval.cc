@@ -10,6 +10,7 @@
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/bundle.h"
+#include "model/tensor/device.h"
 #include "model/tensor/threads.h"
 #include "model/train/cli/cli.h"
 #include "model/train/common/progress.h"
@@ -17,7 +18,6 @@
 #include "model/train/eval/compare.h"
 #include "model/train/eval/prompt_eval.h"
 #include "model/train/eval/report.h"
-#include "model/train/lm/model.h"
 
 namespace alignsae {
 namespace {
@@ -31,6 +31,7 @@ struct EvalCommand {
   uint64_t split_seed = 1;
   double alpha = 1;
   std::string json;
+  std::string plots;
   std::string device = "cpu";
   double compare = -1;
   bool stored = false;
@@ -52,7 +53,8 @@ struct EvalCommand {
       std::cout << (of_prompts != manifest.evaluation.end()
                         ? RenderPromptEvaluation(*of_prompts)
                         : RenderEvaluation(manifest.evaluation));
-      return absl::OkStatus();
+      return plots.empty() ? absl::OkStatus()
+                           : TellPlots(manifest.evaluation, plots);
     }
     ALIGNSAE_ASSIGN_OR_RETURN(const nlohmann::json evaluation,
                               Measure(manifest));
@@ -60,6 +62,9 @@ struct EvalCommand {
     if (!json.empty()) {
       ALIGNSAE_RETURN_IF_ERROR(
           WriteFileAtomically(json, evaluation.dump(1) + "\n"));
+    }
+    if (!plots.empty()) {
+      ALIGNSAE_RETURN_IF_ERROR(TellPlots(evaluation, plots));
     }
     if (compare < 0) return absl::OkStatus();
     ALIGNSAE_RETURN_IF_ERROR(
@@ -77,6 +82,10 @@ struct EvalCommand {
   }
 
   absl::Status MeasurePrompts() const {
+    if (!plots.empty()) {
+      return absl::InvalidArgumentError(
+          "--plots: must not be given with --prompts");
+    }
     if (bundle.empty() == (model.empty() || sae.empty())) {
       return absl::InvalidArgumentError(
           "--prompts: must have --bundle, or --model and --sae, beside it");
@@ -153,6 +162,9 @@ void RegisterEval(CLI::App& app, absl::Status& status) {
       ->capture_default_str()
       ->check(CLI::Range(-1000.0, 1000.0));
   sub->add_option("--json", command->json, "Also write the figures here");
+  sub->add_option("--plots", command->plots,
+                  "Draw layers, alphas and confusion into this directory (SVG, "
+                  "by gnuplot); not with --prompts");
   sub->add_flag("--select", command->select,
                 "Choose mode and alpha afresh on validation wordings; else the "
                 "bundle's recommended ones");
@@ -161,8 +173,7 @@ void RegisterEval(CLI::App& app, absl::Status& status) {
   sub->add_option("--compare", command->compare,
                   "Fail when a figure is further than this from the stored one")
       ->check(CLI::Range(0.0, 1.0));
-  sub->add_option("--device", command->device, "cpu or cuda")
-      ->capture_default_str();
+  AddDeviceFlag(*sub, command->device);
   AddThreadsFlag(*sub, command->threads);
   AddFieldFlags(*sub, command->preset.eval);
   sub->callback([command, &status] { status = command->Run(); });

@@ -44,8 +44,7 @@ void RegisterLm(CLI::App& app, absl::Status& status) {
                   "a vocabulary trained on the data");
   sub->add_option("--init-from", command->run.init_from,
                   "Hugging Face GPT-2 directory to start from");
-  sub->add_option("--device", command->run.device, "cpu or cuda")
-      ->capture_default_str();
+  AddDeviceFlag(*sub, command->run.device);
   AddThreadsFlag(*sub, command->threads);
   sub->add_option("--stop-after-steps", command->run.stop_after_steps,
                   "Stop with a checkpoint after this many steps; 0: never")

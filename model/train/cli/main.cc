@@ -1,43 +1,59 @@
 // alignsae-train: from synthetic data to a bundle that alignsae-server loads.
-//
-// Exit codes: 0 done (or stopped on request, with a checkpoint), 1 failed, 2
-// wrong flags.
 
+#include <cstdio>
 #include <exception>
 #include <iostream>
 
 #include "absl/status/status.h"
+#include "model/terminal/command_line.h"
+#include "model/terminal/exit_code.h"
+#include "model/terminal/terminal.h"
 #include "model/train/cli/cli.h"
 
-int main(int argc, char** argv) {
-  CLI::App app("Makes AlignSAE bundles: data, language model, SAE, evaluation");
+namespace alignsae {
+namespace {
+
+constexpr char kName[] = "alignsae-train";
+constexpr int kExitFailed = 1;
+constexpr int kExitWrongFlags = 2;
+constexpr char kExitCodes[] =
+    "Exit codes: 0 done, or stopped on request with a checkpoint; 1 failed; 2 "
+    "wrong flag or value; 74 what was to be printed did not arrive.";
+
+int Run(int argc, char** argv) {
+  CLI::App app("Makes AlignSAE bundles: data, language model, SAE, evaluation",
+               kName);
+  app.footer(kExitCodes);
+  AddStandardFlags(app);
   app.require_subcommand(1);
   absl::Status status;
-  alignsae::RegisterData(app, status);
-  alignsae::RegisterLm(app, status);
-  alignsae::RegisterSae(app, status);
-  alignsae::RegisterEval(app, status);
-  alignsae::RegisterAgree(app, status);
-  alignsae::RegisterPipeline(app, status);
-  alignsae::RegisterBundle(app, status);
-  alignsae::RegisterStudy(app, status);
-  alignsae::RegisterExportSae(app, status);
-  alignsae::RegisterCalibrate(app, status);
+  for (const auto add : {RegisterData, RegisterLm, RegisterSae, RegisterEval,
+                         RegisterAgree, RegisterPipeline, RegisterBundle,
+                         RegisterStudy, RegisterExportSae, RegisterCalibrate}) {
+    add(app, status);
+  }
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    if (const auto code = ParseCommandLine(app, argc, argv, kExitWrongFlags)) {
+      return *code;
+    }
   } catch (const std::exception& error) {
     std::cerr << "alignsae-train: internal error: " << error.what() << "\n";
-    return 1;
+    return kExitFailed;
   }
   if (absl::IsCancelled(status)) {
     std::cout << "alignsae-train: " << status.message() << "\n";
-    return 0;
+    return kExitOk;
   }
   if (!status.ok()) {
     std::cerr << "alignsae-train: " << status.message() << "\n";
-    return absl::IsInvalidArgument(status) ? 2 : 1;
+    return absl::IsInvalidArgument(status) ? kExitWrongFlags : kExitFailed;
   }
-  return 0;
+  return kExitOk;
+}
+
+}  // namespace
+}  // namespace alignsae
+
+int main(int argc, char** argv) {
+  return alignsae::FinishStdout(alignsae::kName, alignsae::Run(argc, argv));
 }

@@ -28,7 +28,7 @@ struct PipelineCommandLine {
     ALIGNSAE_ASSIGN_OR_RETURN(const nlohmann::json evaluation,
                               RunPipeline(preset, run));
     std::cout << "\n" << RenderEvaluation(evaluation);
-    return absl::OkStatus();
+    return TellPlots(evaluation, absl::StrCat(run.work, "/plots"));
   }
 };
 
@@ -55,7 +55,7 @@ void RegisterPipeline(CLI::App& app, absl::Status& status) {
                   "a vocabulary trained on the data");
   sub->add_option("--init-from", run.init_from,
                   "Hugging Face GPT-2 directory to start from");
-  sub->add_option("--device", run.device, "cpu or cuda")->capture_default_str();
+  AddDeviceFlag(*sub, run.device);
   AddThreadsFlag(*sub, command->threads);
   sub->add_option("--seed", command->seed,
                   "Of data, language model and SAE; 0: theirs")

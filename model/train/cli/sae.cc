@@ -6,11 +6,11 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/families.h"
+#include "model/tensor/device.h"
 #include "model/tensor/threads.h"
 #include "model/train/cli/cli.h"
 #include "model/train/data/corpus_file.h"
 #include "model/train/data/prompt_file.h"
-#include "model/train/lm/model.h"
 #include "model/train/sae/checkpoint.h"
 
 namespace alignsae {
@@ -104,8 +104,7 @@ void RegisterSae(CLI::App& app, absl::Status& status) {
   sub->add_option("--layer", command->layer, "Block of the hook")
       ->capture_default_str()
       ->check(CLI::Range(0, 4095));
-  sub->add_option("--device", command->device, "cpu or cuda")
-      ->capture_default_str();
+  AddDeviceFlag(*sub, command->device);
   AddThreadsFlag(*sub, command->threads);
   AddFieldFlags(*sub, command->preset.sae);
   sub->callback([command, &status] { status = command->Run(); });

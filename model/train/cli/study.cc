@@ -8,6 +8,7 @@
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/families.h"
+#include "model/tensor/device.h"
 #include "model/tensor/threads.h"
 #include "model/train/cli/cli.h"
 #include "model/train/common/progress.h"
@@ -24,6 +25,7 @@ struct StudyCommand {
   std::string data;
   std::string model;
   std::string work;
+  std::string device = "cpu";
   std::string shard = "1/1";
   int seeds = 3;
   int threads = 0;
@@ -33,15 +35,16 @@ struct StudyCommand {
     UseThreads(threads);
     StudyRun run;
     ALIGNSAE_ASSIGN_OR_RETURN(run.shard, ParseStudyShard(shard));
+    ALIGNSAE_ASSIGN_OR_RETURN(const at::Device where, ParseDevice(device));
     ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus, ReadCorpus(data));
     ALIGNSAE_ASSIGN_OR_RETURN(
         const std::string hash,
         Sha256OfFile(absl::StrCat(model, "/model.safetensors")));
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        LoadedTransformer loaded,
-        LoadTransformer(model, at::kCPU, WeightType::kF32));
+    ALIGNSAE_ASSIGN_OR_RETURN(LoadedTransformer loaded,
+                              LoadTransformer(model, where, WeightType::kF32));
     ALIGNSAE_ASSIGN_OR_RETURN(Tokenizer tokenizer, Tokenizer::Load(model));
     run.subject = absl::StrCat("model ", hash, " data ", corpus.hash);
+    if (!where.is_cpu()) absl::StrAppend(&run.subject, " on a GPU");
     ALIGNSAE_ASSIGN_OR_RETURN(
         const StudyPlan study,
         ReadStudyPlan(plan, {.sae = preset.sae,
@@ -97,6 +100,7 @@ void RegisterStudy(CLI::App& app, absl::Status& status) {
       ->capture_default_str();
   sub->add_flag("--report", command->report,
                 "Only report the cells that are there");
+  AddDeviceFlag(*sub, command->device);
   AddThreadsFlag(*sub, command->threads);
   sub->callback([command, &status] { status = command->Run(); });
 }

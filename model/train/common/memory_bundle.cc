@@ -16,6 +16,7 @@ CheckpointInfo InfoOf(const Sae& sae, size_t index) {
   info.hook = sae.config().hook;
   info.activation = std::string(SaeActivationName(sae.config().activation));
   info.scale = sae.config().scale;
+  info.trained = sae.config().trained;
   info.n_features = sae.config().n_features;
   info.whole_sae_loaded = sae.whole();
   info.concepts = sae.config().concepts;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -11,6 +12,7 @@
 #include "model/base/file.h"
 #include "model/base/json.h"
 #include "model/base/status_macros.h"
+#include "model/terminal/terminal.h"
 
 namespace alignsae {
 
@@ -65,8 +67,13 @@ void Progress::Update(int64_t done, absl::string_view text) {
   if (now - last_draw_ < absl::Milliseconds(200)) return;
   last_draw_ = now;
   // \x1b[K clears what a longer bar left behind.
+  const std::string line = absl::StrCat(
+      WholeText(done), RenderBar(title_, done, total_, Eta(done), text));
+  // A line that wraps could not be taken away again.
+  const int width = LookOf(terminal_).width;
   absl::FPrintF(terminal_, "\r%s\x1b[K",
-                RenderBar(title_, done, total_, Eta(done), text));
+                width > 1 ? absl::string_view(line).substr(0, width - 1)
+                          : absl::string_view(line));
   std::fflush(terminal_);
   drawn_ = true;
 }
@@ -79,6 +86,63 @@ void Progress::Line(absl::string_view line) {
 }
 
 void Progress::Finish() { Erase(); }
+
+void Progress::Plan(std::vector<Part> parts) {
+  parts_ = std::move(parts);
+  ended_ = skipped_ = running_ = 0;
+  planned_ = absl::Now();
+}
+
+std::string Progress::BeginPart(absl::string_view name) {
+  total_ = 0;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    if (parts_[i].name != name) continue;
+    running_ = parts_[i].weight;
+    return absl::StrCat("stage ", i + 1, " of ", parts_.size());
+  }
+  return "";
+}
+
+void Progress::EndPart(absl::string_view name, bool skipped) {
+  for (const Part& part : parts_) {
+    if (part.name != name) continue;
+    ended_ += part.weight;
+    if (skipped) skipped_ += part.weight;
+    running_ = 0;
+  }
+}
+
+double Progress::TotalWeight() const {
+  double total = 0;
+  for (const Part& part : parts_) total += part.weight;
+  return total;
+}
+
+double Progress::Whole(int64_t done) const {
+  const double total = TotalWeight();
+  if (total <= 0) return 0;
+  const double part =
+      total_ > 0
+          ? std::clamp(static_cast<double>(done) / static_cast<double>(total_),
+                       0.0, 1.0)
+          : 0;
+  return std::min(1.0, (ended_ + running_ * part) / total);
+}
+
+std::string Progress::WholeText(int64_t done) const {
+  if (parts_.empty()) return "";
+  const double whole = Whole(done);
+  const double total = TotalWeight();
+  const double made = whole * total - skipped_;  // By this run.
+  std::string text =
+      absl::StrFormat("%d%% of all", static_cast<int>(whole * 100));
+  if (made > 0) {
+    absl::StrAppend(
+        &text, ", eta ",
+        ShortDuration((absl::Now() - planned_) * ((1 - whole) * total / made)));
+  }
+  return text + "; ";
+}
 
 void Progress::Erase() {
   if (!drawn_) return;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -39,11 +40,30 @@ class Progress {
   void Line(absl::string_view line);
   void Finish();
 
+  // One of the parts of a whole. `weight` > 0: about what share of the time it
+  // takes, in any unit.
+  struct Part {
+    std::string name;
+    double weight;
+  };
+  // From now on the bar is of all parts; Start and Update tell of the one that
+  // runs.
+  void Plan(std::vector<Part> parts);
+  // "stage 2 of 7", and the bar goes on from there; "" for a name of no plan.
+  std::string BeginPart(absl::string_view name);
+  // `skipped`: it was done before, which says nothing of the speed.
+  void EndPart(absl::string_view name, bool skipped);
+  // Of all parts, in [0, 1], when the one that runs has done `done` steps.
+  double Whole(int64_t done) const;
+
   // From the speed since Start; zero before anything was done.
   absl::Duration Eta(int64_t done) const;
 
  private:
   void Erase();
+  // "61% of all, eta 12m03s; ", or "" without a plan.
+  std::string WholeText(int64_t done) const;
+  double TotalWeight() const;
 
   std::FILE* lines_;
   std::FILE* terminal_;  // Null when it is not a terminal.
@@ -53,6 +73,11 @@ class Progress {
   absl::Time start_;
   absl::Time last_draw_;
   bool drawn_ = false;
+  std::vector<Part> parts_;
+  double ended_ = 0;    // Weight of the parts that have ended,
+  double skipped_ = 0;  // and of those that did not have to run.
+  double running_ = 0;  // Weight of the one that runs.
+  absl::Time planned_;
 };
 
 // "3m10s", "41s", "2h05m".

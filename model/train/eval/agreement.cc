@@ -54,7 +54,7 @@ class Reader {
  public:
   Reader(const Transformer& model, const Sae* sae)
       : model_(model),
-        cache_(model.facts(), kRows, at::kCPU, model.kv_type()),
+        cache_(model.facts(), kRows, model.device(), model.kv_type()),
         hook_(sae) {}
 
   // Logits [P, V] after the last prompt token and each answer token but the

@@ -101,17 +101,4 @@ std::vector<TrainedTensor> TrainedParameters(Gpt2Weights& weights) {
   return parameters;
 }
 
-absl::StatusOr<at::Device> ParseDevice(absl::string_view name) {
-  if (name == "cpu") return at::Device(at::kCPU);
-  if (name != "cuda") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("device: must be cpu or cuda, got \"", name, "\""));
-  }
-  if (!at::globalContext().hasCUDA()) {
-    return absl::FailedPreconditionError(
-        "device: cuda needs a GPU and a LibTorch built for it; use cpu");
-  }
-  return at::Device(at::kCUDA);
-}
-
 }  // namespace alignsae

@@ -49,9 +49,6 @@ absl::StatusOr<InitialModel> MakeInitialModel(const LmOptions& options,
 // not.
 std::vector<TrainedTensor> TrainedParameters(Gpt2Weights& weights);
 
-// "cpu" or "cuda". FAILED_PRECONDITION when there is no such device.
-absl::StatusOr<at::Device> ParseDevice(absl::string_view name);
-
 }  // namespace alignsae
 
 #endif  // ALIGNSAE_MODEL_TRAIN_LM_MODEL_H_

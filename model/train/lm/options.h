@@ -6,6 +6,7 @@
 #define ALIGNSAE_MODEL_TRAIN_LM_OPTIONS_H_
 
 #include <cstdint>
+#include <string>
 
 #include "model/train/common/option_fields.h"
 
@@ -31,6 +32,8 @@ struct LmOptions {
   int question_batch = 96;
   int wordings_per_epoch = 2;
   uint64_t seed = 1;
+
+  std::string matmul = "f32";
 
   int probe_every = 5;
   int probe_people = 60;
@@ -63,6 +66,8 @@ struct LmOptions {
     visit("wordings_per_epoch", self.wordings_per_epoch, Range{1, 8},
           "Wordings of each question that an epoch draws");
     visit("seed", self.seed, kSeedRange, "Of the weights and the data order");
+    visit("matmul", self.matmul, Choices{"f32", "tf32"},
+          "What a GPU multiplies: float32, or float32 rounded to TF32");
     visit("probe_every", self.probe_every, Range{0, 100000},
           "Epochs between accuracy probes; 0: only at the end");
     visit("probe_people", self.probe_people, Range{1, 100000},

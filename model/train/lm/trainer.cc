@@ -1,10 +1,8 @@
 #include "model/train/lm/trainer.h"
 
-#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -13,13 +11,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "model/base/file.h"
 #include "model/base/json.h"
 #include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
 #include "model/gpt2/gpt2.h"
+#include "model/tensor/device.h"
 #include "model/tensor/torch_fence.h"
 #include "model/train/common/checkpoint.h"
 #include "model/train/common/optimizer.h"
@@ -61,8 +59,8 @@ Json AccuracyToJson(const HalfAccuracy& accuracy) {
 
 // What decides the weights: a checkpoint with another one is not continued.
 Json Fingerprint(const Corpus& corpus, const LmOptions& options,
-                 const LmRun& run, absl::string_view vocabulary,
-                 const std::string& initial) {
+                 absl::string_view vocabulary, const std::string& initial,
+                 at::Device device) {
   Json json = FieldsToJson(options);
   for (const char* name : {"probe_every", "probe_people", "checkpoint_every"}) {
     json.erase(name);
@@ -70,7 +68,7 @@ Json Fingerprint(const Corpus& corpus, const LmOptions& options,
   json["data_sha256"] = corpus.hash;
   json["vocabulary_sha256"] = Sha256Hex(vocabulary);
   json["init_from_sha256"] = initial;
-  json["device"] = run.device;
+  json["device"] = DeviceKind(device);
   return json;
 }
 
@@ -128,6 +126,10 @@ class LmTrainer {
 absl::Status LmTrainer::Prepare() {
   ALIGNSAE_RETURN_IF_ERROR(CheckFields(options_));
   ALIGNSAE_ASSIGN_OR_RETURN(device_, ParseDevice(run_.device));
+  if (device_.is_cpu() && options_.matmul != "f32") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "matmul: must be f32 on the cpu, got \"", options_.matmul, "\""));
+  }
   const std::string& vocabulary_source = run_.tokenizer_directory.empty()
                                              ? run_.init_from
                                              : run_.tokenizer_directory;
@@ -159,9 +161,9 @@ absl::Status LmTrainer::Prepare() {
       initial += hash;
     }
   }
-  fingerprint_ =
-      Fingerprint(corpus_, options_, run_,
-                  vocabulary_.vocab_json + vocabulary_.merges_txt, initial);
+  fingerprint_ = Fingerprint(corpus_, options_,
+                             vocabulary_.vocab_json + vocabulary_.merges_txt,
+                             initial, device_);
   return absl::OkStatus();
 }
 
@@ -200,6 +202,7 @@ NamedTensors LmTrainer::State() const {
 
 absl::StatusOr<double> LmTrainer::TrainStep(const LmBatchPlan& plan) {
   return WithTorchFence([&]() -> absl::StatusOr<double> {
+    const Tf32Products products(options_.matmul == "tf32");
     const LmBatch batch = Collate(plan.examples, device_);
     at::Tensor loss = LmLoss(model_->config, model_->weights, batch);
     const double value = loss.item<double>();
@@ -320,7 +323,7 @@ absl::Status LmTrainer::WriteResult(const LmResult& result) {
       {"options", FieldsToJson(options_)},
       {"data_sha256", corpus_.hash},
       {"init_from", run_.init_from},
-      {"device", run_.device},
+      {"device", DeviceKind(device_)},
       {"steps", result.steps},
       {"biography_loss", NumberOrNull(result.biography_loss)},
       {"question_loss", NumberOrNull(result.question_loss)},

@@ -45,7 +45,7 @@ struct LmRun {
   std::string tokenizer_directory =
       {};                        // Empty: a vocabulary trained on the data.
   std::string init_from = {};    // Empty: random weights.
-  std::string device = "cpu";    // "cpu" or "cuda".
+  std::string device = "cpu";    // As ParseDevice (model/tensor/device.h).
   bool restart = false;          // Ignore an earlier run's checkpoint.
   int64_t stop_after_steps = 0;  // Of this run; 0: until finished.
   std::function<bool()> should_stop =

@@ -13,15 +13,16 @@
 #include "model/bundle/bundle_writer.h"
 #include "model/bundle/families.h"
 #include "model/io/weight_files.h"
+#include "model/tensor/device.h"
 #include "model/train/data/corpus_file.h"
 #include "model/train/eval/baselines.h"
 #include "model/train/eval/eval.h"
 #include "model/train/eval/examples.h"
-#include "model/train/lm/model.h"
 #include "model/train/lm/trainer.h"
 #include "model/train/pipeline/bundle.h"
 #include "model/train/pipeline/command.h"
 #include "model/train/pipeline/stage.h"
+#include "model/train/pipeline/stage_plan.h"
 #include "model/train/sae/checkpoint.h"
 
 namespace alignsae {
@@ -84,6 +85,7 @@ class Pipeline {
   StageBook book_;
   Corpus corpus_;
   EvalSet set_;
+  at::Device device_ = at::kCPU;
   std::string data_digest_;
   std::string model_digest_;
   std::string sae_digests_;
@@ -108,10 +110,18 @@ absl::Status Pipeline::CheckOptions() {
   ALIGNSAE_RETURN_IF_ERROR(CheckManifestName("name", BundleName()));
   ALIGNSAE_RETURN_IF_ERROR(CheckManifestName("version", run_.version));
   ALIGNSAE_RETURN_IF_ERROR(CheckReplaceableByBundle(run_.out));
+  ALIGNSAE_ASSIGN_OR_RETURN(device_, ParseDevice(run_.device));
   ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus, GenerateCorpus(preset_.data));
   ALIGNSAE_ASSIGN_OR_RETURN(const int layers,
                             CheckLm(corpus, preset_.lm, LmRunOf()));
-  return ParseLayers(preset_.pipeline.layers, layers).status();
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<int> chosen,
+                            ParseLayers(preset_.pipeline.layers, layers));
+  if (run_.progress == nullptr) return absl::OkStatus();
+  std::vector<std::string> hooks;
+  for (int layer : chosen) hooks.push_back(HookName(layer));
+  run_.progress->Plan(
+      PipelineParts(hooks, *ParseBaselines(preset_.pipeline.baselines)));
+  return absl::OkStatus();
 }
 
 LmRun Pipeline::LmRunOf() const {
@@ -162,7 +172,7 @@ absl::Status Pipeline::TrainModel() {
       book_.Run({.name = "lm",
                  .inputs = absl::StrCat(data_digest_, " ",
                                         FieldsToJson(preset_.lm).dump(), " ",
-                                        run_.device, initial, merges),
+                                        DeviceKind(device_), initial, merges),
                  .outputs = std::move(outputs),
                  .state = {"lm/training.safetensors"},
                  .run = [&]() -> absl::Status {
@@ -177,10 +187,9 @@ absl::Status Pipeline::TrainModel() {
 
 absl::Status Pipeline::LoadModel() {
   const std::string directory = book_.Path(kModelDirectory);
-  ALIGNSAE_ASSIGN_OR_RETURN(const at::Device device, ParseDevice(run_.device));
   ALIGNSAE_ASSIGN_OR_RETURN(
       LoadedTransformer loaded,
-      LoadTransformer(directory, device, WeightType::kF32));
+      LoadTransformer(directory, device_, WeightType::kF32));
   ALIGNSAE_ASSIGN_OR_RETURN(Tokenizer tokenizer, Tokenizer::Load(directory));
   model_ = std::move(loaded.model);
   tokenizer_ = std::make_shared<const Tokenizer>(std::move(tokenizer));

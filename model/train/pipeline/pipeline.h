@@ -44,7 +44,7 @@ struct PipelineRun {
   std::string commit;                 // Of the sources, for the provenance.
   std::string tokenizer_directory;    // As LmRun.
   std::string init_from;              // As LmRun.
-  std::string device = "cpu";         // "cpu" or "cuda".
+  std::string device = "cpu";         // As ParseDevice (tensor/device.h).
   std::function<bool()> should_stop;  // Asked often; may be empty.
   Progress* progress = nullptr;       // May be null. Not owned.
 };

@@ -169,11 +169,16 @@ absl::StatusOr<std::string> StageBook::Run(const Stage& stage) {
   if (before.ok() && IsDone(stage, *before)) {
     if (progress_ != nullptr) {
       progress_->Line(absl::StrCat(stage.name, ": done before, unchanged"));
+      progress_->EndPart(stage.name, /*skipped=*/true);
     }
     return *before;
   }
   ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(Path("stages")));
-  if (progress_ != nullptr) progress_->Line(absl::StrCat(stage.name, ": runs"));
+  if (progress_ != nullptr) {
+    const std::string which = progress_->BeginPart(stage.name);
+    progress_->Line(
+        absl::StrCat(stage.name, ": runs", which.empty() ? "" : ", ", which));
+  }
   const absl::Time start = absl::Now();
   ALIGNSAE_RETURN_IF_ERROR(RunAnew(stage));
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string digest, DigestOf(stage));
@@ -185,6 +190,7 @@ absl::StatusOr<std::string> StageBook::Run(const Stage& stage) {
   if (progress_ != nullptr) {
     progress_->Line(absl::StrCat(stage.name, ": done in ",
                                  ShortDuration(absl::Now() - start)));
+    progress_->EndPart(stage.name, /*skipped=*/false);
   }
   return digest;
 }

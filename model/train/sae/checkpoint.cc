@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <numeric>
 #include <optional>
@@ -140,6 +141,12 @@ absl::StatusOr<SaeInputs> CollectSaeInputs(
   };
   SaeInputs inputs;
   inputs.relations = set.concepts;
+  const bool last = std::all_of(
+      located.begin(), located.end(), [](const PositionedPrompt& prompt) {
+        return prompt.position + 1 == static_cast<int>(prompt.tokens.size());
+      });
+  inputs.positions =
+      last ? TrainedPositions::kLast : TrainedPositions::kLabelled;
   inputs.device = model.device();
   ALIGNSAE_ASSIGN_OR_RETURN(inputs.train, collect(Split::kSaeTrain));
   ALIGNSAE_ASSIGN_OR_RETURN(inputs.validation, collect(Split::kValidation));
@@ -183,6 +190,7 @@ absl::StatusOr<Sae> MakeSae(const SaeInputs& inputs, const SaePlan& plan) {
   config.activation = trained.shape.activation;
   config.k = trained.shape.k;
   config.scale = trained.scale;
+  config.trained = inputs.positions;
   std::vector<int> slots(trained.shape.concepts);
   std::iota(slots.begin(), slots.end(), 0);
   ALIGNSAE_ASSIGN_OR_RETURN(config, CalibratedConfig(inputs, std::move(config),

@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "model/sae/sae.h"
 #include "model/steering/hook_point.h"
+#include "model/steering/trained_positions.h"
 #include "model/train/common/progress.h"
 #include "model/train/sae/calibration.h"
 #include "model/train/sae/data.h"
@@ -32,6 +33,7 @@ struct SaeInputs {
   std::vector<std::string> relations;  // Concepts, in slot order.
   QuestionResiduals train;
   QuestionResiduals validation;
+  TrainedPositions positions = TrainedPositions::kLast;
   at::Device device = at::kCPU;
 };
 

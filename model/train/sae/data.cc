@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/field_error.h"
 #include "model/base/status_macros.h"
 #include "model/tensor/torch_fence.h"
 #include "model/transformer/kv_cache.h"
@@ -71,19 +72,6 @@ void RunChunk(const Transformer& model,
   model.Forward(tokens, std::move(rows), cache, &hook);
 }
 
-absl::Status CheckHook(const HookPoint& hook, const TransformerFacts& facts) {
-  if (hook.layer < 0 || hook.layer >= facts.n_layer) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "layer: must be in [0, ", facts.n_layer - 1, "], got ", hook.layer));
-  }
-  if (hook.kind == HookKind::kResidMid && facts.parallel_residual) {
-    return absl::InvalidArgumentError(
-        "hook: must not be resid_mid: the model's attention and MLP read the "
-        "same input");
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<ResidualsByHook> CollectResiduals(
@@ -93,7 +81,10 @@ absl::StatusOr<ResidualsByHook> CollectResiduals(
   if (hooks.empty() || prompts.empty()) return collected;
   const TransformerFacts& facts = model.facts();
   for (const HookPoint& hook : hooks) {
-    ALIGNSAE_RETURN_IF_ERROR(CheckHook(hook, facts));
+    if (const std::optional<FieldError> error =
+            HookPointError(hook, facts.n_layer, facts.parallel_residual)) {
+      return FieldStatus(*error);
+    }
   }
   for (const PositionedPrompt& prompt : prompts) {
     const int length = static_cast<int>(prompt.tokens.size());

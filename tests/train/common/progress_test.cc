@@ -41,6 +41,24 @@ TEST(ProgressTest, DrawsNoBarWhereThereIsNoTerminal) {
   std::fclose(bar);
 }
 
+TEST(ProgressTest, TheWholeCountsPartsByTheirWeight) {
+  Progress progress(nullptr, nullptr);
+  EXPECT_EQ(progress.BeginPart("lm"), "");
+  EXPECT_EQ(progress.Whole(5), 0);
+  progress.Plan({{"data", 1}, {"lm", 6}, {"sae", 3}});
+  progress.EndPart("data", /*skipped=*/true);
+  EXPECT_EQ(progress.BeginPart("lm"), "stage 2 of 3");
+  EXPECT_NEAR(progress.Whole(0), 0.1, 1e-9);
+  progress.Start("lm", 0, 200);
+  EXPECT_NEAR(progress.Whole(100), 0.4, 1e-9);
+  EXPECT_NEAR(progress.Whole(300), 0.7, 1e-9);
+  progress.EndPart("lm", /*skipped=*/false);
+  EXPECT_NEAR(progress.Whole(100), 0.7, 1e-9);
+  EXPECT_EQ(progress.BeginPart("sae"), "stage 3 of 3");
+  EXPECT_NEAR(progress.Whole(50), 0.7, 1e-9);  // Nothing is known of it yet.
+  EXPECT_EQ(progress.BeginPart("unknown"), "");
+}
+
 TEST(ProgressTest, StepsBehindUsDoNotCountForTheSpeed) {
   Progress progress(nullptr, nullptr);
   progress.Start("lm", 900, 1000);

@@ -210,7 +210,11 @@ TEST_F(LmTrainerTest, RefusesOptionsThatCannotBe) {
                  "context: must be at least");
   EXPECT_REFUSED(TrainLm(corpus_, SmallOptions(),
                          {.directory = directory.path(), .device = "tpu"}),
-                 kInvalidArgument, "device: must be cpu or cuda");
+                 kInvalidArgument, "device: must be cpu, cuda or cuda:N");
+  options = SmallOptions();
+  options.matmul = "tf32";
+  EXPECT_REFUSED(Train(directory, options), kInvalidArgument,
+                 "matmul: must be f32 on the cpu, got \"tf32\"");
 }
 
 nlohmann::json JsonOf(const std::string& path) {

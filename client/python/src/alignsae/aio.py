@@ -66,6 +66,7 @@ class AsyncClient(BaseClient):
     generate = _stream(calls.generate)
     sweep = _sweep(calls.sweep)
     sweep_events = _stream(calls.sweep)
+    watch = _stream(calls.watch)
 
     async def _run(self, call):
         rpc, attempts = self._rpc(call, "unary_unary"), self._attempts()

@@ -171,6 +171,15 @@ class TokenLogprob:
     piece: bytes
 
 
+@_answers("PromptToken")
+class PromptToken:
+    """One token of the prompt; the first has no logprob, since it follows nothing."""
+    id: int
+    piece: bytes
+    top_logprobs: tuple[TokenLogprob, ...]
+    logprob: Optional[float] = None
+
+
 @_answers("Token")
 class Token:
     """One generated token."""
@@ -224,6 +233,7 @@ class ArmResult:
     receipts: tuple[InterventionReceipt, ...]
     total_logprob: float
     stop_sequence: str
+    prompt_tokens: tuple[PromptToken, ...]  # With prompt_logprobs.
     prompt_reading: Optional[ConceptReading] = None
 
 
@@ -264,6 +274,14 @@ class GenerationStarted:
     seed: int
 
 
+@_answers("PromptDelta")
+class PromptDelta:
+    """Tokens of the prompt, with prompt_logprobs; `position` is the first one's."""
+    arm: str
+    position: int
+    tokens: tuple[PromptToken, ...]
+
+
 @_answers("TokenDelta")
 class TokenDelta:
     """A token, and the text that it completes (may be empty)."""
@@ -296,7 +314,8 @@ class GenerationSummary:
     info: AnswerInfo
 
 
-GenerationEvent = Union[GenerationStarted, TokenDelta, TraceDelta, ArmFinished, GenerationSummary]
+GenerationEvent = Union[GenerationStarted, PromptDelta, TokenDelta, TraceDelta, ArmFinished,
+                        GenerationSummary]
 
 
 @_answers("SweepStarted")

@@ -4,7 +4,8 @@
     python -m alignsae.batch corpus.parquet --out swapped.jsonl --swap-to employer --column prompt
 
 Line i of the result is row i of the corpus with its "answer" or its "error". A run that was
-ended, however, goes on where it stopped when it is started again.
+ended, however, goes on where it stopped when it is started again. Reading goes over one call
+(ReadConceptsStream), everything else over several at once.
 """
 import argparse
 import collections
@@ -18,7 +19,7 @@ import os
 import pathlib
 import sys
 
-from alignsae import AlignSaeError, Client, Retries, tasks
+from alignsae import AlignSaeError, Client, Retries, streams, tasks
 
 # A corpus waits for its turn as long as it takes; only its calls have deadlines.
 PATIENT = {"timeout": 120.0, "retries": Retries(max_attempts=50, max_pause=5.0, budget=0)}
@@ -151,6 +152,19 @@ def _results(client, task, rows, workers):
                 future.cancel()
 
 
+def _streamed(client, task, rows, workers):
+    """As _results, over one call where the server has it."""
+    reader = streams.Reader(client, task, _chunks(rows, task.rows_per_call))
+    try:
+        yield from reader
+    except AlignSaeError as error:
+        if error.code != "UNIMPLEMENTED":
+            raise
+        print("alignsae.batch: the server has no ReadConceptsStream; it is asked with single "
+              "calls", file=sys.stderr)
+        yield from _results(client, task, itertools.chain.from_iterable(reader.left()), workers)
+
+
 def run(corpus, out, task, server="127.0.0.1:50051", *, workers=8, progress=True, **options):
     """Asks `task` (tasks.Read, Swap or Complete) about every row of `corpus` and writes
     `out`. `options` are those of Client. Returns a Report."""
@@ -161,7 +175,8 @@ def run(corpus, out, task, server="127.0.0.1:50051", *, workers=8, progress=True
         count = failed = 0
         with (open(out, "a", encoding="utf-8") as file,
               _progress(progress, corpus, resumed) as bar):
-            for made in _results(client, task, rows, workers):
+            way = _streamed if isinstance(task, tasks.Read) else _results
+            for made in way(client, task, rows, workers):
                 file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n"
                                 for row in made)
                 file.flush()

@@ -3,9 +3,9 @@
 Nothing here talks to a server: Client and AsyncClient carry the same calls out.
 """
 import dataclasses
-from typing import Any, Callable, Generic, Optional, Sequence, TypedDict, TypeVar, Union, Unpack
+from typing import Any, Callable, Generic, Mapping, Optional, Sequence, TypedDict, TypeVar, Union, Unpack
 
-from alignsae import _enums, _wire, answers, edits, model_answers
+from alignsae import _enums, _wire, answers, edits, model_answers, watch_answers
 from alignsae.edits import ConceptRef, Edit, Positions, Prompt, Text
 
 T = TypeVar("T")
@@ -26,9 +26,14 @@ class Sampling(TypedDict, total=False):
     top_k: int
     top_p: float
     repetition_penalty: float
+    frequency_penalty: float
+    presence_penalty: float
+    logit_bias: Mapping[int, float]  # Token id -> what is added to its logit.
+    min_new_tokens: int        # No end-of-text token before so many.
     seed: int
     stop: Sequence[str]        # The answer ends before any of these.
     top_logprobs: int
+    prompt_logprobs: int       # The prompt's tokens too, with so many alternatives.
     ignore_eos: bool
     concept_trace: bool        # Read the concepts at every token.
 
@@ -119,8 +124,8 @@ def _generate(method, parse, prompt, interventions, arms, checkpoint, sampling):
 def generate(prompt: Prompt, interventions: Union[str, Edit, Sequence[Union[str, Edit]]] = (), *,
              arms: str = "", checkpoint: str = "",
              **sampling: Unpack[Sampling]) -> Call[answers.GenerationEvent]:
-    """Any interventions, token by token: GenerationStarted, then TokenDelta, TraceDelta and
-    ArmFinished of the arms ("baseline", "steered" or "both"), then GenerationSummary."""
+    """Any interventions, token by token: GenerationStarted, then PromptDelta (with
+    prompt_logprobs), TokenDelta, TraceDelta and ArmFinished of the arms ("baseline", "steered" or "both"), then GenerationSummary."""
     return _generate("SteeringService/Generate", answers.event_of, prompt, interventions, arms,
                      checkpoint, sampling)
 
@@ -146,3 +151,9 @@ def sweep(prompt: Prompt, to: Union[ConceptRef, Sequence[ConceptRef]], alphas: S
                  unit=_enums.number("AlphaUnit", "raw", "raw") if raw else None,
                  positions=edits.positions_message(positions, generated),
                  checkpoint=checkpoint, generation=_generation(sampling))
+
+
+def watch(*, checkpoint: str = "") -> Call[watch_answers.WatchAnswer]:
+    """What the slots do on everybody's prompts, once a second, until the call's timeout (or
+    the server's longest deadline) is near; watch again then."""
+    return _call("ConceptService/WatchSlots", checkpoint=checkpoint)

@@ -4,12 +4,14 @@ import functools
 import inspect
 import time
 import typing
-from typing import Any, Callable, Concatenate, Generic, Iterator, ParamSpec, Self, TypeVar
+from typing import (Any, Callable, Concatenate, Generic, Iterable, Iterator, Optional, ParamSpec,
+                    Self, Sequence, TypeVar)
 
 import grpc
 
 from alignsae import _wire, answers, calls, errors
 from alignsae.channels import Options, open_channel
+from alignsae.edits import Prompt
 from alignsae.retries import Attempts, Budget
 
 P = ParamSpec("P")
@@ -115,6 +117,34 @@ class Client(BaseClient):
     generate = _stream(calls.generate)
     sweep = _sweep(calls.sweep)
     sweep_events = _stream(calls.sweep)
+    watch = _stream(calls.watch)
+
+    def read_stream(self, batches: Iterable[Sequence[Prompt]], *, checkpoint: str = "",
+                    position: Optional[int] = None
+                    ) -> Iterator[tuple[int, answers.ReadAnswer | errors.AlignSaeError]]:
+        """Reads many lists of prompts over one call, which has no deadline and is not tried
+        again. `batches` is asked for the next list, on another thread, as the server takes
+        them. Gives (number of the list, its answer or its error) as they come, in any order."""
+        path, request, response = _wire.method("ConceptService/ReadConceptsStream")
+
+        def requests():
+            for prompts in batches:
+                read = calls.read(prompts, checkpoint=checkpoint, position=position)
+                yield request(read=read.request)
+        call = self._channel.stream_stream(
+            path, request_serializer=request.SerializeToString,
+            response_deserializer=response.FromString)(
+                requests(), metadata=self.options.metadata())
+        try:
+            for message in call:
+                if message.HasField("error"):
+                    yield message.index, errors.from_read_error(message.error)
+                else:
+                    yield message.index, answers.from_message(message.answer)
+        except grpc.RpcError as failed:
+            raise errors.from_rpc(failed) from failed
+        finally:
+            call.cancel()
 
     def _run(self, call):
         rpc, attempts = self._rpc(call, "unary_unary"), self._attempts()

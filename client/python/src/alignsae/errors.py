@@ -119,6 +119,16 @@ def _details(trailers):
     return reason, metadata, delay
 
 
+def from_read_error(error):
+    """The exception of a ReadError, of one request of a stream."""
+    [code] = [each for each in grpc.StatusCode if each.value[0] == error.code]
+    known = error.HasField("retry_after_ms")
+    forbidden = known and error.retry_after_ms < 0
+    return _CLASSES.get(code, ServerError)(
+        code.name, error.message, reason=error.reason, retry_forbidden=forbidden,
+        retry_after=error.retry_after_ms / 1000 if known and not forbidden else None)
+
+
 def from_rpc(error):
     """The exception of a grpc.RpcError, of the synchronous API or of asyncio's."""
     trailers = {}

@@ -56,6 +56,7 @@ class Limits:
     max_queued_sequences: int
     max_queued_tokens: int
     max_sweep_cells: int
+    max_logit_biases: int
 
 
 @_answers("GetModelResponse")

@@ -49,7 +49,12 @@ class Read(Task):
     rows_per_call = 32
 
     def ask(self, client, prompts):
-        answer = client.read(prompts, checkpoint=self.checkpoint, position=self.position)
+        return self.answers(client.read(prompts, checkpoint=self.checkpoint,
+                                        position=self.position))
+
+    @staticmethod
+    def answers(answer):
+        """What is kept of a ReadAnswer, for each of its prompts."""
         return [{"top_concept": reading.top_concept, "margin": reading.margin,
                  "bound": reading.bound, "values": answer.values(i),
                  "probabilities": answer.probabilities(i)} for i, reading in enumerate(answer)]
@@ -110,9 +115,9 @@ def _failed(row, code, reason, message):
     return {**row, "answer": None, "error": {"code": code, "reason": reason, "message": message}}
 
 
-def process(client, task, rows):
-    """What is made of `rows`, in order. A failure that is a row's own is told there; any
-    other is raised."""
+def prepare(task, rows):
+    """(done, asked, prompts): what is made of rows that have no prompt, and the others'
+    numbers and prompts."""
     done, asked, prompts = [None] * len(rows), [], []
     for i, row in enumerate(rows):
         try:
@@ -121,13 +126,26 @@ def process(client, task, rows):
         except (TypeError, ValueError) as wrong:
             done[i] = _failed(row if isinstance(row, dict) else {}, "INVALID_ARGUMENT", "BAD_ROW",
                               str(wrong))
+    return done, asked, prompts
+
+
+def answered(rows, done, asked, made):
+    """`done`, with an answer or an error for each of the rows that were asked about."""
+    for i, one in zip(asked, made, strict=True):
+        if isinstance(one, errors.AlignSaeError):
+            done[i] = _failed(rows[i], one.code, one.reason, one.message)
+        else:
+            done[i] = {**rows[i], "answer": one, "error": None}
+    return done
+
+
+def process(client, task, rows):
+    """What is made of `rows`, in order. A failure that is a row's own is told there; any
+    other is raised."""
+    done, asked, prompts = prepare(task, rows)
     for start in range(0, len(asked), task.rows_per_call):
         part = slice(start, start + task.rows_per_call)
-        for i, made in zip(asked[part], _ask(client, task, prompts[part])):
-            if isinstance(made, errors.AlignSaeError):
-                done[i] = _failed(rows[i], made.code, made.reason, made.message)
-            else:
-                done[i] = {**rows[i], "answer": made, "error": None}
+        answered(rows, done, asked[part], _ask(client, task, prompts[part]))
     return done
 
 

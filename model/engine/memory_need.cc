@@ -1,0 +1,147 @@
+// MemoryToLoad: what a load will take, before it takes it.
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/file.h"
+#include "model/base/posix_file.h"
+#include "model/base/status_macros.h"
+#include "model/bundle/assembly.h"
+#include "model/bundle/bundle.h"
+#include "model/bundle/families.h"
+#include "model/engine/engine.h"
+#include "model/io/safetensors.h"
+#include "model/io/weight_files.h"
+#include "model/kernels/kernels.h"
+#include "model/transformer/facts.h"
+#include "model/transformer/weight_type.h"
+
+namespace alignsae {
+namespace {
+
+// Of a checkpoint of which the concepts alone are read: a few rows.
+constexpr int64_t kConceptsOnly = int64_t{1} << 20;
+constexpr int64_t kFloat = 4;
+
+int64_t BytesOf(WeightType type) {
+  switch (type) {
+    case WeightType::kF32:
+      return 4;
+    case WeightType::kBf16:
+      return 2;
+    case WeightType::kInt8:
+      return 1;
+  }
+  return 4;
+}
+
+int64_t NumbersIn(const SafetensorsFile& file) {
+  int64_t numbers = 0;
+  for (const auto& [name, entry] : file.header().tensors) {
+    numbers +=
+        static_cast<int64_t>(entry.end - entry.begin) / DTypeBytes(entry.dtype);
+  }
+  return numbers;
+}
+
+int64_t CacheBytes(const TransformerFacts& facts, WeightType type, int slots) {
+  const int64_t number = type == WeightType::kF32 ? kFloat : 2;
+  return 2 * number * facts.n_layer * slots * facts.n_head *
+         PaddedPositions(facts.context_length) *
+         PaddedHeadDim(facts.head_dim());
+}
+
+absl::StatusOr<int64_t> CheckpointBytes(const std::string& directory,
+                                        bool whole) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const SafetensorsFile file,
+                            SafetensorsFile::Open(absl::StrCat(
+                                directory, "/sae_weights.safetensors")));
+  // Twice: as read, and as they are kept.
+  return whole ? 2 * kFloat * NumbersIn(file) : kConceptsOnly;
+}
+
+absl::Status AddModel(const std::string& directory, const EngineSetup& setup,
+                      WeightType type, MemoryNeed& need) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const WeightFiles weights,
+                            WeightFiles::Open(directory));
+  absl::StatusOr<TransformerFacts> facts = ReadFacts(directory);
+  if (!facts.ok()) return InDirectory(directory, facts.status());
+  int64_t numbers = 0;
+  for (const SafetensorsFile& file : weights.files()) {
+    numbers += NumbersIn(file);
+  }
+  // The embeddings stay in float32 beside the matrix of the head.
+  need.weights = BytesOf(type) * numbers +
+                 kFloat * facts->d_model *
+                     (int64_t{facts->vocab_size} + facts->context_length);
+  need.reading = kFloat * numbers;
+  need.cache = CacheBytes(*facts, type, setup.engine.kv_slots);
+  return absl::OkStatus();
+}
+
+absl::Status AddDirectories(const EngineSetup& setup, WeightType type,
+                            MemoryNeed& need) {
+  const std::string& root = setup.model_directory;
+  std::vector<std::string> saes = setup.sae_directories;
+  std::string model = root;
+  const bool is_bundle = FileExists(absl::StrCat(root, "/bundle.json"));
+  if (is_bundle) {
+    ALIGNSAE_ASSIGN_OR_RETURN(const HashedManifest read, ReadManifest(root));
+    model = absl::StrCat(root, "/", read.manifest.model_path);
+    for (const ManifestSae& entry : read.manifest.saes) {
+      saes.push_back(absl::StrCat(root, "/", entry.path));
+    }
+  }
+  ALIGNSAE_RETURN_IF_ERROR(AddModel(model, setup, type, need));
+  for (const std::string& sae : saes) {
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const int64_t bytes,
+        CheckpointBytes(sae, setup.whole_sae || !is_bundle));
+    need.checkpoints += bytes;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddPut(const EngineSetup& setup, const CheckpointSource& source,
+                    MemoryNeed& need) {
+  std::string directory = source.directory;
+  const bool is_bundle = FileExists(absl::StrCat(directory, "/bundle.json"));
+  if (is_bundle) {
+    ALIGNSAE_ASSIGN_OR_RETURN(const HashedManifest read,
+                              ReadManifest(directory));
+    // A name that is not there is refused by who reads it.
+    for (const ManifestSae& entry : read.manifest.saes) {
+      if (!source.sae.empty() && entry.name != source.sae) continue;
+      directory = absl::StrCat(source.directory, "/", entry.path);
+    }
+    if (directory == source.directory) return absl::OkStatus();
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const int64_t bytes,
+      CheckpointBytes(directory, setup.whole_sae || !is_bundle));
+  need.checkpoints += bytes;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<MemoryNeed> MemoryToLoad(const EngineSetup& setup) {
+  ALIGNSAE_ASSIGN_OR_RETURN(WeightType type,
+                            ParseWeightType(setup.weight_type));
+  if (!WhyUnsupported(type, setup.device).empty()) type = WeightType::kF32;
+  MemoryNeed need;
+  if (setup.base != nullptr) {
+    const Transformer& model = *setup.base->model;
+    need.cache =
+        CacheBytes(model.facts(), model.weight_type(), setup.engine.kv_slots);
+  } else {
+    ALIGNSAE_RETURN_IF_ERROR(AddDirectories(setup, type, need));
+  }
+  for (const CheckpointSource& source : setup.put) {
+    ALIGNSAE_RETURN_IF_ERROR(AddPut(setup, source, need));
+  }
+  return need;
+}
+
+}  // namespace alignsae

@@ -1,0 +1,138 @@
+#include "server/api/operator_rpcs.h"
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "model/base/field_error.h"
+#include "model/base/status_macros.h"
+#include "server/api/enter_lane.h"
+
+namespace alignsae {
+namespace {
+
+v1::GenerationState ToWire(ModelState state) {
+  switch (state) {
+    case ModelState::kLoading:
+      return v1::GENERATION_STATE_LOADING;
+    case ModelState::kReady:
+      return v1::GENERATION_STATE_READY;
+    case ModelState::kDraining:
+      return v1::GENERATION_STATE_DRAINING;
+    case ModelState::kGone:
+      return v1::GENERATION_STATE_GONE;
+  }
+  return v1::GENERATION_STATE_UNSPECIFIED;
+}
+
+v1::ModelGeneration Render(const GenerationInfo& info) {
+  v1::ModelGeneration wire;
+  wire.set_model(info.model);
+  wire.set_generation_id(info.generation);
+  wire.set_state(ToWire(info.state));
+  const int64_t nanoseconds = absl::ToUnixNanos(info.since);
+  wire.mutable_state_time()->set_seconds(nanoseconds / 1000000000);
+  wire.mutable_state_time()->set_nanos(
+      static_cast<int32_t>(nanoseconds % 1000000000));
+  wire.set_error(info.why);
+  wire.set_bundle(info.bundle);
+  wire.set_version(info.version);
+  wire.set_sha256(info.sha256);
+  for (const GenerationInfo::Checkpoint& checkpoint : info.checkpoints) {
+    v1::LoadedCheckpoint* row = wire.add_checkpoints();
+    row->set_name(checkpoint.name);
+    row->set_version(checkpoint.version);
+    row->set_sha256(checkpoint.sha256);
+    row->set_generation_id(checkpoint.generation);
+  }
+  return wire;
+}
+
+// `run` in `lane`; of the call, nobody but its ids is asked.
+void RunOperation(std::shared_ptr<Call> call, Lane lane, int64_t request_bytes,
+                  std::function<absl::Status(const Call&)> run,
+                  const Done& done) {
+  absl::Status taken = call->status();
+  if (taken.ok()) {
+    taken = EnterLane(*call, lane, request_bytes,
+                      [call, run = std::move(run), done] {
+                        done(WithoutMemoryFailure([&] { return run(*call); }));
+                      });
+  }
+  if (!taken.ok()) done(taken);
+}
+
+// A change: `change` gives the generation that serves then.
+template <typename Request, typename Response>
+void RunChange(
+    std::shared_ptr<Call> call, const Request* request, Response* response,
+    std::function<absl::StatusOr<GenerationInfo>(ModelOperator&)> change,
+    const Done& done) {
+  RunOperation(
+      std::move(call), Lane::kBackground,
+      static_cast<int64_t>(request->ByteSizeLong()),
+      [response, change = std::move(change)](const Call& of) -> absl::Status {
+        ALIGNSAE_ASSIGN_OR_RETURN(const GenerationInfo info,
+                                  change(*of.env().model_operator));
+        response->set_request_id(of.request_id());
+        *response->mutable_generation() = Render(info);
+        return absl::OkStatus();
+      },
+      done);
+}
+
+}  // namespace
+
+void ListCheckpoints(std::shared_ptr<Call> call,
+                     const v1::ListCheckpointsRequest* request,
+                     v1::ListCheckpointsResponse* response, Done done) {
+  RunOperation(
+      std::move(call), Lane::kInteractive,
+      static_cast<int64_t>(request->ByteSizeLong()),
+      [=](const Call& of) {
+        response->set_request_id(of.request_id());
+        for (const GenerationInfo& info : of.env().models->History()) {
+          if (request->model().empty() || request->model() == info.model) {
+            *response->add_generations() = Render(info);
+          }
+        }
+        return absl::OkStatus();
+      },
+      done);
+}
+
+void LoadCheckpoint(std::shared_ptr<Call> call,
+                    const v1::LoadCheckpointRequest* request,
+                    v1::LoadCheckpointResponse* response, Done done) {
+  RunChange(
+      std::move(call), request, response,
+      [=](ModelOperator& models) {
+        return models.LoadCheckpoint({request->model(), request->bundle(),
+                                      request->sae(), request->name()});
+      },
+      done);
+}
+
+void UnloadCheckpoint(std::shared_ptr<Call> call,
+                      const v1::UnloadCheckpointRequest* request,
+                      v1::UnloadCheckpointResponse* response, Done done) {
+  RunChange(
+      std::move(call), request, response,
+      [=](ModelOperator& models) {
+        return models.UnloadCheckpoint(request->model(), request->checkpoint());
+      },
+      done);
+}
+
+void ReloadModel(std::shared_ptr<Call> call,
+                 const v1::ReloadModelRequest* request,
+                 v1::ReloadModelResponse* response, Done done) {
+  RunChange(
+      std::move(call), request, response,
+      [=](ModelOperator& models) {
+        return models.ReloadModel(request->model(), request->bundle());
+      },
+      done);
+}
+
+}  // namespace alignsae
