@@ -15,15 +15,14 @@
 #include "absl/strings/ascii.h"
 #include "client/lib/client.h"
 
-using alignsae::Client;
-
 int main(int argc, char** argv) {
   if (argc != 4) {
     std::cerr << "usage: read_and_swap SERVER TO QUESTION\n";
     return 64;
   }
-  // Several servers, "a:50051,b:50051", are used in turn.
-  Client client({.target = argv[1]});
+  alignsae::ClientOptions options;
+  options.target = argv[1];  // Several, "a:50051,b:50051", are used in turn.
+  alignsae::Client client(options);
   alignsae::v1::SwapRequest request;
   request.mutable_prompt()->set_question(argv[3]);
   request.mutable_target()->set_name(argv[2]);

@@ -14,7 +14,7 @@ import termios
 import time
 import unittest
 
-from alignsae_server import BIN, SOURCE, ServerTest, main
+from alignsae_server import BIN, ServerTest, main
 
 PROGRAMS = ("alignsae", "alignsae-server", "alignsae-train", "alignsae-load")
 EX_IOERR = 74
@@ -83,6 +83,17 @@ class EveryProgramTest(unittest.TestCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""), name)
             for part in ("NAME", "SYNOPSIS", "EXIT STATUS", "--version"):
                 self.assertIn(part, re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout))
+
+    def test_an_installation_has_pages_and_completions(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = run("cmake", "--install", BIN.parent, "--prefix", folder)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            for name in PROGRAMS:
+                for place in (f"bin/{name}", f"share/man/man1/{name}.1",
+                              f"share/bash-completion/completions/{name}",
+                              f"share/zsh/site-functions/_{name}",
+                              f"share/fish/vendor_completions.d/{name}.fish"):
+                    self.assertGreater(os.path.getsize(os.path.join(folder, place)), 500, place)
 
     def test_scripts_parse_in_their_shells(self):
         for shell, check in (("bash", ["bash", "-n"]), ("zsh", ["zsh", "-n"]),

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """WatchSlots over gRPC, over the front door and by `alignsae watch`: what is counted, once a
 second, and how a watch ends."""
+import http.client
 import json
+import struct
 import subprocess
 import threading
 import time
@@ -9,7 +11,7 @@ import time
 import grpc
 from alignsae_server import (BIN, Server, ServerTest, concept, eventually, generation,
                              main, steering, swap_edit)
-from front_door_test import FrontDoorTestCase, envelope, frames
+from front_door_test import FrontDoorTestCase, envelope
 from google.protobuf import json_format
 
 
@@ -73,17 +75,16 @@ class WatchTest(FrontDoorTestCase):
         self.alone()
         [expected] = self.watch(1)
         self.alone()
-        peer = self.peer(self.request_bytes(
-            "/alignsae.v1.ConceptService/WatchSlots", envelope(b"{}"),
-            "application/connect+json"))
-        got = b""
-        while b"reference" not in got:
-            got += peer.recv(65536)
-        peer.close()
-        body = got.split(b"\r\n\r\n", 1)[1].split(b"\r\n", 1)[1]  # The first chunk's data.
-        message = json_format.Parse(frames(body)[0][1][:body.find(b"\r\n")],
-                                    concept.WatchSlotsResponse())
-        self.assertEqual(message.total, expected.total)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.http_port, timeout=30)
+        self.addCleanup(connection.close)
+        connection.request("POST", "/alignsae.v1.ConceptService/WatchSlots", envelope(b"{}"),
+                           {"Content-Type": "application/connect+json"})
+        answer = connection.getresponse()
+        flags, size = struct.unpack(">BI", answer.read(5))
+        message = json_format.Parse(answer.read(size), concept.WatchSlotsResponse())
+        self.assertEqual((flags, message.total), (0, expected.total))
+        answer.close()
+        connection.close()
         self.alone()  # The closed socket ended it.
 
     def test_a_watch_ends_well_before_the_longest_deadline(self):

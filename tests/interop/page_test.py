@@ -361,13 +361,16 @@ class WatcherTest(PageTest):
                     generation=generation.GenerationConfig(max_new_tokens=4)), timeout=60)
 
         def more():
-            for name in ("employer", "university", "work_city", "birth_date", "major"):
+            names = list(self.by_name)
+            for i in range(40 if "ALIGNSAE_PAGE_PICTURES" in os.environ else 6):
+                name, other = names[i * i % 6], names[(i * i + 1 + i % 5) % 6]
                 self.api.concept.ReadConcepts(concept.ReadConceptsRequest(
-                    prompts=[self.example(name) for _ in range(9)]), timeout=60)
-                self.api.steering.Complete(steering.CompleteRequest(
-                    prompt=self.example(name), interventions=[swap_edit(name, "birth_city")],
-                    generation=generation.GenerationConfig(max_new_tokens=4)), timeout=60)
-                time.sleep(0.6)
+                    prompts=[self.example(name) for _ in range(3 + i * 7 % 6)]), timeout=60)
+                if i % 3 == 0:
+                    self.api.steering.Complete(steering.CompleteRequest(
+                        prompt=self.example(name), interventions=[swap_edit(name, other)],
+                        generation=generation.GenerationConfig(max_new_tokens=4)), timeout=60)
+                time.sleep(0.7)
 
         total = sum(asked.values()) + 2
         seen = self.play("watch", None, {"watching": traffic, "seen": more},

@@ -34,8 +34,8 @@ class ServingTest : public ::testing::Test {
                 .background_threads = 1,
                 .background_waiting = 2}),
         watchers_(&metrics_, &clock_, 2),
-        env_{&registry_,   &lanes_,        &metrics_, &clock_,   &memory_,
-             &open_calls_, ServerConfig(), {},        &watchers_} {
+        env_{&registry_,   &lanes_,        &metrics_, &clock_, &memory_,
+             &open_calls_, ServerConfig(), {},        nullptr, &watchers_} {
     memory_.answers.OnReturn([this] {
       lanes_.interactive.Wake();
       lanes_.background.Wake();

@@ -73,7 +73,7 @@ export function App() {
       {current && (
         <footer>
           Concepts are read and edited at {hookName(current.checkpoint?.hookPoint)} of “{loaded?.about.model?.name}” by the
-          checkpoint “{name}”. Server {loaded?.about.serverVersion}. Everything here is also an RPC.{' '}
+          checkpoint “{name}”. Server {loaded?.about.serverVersion}. Everything here is also <a href="/openapi.json">an RPC</a>.{' '}
           <a href="/licenses.txt">Licences</a> of the code that this page uses.
         </footer>
       )}

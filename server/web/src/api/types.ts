@@ -11,7 +11,7 @@ export interface Model {
 }
 export interface Checkpoint {
   name?: string; hookPoint?: HookPoint; nFeatures?: number; nConcepts?: number;
-  recommendedMode?: string; recommendedAlpha?: number;
+  recommendedMode?: string; recommendedAlpha?: number; trainedPositions?: string;
 }
 export interface Limits { maxPromptBytes?: number; maxNewTokens?: number; maxSweepCells?: number }
 export interface GetModelResponse {

@@ -55,7 +55,7 @@ export function Explore({of}: {of: CheckpointConcepts}) {
       {seen && last && (
         <div class="pair">
           <Slots seen={seen} reading={last} concepts={concepts} source={source || top} target={target} onPick={pick} />
-          <HeatMap seen={seen} />
+          <HeatMap seen={seen} trained={of.checkpoint?.trainedPositions} />
         </div>
       )}
       {seen && last && (

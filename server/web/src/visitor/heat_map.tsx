@@ -5,9 +5,11 @@ import {number, pieceText, spoken} from '../words';
 
 const shown = (piece: string): string => piece.replaceAll('\n', '↵').replaceAll(' ', '·');
 
-export function HeatMap({seen}: {seen: InspectSlotsResponse}) {
+// `trained`: TrainedPositions of the checkpoint.
+export function HeatMap({seen, trained}: {seen: InspectSlotsResponse; trained: string | undefined}) {
   const tokens = seen.tokens ?? [];
   const concepts = seen.concepts ?? [];
+  const lastOnly = trained === 'TRAINED_POSITIONS_LAST';
   return (
     <section class="card heat" aria-labelledby="heat-title">
       <h2 id="heat-title">Over the tokens</h2>
@@ -27,7 +29,7 @@ export function HeatMap({seen}: {seen: InspectSlotsResponse}) {
                   const value = token.reading?.values?.[row] ?? 0;
                   const share = Math.min(1, Math.max(0, value / (label.activeMean || 1)));
                   return (
-                    <td key={i} data-value={value} title={`${spoken(label.name)} at “${pieceText(token.piece)}”: ${number(value)}`}>
+                    <td key={i} class={lastOnly && i < tokens.length - 1 ? 'untrained' : ''} data-value={value} title={`${spoken(label.name)} at “${pieceText(token.piece)}”: ${number(value)}`}>
                       <i style={{opacity: share}} /><span class="hidden">{number(value)}</span>
                     </td>
                   );
@@ -38,8 +40,10 @@ export function HeatMap({seen}: {seen: InspectSlotsResponse}) {
         </table>
       </div>
       <p class="hint">
-        The stronger the colour, the closer to the slot’s usual strength. Swaps edit the last token; the columns before
-        it show how its reading comes about.
+        The stronger the colour, the closer to the slot’s usual strength.{' '}
+        {lastOnly ? 'The checkpoint was trained at the last token: the small cells before it are by-products.' :
+          trained === 'TRAINED_POSITIONS_LABELLED' ? 'The checkpoint was trained at the tokens that its prompts name.' :
+            'Swaps edit the last token.'}
       </p>
     </section>
   );

@@ -171,8 +171,8 @@ export function Watch({of}: {of: CheckpointConcepts}) {
       </dl>
       <section class="card" aria-labelledby="rate-title">
         <h2 id="rate-title">Second by second</h2>
-        <Chart options={RATE} data={rates} label="Prompts and swaps of each second; the tiles above have the sums." />
-        <ul class="legend" aria-label="Lines"><li class="is-baseline">prompts</li><li class="is-steered">swaps</li></ul>
+        <Chart options={RATE} data={rates} label="Prompts and interventions of each second; the tiles above have the sums." />
+        <ul class="legend" aria-label="Lines"><li class="is-baseline">prompts</li><li class="is-steered">steered</li></ul>
       </section>
       <LiveSlots concepts={minute.concepts} prompts={minute.prompts} bounds={newest?.ratioBounds ?? []} />
       <div class="pair">
