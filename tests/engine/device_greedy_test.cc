@@ -54,11 +54,6 @@ TEST(DeviceGreedyTest, OnlyForRowsThatNeedTheLargestLogitAlone) {
   EXPECT_FALSE(IsPlainGreedy(
       {.logit_bias = std::make_shared<const std::vector<TokenBias>>()}));
   EXPECT_FALSE(IsPlainGreedy({.banned = {3}}));
-  EXPECT_FALSE(IsPlainGreedy({.frequency_penalty = 0.5}));
-  EXPECT_FALSE(IsPlainGreedy({.presence_penalty = -0.5}));
-  EXPECT_FALSE(IsPlainGreedy(
-      {.logit_bias = std::make_shared<const std::vector<TokenBias>>()}));
-  EXPECT_FALSE(IsPlainGreedy({.banned = {3}}));
   EXPECT_FALSE(IsPlainGreedy({.n_logprobs = 1}));
 }
 
