@@ -14,7 +14,8 @@ build=(build-essential cmake ninja-build ccache mold pkg-config
        libcli11-dev nlohmann-json3-dev libspdlog-dev jq curl)
 tests=(libgtest-dev libgmock-dev libbenchmark-dev prometheus gnuplot-nox
        python3 python3-grpcio python3-protobuf python3-yaml yamllint
-       clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev openssl)
+       clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev openssl
+       tmux zsh fish groff-base)
 
 packages=("${build[@]}" libgtest-dev libgmock-dev)
 if [ "${1:-}" = --tests ]; then

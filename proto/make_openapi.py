@@ -17,6 +17,7 @@ from google.protobuf import descriptor_pb2
 HERE = pathlib.Path(__file__).parent
 OUT = HERE / "openapi.json"
 PACKAGE = ".alignsae.v1."
+ELSEWHERE = "operator_service.proto"  # On a port of its own, for gRPC only.
 Field = descriptor_pb2.FieldDescriptorProto
 
 # In the JSON of protobuf: 64 bits are strings, since JavaScript's numbers have 53.
@@ -41,7 +42,8 @@ ELSEWHERE = ["OperatorService"]  # Not at the front door, but on a port of its o
 
 
 def read_protos():
-    files = sorted(str(path.relative_to(HERE)) for path in HERE.glob("alignsae/v1/*.proto"))
+    files = sorted(str(path.relative_to(HERE)) for path in HERE.glob("alignsae/v1/*.proto")
+                   if path.name != ELSEWHERE)
     with tempfile.NamedTemporaryFile(suffix=".pb") as out:
         subprocess.run(["protoc", "-I", HERE, "--include_source_info",
                         f"--descriptor_set_out={out.name}", *files], check=True)

@@ -1,4 +1,3 @@
-#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -7,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/load/load.h"
+#include "client/load/load_call.h"
 
 // The kinds of calls, and Load::Start, which chooses one.
 
@@ -18,51 +17,6 @@ namespace {
 constexpr int kStreamRequests = 8;
 constexpr int kStreamPrompts = 16;
 constexpr int kDetokenizedIds = 32;
-
-// What an answer that is OK comes to.
-struct Weight {
-  int tokens = 0;      // Generated.
-  bool whole = false;  // It has all that was asked for.
-};
-
-// One call; deletes itself when it has ended.
-class LoadCall {
- public:
-  LoadCall(Load* load, std::string rpc, const LoadTurn& turn,
-           std::function<void()> ended)
-      : load_(load),
-        rpc_(std::move(rpc)),
-        turn_(turn),
-        ended_(std::move(ended)) {
-    // What is left of the deadline counts from when the call was due.
-    const LoadClock::duration late = LoadClock::now() - turn.due;
-    context_.set_deadline(
-        std::chrono::system_clock::now() +
-        absl::ToChronoMilliseconds(load->options().deadline) -
-        std::chrono::duration_cast<std::chrono::milliseconds>(late));
-    const std::string client = load->options().ClientName(turn.client);
-    if (!client.empty()) context_.AddMetadata("x-client-id", client);
-  }
-  virtual ~LoadCall() = default;
-
- protected:
-  void End(const Weight& weight, const grpc::Status& status) {
-    load_->Note(rpc_, turn_,
-                {first_token_, weight.tokens, weight.whole, status});
-    const std::function<void()> ended = std::move(ended_);
-    delete this;
-    ended();
-  }
-
-  Load* const load_;
-  const std::string rpc_;
-  const LoadTurn turn_;
-  LoadClock::time_point first_token_;
-  grpc::ClientContext context_;
-
- private:
-  std::function<void()> ended_;
-};
 
 // What calls ask for.
 v1::Prompt PromptOf(const Load& load, uint64_t index) {
@@ -94,69 +48,6 @@ Weight WeightOf(const Load& load, int tokens) {
 Weight Both(const Weight& a, const Weight& b) {
   return {a.tokens + b.tokens, a.whole && b.whole};
 }
-
-template <typename Request, typename Response>
-class UnaryCall final : public LoadCall {
- public:
-  using LoadCall::LoadCall;
-  using Ended = std::function<void(grpc::Status)>;
-
-  // `send` is a method of a stub's async interface.
-  template <typename Async>
-  void Begin(Async* async,
-             void (Async::*send)(grpc::ClientContext*, const Request*,
-                                 Response*, Ended),
-             Request request, std::function<Weight(const Response&)> weigh) {
-    request_ = std::move(request);
-    weigh_ = std::move(weigh);
-    (async->*send)(
-        &context_, &request_, &response_,
-        [this](const grpc::Status& status) { End(weigh_(response_), status); });
-  }
-
- private:
-  Request request_;
-  Response response_;
-  std::function<Weight(const Response&)> weigh_;
-};
-
-// Generate and SweepAlpha: whole when the last event is the summary.
-template <typename Event>
-class StreamCall final : public LoadCall,
-                         public grpc::ClientReadReactor<Event> {
- public:
-  using LoadCall::LoadCall;
-
-  // `weigh` adds up an event.
-  template <typename Async, typename Request>
-  void Begin(Async* async,
-             void (Async::*send)(grpc::ClientContext*, const Request*,
-                                 grpc::ClientReadReactor<Event>*),
-             const Request& request,
-             std::function<void(const Event&, Weight*)> weigh) {
-    weigh_ = std::move(weigh);
-    (async->*send)(&context_, &request, this);
-    this->StartRead(&event_);
-    this->StartCall();
-  }
-  void OnReadDone(bool ok) override {
-    if (!ok) return;
-    const int before = weight_.tokens;
-    weigh_(event_, &weight_);
-    if (before == 0 && weight_.tokens > 0) first_token_ = LoadClock::now();
-    summary_ = event_.has_summary();
-    this->StartRead(&event_);
-  }
-  void OnDone(const grpc::Status& status) override {
-    End({weight_.tokens, summary_ && weight_.whole}, status);
-  }
-
- private:
-  std::function<void(const Event&, Weight*)> weigh_;
-  Event event_;
-  Weight weight_ = {0, true};
-  bool summary_ = false;  // The last event was the summary.
-};
 
 // ReadConceptsStream: writes all requests, reads all answers.
 class CorpusCall final

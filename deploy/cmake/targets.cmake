@@ -20,7 +20,8 @@ endfunction()
 
 set(gmock_headers <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp>)
 if(ALIGNSAE_TORCH)
-  alignsae_pch(torch HEADERS <ATen/ATen.h> <nlohmann/json.hpp> LINK alignsae_torch)
+  alignsae_pch(torch HEADERS <ATen/ATen.h> <nlohmann/json.hpp>
+    LINK alignsae_torch nlohmann_json::nlohmann_json)
 endif()
 if(ALIGNSAE_SERVER AND ALIGNSAE_GRPC)
   alignsae_pch(grpc HEADERS <grpcpp/grpcpp.h> LINK gRPC::grpc++)
@@ -29,10 +30,10 @@ if(ALIGNSAE_TESTS)
   if(NOT ALIGNSAE_SANITIZE)
     set(test_options -O0 -U_FORTIFY_SOURCE)
   endif()
-  alignsae_pch(test HEADERS ${gmock_headers} LINK GTest::gmock)
+  alignsae_pch(test HEADERS ${gmock_headers} LINK GTest::gmock nlohmann_json::nlohmann_json)
   if(ALIGNSAE_TORCH)
     alignsae_pch(torch_test HEADERS <ATen/ATen.h> ${gmock_headers}
-      LINK alignsae_torch GTest::gmock)
+      LINK alignsae_torch GTest::gmock nlohmann_json::nlohmann_json)
   endif()
   foreach(name test torch_test)
     if(TARGET alignsae_pch_${name})  # A header serves only files with the same options.

@@ -28,8 +28,10 @@ inline void UseThreads(int threads) {
 // region.
 inline void ComputeAlone() {
   // At a thread's first operation LibTorch gives it the number of UseThreads;
-  // here, so that it does not do so later.
+  // here, so that it does not do so later. Once in our copy of an inline
+  // function of its, and once in its own.
   at::internal::lazy_init_num_threads();
+  at::get_num_threads();
   omp_set_num_threads(1);
 }
 

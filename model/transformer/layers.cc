@@ -12,10 +12,11 @@ namespace {
 // Rows that one thread takes at least.
 constexpr int64_t kRowsPerTask = 4;
 
-// The activations are put together from erf and tanh. LibTorch's own
-// (at::gelu, at::silu) compute what is left over behind whole vectors by other
-// functions, so that a number's last bit would depend on where in the batch it
-// lies, and equal arms would not be bit-equal.
+// On the CPU, the activations are put together from erf and tanh. LibTorch's
+// own (at::gelu, at::silu) compute what is left over behind whole vectors by
+// other functions, so that a number's last bit would depend on where in the
+// batch it lies, and equal arms would not be bit-equal. A GPU computes each
+// number alike.
 
 // x Phi(x) in the tanh form.
 at::Tensor GeluTanh(const at::Tensor& x) {
@@ -37,8 +38,9 @@ at::Tensor TimesSigmoid(const at::Tensor& x, double slope) {
 at::Tensor Activate(const at::Tensor& x, Activation activation) {
   switch (activation) {
     case Activation::kGeluTanh:
-      return GeluTanh(x);
+      return x.is_cuda() ? at::gelu(x, "tanh") : GeluTanh(x);
     case Activation::kGeluErf:
+      if (x.is_cuda()) return at::gelu(x, "none");
       return x * 0.5 * (at::erf(x * std::numbers::sqrt2 / 2) + 1.0);
     case Activation::kRelu:
       return at::relu(x);

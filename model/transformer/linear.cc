@@ -22,12 +22,12 @@ at::ScalarType Linear::input_type() const {
   return packed_->type() == WeightType::kBf16 ? at::kBFloat16 : at::kFloat;
 }
 
+at::Tensor Linear::Plain(const at::Tensor& x) const {
+  return bias_.defined() ? at::addmm(bias_, x, weight_) : at::mm(x, weight_);
+}
+
 at::Tensor Linear::Apply(const at::Tensor& x) const {
-  if (packed_ == nullptr) {
-    const at::Tensor y =
-        bias_.defined() ? at::addmm(bias_, x, weight_) : at::mm(x, weight_);
-    return y.to(at::kFloat);
-  }
+  if (packed_ == nullptr) return Plain(x).to(at::kFloat);
   at::Tensor y = at::empty({x.size(0), packed_->outputs()}, at::kFloat);
   if (x.size(0) > 0) packed_->Multiply(x, bias_, Finish::kNone, y);
   return y;
@@ -35,6 +35,9 @@ at::Tensor Linear::Apply(const at::Tensor& x) const {
 
 at::Tensor Linear::ApplyActivated(const at::Tensor& x,
                                   Activation activation) const {
+  if (packed_ == nullptr && activation == Activation::kGeluTanh) {
+    return Activate(Plain(x), activation);
+  }
   const Finish finish = FinishOf(activation);
   // The kernels of our own have the tanh form only.
   const bool apart = packed_ == nullptr || (packed_->IsOurs(x.size(0)) &&
@@ -47,7 +50,7 @@ at::Tensor Linear::ApplyActivated(const at::Tensor& x,
 
 void Linear::AddTo(const at::Tensor& x, at::Tensor& sum) const {
   if (packed_ == nullptr) {
-    sum.add_(Apply(x));
+    sum.add_(Plain(x));
   } else {
     packed_->Multiply(x, bias_, Finish::kAdd, sum);
   }

@@ -57,6 +57,9 @@ class Linear {
   int64_t bytes() const;
 
  private:
+  // The product on other devices than the CPU, of the weights' type.
+  at::Tensor Plain(const at::Tensor& x) const;
+
   at::Tensor weight_;  // Not on the CPU.
   at::Tensor bias_;
   std::shared_ptr<const PreparedMatrix> packed_;  // On the CPU.

@@ -174,11 +174,12 @@ at::Tensor Transformer::Decode(absl::Span<const int32_t> tokens,
         packing.tokens = shape.batch;
         packing.decode =
             std::make_shared<const DecodePlan>(numbers, shape, facts_.n_head);
-        at::Tensor x = Embed(packing.decode->ids, packing.decode->positions);
+        at::Tensor stream =
+            Embed(packing.decode->ids, packing.decode->positions);
         for (int layer = 0; layer < facts_.n_layer; ++layer) {
-          RunBlock(layer, packing, cache, nullptr, x);
+          RunBlock(layer, packing, cache, nullptr, stream);
         }
-        return x;
+        return stream;
       });
   return x.narrow(0, 0, static_cast<int64_t>(rows.size()));
 }

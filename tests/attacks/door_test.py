@@ -53,7 +53,7 @@ class DoorAttacks(unittest.TestCase):
         self.assertIsNone(self.server.process.poll(), self.server.log())
         if not eventually(lambda: self.held() == self.before, 20):
             self.assertEqual(self.held(), self.before)
-        self.assertLess(self.honest(), 1)
+        self.assertLess(self.honest(), 2)
         self.assertLess(resident_mib(self.server.process.pid) - self.resident, 48)
         self.assertNotIn("level=error", self.server.log())
 
@@ -114,7 +114,7 @@ class DoorAttacks(unittest.TestCase):
         before = self.refusals("time")
         peers = [self.peer(b"POST ") for _ in range(100)]
         worst = self.drip(peers, b"/x HTTP/1.1\r\nA: b\r\n", REQUEST_SECONDS + 1)
-        self.assertLess(worst, 1)
+        self.assertLess(worst, 2)
         self.assertEnded(peers)
         self.assertGreaterEqual(self.refusals("time") - before, 100)
 
@@ -123,20 +123,17 @@ class DoorAttacks(unittest.TestCase):
         peers = [self.peer(head(60000)) for _ in range(50)]
         peers += [self.peer(head(None) + b"ea60\r\n") for _ in range(50)]
         worst = self.drip(peers, b" ", REQUEST_SECONDS + 1)
-        self.assertLess(worst, 1)
+        self.assertLess(worst, 2)
         self.assertEnded(peers)
         self.assertGreaterEqual(self.refusals("time") - before, 100)
 
     def test_bodies_that_never_come_hold_no_more_than_the_budget(self):
         before = self.refusals("memory")
-        peers = []
-        for _ in range(3):
-            peers += [self.peer(head(1 << 20)) for _ in range(120)]
-            time.sleep(0.2)
-            self.assertLessEqual(self.server.metric("alignsae_call_memory_bytes"), 256 << 20)
+        peers = [self.peer(head(1 << 20)) for _ in range(120)]
+        self.assertTrue(eventually(lambda: self.refusals("memory") - before >= 50))
+        # A quarter of --call-memory-mib is for requests, three quarters of it for one host.
+        self.assertLessEqual(self.server.metric("alignsae_call_memory_bytes"), 48 << 20)
         self.assertEnded(peers)
-        self.assertGreaterEqual(self.refusals("memory") + self.refusals("time") +
-                                self.refusals("connections"), before)
 
     def test_silent_connections_make_room(self):
         for _ in range(1000 * TIMES):
@@ -144,7 +141,7 @@ class DoorAttacks(unittest.TestCase):
             if len(self.peers) > 500:
                 self.peers.pop(0).close()
         worst = max(self.honest() for _ in range(20))
-        self.assertLess(worst, 1)
+        self.assertLess(worst, 2)
 
     def test_chunks_of_impossible_sizes_are_refused(self):
         sizes = [b"ffffffffffffffff", b"fffffffffffffff", b"7fffffffffffffff", b"100001", b"-1",
@@ -176,11 +173,10 @@ class DoorAttacks(unittest.TestCase):
                                   for i, text in enumerate(texts)))
         reader = peer.makefile("rb")
         for i in range(len(texts)):
-            answer = http.client.HTTPResponse(peer)
-            answer.fp = reader
-            answer.begin()
-            self.assertEqual((answer.status, answer.headers["x-request-id"]), (200, str(i)))
-            answer.read()
+            self.assertEqual(reader.readline(), b"HTTP/1.1 200 OK\r\n")
+            headers = http.client.parse_headers(reader)
+            self.assertEqual(headers["x-request-id"], str(i))
+            self.assertTrue(json.loads(reader.read(int(headers["content-length"])))["tokens"])
 
     def test_requests_sent_ahead_whose_answers_nobody_takes(self):
         many = ask(json.dumps({"text": "a b " * 2000}).encode()) * 200
@@ -202,8 +198,7 @@ class DoorAttacks(unittest.TestCase):
         self.assertLess(watch.peak - watch.before, 64)
 
     def test_bodies_that_inflate_are_given_up_at_the_limit(self):
-        bomb = gzip.compress(bytes(256 << 20))
-        bomb = bomb if len(bomb) <= 1 << 20 else bomb[:1 << 20]
+        bomb = gzip.compress(bytes(128 << 20))
         with MemoryWatch(self.server.process.pid) as watch:
             peers = [self.peer() for _ in range(40)]
             for peer in peers:

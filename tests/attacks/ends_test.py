@@ -88,6 +88,29 @@ class EndsTest(unittest.TestCase):
                 self.assertEqual(code, 0)
                 self.assertLess(took, 1)
 
+    @unittest.skipUnless(LONG, "with --long")
+    def test_killed_under_load_it_serves_again_as_soon_as_it_has_started(self):
+        begin = time.monotonic()
+        server = Server()
+        cold = time.monotonic() - begin
+        for _ in range(20):
+            api = server.api()
+            calls = [api.model.Tokenize.future(model.TokenizeRequest(text="a b" * 5000),
+                                               timeout=10) for _ in range(32)]
+            server.process.kill()
+            server.process.wait()
+            server.directory.cleanup()
+            for call in calls:
+                self.assertIn(call.code(), (grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE))
+            api.close()
+            begin = time.monotonic()
+            server = Server()
+            took = time.monotonic() - begin
+            print(f"killed: serves after {took:.1f} s, cold start {cold:.1f} s",
+                  file=sys.stderr, flush=True)
+            self.assertLess(took, cold + 2)
+        server.close()
+
     def test_hup_and_usr1_change_nothing(self):
         server = Server()
         self.addCleanup(server.close)

@@ -31,7 +31,7 @@ namespace {
 constexpr int kSlots = 256;
 constexpr int kNewTokens = 12;
 constexpr int kSweep = 60;
-constexpr int kPasses = 7;
+constexpr int kPasses = 5;
 constexpr HookPoint kHook = {HookKind::kResidPre, 6};
 
 std::unique_ptr<Engine> MakeEngine(at::Device device, WeightType type) {

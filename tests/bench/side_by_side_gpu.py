@@ -3,7 +3,7 @@
 
 Random weights of GPT-2 small's shape; decode of 12 tokens behind prompts of 24 and 960,
 and prompts alone. Of transformers the forward pass and the argmax count, eager, with its
-default attention and dynamic cache; median of seven passes, as in gpu_bench. Needs
+default attention and dynamic cache; median of five passes, as in gpu_bench. Needs
 PyTorch with CUDA and transformers; not part of the tests.
 
   side_by_side_gpu.py build/torch/bin/gpu_bench
@@ -17,7 +17,7 @@ import time
 import torch
 import transformers
 
-NEW, PASSES = 12, 7
+NEW, PASSES = 12, 5
 TYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 
 

@@ -423,22 +423,21 @@ TEST_F(FrontDoorTest, AnEchoedPromptHasItsLogprobsWholeAndStreamed) {
   Load();
   Start();
   const std::string request =
-      R"({"model": "small", "prompt": "the end", "max_tokens": 2, "n": 2,)"
+      R"({"model": "small", "prompt": "abcdefg", "max_tokens": 2, "n": 2,)"
       R"( "temperature": 0, "echo": true, "logprobs": 2)";
   const auto whole = Post("/v1/completions", request + "}");
   ASSERT_EQ(whole->status, 200) << whole->body;
   const json choice = json::parse(whole->body)["choices"][1];
   const json& logprobs = choice["logprobs"];
-  EXPECT_THAT(choice["text"].get<std::string>(), StartsWith("the end"));
+  EXPECT_THAT(choice["text"].get<std::string>(), StartsWith("abcdefg"));
   ASSERT_EQ(logprobs["tokens"].size(), 9u);
-  EXPECT_EQ(logprobs["tokens"][0], "t");
+  EXPECT_EQ(logprobs["tokens"][0], "a");
   EXPECT_TRUE(logprobs["token_logprobs"][0].is_null());
   EXPECT_TRUE(logprobs["top_logprobs"][0].is_null());
   for (size_t i = 1; i < 9; ++i) {
     EXPECT_EQ(logprobs["token_logprobs"][i], -0.5) << i;
     EXPECT_EQ(logprobs["top_logprobs"][i].size(), 2u) << i;
   }
-  EXPECT_EQ(logprobs["text_offset"][8].is_number(), true);
   EXPECT_EQ(logprobs["text_offset"][7], 7);
   const auto streamed =
       Post("/v1/completions", request + R"(, "stream": true})");
@@ -469,7 +468,7 @@ TEST_F(FrontDoorTest, OnlyThePromptIsToldWhereNoTokensAreAsked) {
   for (const char* stream : {"", R"(, "stream": true)"}) {
     const auto answer = Post(
         "/v1/completions",
-        absl::StrCat(R"({"model": "small", "prompt": [97, 98], "max_tokens":)"
+        absl::StrCat(R"({"model": "small", "prompt": [64, 65], "max_tokens":)"
                      R"( 0, "echo": true, "logprobs": 0)",
                      stream, "}"));
     ASSERT_EQ(answer->status, 200) << answer->body;
@@ -488,7 +487,7 @@ TEST_F(FrontDoorTest, OnlyThePromptIsToldWhereNoTokensAreAsked) {
         if (choice["finish_reason"].is_string()) end = choice["finish_reason"];
       }
     }
-    EXPECT_EQ(text.size(), 2u) << text;
+    EXPECT_EQ(text, "ab");
     EXPECT_EQ(tokens, 2u);
     EXPECT_EQ(end, "length");
   }

@@ -40,6 +40,19 @@ TEST(ParseHeadTest, TakesWhatAClientSends) {
   EXPECT_TRUE(request.keep_alive);
   EXPECT_TRUE(request.expects_continue);
   EXPECT_FALSE(request.chunked);
+  EXPECT_FALSE(request.gzip);
+  EXPECT_TRUE(request.Has("empty"));
+  EXPECT_FALSE(request.Has("origin"));
+}
+
+TEST(ParseHeadTest, SeesACompressedBodyOfOneCoding) {
+  HttpRequest request;
+  ASSERT_FALSE(
+      ParseHead(With("\r\nContent-Encoding: GZIP"), &request).has_value());
+  EXPECT_TRUE(request.gzip);
+  EXPECT_EQ(StatusOf(With("\r\nContent-Encoding: gzip\r\nContent-Encoding: "
+                          "identity")),
+            400);
 }
 
 TEST(ParseHeadTest, RefusesAMalformedRequestLine) {

@@ -179,10 +179,10 @@ class Client(HttpSteps):
         self.connect()
         for number in range(steps):
             step = self.rng.choices(
-                [self.unary, self.stream, self.refused, self.garbage, self.watch, self.socket,
+                [self.unary, self.stream, self.corpus, self.refused, self.garbage, self.watch, self.socket,
                  self.leave, self.burst, self.http_unary, self.http_stream, self.http_refused,
                  self.http_completion, self.http_socket],
-                weights=[8, 8, 4, 1, 1, 1, 1, 2, 4, 3, 2, 2, 2])[0]
+                weights=[8, 8, 4, 4, 1, 1, 1, 1, 2, 4, 3, 2, 2, 2])[0]
             try:
                 step()
             except Exception as error:  # pylint: disable=broad-except
@@ -227,6 +227,37 @@ class Client(HttpSteps):
             pass
         call.cancel()
         self.expect(call, GOOD, type(request).__name__, options["timeout"])
+
+    def corpus(self):
+        """ReadConceptsStream: good and bad requests; read to the end, in part, or not at all."""
+        requests = []
+        for _ in range(self.rng.choice([0, 1, 3, 20])):
+            prompts = [self.requests.prompt() for _ in range(self.rng.choice([0, 1, 4, 4]))]
+            requests.append(concept.ReadConceptsStreamRequest(
+                read=concept.ReadConceptsRequest(prompts=prompts)))
+        options = self.options()
+        call = self.api.concept.ReadConceptsStream(iter(requests), **options)
+        self.calls += 1 + len(requests)  # Each is counted as a ReadConcepts.
+        limit = self.rng.choice([0, 1, 10**6, 10**6])
+        seen = set()
+        try:
+            for answer in call:
+                prompts = len(requests[answer.index].read.prompts)
+                if answer.index in seen or answer.WhichOneof("result") is None or (
+                        answer.HasField("answer") and len(answer.answer.readings) != prompts):
+                    self.surprises.append(f"an answer to {prompts} prompts: {answer}")
+                seen.add(answer.index)
+                if len(seen) >= limit:
+                    break
+            if limit < 10**6:
+                time.sleep(self.rng.choice([0, 0.01, 0.3]))  # Not reading.
+                call.cancel()
+            elif call.code() == CODE.OK and len(seen) != len(requests):
+                self.surprises.append(f"{len(seen)} answers to {len(requests)} requests")
+        except grpc.RpcError:
+            pass
+        call.cancel()
+        self.expect(call, GOOD, "ReadConceptsStream", options["timeout"])
 
     def refused(self):
         method, request = self.requests.bad(self.api)

@@ -122,7 +122,7 @@ class Simulation {
   std::map<Client, int64_t> Given(const SchedulerCensus& before,
                                   const SchedulerCensus& after) const;
   bool PassedOver(const Client& client, const Places& waiting,
-                  const Places& running) const;
+                  const std::set<Client>& holders) const;
   void Expect(bool holds, const std::string& what);
   bool ok() const { return broken_.empty(); }
 

@@ -229,16 +229,18 @@ void Simulation::CheckShares(const SchedulerCensus& before,
 }
 
 // Whether others may go before it beyond the bound: with KV slots kept, small
-// requests pass the others; and who holds its share is passed.
+// requests pass the others; and who holds a share, or whose origin does, may
+// be passed. `holders` had a slot in this step.
 bool Simulation::PassedOver(const Client& client, const Places& waiting,
-                            const Places& running) const {
+                            const std::set<Client>& holders) const {
   const SlotRules& rules = options_.slots;
-  const auto holds = [&](const auto& places, const auto& who) {
-    return places.count(who) > 0;
-  };
-  if (rules.of_client > 0 && holds(ByClient(running), client)) return true;
-  if (rules.of_origin > 0 && holds(ByOrigin(running), client.first))
+  if (rules.of_client > 0 && holders.count(client) > 0) return true;
+  if (rules.of_origin > 0 &&
+      std::any_of(holders.begin(), holders.end(), [&](const Client& holder) {
+        return holder.first == client.first;
+      })) {
     return true;
+  }
   return rules.kept > 0 &&
          std::any_of(waiting.begin(), waiting.end(),
                      [](const auto& place) { return !IsSmall(SpecOf(place)); });
@@ -271,7 +273,14 @@ void Simulation::CheckTurns(const SchedulerCensus& before,
   }
   const std::map<Client, int64_t> given = Given(before, after);
   int64_t all = 0;
-  for (const auto& [client, tokens] : given) all += tokens;
+  std::set<Client> holders;
+  for (const auto& [client, places] : ByClient(before.running)) {
+    holders.insert(client);
+  }
+  for (const auto& [client, tokens] : given) {
+    all += tokens;
+    holders.insert(client);
+  }
   const auto waiting = ByClient(after.waiting);
   const auto count = [&](const Client& client, const Places& places,
                          bool origins) {
@@ -292,7 +301,7 @@ void Simulation::CheckTurns(const SchedulerCensus& before,
     Wait wait;
     if (known != waits_.end()) wait = known->second;
     if (known == waits_.end() || given.count(client) > 0 ||
-        PassedOver(client, places, before.running)) {
+        PassedOver(client, places, holders)) {
       // Given something just now, it may have come to the end of its turn.
       wait = {known == waits_.end(), clients, origins, 0, 0};
     } else {
