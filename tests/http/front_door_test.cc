@@ -296,6 +296,12 @@ TEST_F(FrontDoorTest, APeerThatGoesFreesTheSlotsOfACompletion) {
     }
     EXPECT_TRUE(Reaches("alignsae_kv_slots_in_use", "0"));
     EXPECT_TRUE(AllCallsEnd());
+    for (const char* method : {"Complete", "Generate"}) {
+      EXPECT_TRUE(Reaches(
+          absl::StrCat("alignsae_rpc_in_flight{method=\"SteeringService/",
+                       method, "\"}"),
+          "0"));
+    }
   }
 }
 
