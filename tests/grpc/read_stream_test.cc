@@ -246,8 +246,8 @@ TEST_F(ReadStreamTest, AnswersThatNobodyTakesAreGivenUp) {
   grpc::ClientContext context;
   const auto call = stub->ReadConceptsStream(&context);
   int sent = 0;
-  while (sent < 10000 && call->Write(Reading(8))) ++sent;
-  EXPECT_LT(sent, 10000);
+  while (sent < 200000 && call->Write(Reading(8, 40))) ++sent;
+  EXPECT_LT(sent, 200000);
   EXPECT_EQ(call->Finish().error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_TRUE(AllCallsEnd());
   EXPECT_EQ(memory_.answers.used(), 0);
