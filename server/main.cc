@@ -313,7 +313,7 @@ int main(int argc, char** argv) {
   const absl::StatusOr<alignsae::ConfigOutcome> outcome =
       alignsae::ParseServerConfig({argv + 1, argv + argc}, &alignsae::GetEnv);
   if (outcome.ok() && !outcome->text_to_print.empty()) {
-    std::fputs(outcome->text_to_print.c_str(), stdout);
+    alignsae::WriteStdout(outcome->text_to_print);
     return alignsae::FinishStdout("alignsae-server", alignsae::kExitOk);
   }
   const absl::Status status =

@@ -12,7 +12,7 @@
 namespace alignsae {
 
 absl::Status PrintText(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  WriteStdout(text);
   return CheckStdout();
 }
 

@@ -56,7 +56,7 @@ absl::Status Run(Flags& flags) {
         flags.plot, PlotScript(flags.csv, absl::StrCat(flags.plot, ".png"))));
   }
   // Last: a reader of the pipe that goes takes no file with it.
-  std::fputs(ReportText(report).c_str(), stdout);
+  WriteStdout(ReportText(report));
   ALIGNSAE_RETURN_IF_ERROR(CheckStdout());
   return Verdict(report);
 }

@@ -61,7 +61,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
 absl::StatusOr<AtomicFile> AtomicFile::Create(const std::string& path) {
   // A rename would put a file in the place of a device or a pipe.
   struct stat there = {};
-  if (stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+  if (stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode) &&
+      !S_ISDIR(there.st_mode)) {  // Which no rename replaces.
     return absl::InvalidArgumentError(absl::StrCat(
         path, ": must be a regular file or none yet, got something else"));
   }

@@ -12,6 +12,7 @@
 #include "model/base/version.h"
 #include "model/terminal/completion.h"
 #include "model/terminal/man_page.h"
+#include "model/terminal/terminal.h"
 
 namespace alignsae {
 namespace {
@@ -134,7 +135,7 @@ std::optional<int> ParseCommandLine(CLI::App& app, int argc,
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (const std::optional<std::string> text = TextAsked(app, error)) {
-      std::fputs(text->c_str(), stdout);
+      WriteStdout(*text);
       return 0;
     }
     const std::string name = app.get_name();

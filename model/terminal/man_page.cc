@@ -75,8 +75,8 @@ std::string ManPage(const CLI::App& app) {
   std::string out = absl::StrCat(
       ".TH ", Roff(absl::AsciiStrToUpper(name)), " 1 \"\" \"AlignSAE ",
       kVersion, "\" \"AlignSAE\"\n.SH NAME\n", Roff(name), " \\- ",
-      Roff(about.first),
-      "\n.SH SYNOPSIS\n\\fB", Roff(name), "\\fR [\\fIflags\\fR]",
+      Roff(about.first), "\n.SH SYNOPSIS\n\\fB", Roff(name),
+      "\\fR [\\fIflags\\fR]",
       commands.empty() ? "" : " \\fIcommand\\fR [\\fIarguments\\fR]",
       "\n.SH FLAGS\n");
   AddOptions(app, &out);

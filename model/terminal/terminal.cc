@@ -14,6 +14,9 @@
 namespace alignsae {
 namespace {
 
+// errno of what failed first on standard output; 0: nothing, or unknown.
+int first_failure = 0;
+
 int WidthOf(std::FILE* out) {
   const char* columns = std::getenv("COLUMNS");
   int width = 0;
@@ -48,15 +51,21 @@ std::string Styled(absl::string_view text, Style style, const Look& look) {
   return absl::StrCat("\x1b[", code, "m", text, "\x1b[0m");
 }
 
+void WriteStdout(absl::string_view text) {
+  errno = 0;
+  const size_t written = std::fwrite(text.data(), 1, text.size(), stdout);
+  if (written < text.size() && first_failure == 0) first_failure = errno;
+}
+
 absl::Status CheckStdout() {
   errno = 0;
-  const bool flushed = std::fflush(stdout) == 0;
-  if (flushed && std::ferror(stdout) == 0) return absl::OkStatus();
-  // An earlier write may have failed, whose reason is gone.
-  return absl::DataLossError(
-      absl::StrCat("standard output: cannot be written",
-                   errno != 0 ? absl::StrCat(": ", std::strerror(errno)) : "",
-                   "; what arrived is not whole"));
+  if (std::fflush(stdout) != 0 && first_failure == 0) first_failure = errno;
+  if (std::ferror(stdout) == 0) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(
+      "standard output: cannot be written",
+      first_failure != 0 ? absl::StrCat(": ", std::strerror(first_failure))
+                         : "",
+      "; what arrived is not whole"));
 }
 
 int FinishStdout(const char* program, int code) {

@@ -29,8 +29,12 @@ enum class Style { kPlain, kBold, kDim, kGreen, kYellow };
 // `text` with the codes of `style` around it, if `look` has colour.
 std::string Styled(absl::string_view text, Style style, const Look& look);
 
+// To standard output, where it may wait for CheckStdout. What fails is told
+// there.
+void WriteStdout(absl::string_view text);
+
 // DATA_LOSS once a write to standard output failed: disk full, reader gone.
-// Flushes it.
+// Flushes it. The reason is known of WriteStdout's failures and of the flush's.
 absl::Status CheckStdout();
 
 // The exit code of a program that has written all it has to say: `code`, or

@@ -64,7 +64,8 @@ void WatchStream::Offer(std::shared_ptr<const SlotLook> look) {
   MutexLock lock(&mutex_);
   if (finished_) return;
   newest_ = std::move(look);
-  if (const absl::Status why = call_->WhyStop(); !why.ok()) {
+  // A drain does not wait for a reader either.
+  if (const absl::Status why = EnterCall(call_).status(); !why.ok()) {
     End(why, call_->env().unread.max_age);
     return;
   }

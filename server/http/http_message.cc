@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -208,7 +209,11 @@ std::string RenderHead(const HttpReply& reply, std::optional<size_t> length,
   std::string head = absl::StrCat(
       "HTTP/1.1 ", reply.status, " ", ReasonPhrase(reply.status), "\r\nDate: ",
       absl::FormatTime("%a, %d %b %Y %H:%M:%S GMT", now, absl::UTCTimeZone()),
-      "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+      "\r\nX-Content-Type-Options: nosniff\r\n");
+  const bool kept = absl::c_any_of(reply.headers, [](const HttpHeader& header) {
+    return header.name == kCacheControl;
+  });
+  if (!kept) absl::StrAppend(&head, kCacheControl, ": no-store\r\n");
   for (const HttpHeader& header : reply.headers) {
     absl::StrAppend(&head, header.name, ": ", header.value, "\r\n");
   }

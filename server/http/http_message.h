@@ -65,6 +65,8 @@ struct HttpFailure {
 std::optional<HttpFailure> ParseHead(absl::string_view head,
                                      HttpRequest* request);
 
+// Replies are `no-store` unless they say otherwise by this header.
+inline constexpr char kCacheControl[] = "Cache-Control";
 // The head of a reply, with its empty line. `length`: of the body; nullopt:
 // chunks follow.
 std::string RenderHead(const HttpReply& reply, std::optional<size_t> length,

@@ -31,27 +31,34 @@ class SharedStream {
 
   const CompletionCall& call() const { return *call_; }
 
-  // False: the answer has ended, nothing is written.
+  // False: a choice has failed, nothing is written.
   bool Write(const json& data, std::function<void(bool)> written)
       ABSL_LOCKS_EXCLUDED(mutex_) {
     MutexLock lock(&mutex_);
-    if (ended_) return false;
+    if (failure_.has_value()) return false;
     Begin();
     call_->exchange->Write(Event(data), std::move(written));
     return true;
   }
 
-  // A choice has come to its end. The first that fails ends the answer.
+  // A choice has come to its end. When one fails the others are cancelled; the
+  // answer ends when all have ended, as the exchange keeps them until then.
   void EndChoice(const WireStatus& wire, int64_t prompt_tokens,
                  int64_t completion_tokens) ABSL_LOCKS_EXCLUDED(mutex_) {
     MutexLock lock(&mutex_);
     prompt_tokens_ += prompt_tokens;
     completion_tokens_ += completion_tokens;
     --left_;
-    if (ended_) return;
-    if (wire.code != absl::StatusCode::kOk) {
-      Fail(wire);
-    } else if (left_ == 0) {
+    if (wire.code != absl::StatusCode::kOk && !failure_.has_value()) {
+      failure_ = wire;
+      // Not here, with a stream's lock held.
+      call_->env().lanes->interactive.Schedule(
+          [call = call_] { call->CancelAll(); });
+    }
+    if (left_ > 0) return;
+    if (failure_.has_value()) {
+      Fail(*failure_);
+    } else {
       Finish();
     }
   }
@@ -73,20 +80,15 @@ class SharedStream {
   }
 
   void Fail(const WireStatus& wire) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    ended_ = true;
     if (begun_) {
       call_->exchange->Write(Event(OpenAiError(wire)), nullptr);
       call_->exchange->End();
     } else {
       call_->exchange->Answer(ErrorReply(wire, call_->request_id()));
     }
-    // Not here, with a stream's lock held.
-    call_->env().lanes->interactive.Schedule(
-        [call = call_] { call->CancelAll(); });
   }
 
   void Finish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    ended_ = true;
     Begin();
     if (call_->asked.include_usage) {
       json object = CompletionObject(*call_, json::array());
@@ -102,7 +104,7 @@ class SharedStream {
   size_t left_ ABSL_GUARDED_BY(mutex_);
   size_t patient_ ABSL_GUARDED_BY(mutex_);
   bool begun_ ABSL_GUARDED_BY(mutex_) = false;
-  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<WireStatus> failure_ ABSL_GUARDED_BY(mutex_);  // The first.
   int64_t prompt_tokens_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t completion_tokens_ ABSL_GUARDED_BY(mutex_) = 0;
 };

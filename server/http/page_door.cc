@@ -80,7 +80,6 @@ void PageDoor::Handle(const RpcEnv* env,
       {"Cache-Control",
        file.immutable ? "public, max-age=31536000, immutable" : "no-cache"},
       {"Content-Security-Policy", kPolicy},
-      {"X-Content-Type-Options", "nosniff"},
       {"Referrer-Policy", "no-referrer"},
       {"Vary", "Accept-Encoding"}};
   if (gzip) reply.headers.push_back({"Content-Encoding", "gzip"});

@@ -43,6 +43,7 @@ class DoorAttacks(unittest.TestCase):
         self.addCleanup(self.server.close)
         for _ in range(20):  # What is made at the first use is there.
             self.honest()
+        self.assertTrue(eventually(lambda: self.held()["call_memory_bytes"] == 0))
         self.before = self.held()
         self.resident = resident_mib(self.server.process.pid)
         self.peers = []
@@ -51,7 +52,7 @@ class DoorAttacks(unittest.TestCase):
         for peer in self.peers:
             peer.close()
         self.assertIsNone(self.server.process.poll(), self.server.log())
-        if not eventually(lambda: self.held() == self.before, 20):
+        if not eventually(self.is_as_before, 20):
             self.assertEqual(self.held(), self.before)
         self.assertLess(self.honest(), 2)
         self.assertLess(resident_mib(self.server.process.pid) - self.resident, 48)
@@ -62,6 +63,12 @@ class DoorAttacks(unittest.TestCase):
                 for name in ("rpc_in_flight", "call_memory_bytes", "kv_slots_in_use",
                              "queue_depth")} | {
                                  "descriptors": self.server.metric("process_open_fds")}
+
+    def is_as_before(self):
+        """A scrape more or less may be open."""
+        held = self.held()
+        return abs(held["descriptors"] - self.before["descriptors"]) <= 3 and all(
+            held[name] == value for name, value in self.before.items() if name != "descriptors")
 
     def honest(self):
         """Seconds that one call takes, over a connection of its own."""
@@ -119,13 +126,16 @@ class DoorAttacks(unittest.TestCase):
         self.assertGreaterEqual(self.refusals("time") - before, 100)
 
     def test_bodies_that_drip_end_in_time_and_hold_nobody_up(self):
-        before = self.refusals("time")
+        # Those in chunks may become as large as a body may be, and not all have room.
+        def refused():
+            return self.refusals("time") + self.refusals("memory")
+        before = refused()
         peers = [self.peer(head(60000)) for _ in range(50)]
         peers += [self.peer(head(None) + b"ea60\r\n") for _ in range(50)]
         worst = self.drip(peers, b" ", REQUEST_SECONDS + 1)
         self.assertLess(worst, 2)
         self.assertEnded(peers)
-        self.assertGreaterEqual(self.refusals("time") - before, 100)
+        self.assertGreaterEqual(refused() - before, 100)
 
     def test_bodies_that_never_come_hold_no_more_than_the_budget(self):
         before = self.refusals("memory")

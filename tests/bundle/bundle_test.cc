@@ -620,7 +620,7 @@ TEST_F(BundleTest, RefusesACheckpointThatIsNotTheModels) {
   EXPECT_THAT(WithCheckpoint(*base, {Path("sae/main"), "main", ""}, {}),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("must be empty, as it is no bundle")));
-  EXPECT_THAT(WithCheckpoint(*base, {root_, "main", "a/b"}, {}),
+  EXPECT_THAT(WithCheckpoint(*base, {root_, "main", "a\nb"}, {}),
               StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("name")));
   // A damaged neighbour is nobody's business; the checkpoint's own files are.
   Rewrite("sae/other/cfg.json", "resid_post", "resid_post ");

@@ -29,12 +29,12 @@ v1::ListConceptsResponse Served(const std::string& recommended = "1") {
   return concepts;
 }
 
+// A swap to city, with what `text` says otherwise.
 v1::Intervention Edit(const std::string& text) {
   v1::Intervention edit;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(
-      absl::StrCat("mode: INTERVENTION_MODE_SWAP target { name: 'city' } ",
-                   text),
-      &edit));
+  edit.set_mode(v1::INTERVENTION_MODE_SWAP);
+  edit.mutable_target()->set_name("city");
+  EXPECT_TRUE(google::protobuf::TextFormat::MergeFromString(text, &edit));
   return edit;
 }
 

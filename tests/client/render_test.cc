@@ -116,7 +116,7 @@ TEST(RenderReadingsTest, BarsTakeWhatIsLeftOfTheWidth) {
   };
   EXPECT_EQ(bar(0), 24u);
   EXPECT_EQ(bar(120), 24u);
-  EXPECT_EQ(bar(50), 13u);
+  EXPECT_EQ(bar(50), 12u);
   EXPECT_EQ(bar(38), 0u);  // Too few to tell anything.
 }
 

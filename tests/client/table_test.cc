@@ -81,7 +81,7 @@ std::multiset<std::string> Words(const std::string& text) {
 
 TEST(TableTest, TextIsBrokenIntoLinesWhereTheTableIsTooWide) {
   EXPECT_EQ(Answers().ToString({.width = 46}),
-            "target     alpha  answer               logprob\n"
+            "target    alpha   answer               logprob\n"
             "employer   0.500  the quick brown fox     -1.5\n"
             "                  jumps over it\n"
             "major     12.000  Geology                -0.25\n");
@@ -92,7 +92,7 @@ TEST(TableTest, TextIsBrokenIntoLinesWhereTheTableIsTooWide) {
 
 TEST(TableTest, ColumnsComeInBlocksWhereThatIsNotEnough) {
   EXPECT_EQ(Answers().ToString({.width = 30}),
-            "target     alpha  answer\n"
+            "target    alpha   answer\n"
             "employer   0.500  the quick\n"
             "                  brown fox\n"
             "                  jumps over\n"

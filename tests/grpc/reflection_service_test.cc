@@ -122,7 +122,8 @@ TEST_F(ReflectionServiceTest, SaysWhatIsNotThere) {
   requests[3].mutable_file_containing_extension()->set_containing_type(
       "alignsae.v1.SwapRequest");
   for (const ServerReflectionRequest& request : requests) {
-    const auto& error = service_.Answer(request).error_response();
+    const ServerReflectionResponse response = service_.Answer(request);
+    const auto& error = response.error_response();
     EXPECT_EQ(error.error_code(), grpc::StatusCode::NOT_FOUND);
     EXPECT_THAT(error.error_message(), HasSubstr(": must be one that"));
   }

@@ -140,7 +140,7 @@ class OperatorTest(unittest.TestCase):
         self.assertRefused(code.NOT_FOUND, 'demo-2: sae: must be one of main, got "other"', load,
                            operators.LoadCheckpointRequest(bundle="demo-2", sae="other"))
         self.assertRefused(code.INVALID_ARGUMENT, "name: must be", load,
-                           operators.LoadCheckpointRequest(bundle="demo-2", name="a b"))
+                           operators.LoadCheckpointRequest(bundle="demo-2", name="a\nb"))
         self.assertRefused(code.NOT_FOUND, 'model: must be one that is served, got "other"', load,
                            operators.LoadCheckpointRequest(model="other", bundle="demo-2"))
         self.assertRefused(code.NOT_FOUND, 'checkpoint: must be one that is loaded, got "other"',

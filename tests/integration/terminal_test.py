@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import shutil
 import struct
 import subprocess
@@ -22,7 +23,7 @@ EX_IOERR = 74
 
 def run(*words, **options):
     return subprocess.run([str(word) for word in words], capture_output=True, text=True,
-                          timeout=60, check=False, **options)
+                          timeout=300, check=False, **options)
 
 
 def on_terminal(*words, columns=80, env=None):
@@ -132,8 +133,8 @@ class TerminalTest(ServerTest):
     def test_a_dash_is_standard_input(self):
         asked = self.cli("read", self.question).stdout
         self.assertEqual(self.cli("read", "-", input=self.question + "\n").stdout, asked)
-        raw = self.cli("tokenize", "--raw", "--json", "-", input="one\ntwo\n").stdout
-        self.assertEqual(raw, self.cli("tokenize", "--raw", "--json", "one\ntwo").stdout)
+        raw = self.cli("tokenize", "--raw", "-", input="one\ntwo\n").stdout
+        self.assertEqual(raw, self.cli("tokenize", "--raw", "one\ntwo").stdout)
 
     def test_a_file_is_a_batch(self):
         other = self.by_name["major"].example
@@ -238,7 +239,7 @@ class TerminalTest(ServerTest):
         tmux = ["tmux", "-S", socket, "-f", "/dev/null"]
         self.addCleanup(lambda: run(*tmux, "kill-server"))
         for columns in (80, 120):
-            words = " ".join(f"'{word}'" for word in (*self.command, "read", self.question))
+            words = shlex.join(map(str, (*self.command, "read", self.question)))
             run(*tmux, "new-session", "-d", "-s", f"w{columns}", "-x", columns, "-y", "40",
                 f"{words}; echo DONE; sleep 60")
             screen = ""
@@ -268,7 +269,7 @@ class TerminalTest(ServerTest):
 
     def complete_in_bash(self, *words):
         script = run(BIN / "alignsae", "--completion=bash").stdout
-        line = " ".join(f"'{word}'" for word in words)
+        line = shlex.join(words)
         done = run("bash", "-c", f'{script}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; '
                    '_alignsae; printf "%s\\n" "${COMPREPLY[@]}"',
                    env={**os.environ, "ALIGNSAE_SERVER": self.server.target})

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 import installed
-from alignsae_server import DEMO, ServerTest
+from alignsae_server import DEMO, ServerTest, model
 
 TASK = """task: alignsae_local
 dataset_path: json
@@ -51,6 +51,7 @@ class LmEvalTest(ServerTest):
     def setUpClass(cls):
         cls.python = installed.lm_eval()
         super().setUpClass()
+        cls.model = cls.api.model.GetModel(model.GetModelRequest(), timeout=10).model
 
     def run_python(self, *words, **options):
         done = subprocess.run(
@@ -61,10 +62,9 @@ class LmEvalTest(ServerTest):
         return done.stdout
 
     def rows(self):
-        model = self.model.prompt_template
         rows = []
         for concept in self.concepts:
-            prompt = model.replace("{question}", concept.example)
+            prompt = self.model.prompt_template.replace("{question}", concept.example)
             rows += [{"prompt": prompt, "target": target}
                      for target in (" Ada", " of the university", " 1987, in the north.", "?")]
         return rows

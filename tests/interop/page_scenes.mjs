@@ -210,7 +210,7 @@ const SCENES = {
       cells: [...row.querySelectorAll('td')].map((cell) => cell.textContent.trim())})));
     seen.drift = (await texts('.drift .verdict'))[0];
     seen.reference = await page.$$eval('.drift tbody tr', (rows) => rows.map((row) => row.innerText));
-    seen.swaps = await texts('.swaps li');
+    seen.swaps = await page.$$eval('.swaps li', (rows) => rows.map((row) => row.querySelector('strong').parentElement.innerText));
     seen.axe = await axe('watch');
     await turn('seen');
     await page.waitForTimeout(1500);

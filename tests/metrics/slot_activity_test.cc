@@ -28,7 +28,7 @@ const ConceptActivity& Find(const SlotActivity& activity,
 
 TEST(SlotActivityTest, IsWhatTheMetricsCount) {
   Metrics metrics({}, "1");
-  const auto concepts = metrics.SetCatalog(CatalogWith(2), 16);
+  const auto concepts = metrics.SetCatalog(CatalogWith(2));
   concepts->CountTop(0, 1);
   concepts->CountTop(0, 1);
   concepts->CountTop(0, kNoConcept);
@@ -64,7 +64,7 @@ TEST(SlotActivityTest, ConceptsBehindTheLabelsAreOneAndAPlainSaeIsNone) {
   Catalog catalog = CatalogWith(70);
   catalog.checkpoints.push_back({});
   catalog.checkpoints.back().name = "plain";
-  const auto concepts = metrics.SetCatalog(catalog, 16);
+  const auto concepts = metrics.SetCatalog(catalog);
   concepts->CountTop(0, 66);
   concepts->CountTop(0, 69);
   const std::vector<CheckpointActivity> all = metrics.SlotActivities();
@@ -79,10 +79,10 @@ TEST(SlotActivityTest, TellsTheReferenceOfTheNewestGeneration) {
   catalog.checkpoints[0].evaluation_json =
       R"({"test": {"binding": {"confusion": {"c0": {"c0": 3}, "c1": {"c1": 1}},)"
       R"( "by_relation": {"c0": {"bound": 1}, "c1": {"bound": 1}}}}})";
-  const auto first = metrics.SetCatalog(catalog, 16);
+  const auto first = metrics.SetCatalog(catalog);
   EXPECT_THAT(metrics.SlotActivities()[0].reference,
               ElementsAre(Pair("c0", 0.75), Pair("c1", 0.25), Pair("none", 0)));
-  const auto second = metrics.SetCatalog(CatalogWith(3), 16);
+  const auto second = metrics.SetCatalog(CatalogWith(3));
   EXPECT_THAT(metrics.SlotActivities()[0].reference, IsEmpty());
   EXPECT_EQ(metrics.SlotActivities()[0].total.concepts.size(), 3u);
 }

@@ -72,14 +72,19 @@ TEST_F(SlotSharesTest, WhoWaitsNoMoreBindsNobody) {
   EXPECT_EQ(held_["a"], 6);
 }
 
+// Its origin alone had all; of what is free now nothing is for its new names.
 TEST_F(SlotSharesTest, NewNamesShareWhatTheirOriginMayHave) {
-  for (int i = 0; i < 20; ++i) Take(From("x", Single(std::to_string(i))));
-  Take(From("y", Sweep(9, "")));
+  for (int i = 0; i < 12; ++i) Take(From("x", Single(std::to_string(i))));
   Run();
+  free_ = 2;
+  for (int i = 0; i < 2; ++i) Take(From("y", Single("me")));
+  Run();
+  EXPECT_EQ(held_["yme"], 2);
+  free_ = 1;
+  Run();  // Nobody else waits.
   int of_x = 0;
   for (const auto& [name, count] : held_) of_x += name[0] == 'x' ? count : 0;
-  EXPECT_EQ(of_x, 6);
-  EXPECT_EQ(held_["y"], 2);
+  EXPECT_EQ(of_x, 8 + 1);
 }
 
 TEST_F(SlotSharesTest, MoreTogetherThanAShareRunsForOneThatHoldsNothing) {
