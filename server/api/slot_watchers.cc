@@ -49,7 +49,7 @@ void SlotWatchers::Start() {
   thread_ = std::thread([this] { Loop(); });
 }
 
-absl::Status SlotWatchers::Join(std::shared_ptr<SlotWatcher> watcher) {
+absl::Status SlotWatchers::Join(const std::shared_ptr<SlotWatcher>& watcher) {
   std::shared_ptr<const SlotLook> newest;
   {
     MutexLock lock(&mutex_);

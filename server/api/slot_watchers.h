@@ -58,7 +58,7 @@ class SlotWatchers {
 
   // From now on the watcher gets every look; the newest one at once.
   // RESOURCE_EXHAUSTED, reason LIMIT, when there are too many.
-  absl::Status Join(std::shared_ptr<SlotWatcher> watcher)
+  absl::Status Join(const std::shared_ptr<SlotWatcher>& watcher)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // What has not joined, or has left, is ignored.
   void Leave(const SlotWatcher* watcher) ABSL_LOCKS_EXCLUDED(mutex_);

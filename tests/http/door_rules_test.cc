@@ -96,5 +96,23 @@ TEST(DoorRulesTest, NoOtherPageMayReadAReply) {
   EXPECT_TRUE(reply.headers.empty());
 }
 
+TEST(BodyTypeTest, AFormsTypeIsJsonWhereNothingTellsOfAPage) {
+  const auto type_of = [](const std::string& type, const std::string& page) {
+    HttpRequest request = From("localhost");
+    request.headers.push_back({"content-type", type});
+    if (!page.empty()) request.headers.push_back({page, ""});
+    return BodyTypeOf(request).has_value();
+  };
+  constexpr char kForm[] = "application/x-www-form-urlencoded";
+  EXPECT_TRUE(type_of(kForm, ""));
+  EXPECT_TRUE(type_of("application/json", "origin"));
+  for (const char* page : {"origin", "sec-fetch-site", "referer"}) {
+    EXPECT_FALSE(type_of(kForm, page)) << page;
+  }
+  for (const char* type : {"text/plain", "multipart/form-data", ""}) {
+    EXPECT_FALSE(type_of(type, "")) << type;
+  }
+}
+
 }  // namespace
 }  // namespace alignsae
