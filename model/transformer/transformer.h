@@ -75,9 +75,9 @@ class Transformer {
                      std::vector<PackedRow> rows, KvCache& cache,
                      ResidualHook* hook) const;
   // The same in two, for a caller that has no room for all logits at once: what
-  // the head is given, [R, D], and the head on any rows of it, [r, V]. On a GPU,
-  // a step of one token a row that `hook` leaves alone runs as a CUDA graph, and
-  // the next such step overwrites what BeforeHead gave.
+  // the head is given, [R, D], and the head on any rows of it, [r, V]. On a
+  // GPU, a step of one token a row that `hook` leaves alone runs as a CUDA
+  // graph, and the next such step overwrites what BeforeHead gave.
   at::Tensor BeforeHead(absl::Span<const int32_t> tokens,
                         std::vector<PackedRow> rows, KvCache& cache,
                         ResidualHook* hook) const;
