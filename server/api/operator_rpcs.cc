@@ -50,16 +50,21 @@ v1::ModelGeneration Render(const GenerationInfo& info) {
 
 // `run` in `lane`; of the call, nobody but its ids is asked.
 void RunOperation(std::shared_ptr<Call> call, Lane lane, int64_t request_bytes,
-                  std::function<absl::Status(const Call&)> run,
-                  const Done& done) {
-  absl::Status taken = call->status();
+                  std::function<absl::Status(const Call&)> run, Done done) {
+  struct Task {
+    std::shared_ptr<Call> call;
+    std::function<absl::Status(const Call&)> run;
+    Done done;
+  };
+  const auto task = std::make_shared<const Task>(
+      Task{std::move(call), std::move(run), std::move(done)});
+  absl::Status taken = task->call->status();
   if (taken.ok()) {
-    taken = EnterLane(*call, lane, request_bytes,
-                      [call, run = std::move(run), done] {
-                        done(WithoutMemoryFailure([&] { return run(*call); }));
-                      });
+    taken = EnterLane(*task->call, lane, request_bytes, [task] {
+      task->done(WithoutMemoryFailure([&] { return task->run(*task->call); }));
+    });
   }
-  if (!taken.ok()) done(taken);
+  if (!taken.ok()) task->done(taken);
 }
 
 // A change: `change` gives the generation that serves then.
@@ -67,7 +72,7 @@ template <typename Request, typename Response>
 void RunChange(
     std::shared_ptr<Call> call, const Request* request, Response* response,
     std::function<absl::StatusOr<GenerationInfo>(ModelOperator&)> change,
-    const Done& done) {
+    Done done) {
   RunOperation(
       std::move(call), Lane::kBackground,
       static_cast<int64_t>(request->ByteSizeLong()),
@@ -78,7 +83,7 @@ void RunChange(
         *response->mutable_generation() = Render(info);
         return absl::OkStatus();
       },
-      done);
+      std::move(done));
 }
 
 }  // namespace
@@ -98,7 +103,7 @@ void ListCheckpoints(std::shared_ptr<Call> call,
         }
         return absl::OkStatus();
       },
-      done);
+      std::move(done));
 }
 
 void LoadCheckpoint(std::shared_ptr<Call> call,
@@ -110,7 +115,7 @@ void LoadCheckpoint(std::shared_ptr<Call> call,
         return models.LoadCheckpoint({request->model(), request->bundle(),
                                       request->sae(), request->name()});
       },
-      done);
+      std::move(done));
 }
 
 void UnloadCheckpoint(std::shared_ptr<Call> call,
@@ -121,7 +126,7 @@ void UnloadCheckpoint(std::shared_ptr<Call> call,
       [=](ModelOperator& models) {
         return models.UnloadCheckpoint(request->model(), request->checkpoint());
       },
-      done);
+      std::move(done));
 }
 
 void ReloadModel(std::shared_ptr<Call> call,
@@ -132,7 +137,7 @@ void ReloadModel(std::shared_ptr<Call> call,
       [=](ModelOperator& models) {
         return models.ReloadModel(request->model(), request->bundle());
       },
-      done);
+      std::move(done));
 }
 
 }  // namespace alignsae

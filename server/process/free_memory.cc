@@ -17,10 +17,10 @@ namespace {
 // Where control groups tell of memory, version 2 and version 1.
 struct Hierarchy {
   absl::string_view controllers;  // In /proc/self/cgroup.
-  const char* root;
-  const char* limit;
-  const char* used;
-  const char* unused;  // Pages of files that nobody uses, in memory.stat.
+  const char* root = "";
+  const char* limit = "";
+  const char* used = "";
+  const char* unused = "";  // Pages of files that nobody uses, in memory.stat.
 };
 constexpr Hierarchy kHierarchies[] = {
     {"", "/sys/fs/cgroup", "/memory.max", "/memory.current", "inactive_file"},
