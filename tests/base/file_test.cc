@@ -205,7 +205,9 @@ TEST(AtomicFileTest, WhatIsNoRegularFileIsNotReplaced) {
       WriteFileAtomically("/dev/full", "x"),
       StatusIs(absl::StatusCode::kInvalidArgument,
                testing::HasSubstr("/dev/full: must be a regular file")));
-  EXPECT_THAT(WriteFileAtomically(::testing::TempDir(), "x"),
+  const std::string directory = ::testing::TempDir() + "file_test_directory";
+  ASSERT_TRUE(mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST);
+  EXPECT_THAT(WriteFileAtomically(directory, "x"),
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 

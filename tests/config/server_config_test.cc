@@ -251,7 +251,7 @@ std::vector<BadCase> BadCases() {
       {"UnknownFlag",
        With({"--kv-slot", "3"}),
        {},
-       "The following arguments were not expected: 3 --kv-slot"},
+       "no flag \"--kv-slot\"; did you mean --kv-slots?"},
       {"TooSmall",
        With({"--kv-slots", "0"}),
        {},
