@@ -26,8 +26,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
 
 // A file that appears whole or not at all: bytes go to a temporary file beside
 // `path`, and Commit syncs it and renames it over `path`. A reader sees the old
-// file or the new one, never a part. Without Commit nothing is left behind. What
-// is there and is no regular file (a device, a directory) is INVALID_ARGUMENT.
+// file or the new one, never a part. Without Commit nothing is left behind.
+// What is there and is no regular file (a device, a directory) is
+// INVALID_ARGUMENT.
 //
 // Thread-safety: not thread-safe. Different AtomicFiles of the same path may be
 // written at once; the last Commit wins.

@@ -31,10 +31,12 @@ inline constexpr char kRpcReloadModel[] = "OperatorService/ReloadModel";
 
 // For everybody.
 inline std::vector<std::string> RpcMethods() {
-  return {kRpcReadConcepts, kRpcReadConceptsStream, kRpcInspectSlots,
-          kRpcWatchSlots,   kRpcSwap,               kRpcGenerate,
-          kRpcComplete,     kRpcSweepAlpha,         kRpcGetModel,
-          kRpcListConcepts, kRpcTokenize,           kRpcDetokenize};
+  return {kRpcReadConcepts, kRpcReadConceptsStream,
+          kRpcInspectSlots, kRpcWatchSlots,
+          kRpcSwap,         kRpcGenerate,
+          kRpcComplete,     kRpcSweepAlpha,
+          kRpcGetModel,     kRpcListConcepts,
+          kRpcTokenize,     kRpcDetokenize};
 }
 
 // For operators, on a port of their own.
