@@ -66,7 +66,7 @@ class OverloadTest(ServerTest):
                 self.assertEqual(image.read(4), b"\x89PNG")
 
     def test_bad_flags_are_usage_errors(self):
-        for flags, words in ((["--mix=nonsense"], "--mix: must be of read, swap"),
+        for flags, words in ((["--mix=nonsense"], "--mix: must be of read, inspect"),
                              (["--plot=x"], "--plot: must not be given without --csv"),
                              (["--concurrency=0"], "--concurrency")):
             done = subprocess.run([BIN / "alignsae-load", f"--server={self.server.target}",

@@ -5,7 +5,8 @@ import unittest
 from alignsae import _enums, _wire, answers, calls, model_answers  # noqa: F401
 
 # What only has the shape of a message.
-EVENTS = {"alignsae.v1.GenerateResponse", "alignsae.v1.SweepAlphaResponse"}
+EVENTS = {"alignsae.v1.GenerateResponse", "alignsae.v1.SweepAlphaResponse",
+          "alignsae.v1.ReadConceptsStreamResponse", "alignsae.v1.ReadError"}
 
 
 def messages_of_answers():

@@ -217,6 +217,7 @@ class InterventionReceipt:
     unit: str
     positions_applied: int
     effects: tuple[PositionEffect, ...]
+    generation_id: int  # Of the model that it ran on.
     source_slot: Optional[int] = None
     alpha: Optional[float] = None
     vector_norm: Optional[float] = None  # Of a vector of the caller's own.

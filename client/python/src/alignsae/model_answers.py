@@ -36,6 +36,9 @@ class Checkpoint:
     whole_sae_loaded: bool
     recommended_mode: str
     recommended_alpha: float
+    version: str            # Of its bundle.
+    generation_id: int      # The first of the model that had it.
+    trained_positions: str  # LAST, ALL or LABELLED
 
 
 @_answers("Limits")
@@ -68,6 +71,7 @@ class ModelAnswer:
     limits: Limits
     server_version: str
     bundle: str
+    served_models: tuple[str, ...]
 
 
 @_answers("MeasuredSwap")
