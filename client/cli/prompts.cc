@@ -25,7 +25,7 @@ absl::Status Unreadable(absl::string_view path) {
 
 absl::StatusOr<std::string> ReadWhole(std::FILE* file) {
   std::string text;
-  std::array<char, 4096> buffer;
+  std::array<char, 4096> buffer = {};
   while (const size_t n = std::fread(buffer.data(), 1, buffer.size(), file)) {
     text.append(buffer.data(), n);
     if (text.size() > kMaxPromptBytes) {

@@ -336,33 +336,37 @@ void RequestQueue::ForEach(
   }
 }
 
+absl::Status RequestQueue::AddChecked(const WaitingClient& client,
+                                      SeenSequences& seen, Load& load) {
+  int own = 0;
+  for (const QueuedUnit& unit : client.units) {
+    int64_t tokens = 0;
+    for (int i : unit.sequences) {
+      tokens += TokensOf(unit.request->spec.sequences[i]);
+      if (!seen.emplace(unit.request.get(), i).second) {
+        return absl::InternalError("queue: a sequence waits twice");
+      }
+    }
+    if (unit.sequences.empty() || tokens != unit.tokens) {
+      return absl::InternalError("queue: a unit's tokens are not its own");
+    }
+    const int count = static_cast<int>(unit.sequences.size());
+    load.sequences += count;
+    load.tokens += tokens;
+    if (!IsSmall(unit.request->spec)) load.large += count;
+    own += count;
+  }
+  if (own == client.sequences) return absl::OkStatus();
+  return absl::InternalError("queue: a client's count is not its own");
+}
+
 absl::Status RequestQueue::CheckInvariants() const {
   ALIGNSAE_RETURN_IF_ERROR(line_.CheckInvariants());
   Load load;
-  std::set<std::pair<const ActiveRequest*, int>> seen;
+  SeenSequences seen;
   for (const WaitingOrigin& origin : line_.origins()) {
     for (const WaitingClient& client : origin.clients) {
-      int own = 0;
-      for (const QueuedUnit& unit : client.units) {
-        int64_t tokens = 0;
-        for (int i : unit.sequences) {
-          tokens += TokensOf(unit.request->spec.sequences[i]);
-          if (!seen.emplace(unit.request.get(), i).second) {
-            return absl::InternalError("queue: a sequence waits twice");
-          }
-        }
-        if (unit.sequences.empty() || tokens != unit.tokens) {
-          return absl::InternalError("queue: a unit's tokens are not its own");
-        }
-        const int count = static_cast<int>(unit.sequences.size());
-        load.sequences += count;
-        load.tokens += tokens;
-        if (!IsSmall(unit.request->spec)) load.large += count;
-        own += count;
-      }
-      if (own != client.sequences) {
-        return absl::InternalError("queue: a client's count is not its own");
-      }
+      ALIGNSAE_RETURN_IF_ERROR(AddChecked(client, seen, load));
     }
   }
   if (load.sequences != waiting_.sequences || load.tokens != waiting_.tokens ||

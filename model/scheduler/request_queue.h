@@ -39,6 +39,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -120,6 +122,12 @@ class RequestQueue {
     int large = 0;  // Sequences of requests that are not small.
   };
   static Load LoadOf(const RequestSpec& spec);
+
+  using SeenSequences = std::set<std::pair<const ActiveRequest*, int>>;
+  // Adds what a client has waiting to `load`, and its sequences to `seen`;
+  // INTERNAL when its own books do not agree.
+  static absl::Status AddChecked(const WaitingClient& client,
+                                 SeenSequences& seen, Load& load);
 
   absl::Status CheckRoom(const Load& waiting, const Load& added) const;
   // Requests that would have to give way to `spec`; fails when that is not

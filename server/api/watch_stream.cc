@@ -97,10 +97,11 @@ void WatchStream::WriteNewest() {
   const std::shared_ptr<const SlotLook> look = std::move(newest_);
   newest_ = nullptr;
   bool rendered = false;
-  const absl::Status status = WithoutMemoryFailure([&]() -> absl::Status {
-    ALIGNSAE_ASSIGN_OR_RETURN(rendered, Render(*look));
-    return absl::OkStatus();
-  });
+  const absl::Status status = WithoutMemoryFailure(
+      [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+        ALIGNSAE_ASSIGN_OR_RETURN(rendered, Render(*look));
+        return absl::OkStatus();
+      });
   if (!status.ok()) {
     End(status, call_->env().unread.max_age);
     return;

@@ -46,7 +46,7 @@ class ConnectStream final
   explicit ConnectStream(std::shared_ptr<ConnectCall> call)
       : frames_(std::move(call)) {}
 
-  void Start(std::shared_ptr<AnswerStream> stream) {
+  void Start(const std::shared_ptr<AnswerStream>& stream) {
     stream_ = stream;
     // The stream has this sink: both end with the exchange.
     frames_.call().exchange->OnDone(
