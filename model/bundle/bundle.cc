@@ -40,6 +40,10 @@ absl::StatusOr<std::string> HashOfWeights(const std::string& directory,
 
 }  // namespace
 
+bool IsBundle(const std::string& directory) {
+  return FileExists(absl::StrCat(directory, "/bundle.json"));
+}
+
 absl::StatusOr<std::shared_ptr<const Bundle>> LoadBundle(
     const std::string& directory, const BundleOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(const HashedManifest read, ReadManifest(directory));

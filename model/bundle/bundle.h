@@ -50,6 +50,9 @@ struct BundleOptions {
   WeightType weight_type = WeightType::kF32;  // Of the language model.
 };
 
+// Whether it has a bundle.json.
+bool IsBundle(const std::string& directory);
+
 // A directory with bundle.json.
 absl::StatusOr<std::shared_ptr<const Bundle>> LoadBundle(
     const std::string& directory, const BundleOptions& options);

@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "model/base/file.h"
 #include "model/base/posix_file.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
@@ -52,10 +51,6 @@ absl::Status CheckSameModel(const std::string& directory,
   return absl::FailedPreconditionError(absl::StrCat(
       directory, ": model: must be the one that is loaded, sha256 ", loaded,
       ", got ", manifest.model_sha256));
-}
-
-bool IsBundle(const CheckpointSource& source) {
-  return FileExists(absl::StrCat(source.directory, "/bundle.json"));
 }
 
 absl::Status CheckNoSae(const CheckpointSource& source) {
@@ -107,7 +102,7 @@ absl::StatusOr<int> IndexOf(const Bundle& base, const std::string& name) {
 
 absl::StatusOr<std::string> NameToServe(const CheckpointSource& source) {
   std::string name = source.name;
-  if (IsBundle(source)) {
+  if (IsBundle(source.directory)) {
     ALIGNSAE_ASSIGN_OR_RETURN(const HashedManifest read,
                               ReadManifest(source.directory));
     ALIGNSAE_ASSIGN_OR_RETURN(
@@ -129,8 +124,9 @@ absl::StatusOr<std::shared_ptr<const Bundle>> WithCheckpoint(
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string name, NameToServe(source));
   const bool verify = options.verify_hashes;
   ALIGNSAE_RETURN_IF_ERROR(
-      IsBundle(source) ? AddFromBundle(base, source, name, verify, assembly)
-                       : AddAlone(source, name, verify, assembly));
+      IsBundle(source.directory)
+          ? AddFromBundle(base, source, name, verify, assembly)
+          : AddAlone(source, name, verify, assembly));
   const std::optional<int> there = base.catalog->FindCheckpoint(name);
   if (there.has_value()) assembly.MoveLastTo(*there);
   return assembly.Finish();

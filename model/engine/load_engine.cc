@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/bundle.h"
 #include "model/bundle/checkpoint_change.h"
@@ -40,8 +39,7 @@ std::string BlasLibrary() {
 absl::StatusOr<std::shared_ptr<const Bundle>> ReadBundle(
     const EngineSetup& setup, const BundleOptions& options) {
   if (setup.base != nullptr) return setup.base;
-  const bool is_bundle =
-      FileExists(absl::StrCat(setup.model_directory, "/bundle.json"));
+  const bool is_bundle = IsBundle(setup.model_directory);
   if (is_bundle && !setup.sae_directories.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("sae: must not be given beside a bundle, got ",

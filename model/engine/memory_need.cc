@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "model/base/file.h"
 #include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/assembly.h"
@@ -85,7 +84,7 @@ absl::Status AddDirectories(const EngineSetup& setup, WeightType type,
   const std::string& root = setup.model_directory;
   std::vector<std::string> saes = setup.sae_directories;
   std::string model = root;
-  const bool is_bundle = FileExists(absl::StrCat(root, "/bundle.json"));
+  const bool is_bundle = IsBundle(root);
   if (is_bundle) {
     ALIGNSAE_ASSIGN_OR_RETURN(const HashedManifest read, ReadManifest(root));
     model = absl::StrCat(root, "/", read.manifest.model_path);
@@ -106,7 +105,7 @@ absl::Status AddDirectories(const EngineSetup& setup, WeightType type,
 absl::Status AddPut(const EngineSetup& setup, const CheckpointSource& source,
                     MemoryNeed& need) {
   std::string directory = source.directory;
-  const bool is_bundle = FileExists(absl::StrCat(directory, "/bundle.json"));
+  const bool is_bundle = IsBundle(directory);
   if (is_bundle) {
     ALIGNSAE_ASSIGN_OR_RETURN(const HashedManifest read,
                               ReadManifest(directory));

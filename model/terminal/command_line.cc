@@ -72,12 +72,12 @@ std::string Unknown(const CLI::App& app) {
   return words.empty() ? "" : words.front();
 }
 
+}  // namespace
+
 std::string OneLine(std::string text) {
   absl::StripAsciiWhitespace(&text);
   return absl::StrReplaceAll(text, {{"\n", "; "}});
 }
-
-}  // namespace
 
 void AddStandardFlags(CLI::App& app) {
   app.set_version_flag("--version", [&app] {

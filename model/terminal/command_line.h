@@ -33,6 +33,9 @@ void AddStandardFlags(CLI::App& app);
 std::optional<std::string> TextAsked(const CLI::App& app,
                                      const CLI::ParseError& error);
 
+// CLI11 puts some of its messages on several lines.
+std::string OneLine(std::string text);
+
 // What is wrong, on one line, without the program's name.
 std::string MistakeOf(const CLI::App& app, const CLI::ParseError& error);
 

@@ -6,8 +6,6 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "google/rpc/error_details.pb.h"
-#include "google/rpc/status.pb.h"
 #include "server/api/concept_rpcs.h"
 #include "server/api/methods.h"
 #include "server/api/unary_call.h"
@@ -15,20 +13,10 @@
 namespace alignsae {
 namespace {
 
-std::string ReasonIn(const WireStatus& wire) {
-  google::rpc::Status status;
-  google::rpc::ErrorInfo info;
-  if (!status.ParseFromString(wire.details)) return "";
-  for (const auto& detail : status.details()) {
-    if (detail.UnpackTo(&info)) return info.reason();
-  }
-  return "";
-}
-
 v1::ReadError ErrorOf(const WireStatus& wire) {
   v1::ReadError error;
   error.set_code(static_cast<int>(wire.code));
-  error.set_reason(ReasonIn(wire));
+  error.set_reason(wire.reason);
   error.set_message(wire.message);
   int64_t pushback = 0;
   if (absl::SimpleAtoi(wire.retry_pushback, &pushback)) {

@@ -97,6 +97,7 @@ WireStatus ToWireStatus(const absl::Status& status,
   }
   wire.code = static_cast<absl::StatusCode>(details.code());
   wire.message = details.message();
+  wire.reason = info.reason();
   wire.details = details.SerializeAsString();
   return wire;
 }

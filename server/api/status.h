@@ -30,6 +30,7 @@ struct WireStatus {
   // Path of the field that breaks its rule, with which `message` begins; empty
   // for another failure.
   std::string field;
+  std::string reason;   // ErrorInfo's; empty when OK.
   std::string details;  // Bytes of google.rpc.Status; empty when OK.
   // Milliseconds until the call may be tried again; empty: nothing is said.
   // "-1": it must not be tried again.

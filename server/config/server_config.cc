@@ -280,12 +280,6 @@ absl::Status TakeAddresses(const Addresses& addresses, ServerConfig& config) {
   return absl::OkStatus();
 }
 
-// One line: CLI11 puts some of its messages on several.
-std::string OneLine(std::string text) {
-  absl::StripAsciiWhitespace(&text);
-  return absl::StrReplaceAll(text, {{"\n", "; "}});
-}
-
 }  // namespace
 
 std::optional<std::string> GetEnv(const std::string& name) {

@@ -7,8 +7,6 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "google/rpc/error_details.pb.h"
-#include "google/rpc/status.pb.h"
 #include "model/base/mutex.h"
 #include "server/api/steering_rpcs.h"
 #include "server/http/connect_codec.h"
@@ -159,17 +157,6 @@ class WholeCompletion final
   std::optional<WireStatus> failure_ ABSL_GUARDED_BY(mutex_);  // The first.
 };
 
-// ErrorInfo's reason; null when there is none.
-json ReasonOf(const WireStatus& wire) {
-  google::rpc::Status status;
-  google::rpc::ErrorInfo info;
-  if (!status.ParseFromString(wire.details) || status.details_size() == 0 ||
-      !status.details(0).UnpackTo(&info)) {
-    return nullptr;
-  }
-  return info.reason();
-}
-
 }  // namespace
 
 void CompletionCall::CancelAll() const {
@@ -229,7 +216,7 @@ json OpenAiError(const WireStatus& wire) {
         field, absl::string_view(wire.message).substr(wire.field.size()));
     param = field;
   }
-  json code = ReasonOf(wire);
+  json code = wire.reason;
   if (wire.code == absl::StatusCode::kNotFound && param == "model") {
     code = "model_not_found";
   }

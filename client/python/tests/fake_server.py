@@ -81,3 +81,12 @@ def reading(request, _=None):
                 values=[1 - top, top], probabilities=[0.75 - top / 2, 0.25 + top / 2],
                 top_concept="ab"[top], top_index=top, margin=0.5, bound=True))
     return answer
+
+
+def careful(request, context):
+    """As the server: one bad prompt fails the call."""
+    for i, prompt in enumerate(request.prompts):
+        if not prompt.question:
+            refusal(context, grpc.StatusCode.INVALID_ARGUMENT,
+                    f"prompts[{i}].question: must not be empty, got \"\"", reason="INVALID_FIELD")
+    return reading(request)

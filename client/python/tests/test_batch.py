@@ -16,18 +16,9 @@ import grpc
 
 import alignsae
 from alignsae import _wire, batch, tasks
-from fake_server import FakeServer, reading, refusal
+from fake_server import FakeServer, careful, refusal
 
 READ = "ConceptService/ReadConcepts"
-
-
-def careful(request, context):
-    """As the server: one bad prompt fails the call."""
-    for i, prompt in enumerate(request.prompts):
-        if not prompt.question:
-            refusal(context, grpc.StatusCode.INVALID_ARGUMENT,
-                    f"prompts[{i}].question: must not be empty, got \"\"", reason="INVALID_FIELD")
-    return reading(request)
 
 
 class BatchTest(unittest.TestCase):

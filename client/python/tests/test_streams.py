@@ -12,7 +12,7 @@ import grpc
 
 import alignsae
 from alignsae import _wire, batch, streams, tasks
-from fake_server import FakeServer, reading, refusal
+from fake_server import FakeServer, careful, reading, refusal
 
 READ = "ConceptService/ReadConcepts"
 STREAM = "ConceptService/ReadConceptsStream"
@@ -35,14 +35,6 @@ def answer_to(index, request):
 def in_order(requests, _):
     for index, request in enumerate(requests):
         yield answer_to(index, request)
-
-
-def careful(request, context):
-    for i, prompt in enumerate(request.prompts):
-        if not prompt.question:
-            refusal(context, grpc.StatusCode.INVALID_ARGUMENT,
-                    f"prompts[{i}].question: must not be empty, got \"\"", reason="INVALID_FIELD")
-    return reading(request)
 
 
 class StreamsTest(unittest.TestCase):
