@@ -27,6 +27,7 @@
 #include "server/grpc/concept_service.h"
 #include "server/grpc/grpc_server.h"
 #include "server/grpc/health_service.h"
+#include "server/grpc/inference_service.h"
 #include "server/grpc/model_service.h"
 #include "server/grpc/operator_service.h"
 #include "server/grpc/reflection_service.h"
@@ -63,6 +64,7 @@ const std::vector<std::string> kApiServices = {"alignsae.v1.ConceptService",
 std::vector<std::string> ReflectedServices() {
   std::vector<std::string> services = kApiServices;
   services.emplace_back("grpc.health.v1.Health");
+  services.emplace_back("inference.GRPCInferenceService");
   return services;
 }
 
@@ -93,6 +95,7 @@ LoadingEnv LoadingEnvOf(const ServerConfig& config) {
 
 std::vector<std::string> AllMethods() {
   std::vector<std::string> all = RpcMethods();
+  for (std::string& method : InferenceMethods()) all.push_back(method);
   for (std::string& method : OperatorMethods()) all.push_back(method);
   return all;
 }
@@ -127,6 +130,8 @@ struct Parts {
         model_service(&env),
         operator_service(&env),
         health(kApiServices),
+        inference(
+            &env, [this] { return health.ready(); }, kApiServices),
         reflection(ReflectedServices()) {
     memory.answers.OnReturn([this] {
       lanes.interactive.Wake();
@@ -137,8 +142,8 @@ struct Parts {
 
   absl::Status OpenPorts() {
     const ServerConfig& config = env.config;
-    std::vector<grpc::Service*> services = {&concepts, &steering,
-                                            &model_service, &health};
+    std::vector<grpc::Service*> services = {
+        &concepts, &steering, &model_service, &health, &inference};
     if (config.reflection) services.push_back(&reflection);
     ALIGNSAE_ASSIGN_OR_RETURN(
         grpc,
@@ -239,6 +244,7 @@ struct Parts {
   ModelServiceImpl model_service;
   OperatorServiceImpl operator_service;
   HealthService health;
+  InferenceServiceImpl inference;
   ReflectionService reflection;
   std::unique_ptr<GrpcServer> grpc;
   std::unique_ptr<GrpcServer> operators;  // Null: no port for them.

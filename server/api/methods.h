@@ -23,6 +23,9 @@ inline constexpr char kRpcGetModel[] = "ModelService/GetModel";
 inline constexpr char kRpcListConcepts[] = "ModelService/ListConcepts";
 inline constexpr char kRpcTokenize[] = "ModelService/Tokenize";
 inline constexpr char kRpcDetokenize[] = "ModelService/Detokenize";
+inline constexpr char kRpcModelReady[] = "GRPCInferenceService/ModelReady";
+inline constexpr char kRpcModelMetadata[] =
+    "GRPCInferenceService/ModelMetadata";
 inline constexpr char kRpcListCheckpoints[] = "OperatorService/ListCheckpoints";
 inline constexpr char kRpcLoadCheckpoint[] = "OperatorService/LoadCheckpoint";
 inline constexpr char kRpcUnloadCheckpoint[] =
@@ -37,6 +40,11 @@ inline std::vector<std::string> RpcMethods() {
           kRpcComplete,     kRpcSweepAlpha,
           kRpcGetModel,     kRpcListConcepts,
           kRpcTokenize,     kRpcDetokenize};
+}
+
+// Of the Open Inference Protocol, over gRPC only.
+inline std::vector<std::string> InferenceMethods() {
+  return {kRpcModelReady, kRpcModelMetadata};
 }
 
 // For operators, on a port of their own.
