@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """The image and the manifests agree with the binary, and with good practice."""
 import json
-import pathlib
 import re
 import shutil
 import subprocess
