@@ -41,7 +41,7 @@ class Envoy:
             self.process = subprocess.Popen(
                 [program, "-c", self.folder / "envoy.yaml", "--concurrency", str(threads),
                  "--admin-address-path", self.folder / "admin", "--disable-hot-restart",
-                 "--log-level", "warning", "--drain-time-s", "5"],
+                 "--log-level", "warning", "--drain-strategy", "immediate", "--drain-time-s", "2"],
                 stdout=log, stderr=log, env={**os.environ, "HOME": str(self.folder)})
         self.admin = self.port = self.ready_port = None
         self._wait()

@@ -99,7 +99,7 @@ class HelmTest(unittest.TestCase):
             self.assertEqual((known.returncode, known.stdout), (0, ""))
 
     def test_what_does_not_fit_is_noticed(self):
-        for wrong, right in (("lb_policy: LEAST", "lb_policy: LEST"),
+        for wrong, right in (("FULL_SCAN", "FULL_SKAN"),
                              ("max_request_headers_kb: 12", "max_request_headers_kb: 0"),
                              ("lb_endpoints:", "lb_endpoint:"),
                              ("runAsNonRoot: true", "runAsNonRoot: false"),
