@@ -12,8 +12,8 @@ import urllib.error
 import urllib.request
 
 import envoy_proxy
-from alignsae_server import (SOURCE, Api, Server, common, concept, eventually, generation, grpc, health,
-                             model, operators, steering)
+from alignsae_server import (SOURCE, Api, Server, common, concept, eventually, generation, grpc,
+                             health, model, steering)
 from envoy_proxy import CLIENT_SETTINGS, Envoy
 
 FLAGS = ("--threads=1", "--lame-duck-seconds=3", "--drain-seconds=5")
