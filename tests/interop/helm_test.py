@@ -310,6 +310,9 @@ class HelmTest(unittest.TestCase):
         self.assertEqual(rule["from"], [
             {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
             for name in ("search", "evaluation")])
+        done = self.run_helm("template", "a", CHART, "--kube-version=1.33.0",
+                             "--set=networkPolicy.clients=null")
+        self.assertIn("networkPolicy: must name clients or clientNamespaces", done.stderr)
 
 
 if __name__ == "__main__":

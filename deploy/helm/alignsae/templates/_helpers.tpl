@@ -21,6 +21,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{/* Who may call, as a network policy has it. */}}
 {{- define "alignsae.clients" -}}
+{{- if not (or .Values.networkPolicy.clients .Values.networkPolicy.clientNamespaces) }}
+{{- fail "networkPolicy: must name clients or clientNamespaces; a rule from nobody lets everybody in" }}
+{{- end }}
 {{- with .Values.networkPolicy.clients }}
 {{- toYaml . }}
 {{- end }}
