@@ -2,7 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,8 +10,6 @@
 #include "model/gpt2/block.h"
 #include "model/tensor/torch_fence.h"
 #include "model/transformer/attention.h"
-#include "model/transformer/balance.h"
-#include "model/transformer/layers.h"
 
 namespace alignsae {
 namespace {
@@ -26,34 +23,9 @@ absl::Status MoveTo(at::Device device, bool tied, Gpt2Weights& weights) {
   });
 }
 
-at::Tensor Normalised(const at::Tensor& x, const at::Tensor& weight,
-                      const at::Tensor& bias, const Gpt2Config& config,
-                      const Linear& next) {
-  return FastLayerNorm(x, weight, bias, config.layer_norm_epsilon,
-                       next.input_type());
-}
-
-// Adds to x what `projection` makes of `input`, seen by `hook` on its way.
-void AddPart(const Linear& projection, const at::Tensor& input, HookKind kind,
-             const BlockHook* hook, at::Tensor& x) {
-  if (hook == nullptr) {
-    projection.AddTo(input, x);
-    return;
-  }
-  at::Tensor part = projection.Apply(input);  // [N, D]
-  hook->At(kind, part);
-  x.add_(part);
-}
-
-// As the weights are prepared for `type`: see balance.h.
-NormedMatrix ForType(NormedMatrix plain, WeightType type) {
-  return type == WeightType::kInt8 ? Balanced(plain) : plain;
-}
-
-NormedMatrix AttentionInput(const Gpt2Block& block, WeightType type) {
-  return ForType({block.ln_1_weight, block.ln_1_bias, block.c_attn_weight,
-                  block.c_attn_bias},
-                 type);
+NormedMatrix AttentionInput(const Gpt2Block& block) {
+  return {block.ln_1_weight, block.ln_1_bias, block.c_attn_weight,
+          block.c_attn_bias};
 }
 
 }  // namespace
@@ -79,55 +51,33 @@ Gpt2::Gpt2(const Gpt2Config& config, const Gpt2Weights& weights,
       wpe_(weights.wpe) {
   at::NoGradGuard no_grad;
   for (const Gpt2Block& block : weights.blocks) {
-    blocks_.push_back(Prepare(block, type));
+    blocks_.push_back(Prepare(block));
   }
-  SplitLastAttention(weights.blocks.back(), type);
-  const NormedMatrix head = ForType(
-      {weights.ln_f_weight, weights.ln_f_bias, weights.lm_head.t(), {}}, type);
-  ln_f_weight_ = head.gain;
-  ln_f_bias_ = head.shift;
-  lm_head_ = Linear(head.weight, head.bias, type);
+  last_ = SplitColumns(blocks_.back().c_attn,
+                       AttentionInput(weights.blocks.back()), config.d_model,
+                       type);
+  head_ = NormedLinear(
+      {weights.ln_f_weight, weights.ln_f_bias, weights.lm_head.t(), {}},
+      config.layer_norm_epsilon, type);
 }
 
-Gpt2::Block Gpt2::Prepare(const Gpt2Block& block, WeightType type) {
-  const NormedMatrix attention = AttentionInput(block, type);
-  const NormedMatrix inner = ForType(
-      {block.ln_2_weight, block.ln_2_bias, block.c_fc_weight, block.c_fc_bias},
-      type);
+Gpt2::Block Gpt2::Prepare(const Gpt2Block& block) const {
+  const double epsilon = config_.layer_norm_epsilon;
+  const WeightType type = weight_type();
   return {
-      .ln_1_weight = attention.gain,
-      .ln_1_bias = attention.shift,
-      .c_attn = Linear(attention.weight, attention.bias, type),
+      .c_attn = NormedLinear(AttentionInput(block), epsilon, type),
       .attn_proj = Linear(block.attn_proj_weight, block.attn_proj_bias, type),
-      .ln_2_weight = inner.gain,
-      .ln_2_bias = inner.shift,
-      .c_fc = Linear(inner.weight, inner.bias, type),
+      .c_fc = NormedLinear({block.ln_2_weight, block.ln_2_bias,
+                            block.c_fc_weight, block.c_fc_bias},
+                           epsilon, type),
       .mlp_proj = Linear(block.mlp_proj_weight, block.mlp_proj_bias, type)};
 }
 
-void Gpt2::SplitLastAttention(const Gpt2Block& block, WeightType type) {
-  const int64_t d = config_.d_model;
-  std::optional<Linear> queries = blocks_.back().c_attn.Columns(0, d);
-  std::optional<Linear> keys_values = blocks_.back().c_attn.Columns(d, 2 * d);
-  if (queries.has_value() && keys_values.has_value()) {
-    last_queries_ = *std::move(queries);
-    last_keys_values_ = *std::move(keys_values);
-    return;
-  }
-  const NormedMatrix whole = AttentionInput(block, type);
-  const auto columns = [&](int64_t first, int64_t count) {
-    return Linear(whole.weight.narrow(1, first, count),
-                  whole.bias.narrow(0, first, count), type);
-  };
-  last_queries_ = columns(0, d);
-  last_keys_values_ = columns(d, 2 * d);
-}
-
 int64_t Gpt2::matrix_bytes() const {
-  int64_t bytes = lm_head_.bytes();
+  int64_t bytes = head_.matrix().bytes();
   for (const Block& block : blocks_) {
-    bytes += block.c_attn.bytes() + block.attn_proj.bytes() +
-             block.c_fc.bytes() + block.mlp_proj.bytes();
+    bytes += block.c_attn.matrix().bytes() + block.attn_proj.bytes() +
+             block.c_fc.matrix().bytes() + block.mlp_proj.bytes();
   }
   return bytes;
 }
@@ -146,17 +96,15 @@ void Gpt2::FinishBlock(int layer, const at::Tensor& queries,
                       layer, block.attn_proj.input_type());  // [N, D]
   AddPart(block.attn_proj, context, HookKind::kAttnOut, hook, x);
   if (hook != nullptr) hook->At(HookKind::kResidMid, x);
-  const at::Tensor inner = block.c_fc.ApplyActivated(
-      Normalised(x, block.ln_2_weight, block.ln_2_bias, config_, block.c_fc),
-      config_.activation);  // [N, I]
+  const at::Tensor inner = block.c_fc.matrix().ApplyActivated(
+      block.c_fc.Normalised(x), config_.activation);  // [N, I]
   AddPart(block.mlp_proj, inner, HookKind::kMlpOut, hook, x);
 }
 
 void Gpt2::RunBlock(int layer, const Packing& packing, KvCache& cache,
                     const BlockHook* hook, at::Tensor& x) const {
   const Block& block = blocks_[layer];
-  const at::Tensor qkv = block.c_attn.Apply(Normalised(
-      x, block.ln_1_weight, block.ln_1_bias, config_, block.c_attn));  // [N,3D]
+  const at::Tensor qkv = block.c_attn.Apply(x);  // [N, 3D]
   const int64_t d = config_.d_model;
   StoreKeysValues(qkv.narrow(1, d, 2 * d), packing, cache,
                   AttentionOf(config_, layer), layer);
@@ -166,21 +114,18 @@ void Gpt2::RunBlock(int layer, const Packing& packing, KvCache& cache,
 void Gpt2::RunLastBlock(const Packing& packing,
                         const std::vector<int64_t>& kept, const Packing& last,
                         KvCache& cache, at::Tensor& x) const {
-  const Block& block = blocks_.back();
   const int layer = config_.n_layer - 1;
-  const at::Tensor normed =
-      Normalised(x, block.ln_1_weight, block.ln_1_bias, config_, block.c_attn);
-  StoreKeysValues(last_keys_values_.Apply(normed), packing, cache,
+  const at::Tensor normed = blocks_.back().c_attn.Normalised(x);
+  StoreKeysValues(last_.rest.Apply(normed), packing, cache,
                   AttentionOf(config_, layer), layer);
   if (kept.empty()) return;
   x = TakeRows(x, kept);
-  FinishBlock(layer, last_queries_.Apply(TakeRows(normed, kept)), last, cache,
+  FinishBlock(layer, last_.first.Apply(TakeRows(normed, kept)), last, cache,
               /*hook=*/nullptr, x);
 }
 
 at::Tensor Gpt2::Logits(const at::Tensor& x) const {
-  return lm_head_.Apply(
-      Normalised(x, ln_f_weight_, ln_f_bias_, config_, lm_head_));
+  return head_.Apply(x);
 }
 
 }  // namespace alignsae

@@ -17,6 +17,7 @@
 #include "absl/types/span.h"
 #include "model/gpt2/config.h"
 #include "model/gpt2/weights.h"
+#include "model/transformer/block_parts.h"
 #include "model/transformer/linear.h"
 #include "model/transformer/transformer.h"
 
@@ -39,12 +40,10 @@ class Gpt2 : public Transformer {
 
  private:
   struct Block {
-    at::Tensor ln_1_weight, ln_1_bias;  // [D], [D]
-    Linear c_attn;                      // D -> 3D (q, k, v)
-    Linear attn_proj;                   // D -> D
-    at::Tensor ln_2_weight, ln_2_bias;  // [D], [D]
-    Linear c_fc;                        // D -> I
-    Linear mlp_proj;                    // I -> D
+    NormedLinear c_attn;  // ln_1, then D -> 3D (q, k, v)
+    Linear attn_proj;     // D -> D
+    NormedLinear c_fc;    // ln_2, then D -> I
+    Linear mlp_proj;      // I -> D
   };
 
   // wte[token] + wpe[position]
@@ -56,10 +55,7 @@ class Gpt2 : public Transformer {
                     const Packing& last, KvCache& cache,
                     at::Tensor& x) const override;
   at::Tensor Logits(const at::Tensor& x) const override;
-  static Block Prepare(const Gpt2Block& block, WeightType type);
-  // Sets last_queries_ and last_keys_values_, on c_attn's memory if that can
-  // be.
-  void SplitLastAttention(const Gpt2Block& block, WeightType type);
+  Block Prepare(const Gpt2Block& block) const;
   // Attends with `queries` [N, D] and ends the block.
   void FinishBlock(int layer, const at::Tensor& queries, const Packing& packing,
                    const KvCache& cache, const BlockHook* hook,
@@ -69,10 +65,8 @@ class Gpt2 : public Transformer {
   at::Tensor wte_;  // [V, D]
   at::Tensor wpe_;  // [T, D]
   std::vector<Block> blocks_;
-  // c_attn of the last block in two: D -> D and D -> 2D (k, v).
-  Linear last_queries_, last_keys_values_;
-  at::Tensor ln_f_weight_, ln_f_bias_;  // [D], [D]
-  Linear lm_head_;                      // D -> V
+  SplitLinear last_;   // c_attn of the last block: D -> D (q), D -> 2D (k, v).
+  NormedLinear head_;  // ln_f, then D -> V
 };
 
 }  // namespace alignsae

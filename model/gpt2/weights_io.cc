@@ -8,7 +8,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "model/base/file.h"
 #include "model/base/quote.h"
@@ -19,6 +18,7 @@
 #include "model/io/tensor_file.h"
 #include "model/io/weight_files.h"
 #include "model/tensor/torch_fence.h"
+#include "model/transformer/weight_reader.h"
 
 namespace alignsae {
 namespace {
@@ -27,14 +27,6 @@ constexpr absl::string_view kHead = "lm_head.weight";
 // What GPT2DoubleHeadsModel has beside the language model; no answer needs it.
 constexpr const char* kOtherHeads[] = {"multiple_choice_head.summary.weight",
                                        "multiple_choice_head.summary.bias"};
-
-// `path`: the file that has the tensor, or that should name it.
-absl::Status TensorError(
-    const std::string& path, absl::string_view name, absl::string_view rule,
-    absl::StatusCode code = absl::StatusCode::kInvalidArgument) {
-  return absl::Status(
-      code, absl::StrCat(path, ": tensor ", Quoted(name), ": ", rule));
-}
 
 // Parameters are called with "transformer." in what GPT2LMHeadModel saves, and
 // without in the files that OpenAI published. The head never has the prefix.
@@ -92,61 +84,7 @@ absl::Status CheckNames(const WeightFiles& files, const Gpt2Config& config,
     }
     known.insert(std::move(name));
   }
-  for (const SafetensorsFile& file : files.files()) {
-    for (const auto& [name, entry] : file.header().tensors) {
-      if (known.contains(name)) continue;
-      return TensorError(file.path(), name,
-                         "must not be in the file: a GPT-2 of this config.json "
-                         "has no such tensor");
-    }
-  }
-  return absl::OkStatus();
-}
-
-// "[row, column]" of the `flat`-th value.
-std::string IndexText(int64_t flat, at::IntArrayRef shape) {
-  std::vector<int64_t> index(shape.size());
-  for (size_t i = shape.size(); i-- > 0;) {
-    index[i] = flat % shape[i];
-    flat /= shape[i];
-  }
-  return absl::StrCat("[", absl::StrJoin(index, ", "), "]");
-}
-
-absl::Status CheckFinite(const SafetensorsFile& file, absl::string_view name,
-                         const at::Tensor& tensor) {
-  const at::Tensor finite = at::isfinite(tensor).flatten();
-  if (finite.all().item<bool>()) return absl::OkStatus();
-  const int64_t first = finite.to(at::kByte).argmin().item<int64_t>();
-  return TensorError(file.path(), name,
-                     absl::StrCat("must be finite, got ",
-                                  tensor.flatten()[first].item<float>(), " at ",
-                                  IndexText(first, tensor.sizes())),
-                     absl::StatusCode::kDataLoss);
-}
-
-// A tensor that is in one of the files.
-absl::StatusOr<at::Tensor> ReadFinite(const WeightFiles& files,
-                                      const std::string& name,
-                                      const std::vector<int64_t>& shape) {
-  const SafetensorsFile& file = *files.FileWith(name);
-  ALIGNSAE_ASSIGN_OR_RETURN(at::Tensor tensor,
-                            ReadFloatTensor(file, name, shape));
-  ALIGNSAE_RETURN_IF_ERROR(CheckFinite(file, name, tensor));
-  return tensor;
-}
-
-// A tied model may store its head a second time; another head would be ignored.
-absl::Status CheckTiedHead(const WeightFiles& files, const at::Tensor& wte) {
-  const std::string name(kHead);
-  const SafetensorsFile* file = files.FileWith(name);
-  if (file == nullptr) return absl::OkStatus();
-  ALIGNSAE_ASSIGN_OR_RETURN(const at::Tensor head,
-                            ReadFinite(files, name, wte.sizes().vec()));
-  if (at::equal(head, wte)) return absl::OkStatus();
-  return TensorError(file->path(), name,
-                     "must equal wte.weight when config.json's "
-                     "tie_word_embeddings is true, got other values");
+  return CheckNoOthers(files, known, "GPT-2");
 }
 
 absl::StatusOr<Gpt2Weights> ReadWeights(const WeightFiles& files,
@@ -162,7 +100,8 @@ absl::StatusOr<Gpt2Weights> ReadWeights(const WeightFiles& files,
                    parameter.shape));
   }
   if (config.tie_word_embeddings) {
-    ALIGNSAE_RETURN_IF_ERROR(CheckTiedHead(files, weights.wte));
+    ALIGNSAE_RETURN_IF_ERROR(CheckTiedHead(
+        files, std::string(kHead), "wte.weight", weights.wte));
     weights.lm_head = weights.wte;
   }
   return weights;
