@@ -24,9 +24,9 @@ from random_gpt_neox import TEXTS, draw_weights, make_tokenizer
 
 CASES = {
     # As Pythia: a quarter of each head turns, the halves of a block side by side.
-    "parallel": dict(
-        config=dict(num_hidden_layers=3, num_attention_heads=4, hidden_size=64,
-                    intermediate_size=96, max_position_embeddings=128, vocab_size=288,
+    "parallel": dict(  # Layers and width as TinyBundle (tests/support), whose SAEs fit it.
+        config=dict(num_hidden_layers=4, num_attention_heads=2, hidden_size=32,
+                    intermediate_size=76, max_position_embeddings=128, vocab_size=288,
                     rotary_pct=0.25),
         prompt=19, tokenizer=True),
     "sequential": dict(
