@@ -34,9 +34,10 @@ absl::StatusOr<bool> IsGptNeoX(absl::string_view json) {
 // A model with what its config.json says beside the forward pass.
 template <typename Family>
 absl::StatusOr<LoadedTransformer> Load(const std::string& directory,
-                                       at::Device device, WeightType type) {
+                                       at::Device device, WeightType type,
+                                       Keep keep) {
   ALIGNSAE_ASSIGN_OR_RETURN(Family model,
-                            Family::Load(directory, device, type));
+                            Family::Load(directory, device, type, keep));
   LoadedTransformer loaded;
   loaded.end_tokens = model.config().end_tokens;
   loaded.warnings =
@@ -66,11 +67,11 @@ absl::StatusOr<TransformerFacts> ReadFacts(const std::string& directory) {
 
 absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,
                                                   at::Device device,
-                                                  WeightType type) {
+                                                  WeightType type, Keep keep) {
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string json, ReadConfig(directory));
   ALIGNSAE_ASSIGN_OR_RETURN(const bool is_neox, IsGptNeoX(json));
-  if (is_neox) return Load<GptNeoX>(directory, device, type);
-  return Load<Gpt2>(directory, device, type);
+  if (is_neox) return Load<GptNeoX>(directory, device, type, keep);
+  return Load<Gpt2>(directory, device, type, keep);
 }
 
 }  // namespace alignsae

@@ -20,9 +20,9 @@ absl::Status ParseShape(const ConfigFields& fields, Gpt2Config* config) {
   ALIGNSAE_RETURN_IF_ERROR(
       fields.Integer("n_embd", 1, kMaxModelWidth, &config->d_model));
   if (config->d_model % config->n_head != 0) {
-    return RefuseConfig("n_embd",
-                  absl::StrCat("a multiple of n_head (", config->n_head, ")"),
-                  absl::StrCat(config->d_model));
+    return RefuseConfig(
+        "n_embd", absl::StrCat("a multiple of n_head (", config->n_head, ")"),
+        absl::StrCat(config->d_model));
   }
   config->d_inner = 4 * config->d_model;
   if (fields.Find("n_inner") != nullptr) {
@@ -35,9 +35,9 @@ absl::Status ParseShape(const ConfigFields& fields, Gpt2Config* config) {
   if (const Json* n_ctx = fields.Find("n_ctx");
       n_ctx != nullptr && *n_ctx != Json(config->context_length)) {
     return RefuseConfig("n_ctx",
-                  absl::StrCat("equal to n_positions (", config->context_length,
-                               ") or absent"),
-                  ShownInConfig(*n_ctx));
+                        absl::StrCat("equal to n_positions (",
+                                     config->context_length, ") or absent"),
+                        ShownInConfig(*n_ctx));
   }
   return fields.Integer("vocab_size", 1, kMaxVocabulary, &config->vocab_size);
 }
@@ -82,7 +82,7 @@ absl::Status RefuseUnsupported(const ConfigFields& fields) {
     const Json* own = fields.Find(name);
     if (value == nullptr || (own != nullptr && *value == *own)) continue;
     return RefuseConfig(alias, absl::StrCat("absent or equal to ", name),
-                  ShownInConfig(*value));
+                        ShownInConfig(*value));
   }
   return absl::OkStatus();
 }
@@ -113,8 +113,7 @@ std::string Gpt2ConfigToJson(const Gpt2Config& config) {
       {"n_ctx", config.context_length},
       {"vocab_size", config.vocab_size},
       {"layer_norm_epsilon", config.layer_norm_epsilon},
-      {"activation_function",
-       std::string(ActivationName(config.activation))},
+      {"activation_function", std::string(ActivationName(config.activation))},
       {"tie_word_embeddings", config.tie_word_embeddings},
       {"scale_attn_weights", config.scale_attn_weights},
       {"scale_attn_by_inverse_layer_idx",

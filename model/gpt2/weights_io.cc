@@ -87,33 +87,96 @@ absl::Status CheckNames(const WeightFiles& files, const Gpt2Config& config,
   return CheckNoOthers(files, known, "GPT-2");
 }
 
-absl::StatusOr<Gpt2Weights> ReadWeights(const WeightFiles& files,
-                                        const Gpt2Config& config) {
-  const bool prefixed = NamesArePrefixed(files);
-  Gpt2Weights weights;
-  const std::vector<Parameter> parameters = Parameters(config, weights);
-  ALIGNSAE_RETURN_IF_ERROR(CheckNames(files, config, parameters, prefixed));
-  for (const Parameter& parameter : parameters) {
+}  // namespace
+
+absl::StatusOr<Gpt2Files> Gpt2Files::Open(const std::string& directory,
+                                          const Gpt2Config& config) {
+  ALIGNSAE_ASSIGN_OR_RETURN(WeightFiles opened, WeightFiles::Open(directory));
+  Gpt2Files files(std::move(opened), config);
+  files.prefixed_ = NamesArePrefixed(files.files_);
+  Gpt2Weights unread;
+  ALIGNSAE_RETURN_IF_ERROR(CheckNames(
+      files.files_, config, Parameters(config, unread), files.prefixed_));
+  return files;
+}
+
+absl::Status Gpt2Files::Read(absl::string_view prefix,
+                             Gpt2Weights& weights) const {
+  for (const Parameter& parameter : Parameters(config_, weights)) {
+    if (!absl::StartsWith(parameter.name, prefix)) continue;
     ALIGNSAE_ASSIGN_OR_RETURN(
         *parameter.tensor,
-        ReadFinite(files, NameInFile(parameter.name, prefixed),
+        ReadFinite(files_, NameInFile(parameter.name, prefixed_),
                    parameter.shape));
   }
-  if (config.tie_word_embeddings) {
-    ALIGNSAE_RETURN_IF_ERROR(CheckTiedHead(
-        files, std::string(kHead), "wte.weight", weights.wte));
-    weights.lm_head = weights.wte;
-  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Gpt2Block> Gpt2Files::Block(int layer) const {
+  Gpt2Weights weights;
+  ALIGNSAE_RETURN_IF_ERROR(
+      Read(absl::StrCat(kTransformerPrefix, "h.", layer, "."), weights));
+  return std::move(weights.blocks[layer]);
+}
+
+absl::StatusOr<Gpt2Weights> Gpt2Files::FinalNorm() const {
+  Gpt2Weights weights;
+  ALIGNSAE_RETURN_IF_ERROR(
+      Read(absl::StrCat(kTransformerPrefix, "ln_f."), weights));
   return weights;
 }
 
-}  // namespace
+absl::StatusOr<at::Tensor> Gpt2Files::Positions() const {
+  Gpt2Weights weights;
+  ALIGNSAE_RETURN_IF_ERROR(
+      Read(absl::StrCat(kTransformerPrefix, "wpe."), weights));
+  return weights.wpe;
+}
+
+absl::StatusOr<Gpt2Weights> Gpt2Files::Ends() const {
+  Gpt2Weights weights;
+  for (const char* part : {"wte.", "wpe.", "ln_f."}) {
+    ALIGNSAE_RETURN_IF_ERROR(
+        Read(absl::StrCat(kTransformerPrefix, part), weights));
+  }
+  if (config_.tie_word_embeddings) {
+    ALIGNSAE_RETURN_IF_ERROR(
+        CheckTiedHead(files_, std::string(kHead), "wte.weight", weights.wte));
+    weights.lm_head = weights.wte;
+  } else {
+    ALIGNSAE_RETURN_IF_ERROR(Read(kHead, weights));
+  }
+  weights.blocks.clear();
+  return weights;
+}
+
+TableFile Gpt2Files::Table(const std::string& name) const {
+  return TableFile(*files_.FileWith(name), name,
+                   {config_.vocab_size, config_.d_model});
+}
+
+TableFile Gpt2Files::Tokens() const {
+  return Table(
+      NameInFile(absl::StrCat(kTransformerPrefix, "wte.weight"), prefixed_));
+}
+
+TableFile Gpt2Files::Head() const {
+  if (config_.tie_word_embeddings) return Tokens();
+  return Table(std::string(kHead));
+}
 
 absl::StatusOr<Gpt2Weights> LoadGpt2Weights(const std::string& directory,
                                             const Gpt2Config& config) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const WeightFiles files,
-                            WeightFiles::Open(directory));
-  return WithTorchFence([&] { return ReadWeights(files, config); });
+  ALIGNSAE_ASSIGN_OR_RETURN(const Gpt2Files files,
+                            Gpt2Files::Open(directory, config));
+  return WithTorchFence([&]() -> absl::StatusOr<Gpt2Weights> {
+    ALIGNSAE_ASSIGN_OR_RETURN(Gpt2Weights weights, files.Ends());
+    for (int layer = 0; layer < config.n_layer; ++layer) {
+      ALIGNSAE_ASSIGN_OR_RETURN(Gpt2Block block, files.Block(layer));
+      weights.blocks.push_back(std::move(block));
+    }
+    return weights;
+  });
 }
 
 absl::Status SaveGpt2(const std::string& directory, const Gpt2Config& config,

@@ -35,11 +35,10 @@ absl::Status ParseSizes(const ConfigFields& fields, GptNeoXConfig* config) {
                                      ", hidden_size / num_attention_heads"),
                         fields.Got("head_dim"));
   }
-  ALIGNSAE_RETURN_IF_ERROR(fields.Integer("intermediate_size", 1,
-                                          kMaxInnerWidth, &config->d_inner));
-  ALIGNSAE_RETURN_IF_ERROR(fields.Integer("max_position_embeddings", 1,
-                                          kMaxContext,
-                                          &config->context_length));
+  ALIGNSAE_RETURN_IF_ERROR(
+      fields.Integer("intermediate_size", 1, kMaxInnerWidth, &config->d_inner));
+  ALIGNSAE_RETURN_IF_ERROR(fields.Integer(
+      "max_position_embeddings", 1, kMaxContext, &config->context_length));
   return fields.Integer("vocab_size", 1, kMaxVocabulary, &config->vocab_size);
 }
 
@@ -77,16 +76,17 @@ absl::Status NumberOf(const std::vector<Alias>& aliases, double most,
     // Written so that NaN would be refused too.
     if (!alias.value->is_number() || !(alias.value->get<double>() > 0 &&
                                        alias.value->get<double>() <= most)) {
-      return RefuseConfig(alias.name, absl::StrCat("a number in (0, ", most, "]"),
+      return RefuseConfig(alias.name,
+                          absl::StrCat("a number in (0, ", most, "]"),
                           ShownInConfig(*alias.value));
     }
     if (first == nullptr) {
       first = &alias;
       *out = alias.value->get<double>();
     } else if (alias.value->get<double>() != *out) {
-      return RefuseConfig(
-          alias.name, absl::StrCat("absent or ", *out, " as ", first->name),
-          ShownInConfig(*alias.value));
+      return RefuseConfig(alias.name,
+                          absl::StrCat("absent or ", *out, " as ", first->name),
+                          ShownInConfig(*alias.value));
     }
   }
   return absl::OkStatus();
@@ -103,8 +103,10 @@ absl::Status CheckRopeParameters(const Json& rope) {
     if (key == "rope_theta" || key == "partial_rotary_factor") continue;
     if (key == "rope_type" || key == "type") {
       if (value == Json("default")) continue;
-      return RefuseConfig(field, "\"default\" (no other scaling of positions "
-                          "is supported)", ShownInConfig(value));
+      return RefuseConfig(field,
+                          "\"default\" (no other scaling of positions "
+                          "is supported)",
+                          ShownInConfig(value));
     }
     return RefuseConfig(field, "absent (not supported)", ShownInConfig(value));
   }
@@ -124,14 +126,14 @@ absl::Status ParseRotary(const ConfigFields& fields, GptNeoXConfig* config) {
     return {key, fields.Find(key)};
   };
   constexpr double kMaxBase = 1e12;
-  ALIGNSAE_RETURN_IF_ERROR(NumberOf({inside("rope_theta"), outside("rope_theta"),
-                                     outside("rotary_emb_base")},
-                                    kMaxBase, &config->rotary_base));
-  double share = 0.25;  // Hugging Face's default.
   ALIGNSAE_RETURN_IF_ERROR(NumberOf(
-      {inside("partial_rotary_factor"), outside("partial_rotary_factor"),
-       outside("rotary_pct")},
-      1, &share));
+      {inside("rope_theta"), outside("rope_theta"), outside("rotary_emb_base")},
+      kMaxBase, &config->rotary_base));
+  double share = 0.25;  // Hugging Face's default.
+  ALIGNSAE_RETURN_IF_ERROR(
+      NumberOf({inside("partial_rotary_factor"),
+                outside("partial_rotary_factor"), outside("rotary_pct")},
+               1, &share));
   config->rotary_dims = static_cast<int>(config->head_dim() * share);
   if (config->rotary_dims >= 2 && config->rotary_dims % 2 == 0) {
     return absl::OkStatus();

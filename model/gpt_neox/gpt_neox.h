@@ -12,6 +12,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,10 +33,11 @@ class GptNeoX : public Transformer {
   // Loads config.json and the weights, block by block.
   static absl::StatusOr<GptNeoX> Load(const std::string& directory,
                                       at::Device device = at::kCPU,
-                                      WeightType type = WeightType::kF32);
+                                      WeightType type = WeightType::kF32,
+                                      Keep keep = Keep::kPrepared);
 
   const GptNeoXConfig& config() const { return config_; }
-  at::Device device() const override { return embed_in_.device(); }
+  at::Device device() const override { return rotary_.device(); }
   int64_t matrix_bytes() const override;
 
  private:
@@ -48,7 +50,11 @@ class GptNeoX : public Transformer {
 
   GptNeoX(const GptNeoXConfig& config, at::Device device, WeightType type);
   absl::Status ReadAll(const GptNeoXWeights& weights, at::Device device);
-  void AddBlock(const GptNeoXBlock& block, bool is_last);
+  absl::Status ReadForFiles(GptNeoXWeights weights);
+  void AddBlock(const GptNeoXBlock& block);
+  std::shared_ptr<const Block> Prepare(const GptNeoXBlock& block) const;
+  // Of those that are kept, or read now.
+  std::shared_ptr<const Block> BlockAt(int layer) const;
 
   at::Tensor Embed(const at::Tensor& ids,
                    const at::Tensor& positions) const override;
@@ -59,17 +65,20 @@ class GptNeoX : public Transformer {
                     at::Tensor& x) const override;
   at::Tensor Logits(const at::Tensor& x) const override;
   // Attends with `queries` [N, D], which are turned, and ends the block.
-  void FinishBlock(int layer, const at::Tensor& queries, const Packing& packing,
-                   const KvCache& cache, const BlockHook* hook,
-                   at::Tensor& x) const;
+  void FinishBlock(const Block& block, int layer, const at::Tensor& queries,
+                   const Packing& packing, const KvCache& cache,
+                   const BlockHook* hook, at::Tensor& x) const;
   AttentionShape Attention() const;
 
   GptNeoXConfig config_;
   Rotary rotary_;
   at::Tensor embed_in_;  // [V, D]
-  std::vector<Block> blocks_;
+  std::vector<std::shared_ptr<const Block>> blocks_;
   SplitLinear last_;   // Attention of the last block: D -> D, D -> 2D (k, v).
   NormedLinear head_;  // final_layer_norm, then D -> V
+  // Keep::kInFiles: in place of embed_in_, blocks_ and head_'s matrix.
+  std::shared_ptr<const GptNeoXWeights> files_;
+  NormedMatrix final_norm_;  // Without a matrix.
 };
 
 }  // namespace alignsae

@@ -15,7 +15,7 @@ at::Tensor Angles(const GptNeoXConfig& config, at::Device device) {
   const at::Tensor powers =
       at::arange(0, config.rotary_dims, 2, f32) / config.rotary_dims;
   const at::Tensor rates =
-      at::reciprocal(at::pow(config.rotary_base, powers));  // [R/2]
+      at::reciprocal(at::pow(config.rotary_base, powers));          // [R/2]
   return at::outer(at::arange(config.context_length, f32), rates);  // [T, R/2]
 }
 
@@ -60,9 +60,9 @@ void Rotary::TurnPlain(const at::Tensor& positions,
   const at::Tensor c = cos_.index_select(0, positions).unsqueeze(1);
   const at::Tensor s = sin_.index_select(0, positions).unsqueeze(1);
   const at::Tensor heads =
-      vectors.unflatten(1, {heads_, head_dim_});           // [N, H, K]
-  const at::Tensor x = heads.narrow(2, 0, half_);          // [N, H, R/2]
-  const at::Tensor y = heads.narrow(2, half_, half_);      // [N, H, R/2]
+      vectors.unflatten(1, {heads_, head_dim_});       // [N, H, K]
+  const at::Tensor x = heads.narrow(2, 0, half_);      // [N, H, R/2]
+  const at::Tensor y = heads.narrow(2, half_, half_);  // [N, H, R/2]
   const at::Tensor turned = x * c - y * s;
   y.copy_(y * c + x * s);
   x.copy_(turned);

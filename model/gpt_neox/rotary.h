@@ -21,6 +21,8 @@ class Rotary {
   Rotary() = default;
   Rotary(const GptNeoXConfig& config, at::Device device);
 
+  at::Device device() const { return cos_.device(); }
+
   // Turns `vectors` [N, H K] float32, whose rows may be parts of longer ones,
   // in place. positions [N] int64 on the same device, in [0, T).
   void Turn(const at::Tensor& positions, at::Tensor vectors) const;
@@ -31,7 +33,7 @@ class Rotary {
 
   int heads_ = 0;
   int head_dim_ = 0;
-  int64_t half_ = 0;       // R/2
+  int64_t half_ = 0;      // R/2
   at::Tensor cos_, sin_;  // [T, R/2]
 };
 

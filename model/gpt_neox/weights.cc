@@ -14,12 +14,11 @@ constexpr const char* kHeads[] = {"embed_out.weight", "lm_head.weight"};
 constexpr char kEmbedding[] = "gpt_neox.embed_in.weight";
 constexpr char kFinalNorm[] = "gpt_neox.final_layer_norm";
 constexpr const char* kPartsOfBlock[] = {
-    "input_layernorm",  "post_attention_layernorm", "attention.query_key_value",
-    "attention.dense",  "mlp.dense_h_to_4h",        "mlp.dense_4h_to_h"};
+    "input_layernorm", "post_attention_layernorm", "attention.query_key_value",
+    "attention.dense", "mlp.dense_h_to_4h",        "mlp.dense_4h_to_h"};
 // The causal mask and what rotary angles are made of: older files store them.
-constexpr const char* kBuffersOfBlock[] = {"attention.bias",
-                                           "attention.masked_bias",
-                                           "attention.rotary_emb.inv_freq"};
+constexpr const char* kBuffersOfBlock[] = {
+    "attention.bias", "attention.masked_bias", "attention.rotary_emb.inv_freq"};
 
 std::string InBlock(int layer, absl::string_view part) {
   return absl::StrCat("gpt_neox.layers.", layer, ".", part);
@@ -112,8 +111,7 @@ absl::StatusOr<GptNeoXBlock> GptNeoXWeights::Block(int layer) const {
   const int64_t d = config_.d_model;
   const auto name = [layer](const char* part) { return InBlock(layer, part); };
   GptNeoXBlock block;
-  ALIGNSAE_RETURN_IF_ERROR(
-      ReadNorm(name("input_layernorm"), &block.attention));
+  ALIGNSAE_RETURN_IF_ERROR(ReadNorm(name("input_layernorm"), &block.attention));
   ALIGNSAE_RETURN_IF_ERROR(ReadLinear(name("attention.query_key_value"), d,
                                       3 * d, &block.attention.weight,
                                       &block.attention.bias));
@@ -132,10 +130,26 @@ absl::StatusOr<GptNeoXBlock> GptNeoXWeights::Block(int layer) const {
   return block;
 }
 
+absl::StatusOr<NormedMatrix> GptNeoXWeights::FinalNorm() const {
+  NormedMatrix norm;
+  ALIGNSAE_RETURN_IF_ERROR(ReadNorm(kFinalNorm, &norm));
+  return norm;
+}
+
+TableFile GptNeoXWeights::Table(const std::string& name) const {
+  return TableFile(*files_.FileWith(name), name,
+                   {config_.vocab_size, config_.d_model});
+}
+
+TableFile GptNeoXWeights::EmbeddingFile() const { return Table(kEmbedding); }
+
+TableFile GptNeoXWeights::HeadFile() const {
+  return Table(config_.tie_word_embeddings ? kEmbedding : head_);
+}
+
 absl::StatusOr<NormedMatrix> GptNeoXWeights::Head(
     const at::Tensor& embedding) const {
-  NormedMatrix head;
-  ALIGNSAE_RETURN_IF_ERROR(ReadNorm(kFinalNorm, &head));
+  ALIGNSAE_ASSIGN_OR_RETURN(NormedMatrix head, FinalNorm());
   if (config_.tie_word_embeddings) {
     if (!head_.empty()) {
       ALIGNSAE_RETURN_IF_ERROR(

@@ -22,6 +22,7 @@
 #include "model/gpt_neox/config.h"
 #include "model/io/weight_files.h"
 #include "model/transformer/balance.h"
+#include "model/transformer/weight_reader.h"
 
 namespace alignsae {
 
@@ -49,12 +50,18 @@ class GptNeoXWeights {
   // final_layer_norm and the head [D, V]; `embedding` is the head of a tied
   // one.
   absl::StatusOr<NormedMatrix> Head(const at::Tensor& embedding) const;
+  // final_layer_norm alone, without a matrix.
+  absl::StatusOr<NormedMatrix> FinalNorm() const;
+  // The embedding, and the head's matrix, where they lie.
+  TableFile EmbeddingFile() const;
+  TableFile HeadFile() const;
 
  private:
   GptNeoXWeights(WeightFiles files, const GptNeoXConfig& config)
       : files_(std::move(files)), config_(config) {}
 
   absl::Status CheckNames();
+  TableFile Table(const std::string& name) const;
   // gain and shift of the layer norm `norm`, [D] each.
   absl::Status ReadNorm(const std::string& norm, NormedMatrix* out) const;
   // weight [out, in] of `name`, turned round, and its bias [out].

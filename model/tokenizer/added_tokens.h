@@ -1,8 +1,9 @@
 // Cuts added tokens such as <|endoftext|> out of a text, before it is cut into
 // words, as Hugging Face's tokenizers do: first those that are not normalized,
 // in the text as it is written, then the others in what is left, normalized
-// where the vocabulary asks for it; each time the leftmost, and of several that start there the longest.
-// What a token does with its neighbours is in AddedToken.
+// where the vocabulary asks for it; each time the leftmost, and of several that
+// start there the longest. What a token does with its neighbours is in
+// AddedToken.
 //
 // Thread-safety: immutable after construction.
 // Errors: none.

@@ -20,7 +20,7 @@ NormedLinear::NormedLinear(const NormedMatrix& plain, double epsilon,
   const NormedMatrix prepared = ForType(plain, type);
   gain_ = prepared.gain;
   shift_ = prepared.shift;
-  matrix_ = Linear(prepared.weight, prepared.bias, type);
+  matrix_ = Linear(prepared.weight, prepared.bias, type, prepared.row_scale);
 }
 
 at::Tensor NormedLinear::Normalised(const at::Tensor& x) const {
@@ -38,7 +38,8 @@ SplitLinear SplitColumns(const NormedLinear& whole, const NormedMatrix& plain,
   const NormedMatrix prepared = ForType(plain, type);
   const auto columns = [&](int64_t begin, int64_t count) {
     return Linear(prepared.weight.narrow(1, begin, count),
-                  prepared.bias.narrow(0, begin, count), type);
+                  prepared.bias.narrow(0, begin, count), type,
+                  prepared.row_scale);
   };
   return {columns(0, first), columns(first, rest)};
 }

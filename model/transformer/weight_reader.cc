@@ -1,5 +1,8 @@
 #include "model/transformer/weight_reader.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/base/quote.h"
@@ -19,16 +22,24 @@ std::string IndexText(int64_t flat, at::IntArrayRef shape) {
   return absl::StrCat("[", absl::StrJoin(index, ", "), "]");
 }
 
+// In pieces: at::isfinite makes a copy of what it looks at.
 absl::Status CheckFinite(const SafetensorsFile& file, absl::string_view name,
                          const at::Tensor& tensor) {
-  const at::Tensor finite = at::isfinite(tensor).flatten();
-  if (finite.all().item<bool>()) return absl::OkStatus();
-  const int64_t first = finite.to(at::kByte).argmin().item<int64_t>();
-  return TensorError(file.path(), name,
-                     absl::StrCat("must be finite, got ",
-                                  tensor.flatten()[first].item<float>(), " at ",
-                                  IndexText(first, tensor.sizes())),
-                     absl::StatusCode::kDataLoss);
+  constexpr int64_t kPiece = int64_t{1} << 20;
+  const at::Tensor flat = tensor.flatten();
+  for (int64_t begin = 0; begin < flat.numel(); begin += kPiece) {
+    const at::Tensor piece =
+        flat.narrow(0, begin, std::min(kPiece, flat.numel() - begin));
+    const at::Tensor finite = at::isfinite(piece);
+    if (finite.all().item<bool>()) continue;
+    const int64_t first = finite.to(at::kByte).argmin().item<int64_t>();
+    return TensorError(
+        file.path(), name,
+        absl::StrCat("must be finite, got ", piece[first].item<float>(), " at ",
+                     IndexText(begin + first, tensor.sizes())),
+        absl::StatusCode::kDataLoss);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -77,6 +88,24 @@ absl::Status CheckTiedHead(const WeightFiles& files, const std::string& head,
       absl::StrCat("must equal ", tied_to,
                    " when config.json's tie_word_embeddings is true, got other "
                    "values"));
+}
+
+at::Tensor TableFile::Rows(const at::Tensor& ids) const {
+  const at::Tensor rows = ids.to(at::kCPU).contiguous();
+  const int64_t* first = rows.data_ptr<int64_t>();
+  return ValueOrThrow(
+      ReadRows(file_, name_, absl::MakeConstSpan(first, rows.numel()), shape_));
+}
+
+at::Tensor TableFile::Times(const at::Tensor& x) const {
+  constexpr int64_t kRowsAtOnce = 2048;
+  at::Tensor product = at::empty({x.size(0), shape_[0]}, at::kFloat);
+  for (int64_t first = 0; first < shape_[0]; first += kRowsAtOnce) {
+    const int64_t count = std::min(kRowsAtOnce, shape_[0] - first);
+    const at::Tensor rows = Rows(at::arange(first, first + count, at::kLong));
+    product.narrow(1, first, count).copy_(at::mm(x, rows.t()));
+  }
+  return product;
 }
 
 }  // namespace alignsae

@@ -1,6 +1,8 @@
 // Compares the forward pass with what Hugging Face transformers computed: see
 // tests/golden/make_gpt2_golden.py, which writes the files.
 
+#include "tests/support/golden.h"
+
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +14,6 @@
 #include "model/gpt2/gpt2.h"
 #include "model/transformer/layers.h"
 #include "tests/reference/gpt2_reference.h"
-#include "tests/support/golden.h"
 #include "tests/support/residual_hooks.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_device.h"
@@ -32,8 +33,8 @@ class Gpt2GoldenTest : public ::testing::TestWithParam<std::string> {
   void SetUp() override {
     ASSERT_OK_AND_ASSIGN(Gpt2 model,
                          Gpt2::Load(Directory(GetParam()), TestDevice()));
-    ASSERT_OK_AND_ASSIGN(golden_, ReadGolden(Directory(GetParam()),
-                                             model.facts()));
+    ASSERT_OK_AND_ASSIGN(golden_,
+                         ReadGolden(Directory(GetParam()), model.facts()));
     ASSERT_OK_AND_ASSIGN(
         weights_, LoadGpt2Weights(Directory(GetParam()), model.config()));
     model_.emplace(std::move(model));

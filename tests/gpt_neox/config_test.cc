@@ -109,7 +109,8 @@ TEST(GptNeoXConfigTest, WhatChangesNumbersAndIsNotComputedIsRefusedByName) {
       {{{"rope_theta", 5e5}},
        "config.json: rotary_emb_base: must be absent or 500000 as rope_theta, "
        "got 10000"},
-      {{{"rotary_pct", 0}}, "config.json: rotary_pct: must be a number in (0, "},
+      {{{"rotary_pct", 0}},
+       "config.json: rotary_pct: must be a number in (0, "},
       {{{"rotary_pct", 1.5}}, "config.json: rotary_pct: must be a number in "},
       {{{"rotary_pct", 0.05}},
        "config.json: rotary_pct: must be a share that gives an even number of "
@@ -122,7 +123,8 @@ TEST(GptNeoXConfigTest, WhatChangesNumbersAndIsNotComputedIsRefusedByName) {
       {{{"hidden_size", 510}},
        "config.json: hidden_size: must be a multiple of num_attention_heads "
        "(8), got 510"},
-      {{{"hidden_act", "gelu_10"}}, "config.json: hidden_act: must be gelu_new"},
+      {{{"hidden_act", "gelu_10"}},
+       "config.json: hidden_act: must be gelu_new"},
       {{{"use_parallel_residual", "yes"}},
        "config.json: use_parallel_residual: must be true or false"},
       {{{"quantization_config", {{"bits", 4}}}},

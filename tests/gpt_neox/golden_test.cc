@@ -1,6 +1,8 @@
 // Compares the forward pass with what Hugging Face transformers computed: see
 // tests/golden/make_gpt_neox_golden.py, which writes the files.
 
+#include "tests/support/golden.h"
+
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +14,6 @@
 
 #include "model/gpt_neox/gpt_neox.h"
 #include "model/transformer/layers.h"
-#include "tests/support/golden.h"
 #include "tests/support/status_matchers.h"
 
 namespace alignsae {
@@ -140,9 +141,8 @@ TEST_P(GptNeoXGoldenTest, RowsOfOneStepAreTheRowsAlone) {
   tokens.insert(tokens.end(), ids.begin(), ids.begin() + 7);
   tokens.insert(tokens.end(), ids.begin(), ids.begin() + 3);
   const at::Tensor logits = model_->Forward(
-      tokens,
-      {Row(3, 5, length - 5, 2), Row(0, 0, 7, 0), Row(1, 0, 3, 1)}, cache,
-      nullptr);
+      tokens, {Row(3, 5, length - 5, 2), Row(0, 0, 7, 0), Row(1, 0, 3, 1)},
+      cache, nullptr);
   ASSERT_EQ(logits.size(0), 3);
   for (int row : {0, 1}) {
     EXPECT_LT(MaxDifference(logits[row], golden_.logits[length - 2 + row]),
@@ -158,14 +158,12 @@ TEST_P(GptNeoXGoldenTest, RowsOfOneStepAreTheRowsAlone) {
 TEST_P(GptNeoXGoldenTest, OtherNumberTypesAreNearF32) {
   for (WeightType type : {WeightType::kBf16, WeightType::kInt8}) {
     if (!WhyUnsupported(type, "cpu").empty()) continue;
-    ASSERT_OK_AND_ASSIGN(
-        const GptNeoX model,
-        GptNeoX::Load(Directory(GetParam()), at::kCPU, type));
+    ASSERT_OK_AND_ASSIGN(const GptNeoX model,
+                         GptNeoX::Load(Directory(GetParam()), at::kCPU, type));
     KvCache cache = Cache(model, 1);
     const int length = static_cast<int>(golden_.input_ids.size());
-    const at::Tensor logits =
-        model.Forward(golden_.input_ids, {Row(0, 0, length, length)}, cache,
-                      nullptr);
+    const at::Tensor logits = model.Forward(
+        golden_.input_ids, {Row(0, 0, length, length)}, cache, nullptr);
     const at::Tensor expected = golden_.logits.log_softmax(-1);
     const double kl = (expected.exp() * (expected - logits.log_softmax(-1)))
                           .sum(-1)

@@ -36,8 +36,8 @@ class GptNeoXWeightsTest : public ::testing::Test {
             .value();
     for (const auto& [name, entry] : file.header().tensors) {
       if (entry.dtype != DType::kF32) continue;  // Masks.
-      tensors_.emplace_back(
-          name, ReadFloatTensor(file, name, entry.shape).value());
+      tensors_.emplace_back(name,
+                            ReadFloatTensor(file, name, entry.shape).value());
     }
   }
 
@@ -56,8 +56,7 @@ class GptNeoXWeightsTest : public ::testing::Test {
   }
 
   absl::StatusOr<GptNeoX> Load() {
-    EXPECT_OK(
-        WriteTensors(directory_ + "/model.safetensors", tensors_, {}));
+    EXPECT_OK(WriteTensors(directory_ + "/model.safetensors", tensors_, {}));
     return GptNeoX::Load(directory_);
   }
 

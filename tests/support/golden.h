@@ -68,9 +68,8 @@ inline absl::StatusOr<Golden> ReadGolden(const std::string& directory,
       golden.hidden_states,
       ReadFloatTensor(file, "hidden_states",
                       {facts.n_layer + 1, length, facts.d_model}));
-  for (const auto& [name, part] :
-       {std::pair("attn_out", &golden.attn_out),
-        std::pair("mlp_out", &golden.mlp_out)}) {
+  for (const auto& [name, part] : {std::pair("attn_out", &golden.attn_out),
+                                   std::pair("mlp_out", &golden.mlp_out)}) {
     if (file.Find(name) == nullptr) continue;
     ALIGNSAE_ASSIGN_OR_RETURN(
         *part,

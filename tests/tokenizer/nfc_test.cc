@@ -21,10 +21,10 @@ std::string Nfc(const std::string& text) {
 
 TEST(NfcTest, LettersAndMarksBecomeTheirCharacter) {
   EXPECT_EQ(Nfc("cafe\u0301"), "caf\u00e9");
-  EXPECT_EQ(Nfc("a\u0302\u0323"), "\u1ead");               // Marks out of order.
-  EXPECT_EQ(Nfc("\u1112\u1161\u11ab"), "\ud55c");          // Hangul.
-  EXPECT_EQ(Nfc("\u212b"), "\u00c5");                      // One for another.
-  EXPECT_EQ(Nfc("\u0958"), "\u0915\u093c");                // Never composed.
+  EXPECT_EQ(Nfc("a\u0302\u0323"), "\u1ead");       // Marks out of order.
+  EXPECT_EQ(Nfc("\u1112\u1161\u11ab"), "\ud55c");  // Hangul.
+  EXPECT_EQ(Nfc("\u212b"), "\u00c5");              // One for another.
+  EXPECT_EQ(Nfc("\u0958"), "\u0915\u093c");        // Never composed.
   EXPECT_EQ(Nfc("\u09c7\u09be\u0bc6\u0bbe"), "\u09cb\u0bca");
   EXPECT_EQ(Nfc("x\u0301\u0301"), "x\u0301\u0301");
   EXPECT_EQ(Nfc(std::string("\0e\u0301", 4)), std::string("\0\u00e9", 3));
