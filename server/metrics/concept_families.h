@@ -80,9 +80,9 @@ class ConceptFamilies {
   void Hold(prometheus::Family<prometheus::Gauge>& family,
             const prometheus::Labels& labels, double value,
             std::vector<Held>& held) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // `labels[i]` is concept i's. Gives the reference shares by label.
   void HoldWeightTypes(const ModelInfo& model, std::vector<Held>& held)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `labels[i]` is concept i's. Gives the reference shares by label.
   std::map<std::string, double> HoldFigures(
       const CheckpointInfo& checkpoint, const std::vector<std::string>& labels,
       std::vector<Held>& held) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
