@@ -103,8 +103,8 @@ bool FigureNumber(const Json& json, const char* key, double most, double* out) {
 // nullopt: there is none that can be read.
 std::optional<TypeMeasurement> FindFigure(const std::string& path,
                                           absl::string_view type) {
-  constexpr int64_t kMaxBytes = 4096;
-  const absl::StatusOr<std::string> text = ReadFile(path, kMaxBytes);
+  constexpr int64_t kMaxFigureBytes = 4096;
+  const absl::StatusOr<std::string> text = ReadFile(path, kMaxFigureBytes);
   if (!text.ok()) return std::nullopt;
   const absl::StatusOr<Json> json = ParseJson(*text);
   if (!json.ok() || !json->is_object()) return std::nullopt;

@@ -18,7 +18,7 @@ absl::Status ParseShape(const ConfigFields& fields, Gpt2Config* config) {
   ALIGNSAE_RETURN_IF_ERROR(
       fields.Integer("n_head", 1, kMaxHeads, &config->n_head));
   ALIGNSAE_RETURN_IF_ERROR(
-      fields.Integer("n_embd", 1, kMaxModelWidth, &config->d_model));
+      fields.Integer("n_embd", 1, kMaxConfigWidth, &config->d_model));
   if (config->d_model % config->n_head != 0) {
     return RefuseConfig(
         "n_embd", absl::StrCat("a multiple of n_head (", config->n_head, ")"),

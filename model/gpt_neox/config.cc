@@ -20,7 +20,7 @@ absl::Status ParseSizes(const ConfigFields& fields, GptNeoXConfig* config) {
   ALIGNSAE_RETURN_IF_ERROR(
       fields.Integer("num_attention_heads", 1, kMaxHeads, &config->n_head));
   ALIGNSAE_RETURN_IF_ERROR(
-      fields.Integer("hidden_size", 1, kMaxModelWidth, &config->d_model));
+      fields.Integer("hidden_size", 1, kMaxConfigWidth, &config->d_model));
   if (config->d_model % config->n_head != 0) {
     return RefuseConfig("hidden_size",
                         absl::StrCat("a multiple of num_attention_heads (",

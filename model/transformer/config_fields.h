@@ -24,7 +24,7 @@ namespace alignsae {
 // two of them overflows int64 and no loop over layers is a denial of service.
 inline constexpr int64_t kMaxLayers = 512;
 inline constexpr int64_t kMaxHeads = 1024;
-inline constexpr int64_t kMaxModelWidth = 65536;
+inline constexpr int64_t kMaxConfigWidth = 65536;
 inline constexpr int64_t kMaxInnerWidth = 1048576;
 inline constexpr int64_t kMaxContext = 65536;
 inline constexpr int64_t kMaxVocabulary = 16777216;
