@@ -25,10 +25,10 @@ def draw_weights(model, generator):
             elif "embed" in name or "lm_head" in name:
                 parameter.copy_(0.6 * noise)
             elif "query_key_value" in name:
-                # Sharp attention, so that where a key lies decides.
-                parameter.copy_(noise * 3 / parameter.shape[1] ** 0.5)
+                # Attention so sharp that where a key lies decides; sharper, rounding would too.
+                parameter.copy_(noise * 1.7 / parameter.shape[1] ** 0.5)
             else:
-                parameter.copy_(noise * 1.6 / parameter.shape[1] ** 0.5)
+                parameter.copy_(noise * 1.3 / parameter.shape[1] ** 0.5)
 
 
 def symbols():

@@ -76,7 +76,7 @@ TEST(NfcTokenizerTest, IdsAreTheLibrarysAndOffsetsPointIntoTheText) {
     }
     ++checked;
   }
-  EXPECT_EQ(checked, 9);
+  EXPECT_EQ(checked, 10);
   const std::vector<int32_t> ids = tokenizer.Encode("the e\u0301");
   EXPECT_EQ(tokenizer.Decode(ids).value(), "the \u00e9");
 }
