@@ -4,6 +4,7 @@ bundle, served, read and steered, in every number type."""
 import json
 import os
 import pathlib
+import shutil
 import sys
 import unittest
 
@@ -12,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from alignsae_server import Server, common, concept, generation, model, steering  # noqa: E402
 from alignsae_train import TrainTest  # noqa: E402
 
-MODEL = pathlib.Path(os.environ["ALIGNSAE_SOURCE"]) / "tests/golden/gpt_neox/parallel"
+GOLDEN = pathlib.Path(os.environ["ALIGNSAE_SOURCE"]) / "tests/golden/gpt_neox/parallel"
 WORDS = {"train": ("sees", "knows", "asks", "hears"), "validation": ("calls", "helps"),
          "test": ("meets", "finds")}
 NAMES = ("Ann", "Bob", "Cid", "Dot", "Eve", "Fay")
@@ -20,29 +21,34 @@ NAMES = ("Ann", "Bob", "Cid", "Dot", "Eve", "Fay")
 
 class GptNeoXTest(TrainTest):
     def prompts(self):
-        path = self.root / "prompts.jsonl"
-        path.write_text("".join(
+        file = self.root / "prompts.jsonl"
+        file.write_text("".join(
             json.dumps({"prompt": f"{name} {verb} {end}", "concept": kind, "split": split,
                         "group": f"{kind} {verb}"}) + "\n"
             for split, verbs in WORDS.items() for verb in verbs for name in NAMES
             for kind, end in (("city", "the city"), ("one", "a caf\u00e9"))), encoding="utf-8")
-        return path
+        return file
 
     def test_trained_served_read_and_steered(self):
         prompts = self.prompts()
+        path = self.root / "neox"
+        path.mkdir()
+        for name in ("config.json", "model.safetensors", "tokenizer.json",
+                     "tokenizer_config.json"):
+            shutil.copy(GOLDEN / name, path)
         flags = ["--threads=1", "--free-features=16", "--batch-size=16",
                  "--learning-rate=0.01", "--stage1-epochs=5", "--stage2-epochs=40"]
         self.assertIn("resid_mid", self.train(
-            "sae", f"--model={MODEL}", f"--prompts={prompts}", f"--out={self.root}/no",
+            "sae", f"--model={path}", f"--prompts={prompts}", f"--out={self.root}/no",
             "--layer=1", "--hook=resid_mid", *flags, code=1))
-        self.train("sae", f"--model={MODEL}", f"--prompts={prompts}", f"--out={self.root}/own",
+        self.train("sae", f"--model={path}", f"--prompts={prompts}", f"--out={self.root}/own",
                    "--layer=1", *flags)
         figures = self.root / "figures.json"
-        self.train("eval", f"--model={MODEL}", f"--sae={self.root}/own",
+        self.train("eval", f"--model={path}", f"--sae={self.root}/own",
                    f"--prompts={prompts}", f"--json={figures}")
         self.assertEqual(json.loads(figures.read_text())["read"]["rate"], 1)
         bundle = self.root / "bundle"
-        self.train("bundle", f"--model={MODEL}", f"--sae={self.root}/own",
+        self.train("bundle", f"--model={path}", f"--sae={self.root}/own",
                    f"--prompts={prompts}", f"--out={bundle}")
         for weights in ("f32", "bf16", "int8"):
             with self.subTest(weights):
