@@ -188,7 +188,7 @@ TEST_F(TypeCheckTest, PlaceThatKeepsNothingIsAWarning) {
 TEST(InFilesTest, SaysWhatTheModelInMemorySays) {
   std::vector<int32_t> tokens;
   for (int i = 0; i < 20; ++i) tokens.push_back((37 * i + 5) % 100);
-  for (const std::string directory :
+  for (const std::string& directory :
        {GoldenDirectory("gpt2", "default"),
         GoldenDirectory("gpt2", "separate_head_relu"),
         GoldenDirectory("gpt2", "bare_names_unscaled"),
