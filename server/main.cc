@@ -76,6 +76,8 @@ EngineSetup EngineSetupOf(const ServerConfig& config) {
   setup.threads = config.threads;
   setup.device = config.device;
   setup.weight_type = config.weight_type;
+  setup.check_weight_type = config.weight_type_check == "on";
+  setup.cache_directory = config.cache_dir;
   setup.engine.kv_slots = config.kv_slots;
   setup.default_checkpoint = config.operators.default_checkpoint;
   return setup;

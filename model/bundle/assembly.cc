@@ -12,6 +12,7 @@
 #include "model/base/status_macros.h"
 #include "model/bundle/families.h"
 #include "model/bundle/generation_config.h"
+#include "model/bundle/type_check.h"
 #include "model/sae/written.h"
 #include "model/tensor/torch_fence.h"
 
@@ -128,13 +129,40 @@ void SayWhatBundleSays(const Manifest& manifest, CheckpointInfo& checkpoint) {
   }
 }
 
+absl::StatusOr<LoadedTransformer> Assembly::LoadChecked(
+    const std::string& directory, const std::string& sha256) {
+  ModelInfo& info = catalog_.model;
+  const TypeCheck check = {directory, sha256, options_.cache_directory};
+  info.weight_type_why = options_.weight_type_note;
+  const auto say = [&info](absl::string_view sentence) {
+    absl::StrAppend(&info.weight_type_why,
+                    info.weight_type_why.empty() ? "" : "; ", sentence);
+  };
+  for (WeightType type = options_.weight_type;; type = SaferThan(type)) {
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        LoadedTransformer loaded,
+        LoadTransformer(directory, options_.device, type));
+    if (type == WeightType::kF32 || !options_.check_weight_type ||
+        !options_.device.is_cpu()) {
+      say(type == WeightType::kF32 ? "f32 is exact" : "as asked, not measured");
+      return loaded;
+    }
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const TypeMeasurement measured,
+        MeasureType(*loaded.model, check, bundle_.warnings));
+    info.type_measurements.push_back(measured);
+    say(absl::StrCat(InWords(measured),
+                     measured.misleads() ? ", which misleads" : ""));
+    if (!measured.misleads()) return loaded;
+  }
+}
+
 absl::Status Assembly::AddModel(const std::string& directory,
                                 const std::string& name,
                                 const std::string& sha256) {
   absl::StatusOr<Tokenizer> tokenizer = Tokenizer::Load(directory);
   if (!tokenizer.ok()) return InDirectory(directory, tokenizer.status());
-  absl::StatusOr<LoadedTransformer> loaded =
-      LoadTransformer(directory, options_.device, options_.weight_type);
+  absl::StatusOr<LoadedTransformer> loaded = LoadChecked(directory, sha256);
   if (!loaded.ok()) return InDirectory(directory, loaded.status());
 
   const TransformerFacts& facts = loaded->model->facts();

@@ -48,6 +48,12 @@ struct BundleOptions {
   bool verify_hashes = true;
   at::Device device = at::kCPU;
   WeightType weight_type = WeightType::kF32;  // Of the language model.
+  // Measure it against float32 and take a safer one where it misleads
+  // (type_check.h); on the CPU only.
+  bool check_weight_type = false;
+  std::string cache_directory =
+      {};  // Where the figures are kept; empty: nowhere.
+  std::string weight_type_note = {};  // In front of why the type is taken.
 };
 
 // Whether it has a bundle.json.

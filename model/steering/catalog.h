@@ -16,6 +16,7 @@
 #include "model/steering/intervention.h"
 #include "model/steering/mode.h"
 #include "model/steering/trained_positions.h"
+#include "model/steering/type_measurement.h"
 
 namespace alignsae {
 
@@ -38,7 +39,10 @@ struct ModelInfo {
   // where they do not ask for it.
   std::optional<int32_t> bos_token_id = std::nullopt;
   std::string weight_type = "f32";  // As it runs: f32, bf16 or int8.
-  std::string prompt_template;      // Holds "{question}"; empty: no template.
+  std::string weight_type_why;      // Why that one, a sentence.
+  // Of the types that were tried, in that order; empty: none was measured.
+  std::vector<TypeMeasurement> type_measurements;
+  std::string prompt_template;  // Holds "{question}"; empty: no template.
 };
 
 struct CheckpointInfo {

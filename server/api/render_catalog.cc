@@ -92,6 +92,7 @@ v1::Model RenderModel(const ModelInfo& model) {
   }
   wire.set_prompt_template(model.prompt_template);
   wire.set_dtype(model.weight_type);
+  wire.set_dtype_reason(model.weight_type_why);
   wire.set_bundle_sha256(model.bundle_sha256);
   return wire;
 }

@@ -39,6 +39,13 @@ void AddModelFlags(CLI::App& app, ServerConfig& config) {
   app.add_option("--weight-type", config.weight_type,
                  "Number type of the model's weights")
       ->check(OneOf({"f32", "bf16", "int8"}));
+  app.add_option("--weight-type-check", config.weight_type_check,
+                 "on: a number type that misleads, measured once against f32, "
+                 "gives way to a safer one; off: it runs all the same")
+      ->check(OneOf({"on", "off"}));
+  app.add_option("--cache-dir", config.cache_dir,
+                 "Where what is measured once is kept; default: alignsae in "
+                 "XDG_CACHE_HOME or in .cache of HOME");
   app.add_option(
          "--threads", config.threads,
          "Threads of the model; 0: one for each processor that it may use")
@@ -263,6 +270,16 @@ std::string HelpText(CLI::App& app) {
   return app.help();
 }
 
+// Of the user; empty where there is none.
+std::string CacheDirectory(const GetEnvFn& get_env) {
+  for (const auto& [name, inside] : {std::pair("XDG_CACHE_HOME", "/alignsae"),
+                                     std::pair("HOME", "/.cache/alignsae")}) {
+    const std::string root = get_env(name).value_or("");
+    if (absl::StartsWith(root, "/")) return absl::StrCat(root, inside);
+  }
+  return "";
+}
+
 absl::Status TakeAddresses(const Addresses& addresses, ServerConfig& config) {
   ALIGNSAE_ASSIGN_OR_RETURN(config.listen, ParseEndpoint(addresses.listen));
   ALIGNSAE_ASSIGN_OR_RETURN(config.admin_listen,
@@ -332,6 +349,9 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
     return absl::InvalidArgumentError(MistakeOf(app, error));
   }
   ALIGNSAE_RETURN_IF_ERROR(TakeAddresses(addresses, config));
+  if (app.get_option("--cache-dir")->count() == 0) {
+    config.cache_dir = CacheDirectory(get_env);
+  }
   ALIGNSAE_RETURN_IF_ERROR(RelateSettings(
       [&app](absl::string_view name) {
         return app.get_option(std::string(name))->count() > 0;

@@ -104,6 +104,12 @@ struct ServerConfig {
   // Number type of the model's weights: f32, bf16 or int8. A machine that
   // cannot run it runs f32 and says so.
   std::string weight_type = "int8";
+  // "on": a type that misleads (measured once against f32) gives way to a safer
+  // one. "off": the type that is asked for runs.
+  std::string weight_type_check = "on";
+  // Where what was measured is kept; empty: nowhere. Unless it is given: of the
+  // user ($XDG_CACHE_HOME or $HOME/.cache), if there is one.
+  std::string cache_dir;
   int threads = 0;  // 0: every processor that the process may use.
 
   Endpoint listen{"127.0.0.1", 50051};

@@ -58,6 +58,7 @@ class ConceptFamilies::OfCatalog final : public ConceptMetrics {
   OfCatalog(ConceptFamilies* families, const Catalog& catalog)
       : families_(families) {
     MutexLock lock(&families_->mutex_);
+    families_->HoldWeightTypes(catalog.model, held_);
     for (const CheckpointInfo& info : catalog.checkpoints) {
       Checkpoint& added = checkpoints_.emplace_back();
       added.name = info.name;
@@ -163,6 +164,15 @@ ConceptFamilies::ConceptFamilies(prometheus::Registry* registry)
       reference_share_(family::Add<Gauge>(
           *registry, "concept_reference_share",
           "Share of the evaluation's test prompts by their top concept.")),
+      weight_type_(
+          family::Add<Gauge>(*registry, "weight_type_info",
+                             "Number type that a model's weights have, 1.")),
+      weight_type_kl_(family::Add<Gauge>(
+          *registry, "weight_type_kl",
+          "KL from f32 to a number type that was tried, on fixed texts.")),
+      weight_type_top1_(family::Add<Gauge>(
+          *registry, "weight_type_top1",
+          "Share of positions with f32's most likely token, the same texts.")),
       active_mean_(family::Add<Gauge>(
           *registry, "concept_active_mean",
           "Calibrated mean of the slot where its concept is asked.")),
@@ -251,6 +261,17 @@ void ConceptFamilies::Hold(Family<Gauge>& family, const Labels& labels,
   gauge.Set(value);
   ++holders_[&gauge];
   held.push_back({&family, &gauge});
+}
+
+void ConceptFamilies::HoldWeightTypes(const ModelInfo& model,
+                                      std::vector<Held>& held) {
+  Hold(weight_type_, {{"model", model.name}, {"type", model.weight_type}}, 1,
+       held);
+  for (const TypeMeasurement& measured : model.type_measurements) {
+    const Labels of = {{"model", model.name}, {"type", measured.type}};
+    Hold(weight_type_kl_, of, measured.kl, held);
+    Hold(weight_type_top1_, of, measured.top1, held);
+  }
 }
 
 std::map<std::string, double> ConceptFamilies::HoldFigures(

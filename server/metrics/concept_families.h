@@ -80,6 +80,8 @@ class ConceptFamilies {
   void Hold(prometheus::Family<prometheus::Gauge>& family,
             const prometheus::Labels& labels, double value,
             std::vector<Held>& held) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void HoldWeightTypes(const ModelInfo& model, std::vector<Held>& held)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // `labels[i]` is concept i's. Gives the reference shares by label.
   std::map<std::string, double> HoldFigures(
       const CheckpointInfo& checkpoint, const std::vector<std::string>& labels,
@@ -95,6 +97,9 @@ class ConceptFamilies {
   prometheus::Family<prometheus::Gauge>& info_;
   prometheus::Family<prometheus::Gauge>& evaluation_;
   prometheus::Family<prometheus::Gauge>& reference_share_;
+  prometheus::Family<prometheus::Gauge>& weight_type_;
+  prometheus::Family<prometheus::Gauge>& weight_type_kl_;
+  prometheus::Family<prometheus::Gauge>& weight_type_top1_;
   prometheus::Family<prometheus::Gauge>& active_mean_;
   prometheus::Family<prometheus::Gauge>& threshold_;
   // Of write certificates.
