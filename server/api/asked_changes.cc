@@ -69,8 +69,8 @@ AskedAll AskedOf(absl::string_view method, const RequestSpec& spec,
     if (!seen.insert(&list).second) continue;
     for (size_t i = 0; i < list.size(); ++i) {
       if (list[i].vector == nullptr) checkpoints.insert(list[i].checkpoint);
-      AskedChange& change = asked.changes.emplace_back(
-          ChangeOf(list[i], catalog));
+      AskedChange& change =
+          asked.changes.emplace_back(ChangeOf(list[i], catalog));
       if (listed) change.place = Indexed("interventions", i);
     }
   }
@@ -83,8 +83,8 @@ AskedAll AskedOf(absl::string_view method, const RequestSpec& spec,
 int64_t TokensOf(const RequestSpec& spec) {
   int64_t tokens = 0;
   for (const SequenceSpec& sequence : spec.sequences) {
-    tokens += static_cast<int64_t>(sequence.prompt.size()) +
-              sequence.max_new_tokens;
+    tokens +=
+        static_cast<int64_t>(sequence.prompt.size()) + sequence.max_new_tokens;
   }
   return tokens;
 }

@@ -33,13 +33,11 @@ Json Describe(const Intervention& intervention, const Catalog& catalog) {
   }
   if (HasAlpha(intervention.mode)) json["alpha"] = intervention.alpha;
   if (HasAlphaUnit(intervention.mode)) {
-    json["unit"] =
-        intervention.unit == AlphaUnit::kRaw ? "RAW" : "ACTIVE_MEAN";
+    json["unit"] = intervention.unit == AlphaUnit::kRaw ? "RAW" : "ACTIVE_MEAN";
   }
   json["hook"] = catalog.HookOf(intervention).ToString();
   const std::vector<int>& positions = intervention.positions.prompt;
-  const size_t shown =
-      std::min<size_t>(positions.size(), kMaxReceiptPositions);
+  const size_t shown = std::min<size_t>(positions.size(), kMaxReceiptPositions);
   json["positions"] =
       std::vector<int>(positions.begin(),
                        positions.begin() + static_cast<std::ptrdiff_t>(shown));

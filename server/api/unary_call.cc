@@ -129,8 +129,8 @@ absl::StatusOr<RequestHandle> CallScope::Submit(
   ALIGNSAE_RETURN_IF_ERROR(call->WhyStop());
   const Catalog& catalog = model->catalog();
   call->audit().SetAsked(spec, catalog);
-  ALIGNSAE_RETURN_IF_ERROR(call->Permit(
-      AskedOf(call->method(), spec, catalog), TokensOf(spec)));
+  ALIGNSAE_RETURN_IF_ERROR(
+      call->Permit(AskedOf(call->method(), spec, catalog), TokensOf(spec)));
   spec.max_slots = call->max_slots();
   spec.deadline = call->deadline();
   spec.origin = call->owner().origin;

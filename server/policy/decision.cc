@@ -15,11 +15,11 @@ namespace {
 absl::Status Denied(const Group& group, absl::string_view field,
                     absl::string_view rule, absl::string_view key,
                     absl::string_view got) {
-  return FieldStatus({std::string(field),
-                      absl::StrCat("be ", rule, " (", key, " of group ",
-                                   group.name, ")"),
-                      std::string(got)},
-                     absl::StatusCode::kPermissionDenied);
+  return FieldStatus(
+      {std::string(field),
+       absl::StrCat("be ", rule, " (", key, " of group ", group.name, ")"),
+       std::string(got)},
+      absl::StatusCode::kPermissionDenied);
 }
 
 std::string Shown(absl::string_view concept_name) {
@@ -38,8 +38,7 @@ absl::Status DecideAlpha(const Group& group, const FieldNames& names,
                          const AskedChange& change) {
   const SteeringRights& rights = *group.steer;
   // The range is in units of a concept; a vector has none of its own.
-  if (!rights.alpha.has_value() || !change.alpha.has_value() ||
-      change.vector) {
+  if (!rights.alpha.has_value() || !change.alpha.has_value() || change.vector) {
     return absl::OkStatus();
   }
   const auto [low, high] = *rights.alpha;
@@ -108,9 +107,8 @@ absl::Status Decide(const Principal& principal, const AskedAll& asked) {
   }
   for (const AskedChange& change : asked.changes) {
     if (!group.steer.has_value()) {
-      return InField(change.place,
-                     Denied(group, "mode", "absent", "no steer",
-                            InterventionModeName(change.mode)));
+      return InField(change.place, Denied(group, "mode", "absent", "no steer",
+                                          InterventionModeName(change.mode)));
     }
     ALIGNSAE_RETURN_IF_ERROR(
         InField(change.place, DecideChange(group, asked.names, change)));

@@ -63,11 +63,11 @@ class Identification {
   const Policy& policy() const { return state_->policy; }
 
   absl::StatusOr<Principal> Forwarded() const {
-    const bool from_proxy = std::any_of(
-        shown_.certificate.begin(), shown_.certificate.end(),
-        [this](const std::string& name) {
-          return AnyMatches(policy().proxies, name);
-        });
+    const bool from_proxy =
+        std::any_of(shown_.certificate.begin(), shown_.certificate.end(),
+                    [this](const std::string& name) {
+                      return AnyMatches(policy().proxies, name);
+                    });
     if (!from_proxy) {
       return Refused(kForwardedUserKey,
                      "come from a proxy that the policy names", "another peer");

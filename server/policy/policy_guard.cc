@@ -22,7 +22,8 @@ void LogState(const char* event, const PolicyState& state) {
   LogLine(LogLevel::kInfo, event)
       .Add("groups", state.policy.groups.size())
       .Add("principals", state.policy.principals.size())
-      .Add("anonymous", state.policy.Anonymous() == nullptr ? "refused" : "yes");
+      .Add("anonymous",
+           state.policy.Anonymous() == nullptr ? "refused" : "yes");
 }
 
 }  // namespace
@@ -33,9 +34,8 @@ absl::StatusOr<std::unique_ptr<PolicyGuard>> PolicyGuard::Create(
   ALIGNSAE_ASSIGN_OR_RETURN(std::shared_ptr<const PolicyState> state,
                             Read(files, rpcs));
   LogState("policy_loaded", *state);
-  return std::unique_ptr<PolicyGuard>(
-      new PolicyGuard(std::move(files), std::move(rpcs), std::move(stamp),
-                      std::move(state)));
+  return std::unique_ptr<PolicyGuard>(new PolicyGuard(
+      std::move(files), std::move(rpcs), std::move(stamp), std::move(state)));
 }
 
 PolicyGuard::PolicyGuard(Files files, KnownRpcs rpcs, std::string stamp,

@@ -51,8 +51,7 @@ class PolicyGuard {
   // so many tokens left, which are taken.
   absl::Status Permit(const Principal& principal, const AskedAll& asked,
                       int64_t tokens, absl::Time now);
-  absl::Status PermitModel(const Principal& principal,
-                           absl::string_view model);
+  absl::Status PermitModel(const Principal& principal, absl::string_view model);
 
   struct Counts {
     int64_t unauthenticated = 0, denied = 0, quota = 0;

@@ -14,12 +14,11 @@ constexpr absl::Duration kMinute = absl::Minutes(1);
 
 absl::Status Spent(const Principal& principal, const char* what,
                    int64_t per_minute, int64_t amount) {
-  return WithReason(
-      absl::ResourceExhaustedError(absl::StrCat(
-          "quota: must be at most ", per_minute, " ", what,
-          " a minute (quota of group ", principal.rights().name, "), got ",
-          amount, " more")),
-      kReasonQuota);
+  return WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                        "quota: must be at most ", per_minute, " ", what,
+                        " a minute (quota of group ", principal.rights().name,
+                        "), got ", amount, " more")),
+                    kReasonQuota);
 }
 
 }  // namespace
@@ -55,9 +54,9 @@ absl::Status Quotas::Take(Buckets& buckets, const Principal& principal,
   const double too_much =
       taken + static_cast<double>(amount) - static_cast<double>(per_minute);
   if (too_much > 0) {
-    return WithRetryAfter(Spent(principal, what, per_minute, amount),
-                          absl::Ceil(absl::Seconds(too_much / rate),
-                                     absl::Milliseconds(1)));
+    return WithRetryAfter(
+        Spent(principal, what, per_minute, amount),
+        absl::Ceil(absl::Seconds(too_much / rate), absl::Milliseconds(1)));
   }
   bucket = {taken + static_cast<double>(amount), now};
   return absl::OkStatus();

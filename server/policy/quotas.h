@@ -1,5 +1,5 @@
-// Quotas: how much a principal may ask for in a minute. A bucket for each, which
-// holds a minute's worth and fills evenly; what is refused takes nothing.
+// Quotas: how much a principal may ask for in a minute. A bucket for each,
+// which holds a minute's worth and fills evenly; what is refused takes nothing.
 //
 // KV slots and bytes are held, not spent: the scheduler and the memory budget
 // count them.

@@ -112,9 +112,9 @@ bool AddRpcs(const std::string& pattern, const KnownRpcs& rpcs, NameSet& set) {
     for (const std::string& rpc : *list) {
       absl::string_view service = pattern;
       const bool meant =
-          rpc == pattern || (absl::ConsumeSuffix(&service, "*") &&
-                             absl::EndsWith(service, "/") &&
-                             absl::StartsWith(rpc, service));
+          rpc == pattern ||
+          (absl::ConsumeSuffix(&service, "*") && absl::EndsWith(service, "/") &&
+           absl::StartsWith(rpc, service));
       if (!meant) continue;
       known = true;
       set.names.insert(rpc);

@@ -47,10 +47,9 @@ class AuditSink final : public spdlog::sinks::base_sink<std::mutex> {
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    const std::string line =
-        absl::StrCat(absl::string_view(message.payload.data(),
-                                       message.payload.size()),
-                     "\n");
+    const std::string line = absl::StrCat(
+        absl::string_view(message.payload.data(), message.payload.size()),
+        "\n");
     ++(WriteAll(fd_.get(), line) ? written_ : failed_);
   }
   void flush_() override {}
@@ -83,8 +82,8 @@ absl::StatusOr<std::unique_ptr<AuditLog>> AuditLog::Open(
   }
   auto impl = std::make_shared<Impl>();
   // Signals are for whoever waits for them.
-  impl->pool = std::make_shared<spdlog::details::thread_pool>(
-      kMaxWaitingLines, 1, [] {
+  impl->pool =
+      std::make_shared<spdlog::details::thread_pool>(kMaxWaitingLines, 1, [] {
         sigset_t all;
         sigfillset(&all);
         pthread_sigmask(SIG_BLOCK, &all, nullptr);
