@@ -372,7 +372,8 @@ class MutualTlsTest(unittest.TestCase):
     def code(self, name, *metadata):
         pems = [(self.folder / path).read_bytes() for path in ("ca.pem", f"{name}.key",
                                                                f"{name}.pem")]
-        with grpc.secure_channel(self.server.target, grpc.ssl_channel_credentials(*pems)) as channel:
+        credentials = grpc.ssl_channel_credentials(*pems)
+        with grpc.secure_channel(self.server.target, credentials) as channel:
             try:
                 api.model_grpc.ModelServiceStub(channel).GetModel(
                     api.model.GetModelRequest(), timeout=10, metadata=metadata)
