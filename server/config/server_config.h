@@ -59,8 +59,8 @@ struct TlsFiles {
 
 // Who may do what, and what is told of it.
 struct AccessFiles {
-  std::string policy;  // Empty: whoever calls may do everything.
-  std::string tokens;  // Of the policy's principals, by their hashes.
+  std::string policy;     // Empty: whoever calls may do everything.
+  std::string tokens;     // Of the policy's principals, by their hashes.
   std::string audit_log;  // Empty: none is kept.
 };
 

@@ -22,10 +22,10 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr size_t kMaxEntries = 4096;
-constexpr size_t kMaxNameBytes = 256;
+constexpr size_t kMaxPrincipalBytes = 256;
 
-bool IsGoodName(const std::string& name) {
-  return !name.empty() && name.size() <= kMaxNameBytes &&
+bool IsPrintable(const std::string& name) {
+  return !name.empty() && name.size() <= kMaxPrincipalBytes &&
          std::all_of(name.begin(), name.end(),
                      [](char c) { return c > 0x20 && c < 0x7f; });
 }
@@ -226,7 +226,7 @@ absl::StatusOr<Group> ReadGroup(const JsonObject& object,
 constexpr absl::string_view kPatternRule =
     "a name of printable ASCII with at most one \"*\"";
 bool IsGoodPattern(const std::string& name) {
-  return IsGoodName(name) && name != "*" &&
+  return IsPrintable(name) && name != "*" &&
          std::count(name.begin(), name.end(), '*') <= 1;
 }
 
@@ -236,7 +236,7 @@ absl::StatusOr<PrincipalEntry> ReadPrincipal(const JsonObject& object,
       {"name", "group", "certificates", "forwarded", "token", "anonymous"}));
   PrincipalEntry entry;
   ALIGNSAE_ASSIGN_OR_RETURN(entry.name, object.String("name"));
-  if (!IsGoodName(entry.name)) {
+  if (!IsPrintable(entry.name)) {
     return object.Refuse("name", "1 to 256 bytes of printable ASCII",
                          Quoted(entry.name));
   }

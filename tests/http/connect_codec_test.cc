@@ -198,7 +198,7 @@ TEST(ErrorTest, CarriesTheDetails) {
 TEST(ErrorTest, SaysNothingOfATimeWhereThereIsNone) {
   HttpReply reply;
   AddErrorHeaders(ToWireStatus(absl::ResourceExhaustedError("never"), "x"),
-                &reply);
+                  &reply);
   AddErrorHeaders(WireStatus(), &reply);
   EXPECT_TRUE(reply.headers.empty());
 }
