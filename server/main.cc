@@ -30,12 +30,15 @@
 #include "server/grpc/inference_service.h"
 #include "server/grpc/model_service.h"
 #include "server/grpc/operator_service.h"
+#include "server/grpc/reactors.h"
 #include "server/grpc/reflection_service.h"
 #include "server/grpc/steering_service.h"
 #include "server/http/admin_server.h"
 #include "server/http/front_door.h"
 #include "server/http/page_file.h"
 #include "server/metrics/metrics.h"
+#include "server/policy/policy_guard.h"
+#include "server/process/audit_log.h"
 #include "server/process/free_memory.h"
 #include "server/process/lanes.h"
 #include "server/process/log.h"
@@ -114,19 +117,50 @@ SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
   return options;
 }
 
+// Who may do what, and what is kept of it; null where there is none.
+struct Access {
+  std::unique_ptr<PolicyGuard> policy;
+  std::unique_ptr<AuditLog> audit;
+};
+
+absl::StatusOr<Access> OpenAccess(const AccessFiles& files) {
+  Access access;
+  if (!files.policy.empty()) {
+    KnownRpcs rpcs = {RpcMethods(), OperatorMethods()};
+    rpcs.named.emplace_back(kRpcReflection);
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        access.policy, PolicyGuard::Create({files.policy, files.tokens}, rpcs));
+  }
+  if (!files.audit_log.empty()) {
+    ALIGNSAE_ASSIGN_OR_RETURN(access.audit, AuditLog::Open(files.audit_log));
+  }
+  return access;
+}
+
 // Everything that serves, in the order in which it needs each other: what comes
 // later may use what comes before, and goes first.
 struct Parts {
-  explicit Parts(const ServerConfig& config)
-      : metrics(AllMethods(), kVersion),
+  Parts(const ServerConfig& config, Access given)
+      : access(std::move(given)),
+        metrics(AllMethods(), kVersion),
         memory(int64_t{config.call_memory_mib} << 20),
         models({SchedulerOptionsOf(config), &clock, &metrics}),
         model_operator(
             {EngineSetupOf(config), config.operators.bundles_directory},
             &models, &metrics.generations(), LoadingEnvOf(config)),
         watchers(&metrics, &clock, config.max_watchers),
-        env{&models,     &lanes, &metrics, &clock,          &memory,
-            &open_calls, config, {},       &model_operator, &watchers},
+        env{&models,
+            &lanes,
+            &metrics,
+            &clock,
+            &memory,
+            &open_calls,
+            config,
+            {},
+            &model_operator,
+            &watchers,
+            access.policy.get(),
+            access.audit.get()},
         concepts(&env),
         steering(&env),
         model_service(&env),
@@ -134,7 +168,10 @@ struct Parts {
         health(kApiServices),
         inference(
             &env, [this] { return health.ready(); }, kApiServices),
-        reflection(ReflectedServices()) {
+        reflection(ReflectedServices(),
+                   [this](grpc::CallbackServerContext* context) {
+                     return PermitRpc(env, kRpcReflection, context);
+                   }) {
     memory.answers.OnReturn([this] {
       lanes.interactive.Wake();
       lanes.background.Wake();
@@ -193,6 +230,19 @@ struct Parts {
         return std::make_pair(tls->current().reloads, tls->current().failures);
       };
     }
+    if (access.policy != nullptr) {
+      probes.policy = [policy = access.policy.get()] {
+        const PolicyGuard::Counts counts = policy->counts();
+        return Metrics::PolicyCounts{counts.unauthenticated, counts.denied,
+                                     counts.quota, counts.reloads,
+                                     counts.failures};
+      };
+    }
+    if (access.audit != nullptr) {
+      probes.audit_lines_lost = [audit = access.audit.get()] {
+        return audit->lost();
+      };
+    }
     metrics.SetProbes(std::move(probes));
     TellIfExposed();
   }
@@ -209,9 +259,12 @@ struct Parts {
       LogLine(LogLevel::kWarning, "plaintext_exposed")
           .Add("listen", endpoint.ToString())
           .Add("what",
-               "anybody who reaches this port may call it and read along; "
-               "speak TLS (--tls-cert, --tls-client-ca) or keep a proxy in "
-               "front");
+               access.policy == nullptr
+                   ? "anybody who reaches this port may call it and read "
+                     "along; speak TLS (--tls-cert, --tls-client-ca), say who "
+                     "may do what (--policy), or keep a proxy in front"
+                   : "who is between can read along, tokens included; speak "
+                     "TLS (--tls-cert) or keep a proxy in front");
     }
     metrics.SetPlaintextExposed(exposed);
   }
@@ -232,6 +285,7 @@ struct Parts {
     models.Stop();
   }
 
+  const Access access;
   RealClock clock;
   Metrics metrics;
   std::atomic<int> open_calls{0};
@@ -289,7 +343,8 @@ absl::Status Serve(const ServerConfig& config) {
   SignalWatcher signals([](int code) { std::_Exit(code); });
   signals.set_exit_at_once(true);  // Nothing to drain before it is ready.
 
-  Parts parts(config);
+  ALIGNSAE_ASSIGN_OR_RETURN(Access access, OpenAccess(config.access));
+  Parts parts(config, std::move(access));
   ALIGNSAE_RETURN_IF_ERROR(parts.OpenPorts());
   ALIGNSAE_RETURN_IF_ERROR(parts.model_operator.LoadFirst());
   for (const std::string& model : config.operators.models) {

@@ -26,6 +26,11 @@ void AddConnection(CLI::App& app, CliOptions& options) {
   app.add_option("--client-id", options.client_id,
                  "Sent as x-client-id: the server takes turns between clients")
       ->envname("ALIGNSAE_CLIENT_ID");
+  app.add_option("--token-file", options.token_file,
+                 "File with the bearer token that says who asks (default: what "
+                 "ALIGNSAE_TOKEN holds)")
+      ->envname("ALIGNSAE_TOKEN_FILE")
+      ->type_name(kFileType);
   app.add_option("--model", options.model,
                  "Model by its name (default: the server's own)");
   app.add_option("--tls-ca", options.tls_ca,
@@ -121,6 +126,14 @@ void AddGeneration(CLI::App* command, CliOptions& options) {
                     "Read the concepts at every token (with --json)");
 }
 
+void AddSave(CLI::App* command, CliOptions& options) {
+  command
+      ->add_option("--save", options.save,
+                   "Keep request and answer in this file, for replay")
+      ->type_name(kFileType)
+      ->excludes("--file");
+}
+
 // Where subcommands are added, and where what they do leaves its status.
 struct Commands {
   CLI::App& app;
@@ -190,6 +203,7 @@ void AddSwap(const Commands& group) {
                    "Strength (default: the checkpoint's recommendation)");
   AddSteering(swap, options);
   AddGeneration(swap, options);
+  AddSave(swap, options);
 }
 
 void AddSweep(const Commands& group) {
@@ -242,6 +256,20 @@ void AddGenerate(const Commands& group) {
   generate->add_flag("--both", options.both, "Run the baseline too");
   AddSteering(generate, options);
   AddGeneration(generate, options);
+  AddSave(generate, options);
+}
+
+void AddReplay(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* replay = group.Add(
+      "replay", "Compute a saved answer again, and say whether it is the same",
+      RunReplay);
+  replay
+      ->add_option("saved", options.saved,
+                   "File that --save of swap or generate "
+                   "has written")
+      ->type_name(kFileType)
+      ->required();
 }
 
 void AddWatch(const Commands& group) {
@@ -320,6 +348,11 @@ ExitCode ExitCodeOf(const absl::Status& status) {
       return kExitOutput;
     case absl::StatusCode::kFailedPrecondition:
       return kExitConfig;
+    case absl::StatusCode::kAborted:
+      return kExitDiffers;
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return kExitNoPermission;
     default:
       return kExitInternal;
   }
@@ -336,6 +369,7 @@ void AddCommands(CLI::App& app, absl::Status& result) {
   AddSwap(group);
   AddSweep(group);
   AddGenerate(group);
+  AddReplay(group);
   AddWatch(group);
   AddTokenize(group);
   AddOperators(group);

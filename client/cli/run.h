@@ -26,6 +26,8 @@ absl::Status RunCheckpoints(const CliOptions& options);  // ListCheckpoints.
 absl::Status RunLoad(const CliOptions& options);         // LoadCheckpoint.
 absl::Status RunUnload(const CliOptions& options);       // UnloadCheckpoint.
 absl::Status RunReload(const CliOptions& options);       // ReloadModel.
+// Swap or Complete once more, and what is other than it was.
+absl::Status RunReplay(const CliOptions& options);
 // WatchSlots, again and again: a table a second.
 absl::Status RunWatch(const CliOptions& options);
 

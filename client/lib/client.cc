@@ -61,6 +61,10 @@ std::unique_ptr<grpc::ClientContext> Client::NewContext() const {
   if (!options_.client_id.empty()) {
     context->AddMetadata("x-client-id", options_.client_id);
   }
+  if (!options_.token.empty()) {
+    context->AddMetadata("authorization",
+                         absl::StrCat("Bearer ", options_.token));
+  }
   return context;
 }
 

@@ -43,6 +43,9 @@ struct ClientOptions {
   // Sent as x-client-id: the server takes turns between clients. Empty: it goes
   // by the address.
   std::string client_id;
+  // Sent as "authorization: Bearer ..."; empty: none. Whoever sees it may do
+  // what its owner may: only with TLS, or to this host.
+  std::string token;
   // TLS when `tls` is set: PEM contents. Empty `ca_pem` uses the system's
   // roots; certificate and key are for mutual TLS.
   bool tls = false;

@@ -31,6 +31,9 @@ inline constexpr char kRpcLoadCheckpoint[] = "OperatorService/LoadCheckpoint";
 inline constexpr char kRpcUnloadCheckpoint[] =
     "OperatorService/UnloadCheckpoint";
 inline constexpr char kRpcReloadModel[] = "OperatorService/ReloadModel";
+// Not of the API, and no Call.
+inline constexpr char kRpcReflection[] =
+    "ServerReflection/ServerReflectionInfo";
 
 // For everybody.
 inline std::vector<std::string> RpcMethods() {

@@ -130,6 +130,7 @@ void WidenNames(const ParseEnv& env, const Intervention& intervention,
 v1::ArmResult WidestArm(const SequenceSpec& sequence, const ParseEnv& env) {
   AskedGeneration asked;
   asked.arms = {{v1::ARM_STEERED, sequence.interventions}};
+  asked.receipt_id = std::string(16, 'x');
   SequenceFinished finished;
   finished.generated_tokens = sequence.max_new_tokens;
   finished.total_logprob = -1;

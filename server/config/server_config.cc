@@ -176,6 +176,18 @@ void AddNetworkFlags(CLI::App& app, ServerConfig& config,
       ->check(IntIn(16, 1 << 20));
 }
 
+void AddAccessFlags(CLI::App& app, AccessFiles& access) {
+  app.add_option("--policy", access.policy,
+                 "JSON file of who may do what; read again when it changes")
+      ->check(File());
+  app.add_option("--tokens", access.tokens,
+                 "Bearer tokens of the policy's principals, a line NAME SHA256 "
+                 "each; read again when it changes")
+      ->check(File());
+  app.add_option("--audit-log", access.audit_log,
+                 "File to which a line is appended for each call that steers");
+}
+
 void AddLimitFlags(CLI::App& app, ServerConfig& config) {
   Limits& limits = config.limits;
   app.add_option("--max-prompt-bytes", limits.max_prompt_bytes,
@@ -326,6 +338,7 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
   app.allow_config_extras(CLI::config_extras_mode::error);
   AddModelFlags(app, config);
   AddNetworkFlags(app, config, addresses);
+  AddAccessFlags(app, config.access);
   AddHttpFlags(app, config.http, addresses.http);
   AddOperatorFlags(app, config.operators, addresses.operators);
   AddLimitFlags(app, config);

@@ -57,6 +57,13 @@ struct TlsFiles {
   std::string client_ca;    // PEM. Not empty: clients must show a certificate.
 };
 
+// Who may do what, and what is told of it.
+struct AccessFiles {
+  std::string policy;     // Empty: whoever calls may do everything.
+  std::string tokens;     // Of the policy's principals, by their hashes.
+  std::string audit_log;  // Empty: none is kept.
+};
+
 // Connections of the gRPC port.
 struct ConnectionConfig {
   int max_streams = 128;  // Concurrent calls of one connection.
@@ -116,6 +123,7 @@ struct ServerConfig {
   Endpoint admin_listen{"127.0.0.1", 9464};
   std::string port_file;  // Empty: none.
   TlsFiles tls;
+  AccessFiles access;
   bool reflection = false;  // Unless it is given: whether `listen` is loopback.
   ConnectionConfig connections;
   HttpConfig http;

@@ -218,6 +218,7 @@ class InterventionReceipt:
     positions_applied: int
     effects: tuple[PositionEffect, ...]
     generation_id: int  # Of the model that it ran on.
+    receipt_id: str  # Of the answer; the server's audit log has it too.
     source_slot: Optional[int] = None
     alpha: Optional[float] = None
     vector_norm: Optional[float] = None  # Of a vector of the caller's own.
