@@ -190,6 +190,7 @@ absl::Status Assembly::AddCheckpoint(const std::string& directory,
   info.trained = config.trained;
   info.n_features = config.n_features;
   info.whole_sae_loaded = sae->whole();
+  info.has_gate = sae->gate().has_value();
   ALIGNSAE_ASSIGN_OR_RETURN(info.concepts, ConceptsOf(*sae));
   if (entry != nullptr) {
     ALIGNSAE_RETURN_IF_ERROR(Prefixed(absl::StrCat(directory, "/cfg.json: "),

@@ -49,6 +49,7 @@ struct CheckpointInfo {
   double scale = 1;        // s of the contracts.
   int n_features = 0;      // F.
   bool whole_sae_loaded = false;
+  bool has_gate = false;  // Readings say whether they are outside.
   std::vector<Concept> concepts;  // R entries, in the bundle's order.
   std::optional<InterventionMode> recommended_mode;
   double recommended_alpha = 1;

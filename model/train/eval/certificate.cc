@@ -69,9 +69,9 @@ absl::StatusOr<Certified> CertifyResiduals(const Sae& sae,
   return certified;
 }
 
-absl::StatusOr<Certified> CertifyOnPeople(const EvalInputs& inputs,
-                                          const Sae& sae,
-                                          const nlohmann::json& evaluation) {
+absl::StatusOr<Certified> CertifyOnPeople(
+    const EvalInputs& inputs, const Sae& sae, const nlohmann::json& evaluation,
+    const std::vector<Negative>& negatives) {
   const EvalSet& set = *inputs.set;
   ALIGNSAE_RETURN_IF_ERROR(CheckConcepts(sae, set));
   const std::vector<int> people = SamplePeople(set, SampleOf(evaluation));
@@ -89,6 +89,9 @@ absl::StatusOr<Certified> CertifyOnPeople(const EvalInputs& inputs,
         MeasuredSwapOf(it->second.successes, it->second.n, wordings,
                        static_cast<int>(people.size()));
   }
+  if (negatives.empty()) return certified;
+  ALIGNSAE_ASSIGN_OR_RETURN(certified.gated,
+                            GateOnPeople(inputs, sae, negatives));
   return certified;
 }
 
@@ -114,6 +117,7 @@ absl::StatusOr<Certified> CertifyOnPrompts(const EvalInputs& inputs,
     certified.certificates[r].measured_swap = MeasuredSwapOf(
         it->second.successes, it->second.n, groups, /*people=*/std::nullopt);
   }
+  ALIGNSAE_ASSIGN_OR_RETURN(certified.gated, GateOnPrompts(inputs, sae, set));
   return certified;
 }
 
