@@ -257,6 +257,23 @@ void AddWatch(const Commands& group) {
       ->capture_default_str();
 }
 
+void AddValidate(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* validate = group.Add(
+      "validate",
+      "How well a checkpoint reads, swaps and keeps silent on labelled prompts",
+      RunValidate);
+  validate
+      ->add_option(
+          "prompts", options.labelled,
+          "Labelled prompts, JSONL as the trainer takes them (default: "
+          "those that the bundle stores)")
+      ->type_name(kFileType);
+  AddCheckpoint(validate, options);
+  validate->add_option("--max-swaps", options.max_swaps,
+                       "Swaps to try, spread over all targets (default: 256)");
+}
+
 void AddTokenize(const Commands& group) {
   CliOptions& options = *group.options;
   CLI::App* tokenize =
@@ -337,6 +354,7 @@ void AddCommands(CLI::App& app, absl::Status& result) {
   AddSweep(group);
   AddGenerate(group);
   AddWatch(group);
+  AddValidate(group);
   AddTokenize(group);
   AddOperators(group);
 }

@@ -28,6 +28,7 @@ absl::Status RunUnload(const CliOptions& options);       // UnloadCheckpoint.
 absl::Status RunReload(const CliOptions& options);       // ReloadModel.
 // WatchSlots, again and again: a table a second.
 absl::Status RunWatch(const CliOptions& options);
+absl::Status RunValidate(const CliOptions& options);  // ValidateBinding.
 
 }  // namespace alignsae
 

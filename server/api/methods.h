@@ -15,6 +15,7 @@ inline constexpr char kRpcReadConceptsStream[] =
     "ConceptService/ReadConceptsStream";
 inline constexpr char kRpcInspectSlots[] = "ConceptService/InspectSlots";
 inline constexpr char kRpcWatchSlots[] = "ConceptService/WatchSlots";
+inline constexpr char kRpcValidateBinding[] = "ConceptService/ValidateBinding";
 inline constexpr char kRpcSwap[] = "SteeringService/Swap";
 inline constexpr char kRpcGenerate[] = "SteeringService/Generate";
 inline constexpr char kRpcComplete[] = "SteeringService/Complete";
@@ -31,12 +32,11 @@ inline constexpr char kRpcReloadModel[] = "OperatorService/ReloadModel";
 
 // For everybody.
 inline std::vector<std::string> RpcMethods() {
-  return {kRpcReadConcepts, kRpcReadConceptsStream,
-          kRpcInspectSlots, kRpcWatchSlots,
-          kRpcSwap,         kRpcGenerate,
-          kRpcComplete,     kRpcSweepAlpha,
-          kRpcGetModel,     kRpcListConcepts,
-          kRpcTokenize,     kRpcDetokenize};
+  return {kRpcReadConcepts, kRpcReadConceptsStream, kRpcInspectSlots,
+          kRpcWatchSlots,   kRpcValidateBinding,    kRpcSwap,
+          kRpcGenerate,     kRpcComplete,           kRpcSweepAlpha,
+          kRpcGetModel,     kRpcListConcepts,       kRpcTokenize,
+          kRpcDetokenize};
 }
 
 // For operators, on a port of their own.

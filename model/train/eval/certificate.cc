@@ -12,6 +12,7 @@
 #include "model/sae/written.h"
 #include "model/tensor/torch_fence.h"
 #include "model/train/data/prompt_tokens.h"
+#include "model/train/eval/stored_prompts.h"
 #include "model/train/sae/class_means.h"
 #include "model/train/sae/losses.h"
 
@@ -89,6 +90,7 @@ absl::StatusOr<Certified> CertifyOnPeople(
         MeasuredSwapOf(it->second.successes, it->second.n, wordings,
                        static_cast<int>(people.size()));
   }
+  certified.validation = StoredPromptsOf(set, negatives);
   if (negatives.empty()) return certified;
   ALIGNSAE_ASSIGN_OR_RETURN(certified.gated,
                             GateOnPeople(inputs, sae, negatives));
@@ -117,6 +119,7 @@ absl::StatusOr<Certified> CertifyOnPrompts(const EvalInputs& inputs,
     certified.certificates[r].measured_swap = MeasuredSwapOf(
         it->second.successes, it->second.n, groups, /*people=*/std::nullopt);
   }
+  certified.validation = StoredPromptsOf(set);
   ALIGNSAE_ASSIGN_OR_RETURN(certified.gated, GateOnPrompts(inputs, sae, set));
   return certified;
 }

@@ -22,6 +22,7 @@
 #include "absl/types/span.h"
 #include "model/sae/sae.h"
 #include "model/steering/concept.h"
+#include "model/steering/validation_prompt.h"
 #include "model/train/data/negatives.h"
 #include "model/train/data/prompt_file.h"
 #include "model/train/eval/outside.h"
@@ -35,6 +36,8 @@ struct Certified {
   at::Tensor class_means;                      // [R, D] float32, on the CPU.
   std::vector<WriteCertificate> certificates;  // In concept order.
   GatedCheckpoint gated;
+  // What the bundle stores to have the checkpoint checked while it is served.
+  std::vector<ValidationPrompt> validation;
 };
 
 // Of residuals at the hook of `sae`, without measured swaps.

@@ -14,6 +14,7 @@
 #include "model/bundle/bundle.h"
 #include "model/bundle/bundle_writer.h"
 #include "model/bundle/measured_swaps.h"
+#include "model/bundle/validation_prompts.h"
 #include "model/sae/config.h"
 #include "model/sae/written.h"
 #include "model/train/data/prompt_file.h"
@@ -247,6 +248,11 @@ absl::Status PutCertificates(const std::string& directory,
     concepts[r].certificate = certified.certificates[r];
   }
   ALIGNSAE_RETURN_IF_ERROR(SaveClassMeans(directory, certified.class_means));
+  if (!certified.validation.empty()) {
+    ALIGNSAE_RETURN_IF_ERROR(
+        WriteFileAtomically(absl::StrCat(directory, "/", kValidationFile),
+                            ValidationPromptsToJsonl(certified.validation)));
+  }
   return certified.gated.gate ? certified.gated.gate->Save(directory)
                               : absl::OkStatus();
 }

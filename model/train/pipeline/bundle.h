@@ -33,8 +33,9 @@ struct BundleParts {
 
 inline constexpr char kBundleSaeName[] = "main";
 
-// Puts class means, and the gate where there is one, into a checkpoint's
-// directory, and certificates into `concepts`, which are its own.
+// Puts class means, the gate where there is one, and the prompts to validate
+// with into a checkpoint's directory, and certificates into `concepts`, which
+// are its own.
 absl::Status PutCertificates(const std::string& directory,
                              const Certified& certified,
                              std::vector<Concept>& concepts);
