@@ -74,29 +74,32 @@ absl::Status ReadRest(const JsonObject& json, v1::LabelledPrompt& wire) {
   return absl::OkStatus();
 }
 
+absl::Status ReadLine(const JsonLine& line,
+                      v1::ValidateBindingRequest& request) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject json,
+                            JsonObject::Of(line.value, line.place));
+  ALIGNSAE_RETURN_IF_ERROR(
+      json.OnlyKeys({"prompt", "token_ids", "position", "concept", "split",
+                     "group", "answer", "targets"}));
+  v1::LabelledPrompt wire;
+  ALIGNSAE_RETURN_IF_ERROR(ReadPrompt(json, wire));
+  ALIGNSAE_RETURN_IF_ERROR(ReadConcept(json, wire));
+  ALIGNSAE_RETURN_IF_ERROR(ReadRest(json, wire));
+  if (json.Has("split")) {
+    ALIGNSAE_ASSIGN_OR_RETURN(const std::string split, json.String("split"));
+    if (split != "test") return absl::OkStatus();
+  }
+  *request.add_prompts() = std::move(wire);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status AddLabelledPrompts(absl::string_view text, const std::string& file,
                                 v1::ValidateBindingRequest& request) {
   ALIGNSAE_RETURN_IF_ERROR(ForEachJsonLine(
-      text, file + ":", [&](const JsonLine& line) -> absl::Status {
-        ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject json,
-                                  JsonObject::Of(line.value, line.place));
-        ALIGNSAE_RETURN_IF_ERROR(
-            json.OnlyKeys({"prompt", "token_ids", "position", "concept",
-                           "split", "group", "answer", "targets"}));
-        v1::LabelledPrompt wire;
-        ALIGNSAE_RETURN_IF_ERROR(ReadPrompt(json, wire));
-        ALIGNSAE_RETURN_IF_ERROR(ReadConcept(json, wire));
-        ALIGNSAE_RETURN_IF_ERROR(ReadRest(json, wire));
-        if (json.Has("split")) {
-          ALIGNSAE_ASSIGN_OR_RETURN(const std::string split,
-                                    json.String("split"));
-          if (split != "test") return absl::OkStatus();
-        }
-        *request.add_prompts() = std::move(wire);
-        return absl::OkStatus();
-      }));
+      text, file + ":",
+      [&request](const JsonLine& line) { return ReadLine(line, request); }));
   if (!request.prompts().empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat(file,
