@@ -55,6 +55,14 @@ def arguments_of(entry):
     return kept
 
 
+def sources_of(entry):
+    """What `entry` compiles: CMake's unity sources are lists of includes."""
+    path = pathlib.Path(entry["file"])
+    if path.name.startswith("unity_") and path.parent.name == "Unity":
+        return [name for name in includes_of(path) if name.endswith(".cc")]
+    return [entry["file"]]
+
+
 def search_paths(arguments):
     """Where `arguments` look for headers."""
     paths = []
@@ -126,7 +134,8 @@ class Source:
 def sources(root, build):
     """(sources by path, sentences about those that cannot be checked)."""
     with open(build / "compile_commands.json", encoding="utf-8") as file:
-        commands = {entry["file"]: arguments_of(entry) for entry in json.load(file)}
+        commands = {source: arguments_of(entry) for entry in json.load(file)
+                    for source in sources_of(entry)}
     found, bad = {}, []
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*.cc")):

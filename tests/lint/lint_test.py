@@ -122,6 +122,16 @@ class NotesTest(unittest.TestCase):
         (self.root / "server/b.cc").write_text("int a;\n")
         self.assertEqual(self.checked()[0], [f"{self.root}/server/b.cc: no target compiles it"])
 
+    def test_a_source_in_a_unity_source_is_checked_by_itself(self):
+        other, unity = self.root / "model/b.cc", self.build / "Unity/unity_0_cxx.cxx"
+        other.write_text("int E() { return H(); }\n")
+        unity.parent.mkdir()
+        unity.write_text(f'#include "{self.source}"\n#include "{other}"\n')
+        self.compiles(unity)
+        bad, checked = self.checked()
+        self.assertEqual((len(bad), checked), (1, 2))
+        self.assertIn("b.cc", bad[0])
+
     def test_leaves_out_what_sees_libtorch_unless_asked(self):
         self.header.write_text("#include <ATen/ATen.h>\n")
         self.assertEqual(self.checked(), ([], 0))
