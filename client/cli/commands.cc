@@ -71,10 +71,10 @@ void AddCheckpoint(CLI::App* command, CliOptions& options) {
 }
 
 void AddSteering(CLI::App* command, CliOptions& options) {
-  command->add_option(
-      "--positions", options.positions,
-      "Prompt positions: last, all, none, list:0,3,-1 or window:2:5 "
-      "(default: last)");
+  command->add_option("--positions", options.positions,
+                      "Prompt positions: last, all, none, list:0,3,-1, "
+                      "window:2:5 or text:NAME, "
+                      "the tokens of a text (default: last)");
   command->add_flag("--generated", options.generated,
                     "Edit every generated token too");
 }
@@ -167,7 +167,8 @@ void AddInspect(const Commands& group) {
   AddIds(inspect, options);
   AddCheckpoint(inspect, options);
   inspect->add_option("--positions", options.positions,
-                      "last, all, list:0,3,-1 or window:2:5 (default: all)");
+                      "last, all, list:0,3,-1, window:2:5 or text:NAME "
+                      "(default: all)");
   inspect->add_option("--features", options.top_k,
                       "List this many of all features (needs the whole SAE)");
 }

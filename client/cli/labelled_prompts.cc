@@ -57,10 +57,17 @@ absl::Status ReadConcept(const JsonObject& json, v1::LabelledPrompt& wire) {
 absl::Status ReadRest(const JsonObject& json, v1::LabelledPrompt& wire) {
   if (json.Has("position")) {
     const nlohmann::json& position = json.json()["position"];
-    if (!IsInt32(position)) {
-      return json.Refuse("position", "a whole number", ShowJson(&position));
+    if (position.is_object()) {
+      ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject at, json.Object("position"));
+      ALIGNSAE_RETURN_IF_ERROR(at.OnlyKeys({"text"}));
+      ALIGNSAE_ASSIGN_OR_RETURN(*wire.mutable_position_text(),
+                                at.String("text"));
+    } else if (!IsInt32(position)) {
+      return json.Refuse("position", "a whole number or {\"text\": ..}",
+                         ShowJson(&position));
+    } else {
+      wire.set_position(position.get<int32_t>());
     }
-    wire.set_position(position.get<int32_t>());
   }
   if (json.Has("answer")) {
     ALIGNSAE_ASSIGN_OR_RETURN(*wire.mutable_answer(), json.String("answer"));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -37,13 +38,11 @@ absl::Status AddPrompt(const v1::LabelledPrompt& wire, const ParseEnv& env,
   ALIGNSAE_ASSIGN_OR_RETURN(read.prompt,
                             InField("prompt", ParsePrompt(wire.prompt(), env)));
   const int length = static_cast<int>(read.prompt.size());
-  const int wanted = wire.has_position() ? wire.position() : -1;
-  if (wanted < -length || wanted >= length) {
-    return InvalidField("position",
-                        absl::StrCat("be in [", -length, ", ", length - 1, "]"),
-                        wanted);
-  }
-  read.position = wanted < 0 ? wanted + length : wanted;
+  const auto wanted =
+      wire.has_position() ? std::optional<int>(wire.position()) : std::nullopt;
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      read.at, ParseReadPosition(wanted, wire.position_text(), read.prompt,
+                                 "the prompt", env));
   if (!wire.concept_name().empty()) {
     ALIGNSAE_ASSIGN_OR_RETURN(
         read.asked,
@@ -154,7 +153,7 @@ SequenceSpec ReadOf(const ValidationPlan& plan,
   sequence.reading_checkpoint = plan.checkpoint;
   Observation observation;
   observation.checkpoint = plan.checkpoint;
-  observation.positions = {read.position};
+  observation.positions = {read.at.position};
   sequence.observations.push_back(std::move(observation));
   return sequence;
 }
@@ -167,7 +166,7 @@ absl::StatusOr<SequenceSpec> SwapOf(const ValidationPlan& plan,
   const int length = static_cast<int>(read.prompt.size());
   v1::PositionSelection positions;
   positions.set_prompt(v1::PROMPT_SELECTION_LIST);
-  positions.add_positions(read.position);
+  for (int position : read.at.span) positions.add_positions(position);
   InterventionParts parts;
   parts.checkpoint = plan.checkpoint;
   parts.mode = InterventionMode::kSwap;
@@ -176,8 +175,9 @@ absl::StatusOr<SequenceSpec> SwapOf(const ValidationPlan& plan,
                     ? info.recommended_alpha
                     : 1;
   parts.positions = &positions;
-  ALIGNSAE_ASSIGN_OR_RETURN(Intervention intervention,
-                            ResolveIntervention(parts, "targets", length, env));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      Intervention intervention,
+      ResolveIntervention(parts, "targets", read.prompt, env));
   SequenceSpec sequence;
   sequence.prompt = read.prompt;
   sequence.interventions = std::make_shared<const std::vector<Intervention>>(

@@ -11,6 +11,7 @@
 #include "alignsae/v1/validation.pb.h"
 #include "model/scheduler/request.h"
 #include "server/api/parse_env.h"
+#include "server/api/parse_parts.h"
 
 namespace alignsae {
 
@@ -23,7 +24,7 @@ struct ValidationPlan {
   bool stored = false;  // The bundle's own prompts.
   struct Read {
     std::vector<int32_t> prompt;
-    int position = 0;
+    ReadPosition at;
     int asked = -1;  // Concept; -1: none.
   };
   std::vector<Read> reads;

@@ -112,7 +112,8 @@ TEST_F(ValidateStreamTest, WhatBreaksARuleIsRefusedWithItsField) {
       Refused("prompts { prompt { text: 'a' } } max_swaps: 4097").message,
       HasSubstr("max_swaps: must be in [0, 4096], got 4097"));
   EXPECT_THAT(Refused("prompts { prompt { text: 'a' } position: 1 }").message,
-              HasSubstr("prompts[0].position: must be in [-1, 0], got 1"));
+              HasSubstr("prompts[0].position: must be in [-1, 0], got 1; the "
+                        "prompt has 1 token"));
   EXPECT_THAT(Refused("prompts { prompt { text: 'a' } targets { key: 'job' } }")
                   .message,
               HasSubstr("prompts[0].targets: must hold answers that are not "

@@ -17,7 +17,7 @@ TEST(LabelledPromptsTest, TakesTheTestLinesOfAPromptFile) {
   v1::ValidateBindingRequest request;
   ASSERT_OK(AddLabelledPrompts(
       R"({"prompt": "a", "concept": "x", "split": "train", "group": "g"}
-{"prompt": "b", "concept": "x", "split": "test", "answer": "A", "targets": {"y": "B"}, "position": -2}
+{"prompt": "b", "concept": "x", "split": "test", "answer": "A", "targets": {"y": "B"}, "position": {"text": "b"}}
 
 {"token_ids": [3, 4], "concept": null, "split": "test"}
 )",
@@ -28,7 +28,8 @@ TEST(LabelledPromptsTest, TakesTheTestLinesOfAPromptFile) {
   EXPECT_EQ(first.concept_name(), "x");
   EXPECT_EQ(first.answer(), "A");
   EXPECT_EQ(first.targets().at("y"), "B");
-  EXPECT_EQ(first.position(), -2);
+  EXPECT_EQ(first.position_text(), "b");
+  EXPECT_FALSE(first.has_position());
   EXPECT_THAT(request.prompts(1).prompt().token_ids().ids(), ElementsAre(3, 4));
   EXPECT_EQ(request.prompts(1).concept_name(), "");
   EXPECT_FALSE(request.prompts(1).has_position());
@@ -45,7 +46,7 @@ TEST(LabelledPromptsTest, ALineIsRefusedWithItsPlace) {
   refused("{\"prompt\": \"a\", \"concept\": [\"x\", \"y\"]}",
           "concept: must be one name or null");
   refused("{\"prompt\": \"a\", \"concept\": null, \"position\": 1.5}",
-          "position: must be a whole number");
+          "position: must be a whole number or");
   refused("{\"prompt\": \"a\", \"concept\": null, \"colour\": 1}", "colour");
   refused("{\"prompt\": \"a\", \"concept\": null, \"split\": \"train\"}",
           "p.jsonl: must hold labelled prompts");
