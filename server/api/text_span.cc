@@ -24,12 +24,13 @@ absl::StatusOr<TextSpan> FindTextSpan(absl::string_view text,
 
   constexpr absl::string_view kRule = "stand in the prompt, once";
   if (text.empty()) return InvalidField("", "not be empty", "\"\"");
-  const size_t at = spelled.find(text);
-  if (at == std::string::npos) {
+  const absl::string_view all = spelled;
+  const size_t at = all.find(text);
+  if (at == absl::string_view::npos) {
     return InvalidField("", kRule,
                         absl::StrCat(Quoted(text), ", which does not"));
   }
-  if (spelled.find(text, at + 1) != std::string::npos) {
+  if (all.find(text, at + 1) != absl::string_view::npos) {
     return InvalidField(
         "", kRule, absl::StrCat(Quoted(text), ", which stands there again"));
   }
@@ -41,7 +42,7 @@ absl::StatusOr<TextSpan> FindTextSpan(absl::string_view text,
   const auto is_begin = [&](size_t place) {
     return begins[token_at(place)] == place;
   };
-  const bool blank = at > 0 && spelled[at - 1] == ' ' && !is_begin(at);
+  const bool blank = at > 0 && all[at - 1] == ' ' && !is_begin(at);
   const size_t start = blank ? at - 1 : at;
   const size_t stop = at + text.size();
   if (!is_begin(start) || !is_begin(stop)) {

@@ -31,7 +31,8 @@ LowRankNormal ShapeOf(const at::Tensor& means, const at::Tensor& x, int rank) {
   const at::Tensor covariance =
       at::matmul(x.t(), x).div(static_cast<double>(x.size(0)));  // [D, D]
   const auto [values, vectors] = at::linalg_eigh(covariance);    // Rising.
-  const int64_t kept = std::min<int64_t>(rank, width - 1);
+  const int64_t kept =
+      std::min<int64_t>({rank, width - 1, x.size(0) / kRowsOfDirection});
   const at::Tensor rest = values.narrow(0, 0, width - kept);
   const double variance = std::max(rest.mean().item<double>(), 1e-12);
   const at::Tensor largest =  // [k]
