@@ -29,7 +29,7 @@ class ValidateTest(FrontDoorTestCase):
             validation.ValidateBindingRequest(**fields), timeout=timeout))
 
     def cli(self, *args, code=0):
-        done = subprocess.run([f"{BIN}/alignsae", "--server", self.server.target(), *args],
+        done = subprocess.run([f"{BIN}/alignsae", "--server", self.server.target, *args],
                               capture_output=True, text=True, timeout=100, check=False)
         self.assertEqual(done.returncode, code, done.stderr)
         return done.stdout if code == 0 else done.stderr

@@ -21,11 +21,11 @@ using ::testing::HasSubstr;
 
 // Two classes on the first axis, wide along it; a background that is round.
 LowRankNormal Known() {
-  return {at::tensor({{1.0f, 0.0f, 0.0f}, {-1.0f, 0.0f, 0.0f}}),
-          at::tensor({{std::sqrt(0.75f), 0.0f, 0.0f}}), 0.5};
+  return {at::tensor({1.0f, 0.0f, 0.0f, -1.0f, 0.0f, 0.0f}).view({2, 3}),
+          at::tensor({std::sqrt(0.75f), 0.0f, 0.0f}).view({1, 3}), 0.5};
 }
 LowRankNormal Background() {
-  return {at::tensor({{0.0f, 10.0f, 0.0f}}), at::zeros({0, 3}), 2};
+  return {at::tensor({0.0f, 10.0f, 0.0f}).view({1, 3}), at::zeros({0, 3}), 2};
 }
 
 std::string FreshDirectory(const std::string& name) {
@@ -38,7 +38,8 @@ TEST(OutsideGateTest, TheRatioIsThatOfTheDistances) {
   ASSERT_OK_AND_ASSIGN(const OutsideGate gate,
                        OutsideGate::Make(Known(), Background(), 0.25));
   const at::Tensor h =
-      at::tensor({{3.0f, 0.0f, 0.0f}, {-1.0f, 2.0f, 0.0f}, {1.0f, 0.0f, 0.0f}});
+      at::tensor({3.0f, 0.0f, 0.0f, -1.0f, 2.0f, 0.0f, 1.0f, 0.0f, 0.0f})
+          .view({3, 3});
   const at::Tensor ratio = gate.Ratio(h);
   // Along the wide axis a quarter of the square counts: (4 - 3) / 0.25 = 4.
   const double first = std::sqrt(4.0) / std::sqrt((9 + 100) / 4.0) / 0.25;
