@@ -40,8 +40,9 @@ TEST(SlotActivityTest, CountsWhatIsOutsideWhereThereIsAGate) {
   SlotActivity before = later;
   before.outside = 1;
   EXPECT_EQ(Since(before, later).outside, 1);
-  EXPECT_EQ(ValueOf(metrics, "concept_outside_total{checkpoint=\"main\"}"),
-            "2");
+  EXPECT_EQ(
+      ValueOf(metrics, "alignsae_concept_outside_total{checkpoint=\"main\"}"),
+      "2");
 }
 
 TEST(SlotActivityTest, IsWhatTheMetricsCount) {
