@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "alignsae/v1/validation.pb.h"
-#include "model/engine/step.h"
+#include "model/scheduler/request.h"
 #include "model/steering/catalog.h"
 
 namespace alignsae {
