@@ -91,10 +91,10 @@ TEST(OutsideGateTest, WhatDoesNotBelongTogetherIsRefused) {
   flat.spread = 0;
   EXPECT_THAT(OutsideGate::Make(Known(), flat, 1).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       "background_spread: must be finite and above 0, got 0"));
+                       "background_spread: must be finite and above 0, got 0.0"));
   EXPECT_THAT(OutsideGate::Make(Known(), Background(), -1).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       "limit: must be finite and above 0, got -1"));
+                       "limit: must be finite and above 0, got -1.0"));
   LowRankNormal nowhere = Known();
   nowhere.means[0][0] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THAT(OutsideGate::Make(nowhere, Background(), 1).status(),
