@@ -86,10 +86,15 @@ EngineSetup EngineSetupOf(const ServerConfig& config) {
   return setup;
 }
 
-LoadingEnv LoadingEnvOf(const ServerConfig& config) {
-  return {[prompt_tokens = config.max_prompt_tokens_per_step](
+LoadingEnv LoadingEnvOf(const ServerConfig& config, Metrics* metrics) {
+  const BindingRule binding = {
+      config.require_binding,
+      [metrics](const std::string& checkpoint, double rate) {
+        metrics->SetValidatedBinding(checkpoint, rate);
+      }};
+  return {[prompt_tokens = config.max_prompt_tokens_per_step, binding](
               const EngineSetup& setup, bool beside_others) {
-            return EngineLoader(setup, prompt_tokens, beside_others);
+            return EngineLoader(setup, prompt_tokens, beside_others, binding);
           },
           &MemoryToLoad,
           [budget = int64_t{config.operators.memory_budget_mib} << 20] {
@@ -147,7 +152,7 @@ struct Parts {
         models({SchedulerOptionsOf(config), &clock, &metrics}),
         model_operator(
             {EngineSetupOf(config), config.operators.bundles_directory},
-            &models, &metrics.generations(), LoadingEnvOf(config)),
+            &models, &metrics.generations(), LoadingEnvOf(config, &metrics)),
         watchers(&metrics, &clock, config.max_watchers),
         env{&models,
             &lanes,

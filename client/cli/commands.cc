@@ -76,10 +76,10 @@ void AddCheckpoint(CLI::App* command, CliOptions& options) {
 }
 
 void AddSteering(CLI::App* command, CliOptions& options) {
-  command->add_option(
-      "--positions", options.positions,
-      "Prompt positions: last, all, none, list:0,3,-1 or window:2:5 "
-      "(default: last)");
+  command->add_option("--positions", options.positions,
+                      "Prompt positions: last, all, none, list:0,3,-1, "
+                      "window:2:5 or text:NAME, "
+                      "the tokens of a text (default: last)");
   command->add_flag("--generated", options.generated,
                     "Edit every generated token too");
 }
@@ -180,7 +180,8 @@ void AddInspect(const Commands& group) {
   AddIds(inspect, options);
   AddCheckpoint(inspect, options);
   inspect->add_option("--positions", options.positions,
-                      "last, all, list:0,3,-1 or window:2:5 (default: all)");
+                      "last, all, list:0,3,-1, window:2:5 or text:NAME "
+                      "(default: all)");
   inspect->add_option("--features", options.top_k,
                       "List this many of all features (needs the whole SAE)");
 }
@@ -285,6 +286,23 @@ void AddWatch(const Commands& group) {
       ->capture_default_str();
 }
 
+void AddValidate(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* validate = group.Add(
+      "validate",
+      "How well a checkpoint reads, swaps and keeps silent on labelled prompts",
+      RunValidate);
+  validate
+      ->add_option(
+          "prompts", options.labelled,
+          "Labelled prompts, JSONL as the trainer takes them (default: "
+          "those that the bundle stores)")
+      ->type_name(kFileType);
+  AddCheckpoint(validate, options);
+  validate->add_option("--max-swaps", options.max_swaps,
+                       "Swaps to try, spread over all targets (default: 256)");
+}
+
 void AddTokenize(const Commands& group) {
   CliOptions& options = *group.options;
   CLI::App* tokenize =
@@ -371,6 +389,7 @@ void AddCommands(CLI::App& app, absl::Status& result) {
   AddGenerate(group);
   AddReplay(group);
   AddWatch(group);
+  AddValidate(group);
   AddTokenize(group);
   AddOperators(group);
 }

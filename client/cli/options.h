@@ -48,7 +48,9 @@ struct CliOptions {
   std::optional<int> position;
   std::optional<int> top_k;
   // Watching.
-  int64_t count = 0;  // Messages; 0: no end.
+  int64_t count = 0;     // Messages; 0: no end.
+  std::string labelled;  // File of labelled prompts; empty: the bundle's.
+  std::optional<int> max_swaps;
   // Steering.
   std::string source, target;
   std::optional<double> alpha;

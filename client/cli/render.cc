@@ -67,9 +67,10 @@ std::string ReadingTable(const Labels& concepts,
 }
 
 std::string TopLine(const v1::ConceptReading& reading) {
-  return absl::StrCat("top concept: ", Printable(reading.top_concept()),
-                      " (margin ", Number(reading.margin()),
-                      reading.bound() ? ", bound)" : ", not bound)");
+  return absl::StrCat(
+      "top concept: ", Printable(reading.top_concept()), " (margin ",
+      Number(reading.margin()), reading.bound() ? ", bound" : ", not bound",
+      reading.outside() ? ", outside of what the checkpoint knows)" : ")");
 }
 
 std::string SlotName(const std::string& name, int slot) {

@@ -30,6 +30,8 @@ std::string RenderInspection(const v1::InspectSlotsResponse& answer,
                              v1::TrainedPositions trained,
                              const Look& look = {});
 // One second of WatchSlots, and what there was since the start.
+std::string RenderValidation(const v1::ValidationReport& report,
+                             const Look& look = {});
 std::string RenderActivity(const v1::WatchSlotsResponse& answer,
                            const Look& look = {});
 std::string RenderSwap(const v1::SwapResponse& answer, const Look& look = {});

@@ -30,6 +30,7 @@ absl::Status RunReload(const CliOptions& options);       // ReloadModel.
 absl::Status RunReplay(const CliOptions& options);
 // WatchSlots, again and again: a table a second.
 absl::Status RunWatch(const CliOptions& options);
+absl::Status RunValidate(const CliOptions& options);  // ValidateBinding.
 
 }  // namespace alignsae
 

@@ -177,4 +177,14 @@ absl::Status Client::WatchSlots(
       on_event);
 }
 
+absl::Status Client::ValidateBinding(
+    const v1::ValidateBindingRequest& request,
+    const std::function<bool(const v1::ValidateBindingResponse&)>& on_event) {
+  return Stream<v1::ValidateBindingResponse>(
+      [&](grpc::ClientContext* context) {
+        return concepts_->ValidateBinding(context, request);
+      },
+      on_event);
+}
+
 }  // namespace alignsae

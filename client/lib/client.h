@@ -105,6 +105,11 @@ class Client {
   absl::Status WatchSlots(
       const v1::WatchSlotsRequest& request,
       const std::function<bool(const v1::WatchSlotsResponse&)>& on_event);
+  // Labelled prompts, or those of the bundle, read and swapped while the server
+  // has nothing else to do; the report comes last.
+  absl::Status ValidateBinding(
+      const v1::ValidateBindingRequest& request,
+      const std::function<bool(const v1::ValidateBindingResponse&)>& on_event);
 
  private:
   template <typename Response, typename Method, typename Request>

@@ -13,6 +13,7 @@
 #include "model/bundle/families.h"
 #include "model/bundle/generation_config.h"
 #include "model/bundle/type_check.h"
+#include "model/bundle/validation_prompts.h"
 #include "model/sae/written.h"
 #include "model/tensor/torch_fence.h"
 
@@ -124,6 +125,9 @@ absl::StatusOr<HashedManifest> ReadManifest(const std::string& directory) {
 
 void SayWhatBundleSays(const Manifest& manifest, CheckpointInfo& checkpoint) {
   checkpoint.version = manifest.version;
+  if (checkpoint.validation.empty()) {
+    checkpoint.validation = ValidationPromptsOf(manifest, checkpoint.concepts);
+  }
   if (!manifest.evaluation.empty()) {
     checkpoint.evaluation_json = manifest.evaluation.dump();
   }
@@ -218,7 +222,10 @@ absl::Status Assembly::AddCheckpoint(const std::string& directory,
   info.trained = config.trained;
   info.n_features = config.n_features;
   info.whole_sae_loaded = sae->whole();
+  info.has_gate = sae->gate().has_value();
   ALIGNSAE_ASSIGN_OR_RETURN(info.concepts, ConceptsOf(*sae));
+  ALIGNSAE_ASSIGN_OR_RETURN(info.validation,
+                            ReadValidationPrompts(directory, info.concepts));
   if (entry != nullptr) {
     ALIGNSAE_RETURN_IF_ERROR(Prefixed(absl::StrCat(directory, "/cfg.json: "),
                                       CheckSameAsManifest(config, *entry)));

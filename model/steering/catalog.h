@@ -17,6 +17,7 @@
 #include "model/steering/mode.h"
 #include "model/steering/trained_positions.h"
 #include "model/steering/type_measurement.h"
+#include "model/steering/validation_prompt.h"
 
 namespace alignsae {
 
@@ -53,10 +54,13 @@ struct CheckpointInfo {
   double scale = 1;        // s of the contracts.
   int n_features = 0;      // F.
   bool whole_sae_loaded = false;
+  bool has_gate = false;          // Readings say whether they are outside.
   std::vector<Concept> concepts;  // R entries, in the bundle's order.
   std::optional<InterventionMode> recommended_mode;
   double recommended_alpha = 1;
   TrainedPositions trained = TrainedPositions::kUnknown;
+  // Labelled prompts to check it with; may be empty.
+  std::vector<ValidationPrompt> validation;
   // Layer, mode and alpha chosen on validation; figures on test wordings.
   std::string evaluation_json;  // As stored in the bundle; may be empty.
   std::string version;  // Of the bundle that it came in; empty without one.

@@ -15,6 +15,7 @@ inline constexpr char kRpcReadConceptsStream[] =
     "ConceptService/ReadConceptsStream";
 inline constexpr char kRpcInspectSlots[] = "ConceptService/InspectSlots";
 inline constexpr char kRpcWatchSlots[] = "ConceptService/WatchSlots";
+inline constexpr char kRpcValidateBinding[] = "ConceptService/ValidateBinding";
 inline constexpr char kRpcSwap[] = "SteeringService/Swap";
 inline constexpr char kRpcGenerate[] = "SteeringService/Generate";
 inline constexpr char kRpcComplete[] = "SteeringService/Complete";
@@ -37,12 +38,11 @@ inline constexpr char kRpcReflection[] =
 
 // For everybody.
 inline std::vector<std::string> RpcMethods() {
-  return {kRpcReadConcepts, kRpcReadConceptsStream,
-          kRpcInspectSlots, kRpcWatchSlots,
-          kRpcSwap,         kRpcGenerate,
-          kRpcComplete,     kRpcSweepAlpha,
-          kRpcGetModel,     kRpcListConcepts,
-          kRpcTokenize,     kRpcDetokenize};
+  return {kRpcReadConcepts, kRpcReadConceptsStream, kRpcInspectSlots,
+          kRpcWatchSlots,   kRpcValidateBinding,    kRpcSwap,
+          kRpcGenerate,     kRpcComplete,           kRpcSweepAlpha,
+          kRpcGetModel,     kRpcListConcepts,       kRpcTokenize,
+          kRpcDetokenize};
 }
 
 // Of the Open Inference Protocol, over gRPC only.

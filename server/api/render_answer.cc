@@ -74,6 +74,12 @@ v1::ConceptReading RenderReading(const ConceptReading& reading,
   }
   wire.set_margin(reading.margin);
   wire.set_bound(reading.bound);
+  if (reading.outside_ratio.has_value()) {
+    wire.set_outside(reading.outside());
+    wire.set_outside_ratio(*reading.outside_ratio);
+  } else {
+    wire.set_outside_absence(v1::OUTSIDE_ABSENCE_NO_GATE);
+  }
   return wire;
 }
 

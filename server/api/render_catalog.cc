@@ -114,6 +114,7 @@ v1::Checkpoint RenderCheckpoint(const CheckpointInfo& checkpoint) {
   wire.set_version(checkpoint.version);
   wire.set_generation_id(checkpoint.generation);
   wire.set_trained_positions(ToWire(checkpoint.trained));
+  wire.set_tells_outside(checkpoint.has_gate);
   return wire;
 }
 

@@ -52,6 +52,7 @@ v1::ConceptReading WidestReading(int checkpoint, const ParseEnv& env) {
   reading.top = std::max(0, static_cast<int>(concepts) - 1);
   reading.margin = 1;
   reading.bound = true;
+  if (info.has_gate) reading.outside_ratio = 2;
   v1::ConceptReading wire = RenderReading(reading, *env.catalog);
   wire.set_top_concept(LongestConcept(info));
   return wire;

@@ -32,6 +32,12 @@ void AddModelFlags(CLI::App& app, ServerConfig& config) {
                  "SAE directories beside a plain GPT-2, comma-separated")
       ->delimiter(',')
       ->check(Directory());
+  app.add_option(
+         "--require-binding", config.require_binding,
+         "Share of the labelled prompts in its bundle that a checkpoint "
+         "must read right before it is served, in [0, 1]; 0: none")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   app.add_flag("--whole-sae", config.whole_sae,
                "Load free features too: InspectSlots top_k, REPLACE");
   app.add_option("--device", config.device, "Where the model runs")

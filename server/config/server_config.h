@@ -107,6 +107,9 @@ struct ServerConfig {
   std::string model;
   std::vector<std::string> saes;
   bool whole_sae = false;
+  // Share of its stored labelled prompts that a checkpoint must read right to
+  // be served, in [0, 1]; 0: nothing is asked.
+  double require_binding = 0;
   std::string device = "cpu";
   // Number type of the model's weights: f32, bf16 or int8. A machine that
   // cannot run it runs f32 and says so.

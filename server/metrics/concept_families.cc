@@ -63,6 +63,9 @@ class ConceptFamilies::OfCatalog final : public ConceptMetrics {
       Checkpoint& added = checkpoints_.emplace_back();
       added.name = info.name;
       added.none = families_->SeriesOf(info.name, kNone, false);
+      if (info.has_gate) {
+        added.outside = &families_->outside_.Add({{"checkpoint", info.name}});
+      }
       for (const Concept& entry : info.concepts) {
         added.labels.push_back(families_->LabelOf(info.name, entry.name));
         added.concepts.push_back(
@@ -76,8 +79,10 @@ class ConceptFamilies::OfCatalog final : public ConceptMetrics {
       const std::map<std::string, double> shares =
           families_->HoldFigures(info, added.labels, held_);
       if (!added.labels.empty()) {
-        families_->told_[info.name] = {
-            added.none, WithLabels(added), {shares.begin(), shares.end()}};
+        families_->told_[info.name] = {added.none,
+                                       added.outside,
+                                       WithLabels(added),
+                                       {shares.begin(), shares.end()}};
       }
     }
   }
@@ -85,6 +90,11 @@ class ConceptFamilies::OfCatalog final : public ConceptMetrics {
 
   void CountTop(int checkpoint, int top) override {
     SeriesAt(checkpoint, top).top->Increment();
+  }
+  void CountOutside(int checkpoint) override {
+    if (Counter* const outside = checkpoints_[checkpoint].outside) {
+      outside->Increment();
+    }
   }
   void ObserveConfidence(int checkpoint, int top, double probability,
                          double margin) override {
@@ -110,6 +120,7 @@ class ConceptFamilies::OfCatalog final : public ConceptMetrics {
   struct Checkpoint {
     std::string name;
     Series none;
+    Counter* outside = nullptr;
     std::vector<Series> concepts;
     std::vector<std::string> labels;
   };
@@ -141,6 +152,9 @@ class ConceptFamilies::OfCatalog final : public ConceptMetrics {
 ConceptFamilies::ConceptFamilies(prometheus::Registry* registry)
     : top_(family::Add<Counter>(*registry, "concept_top_total",
                                 "Prompts by the concept that is on top.")),
+      outside_(family::Add<Counter>(
+          *registry, "concept_outside_total",
+          "Prompts outside of what the checkpoint knows, bound or not.")),
       generated_(family::Add<Counter>(
           *registry, "generated_concept_total",
           "Traced generated tokens by the concept that is on top.")),
@@ -240,6 +254,9 @@ std::vector<CheckpointActivity> ConceptFamilies::Activity() {
     one.checkpoint = checkpoint;
     one.reference = told.reference;
     one.total.unbound = static_cast<int64_t>(told.none.top->Value());
+    if (told.outside != nullptr) {
+      one.total.outside = static_cast<int64_t>(told.outside->Value());
+    }
     for (const auto& [label, series] : told.concepts) {
       one.total.concepts.push_back(
           ActivityOf(label, *series.top, *series.ratio));

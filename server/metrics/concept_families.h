@@ -58,6 +58,7 @@ class ConceptFamilies {
   // what its newest generation says of it.
   struct Told {
     Series none;
+    prometheus::Counter* outside = nullptr;  // Null: it has no gate.
     std::vector<std::pair<std::string, Series>> concepts;
     std::vector<std::pair<std::string, double>> reference;
   };
@@ -89,6 +90,7 @@ class ConceptFamilies {
   void Release(const std::vector<Held>& held) ABSL_LOCKS_EXCLUDED(mutex_);
 
   prometheus::Family<prometheus::Counter>& top_;
+  prometheus::Family<prometheus::Counter>& outside_;
   prometheus::Family<prometheus::Counter>& generated_;
   prometheus::Family<prometheus::Histogram>& confidence_;
   prometheus::Family<prometheus::Histogram>& margin_;

@@ -123,6 +123,9 @@ struct Metrics::Impl {
           .Add({}, kFreeSeconds);
 
   ConceptFamilies concepts{&registry};
+  Family<Gauge>& validated_binding =
+      Add<Gauge>(registry, "validated_binding",
+                 "Share of stored prompts read right when last validated.");
 
   std::map<InterventionMode, Counter*> steering;
   std::map<InterventionMode, Histogram*> alpha;
@@ -291,6 +294,10 @@ void Metrics::SetProbes(Probes probes) {
                    "Changes of the TLS files, by whether they could be used.");
   impl_->tls_reloaded = &reloads.Add({{"result", "ok"}});
   impl_->tls_failed = &reloads.Add({{"result", "failed"}});
+}
+
+void Metrics::SetValidatedBinding(const std::string& checkpoint, double rate) {
+  impl_->validated_binding.Add({{"checkpoint", checkpoint}}).Set(rate);
 }
 
 void Metrics::SetPlaintextExposed(bool exposed) {

@@ -130,6 +130,10 @@ class Metrics {
   // norm(h' - h) / norm(h). Ignored when it is not finite.
   void ObserveSteeringNormRatio(double ratio);
 
+  // Share of labelled prompts that a checkpoint was seen to read right, when it
+  // was loaded or validated last.
+  void SetValidatedBinding(const std::string& checkpoint, double rate);
+
   // What has been counted of slots; see ConceptFamilies::Activity.
   std::vector<CheckpointActivity> SlotActivities() const;
 

@@ -102,9 +102,9 @@ absl::Status WarmUp(StepExecutor& executor, int context_length, int vocab_size,
 }
 
 ModelLoader EngineLoader(EngineSetup setup, int prompt_tokens,
-                         bool beside_others) {
-  return [setup = std::move(setup), prompt_tokens,
-          beside_others]() -> absl::StatusOr<LoadedModel> {
+                         bool beside_others, BindingRule binding) {
+  return [setup = std::move(setup), prompt_tokens, beside_others,
+          binding = std::move(binding)]() -> absl::StatusOr<LoadedModel> {
     const absl::Time started = absl::Now();
     ALIGNSAE_ASSIGN_OR_RETURN(LoadedEngine loaded, Load(setup, beside_others));
     const absl::Time prepared = absl::Now();
@@ -112,6 +112,8 @@ ModelLoader EngineLoader(EngineSetup setup, int prompt_tokens,
     ALIGNSAE_RETURN_IF_ERROR(
         WarmUp(*loaded.engine, loaded.catalog->model.context_length,
                loaded.catalog->model.vocab_size, prompt_tokens));
+    ALIGNSAE_RETURN_IF_ERROR(CheckBinding(*loaded.engine, *loaded.catalog,
+                                          *loaded.tokenizer, binding));
     const absl::Time warm = absl::Now();
     LogLoaded(loaded, setup.weight_type, warm - started - measuring);
     return LoadedModel{

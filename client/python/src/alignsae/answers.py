@@ -91,6 +91,9 @@ class ConceptReading:
     top_index: int
     margin: float
     bound: bool
+    outside_absence: str = ""              # Why the two below are None.
+    outside: Optional[bool] = None         # Of what the checkpoint knows.
+    outside_ratio: Optional[float] = None  # Outside above 1.
 
 
 @_answers("PromptReading")
