@@ -172,6 +172,19 @@ void AddInspect(const Commands& group) {
                       "List this many of all features (needs the whole SAE)");
 }
 
+void AddExplain(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* explain = group.Add(
+      "explain", "Which tokens a slot makes more and less likely by itself",
+      RunExplain);
+  explain->add_option("concept", options.target, "A concept, or #slot")
+      ->type_name(kConceptType)
+      ->required();
+  AddCheckpoint(explain, options);
+  explain->add_option("--top", options.top_k,
+                      "Tokens of each end (default: 10)");
+}
+
 void AddSwap(const Commands& group) {
   CliOptions& options = *group.options;
   CLI::App* swap = group.Add(
@@ -333,6 +346,7 @@ void AddCommands(CLI::App& app, absl::Status& result) {
   AddModelAndConcepts(group);
   AddRead(group);
   AddInspect(group);
+  AddExplain(group);
   AddSwap(group);
   AddSweep(group);
   AddGenerate(group);

@@ -16,6 +16,7 @@ absl::Status RunConcepts(const CliOptions& options);  // ListConcepts.
 absl::Status RunTokenize(const CliOptions& options);  // Tokenize.
 absl::Status RunRead(const CliOptions& options);      // ReadConcepts.
 absl::Status RunInspect(const CliOptions& options);   // InspectSlots.
+absl::Status RunExplain(const CliOptions& options);   // ExplainSlot.
 absl::Status RunSwap(const CliOptions& options);      // Swap.
 absl::Status RunGenerate(
     const CliOptions& options);  // Generate: text flows as it comes.

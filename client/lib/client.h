@@ -67,6 +67,8 @@ class Client {
       const v1::ReadConceptsRequest& request);
   absl::StatusOr<v1::InspectSlotsResponse> InspectSlots(
       const v1::InspectSlotsRequest& request);
+  absl::StatusOr<v1::ExplainSlotResponse> ExplainSlot(
+      const v1::ExplainSlotRequest& request);
   absl::StatusOr<v1::SwapResponse> Swap(const v1::SwapRequest& request);
   absl::StatusOr<v1::CompleteResponse> Complete(
       const v1::CompleteRequest& request);

@@ -86,6 +86,9 @@ Gpt2::Gpt2(const Gpt2Config& config, const Gpt2Weights& weights,
       {weights.ln_f_weight, weights.ln_f_bias, weights.lm_head.t(), {}}, type);
   ln_f_weight_ = head.gain;
   ln_f_bias_ = head.shift;
+  unembed_scale_ =
+      at::where(weights.ln_f_weight.ne(0), head.gain.div(weights.ln_f_weight),
+                at::ones_like(head.gain));
   lm_head_ = Linear(head.weight, head.bias, type);
 }
 
@@ -176,6 +179,17 @@ void Gpt2::RunLastBlock(const Packing& packing,
   x = TakeRows(x, kept);
   FinishBlock(layer, last_queries_.Apply(TakeRows(normed, kept)), last, cache,
               /*hook=*/nullptr, x);
+}
+
+at::Tensor Gpt2::Unembed(const at::Tensor& x) const {
+  at::NoGradGuard no_grad;
+  if (config_.tie_word_embeddings) return x.matmul(wte_.t());
+  const at::Tensor scaled = x.mul(unembed_scale_);
+  const auto product = [&](const at::Tensor& of) {
+    return lm_head_.Apply(of.to(lm_head_.input_type()).contiguous());
+  };
+  // What the head adds by itself: a balanced matrix has the norm's shift in it.
+  return product(scaled).sub_(product(at::zeros_like(scaled)));
 }
 
 at::Tensor Gpt2::Logits(const at::Tensor& x) const {

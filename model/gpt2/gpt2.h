@@ -36,6 +36,9 @@ class Gpt2 : public Transformer {
   const Gpt2Config& config() const { return config_; }
   at::Device device() const override { return wte_.device(); }
   int64_t matrix_bytes() const override;
+  // By the float32 embeddings where the head is tied to them; else by the head
+  // as it was prepared, where int8 has lost channels that ln_f's gain silences.
+  at::Tensor Unembed(const at::Tensor& x) const override;
 
  private:
   struct Block {
@@ -73,6 +76,7 @@ class Gpt2 : public Transformer {
   Linear last_queries_, last_keys_values_;
   at::Tensor ln_f_weight_, ln_f_bias_;  // [D], [D]
   Linear lm_head_;                      // D -> V
+  at::Tensor unembed_scale_;  // [D]: x W_U = (x unembed_scale_) lm_head_.
 };
 
 }  // namespace alignsae

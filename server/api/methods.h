@@ -14,6 +14,7 @@ inline constexpr char kRpcReadConcepts[] = "ConceptService/ReadConcepts";
 inline constexpr char kRpcReadConceptsStream[] =
     "ConceptService/ReadConceptsStream";
 inline constexpr char kRpcInspectSlots[] = "ConceptService/InspectSlots";
+inline constexpr char kRpcExplainSlot[] = "ConceptService/ExplainSlot";
 inline constexpr char kRpcWatchSlots[] = "ConceptService/WatchSlots";
 inline constexpr char kRpcSwap[] = "SteeringService/Swap";
 inline constexpr char kRpcGenerate[] = "SteeringService/Generate";
@@ -36,7 +37,8 @@ inline std::vector<std::string> RpcMethods() {
           kRpcSwap,         kRpcGenerate,
           kRpcComplete,     kRpcSweepAlpha,
           kRpcGetModel,     kRpcListConcepts,
-          kRpcTokenize,     kRpcDetokenize};
+          kRpcTokenize,     kRpcDetokenize,
+          kRpcExplainSlot};
 }
 
 // For operators, on a port of their own.

@@ -170,7 +170,8 @@ void RunDirect(std::shared_ptr<Call> call, DirectWork work, Done done) {
   const int64_t bytes = task->work.answer_bytes;
   const absl::Status taken = EnterLane(
       *task->call,
-      bytes >= kLargeAnswer ? Lane::kBackground : Lane::kInteractive,
+      bytes >= kLargeAnswer || task->work.slow ? Lane::kBackground
+                                               : Lane::kInteractive,
       task->work.request_bytes,
       [task] {
         task->done(WithoutMemoryFailure([&]() -> absl::Status {
