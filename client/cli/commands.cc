@@ -285,6 +285,22 @@ void AddOperator(CLI::App* command, CliOptions& options) {
       ->capture_default_str();
 }
 
+void AddRollout(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* rollout = group.Add(
+      "rollout",
+      "Compare another checkpoint with the default one, or have it answer a "
+      "part of the requests; without a flag, end both",
+      RunRollout);
+  AddOperator(rollout, options);
+  rollout->add_option("--shadow", options.shadow,
+                      "Checkpoint that is compared, on every prompt");
+  rollout->add_option("--canary", options.canary,
+                      "Checkpoint that answers requests that name none");
+  rollout->add_option("--fraction", options.canary_fraction,
+                      "Which part of them, in [0, 1]");
+}
+
 void AddOperators(const Commands& group) {
   CliOptions& options = *group.options;
   CLI::App* list = group.Add("checkpoints",
@@ -311,6 +327,13 @@ void AddOperators(const Commands& group) {
   AddOperator(reload, options);
   reload->add_option("bundle", options.bundle,
                      "Bundle, as called in --bundles-dir (default: the same)");
+  CLI::App* unload_model = group.Add(
+      "unload-model", "Take a model away that is served beside the default one",
+      RunUnloadModel);
+  AddOperator(unload_model, options);
+  unload_model->add_option("name", options.name, "Name as in --model")
+      ->required();
+  AddRollout(group);
 }
 
 }  // namespace

@@ -27,6 +27,8 @@ absl::Status RunCheckpoints(const CliOptions& options);  // ListCheckpoints.
 absl::Status RunLoad(const CliOptions& options);         // LoadCheckpoint.
 absl::Status RunUnload(const CliOptions& options);       // UnloadCheckpoint.
 absl::Status RunReload(const CliOptions& options);       // ReloadModel.
+absl::Status RunUnloadModel(const CliOptions& options);  // UnloadModel.
+absl::Status RunRollout(const CliOptions& options);      // SetRollout.
 // WatchSlots, again and again: a table a second.
 absl::Status RunWatch(const CliOptions& options);
 

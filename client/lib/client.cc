@@ -97,6 +97,8 @@ ALIGNSAE_UNARY(operator_, ListCheckpoints)
 ALIGNSAE_UNARY(operator_, LoadCheckpoint)
 ALIGNSAE_UNARY(operator_, UnloadCheckpoint)
 ALIGNSAE_UNARY(operator_, ReloadModel)
+ALIGNSAE_UNARY(operator_, UnloadModel)
+ALIGNSAE_UNARY(operator_, SetRollout)
 
 #undef ALIGNSAE_UNARY
 

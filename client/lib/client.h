@@ -83,6 +83,10 @@ class Client {
       const v1::UnloadCheckpointRequest& request);
   absl::StatusOr<v1::ReloadModelResponse> ReloadModel(
       const v1::ReloadModelRequest& request);
+  absl::StatusOr<v1::UnloadModelResponse> UnloadModel(
+      const v1::UnloadModelRequest& request);
+  absl::StatusOr<v1::SetRolloutResponse> SetRollout(
+      const v1::SetRolloutRequest& request);
 
   // Calls `on_event` for each message of the stream; returning false cancels it
   // (the result is then CANCELLED).

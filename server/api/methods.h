@@ -29,6 +29,8 @@ inline constexpr char kRpcLoadCheckpoint[] = "OperatorService/LoadCheckpoint";
 inline constexpr char kRpcUnloadCheckpoint[] =
     "OperatorService/UnloadCheckpoint";
 inline constexpr char kRpcReloadModel[] = "OperatorService/ReloadModel";
+inline constexpr char kRpcUnloadModel[] = "OperatorService/UnloadModel";
+inline constexpr char kRpcSetRollout[] = "OperatorService/SetRollout";
 
 // For everybody.
 inline std::vector<std::string> RpcMethods() {
@@ -44,7 +46,7 @@ inline std::vector<std::string> RpcMethods() {
 // For operators, on a port of their own.
 inline std::vector<std::string> OperatorMethods() {
   return {kRpcListCheckpoints, kRpcLoadCheckpoint, kRpcUnloadCheckpoint,
-          kRpcReloadModel};
+          kRpcReloadModel,     kRpcUnloadModel,    kRpcSetRollout};
 }
 
 }  // namespace alignsae

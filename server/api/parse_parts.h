@@ -28,7 +28,7 @@ absl::StatusOr<FilledTemplate> ApplyTemplate(absl::string_view question,
 // Whether a text is as long as one may be.
 absl::Status CheckTextBytes(absl::string_view text, const ParseEnv& env);
 
-// Index of a checkpoint; of the first one when `name` is empty.
+// Index of a checkpoint; of the default one when `name` is empty.
 absl::StatusOr<int> FindCheckpoint(absl::string_view name, const ParseEnv& env);
 
 // FAILED_PRECONDITION when the checkpoint is a plain SAE: nothing to read.

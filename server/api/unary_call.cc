@@ -121,7 +121,8 @@ ParseEnv CallScope::parse_env() const {
   return {&model->catalog(), &model->tokenizer(), &call->env().config.limits,
           [model = model](const Intervention& intervention) {
             return model->executor().CheckIntervention(intervention);
-          }};
+          },
+          model->DefaultCheckpoint(call->request_id())};
 }
 
 absl::StatusOr<RequestHandle> CallScope::Submit(
