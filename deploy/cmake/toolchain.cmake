@@ -28,6 +28,10 @@ if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
 else()
   # ccache needs this beside a precompiled header.
   target_compile_options(alignsae_warnings INTERFACE -fpch-preprocess)
+  if(CMAKE_UNITY_BUILD)
+    # GCC takes a source that another one includes for a header.
+    target_compile_options(alignsae_warnings INTERFACE -Wno-subobject-linkage)
+  endif()
 endif()
 
 # Against what a fault in memory could be used for: a smashed stack and a wrong length of a

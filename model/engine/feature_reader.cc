@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "model/base/status_macros.h"
+#include "model/tensor/device.h"
 #include "model/tensor/threads.h"
 
 namespace alignsae {
@@ -14,10 +15,6 @@ namespace {
 // Rows that are encoded at once, between looks at whether anybody still waits:
 // at 100,006 features, 13 MB of values and some 10 GFLOP.
 constexpr size_t kChunk = 32;
-
-at::Tensor ToCpu(const at::Tensor& x) {
-  return x.to(at::kCPU, at::kFloat).contiguous();
-}
 
 void ReadChunk(const Sae& sae, absl::Span<ConceptReading> readings, int top_k) {
   const int64_t rows = static_cast<int64_t>(readings.size());

@@ -5,16 +5,13 @@
 #include <utility>
 
 #include "model/intervention/apply.h"
+#include "model/tensor/device.h"
 
 namespace alignsae {
 namespace {
 
 at::Tensor RowIndices(const std::vector<int64_t>& rows, at::Device device) {
   return at::tensor(rows, at::kLong).to(device);
-}
-
-at::Tensor ToCpu(const at::Tensor& x) {
-  return x.to(at::kCPU, at::kFloat).contiguous();
 }
 
 void FillConcepts(const Sae& sae, const float* pre, const float* value,

@@ -20,8 +20,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Bounds that keep every product of two sizes far from overflow.
-constexpr int kMaxModelWidth = 1 << 16;
 constexpr int kMaxLayer = 4095;
 constexpr int kFormatVersion = 1;
 constexpr char kTrainedKey[] = "trained_positions";

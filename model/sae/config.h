@@ -37,6 +37,9 @@
 
 namespace alignsae {
 
+// D at most: every product of two sizes stays far from overflow.
+inline constexpr int kMaxModelWidth = 1 << 16;
+
 enum class SaeActivation { kIdentity, kRelu, kTopK, kJumpRelu };
 absl::StatusOr<SaeActivation> ParseSaeActivation(absl::string_view name);
 absl::string_view SaeActivationName(SaeActivation activation);

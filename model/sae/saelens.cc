@@ -17,8 +17,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kMaxModelWidth = 1 << 16;
-
 // The value of `key`; null where it is absent.
 const Json& ValueOf(const JsonObject& object, const char* key) {
   static const Json* const nothing = new Json();

@@ -9,8 +9,6 @@
 namespace alignsae {
 namespace {
 
-constexpr double kMaxFloat = std::numeric_limits<float>::max();
-
 bool PenalisesRepetition(const SamplingParams& params) {
   return params.repetition_penalty != 1 && params.repetition_penalty > 0;
 }

@@ -19,12 +19,17 @@
 #define ALIGNSAE_MODEL_SAMPLING_ADJUST_H_
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "model/sampling/params.h"
 
 namespace alignsae {
+
+// The largest score and log-probability, and with a minus the smallest: what
+// an answer gives is finite.
+inline constexpr double kMaxFloat = std::numeric_limits<float>::max();
 
 // Whether Adjust changes any logits.
 bool Adjusts(const SamplingParams& params);

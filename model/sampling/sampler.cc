@@ -20,7 +20,6 @@
 namespace alignsae {
 namespace {
 
-constexpr float kMaxFloat = std::numeric_limits<float>::max();
 // exp(-87) is just above the smallest normal float.
 constexpr float kMaxExponent = 87.0f;
 

@@ -43,6 +43,10 @@ absl::StatusOr<at::Device> ParseDevice(absl::string_view name) {
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(gpu));
 }
 
+at::Tensor ToCpu(const at::Tensor& x) {
+  return x.to(at::kCPU, at::kFloat).contiguous();
+}
+
 absl::string_view DeviceKind(const at::Device& device) {
   return device.is_cuda() ? "cuda" : "cpu";
 }

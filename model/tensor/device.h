@@ -21,6 +21,9 @@ namespace alignsae {
 // "cpu", "cuda" (the first GPU) or "cuda:N".
 absl::StatusOr<at::Device> ParseDevice(absl::string_view name);
 
+// `x` as float32 in the processor's memory, contiguous; `x` itself if it is.
+at::Tensor ToCpu(const at::Tensor& x);
+
 // "cpu" or "cuda": what of a device changes results.
 absl::string_view DeviceKind(const at::Device& device);
 

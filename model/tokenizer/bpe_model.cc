@@ -8,10 +8,10 @@
 namespace alignsae {
 namespace {
 
-constexpr uint32_t kNone = UINT32_MAX;
+constexpr uint32_t kNoSymbol = UINT32_MAX;
 constexpr int32_t kNoMerge = -1;
 
-uint64_t Candidate(int32_t rank, uint32_t position) {
+uint64_t MergeCandidate(int32_t rank, uint32_t position) {
   return static_cast<uint64_t>(rank) << 32 | position;
 }
 
@@ -49,7 +49,7 @@ void BpeModel::EncodePiece(absl::string_view piece, Scratch& scratch,
     }
     MergeAt(at, scratch);
   }
-  for (uint32_t at = 0; at != kNone; at = scratch.symbols_[at].next) {
+  for (uint32_t at = 0; at != kNoSymbol; at = scratch.symbols_[at].next) {
     ids.push_back(scratch.symbols_[at].id);
   }
 }
@@ -60,12 +60,13 @@ void BpeModel::LoadBytes(absl::string_view piece, Scratch& scratch) const {
   symbols.resize(size);
   for (uint32_t at = 0; at < size; ++at) {
     symbols[at] = {id_of_byte_[static_cast<uint8_t>(piece[at])], kNoMerge,
-                   at == 0 ? kNone : at - 1, at + 1 == size ? kNone : at + 1};
+                   at == 0 ? kNoSymbol : at - 1,
+                   at + 1 == size ? kNoSymbol : at + 1};
   }
   scratch.heap_.clear();
   for (uint32_t at = 0; at < size; ++at) {
     if (Rank(at, scratch)) {
-      scratch.heap_.push_back(Candidate(symbols[at].rank, at));
+      scratch.heap_.push_back(MergeCandidate(symbols[at].rank, at));
     }
   }
   std::make_heap(scratch.heap_.begin(), scratch.heap_.end(), std::greater<>());
@@ -74,7 +75,7 @@ void BpeModel::LoadBytes(absl::string_view piece, Scratch& scratch) const {
 bool BpeModel::Rank(uint32_t at, Scratch& scratch) const {
   Scratch::Symbol& symbol = scratch.symbols_[at];
   symbol.rank = kNoMerge;
-  if (symbol.next == kNone) return false;
+  if (symbol.next == kNoSymbol) return false;
   const auto rule =
       rules_.find(Key(symbol.id, scratch.symbols_[symbol.next].id));
   if (rule == rules_.end()) return false;
@@ -88,10 +89,11 @@ void BpeModel::MergeAt(uint32_t at, Scratch& scratch) const {
   left.id = rules_.find(Key(left.id, right.id))->second.result;
   left.next = right.next;
   right.rank = kNoMerge;
-  if (left.next != kNone) scratch.symbols_[left.next].prev = at;
+  if (left.next != kNoSymbol) scratch.symbols_[left.next].prev = at;
   for (uint32_t changed : {left.prev, at}) {
-    if (changed == kNone || !Rank(changed, scratch)) continue;
-    scratch.heap_.push_back(Candidate(scratch.symbols_[changed].rank, changed));
+    if (changed == kNoSymbol || !Rank(changed, scratch)) continue;
+    scratch.heap_.push_back(
+        MergeCandidate(scratch.symbols_[changed].rank, changed));
     std::push_heap(scratch.heap_.begin(), scratch.heap_.end(),
                    std::greater<>());
   }

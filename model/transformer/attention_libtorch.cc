@@ -21,7 +21,7 @@ constexpr int kQueries = 256;
 constexpr int64_t kMaxGroupScores = int64_t{1} << 24;
 
 // Consecutive tokens of one row that attend as a unit.
-struct Piece {
+struct QueryBlock {
   const PackedRow* row = nullptr;
   int start = 0;       // Position of the first token.
   int length = 0;      // [1, kQueries]
@@ -30,8 +30,8 @@ struct Piece {
   int prefix() const { return start + length; }  // Keys that it attends to.
 };
 
-std::vector<Piece> CutIntoPieces(absl::Span<const PackedRow> rows) {
-  std::vector<Piece> pieces;
+std::vector<QueryBlock> CutIntoQueryBlocks(absl::Span<const PackedRow> rows) {
+  std::vector<QueryBlock> pieces;
   for (const PackedRow& row : rows) {
     for (int done = 0; done < row.length; done += kQueries) {
       pieces.push_back({.row = &row,
@@ -46,11 +46,12 @@ std::vector<Piece> CutIntoPieces(absl::Span<const PackedRow> rows) {
 // Whether a rectangle around [first, piece] stays within twice the work of the
 // pieces themselves, and within the memory for scores. `first` .. `piece` are
 // sorted by length.
-bool Admits(absl::Span<const Piece> group, const Piece& piece, int heads) {
+bool Admits(absl::Span<const QueryBlock> group, const QueryBlock& piece,
+            int heads) {
   if (group.empty()) return true;
   int shortest = piece.prefix();
   int longest = piece.prefix();
-  for (const Piece& member : group) {
+  for (const QueryBlock& member : group) {
     shortest = std::min(shortest, member.prefix());
     longest = std::max(longest, member.prefix());
   }
@@ -60,16 +61,16 @@ bool Admits(absl::Span<const Piece> group, const Piece& piece, int heads) {
          count * heads * piece.length * longest <= kMaxGroupScores;
 }
 
-std::vector<std::vector<Piece>> MakeGroups(absl::Span<const PackedRow> rows,
-                                           int heads) {
-  std::vector<Piece> pieces = CutIntoPieces(rows);
+std::vector<std::vector<QueryBlock>> MakeGroups(
+    absl::Span<const PackedRow> rows, int heads) {
+  std::vector<QueryBlock> pieces = CutIntoQueryBlocks(rows);
   std::stable_sort(pieces.begin(), pieces.end(),
-                   [](const Piece& a, const Piece& b) {
+                   [](const QueryBlock& a, const QueryBlock& b) {
                      return std::make_pair(a.length, a.prefix()) <
                             std::make_pair(b.length, b.prefix());
                    });
-  std::vector<std::vector<Piece>> groups;
-  for (const Piece& piece : pieces) {
+  std::vector<std::vector<QueryBlock>> groups;
+  for (const QueryBlock& piece : pieces) {
     if (groups.empty() || !Admits(groups.back(), piece, heads)) {
       groups.emplace_back();
     }
@@ -90,14 +91,14 @@ struct Rectangle {
 
 // Padding repeats a query or a key of the same row: nothing of another
 // sequence's is read, so its NaN cannot come in.
-Rectangle Surround(absl::Span<const Piece> group, int64_t context_length,
+Rectangle Surround(absl::Span<const QueryBlock> group, int64_t context_length,
                    int layer) {
   Rectangle r;
-  for (const Piece& piece : group) {
+  for (const QueryBlock& piece : group) {
     r.queries = std::max<int64_t>(r.queries, piece.length);
     r.keys = std::max<int64_t>(r.keys, piece.prefix());
   }
-  for (const Piece& piece : group) {
+  for (const QueryBlock& piece : group) {
     for (int64_t i = 0; i < r.queries; ++i) {
       const int64_t query = std::min<int64_t>(i, piece.length - 1);
       if (i < piece.length) {
@@ -189,7 +190,7 @@ at::Tensor PlainAttention(const at::Tensor& queries, const Packing& packing,
   const double scale = shape.scale;
   at::Tensor output =
       at::empty({packing.tokens, shape.d_model()}, queries.options());
-  for (const std::vector<Piece>& group :
+  for (const std::vector<QueryBlock>& group :
        MakeGroups(packing.rows, shape.n_head)) {
     const Rectangle r = Surround(group, cache.context_length(), layer);
     const int64_t count = static_cast<int64_t>(group.size());

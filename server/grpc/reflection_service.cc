@@ -15,7 +15,6 @@ namespace {
 using google::protobuf::Descriptor;
 using google::protobuf::DescriptorPool;
 using google::protobuf::FieldDescriptor;
-using google::protobuf::FileDescriptor;
 using grpc::reflection::v1::ServerReflectionRequest;
 using grpc::reflection::v1::ServerReflectionResponse;
 
@@ -25,8 +24,8 @@ constexpr const char* kMethods[] = {
 constexpr size_t kMaxNameBytes = 512;
 
 // `file` and all that it imports, each once.
-void AddFile(const FileDescriptor& file, std::set<std::string>& seen,
-             ServerReflectionResponse& response) {
+void AddFile(const google::protobuf::FileDescriptor& file,
+             std::set<std::string>& seen, ServerReflectionResponse& response) {
   if (!seen.insert(file.name()).second) return;
   google::protobuf::FileDescriptorProto proto;
   file.CopyTo(&proto);
@@ -46,8 +45,9 @@ void NotFound(absl::string_view what, absl::string_view name,
                    Quoted(name.substr(0, kMaxNameBytes))));
 }
 
-void AnswerFile(const FileDescriptor* file, absl::string_view what,
-                absl::string_view name, ServerReflectionResponse& response) {
+void AnswerFile(const google::protobuf::FileDescriptor* file,
+                absl::string_view what, absl::string_view name,
+                ServerReflectionResponse& response) {
   if (file == nullptr) {
     NotFound(what, name, response);
     return;

@@ -26,7 +26,6 @@ constexpr size_t kMaxConnections = 64;
 constexpr size_t kMaxHeadBytes = 8192;
 // From its first byte to its last, and a connection's wait for that.
 constexpr absl::Duration kWholeExchange = absl::Seconds(5);
-constexpr absl::Duration kRetryAccept = absl::Milliseconds(20);
 constexpr char kTextPlain[] = "text/plain; charset=utf-8";
 constexpr char kPrometheusText[] = "text/plain; version=0.0.4; charset=utf-8";
 

@@ -26,7 +26,6 @@ namespace {
 
 // Beyond the limit, so that they can be told.
 constexpr int kSurplus = 32;
-constexpr absl::Duration kRetryAccept = absl::Milliseconds(20);
 // A peer that does not read is to be noticed, not stored for.
 constexpr int kSendBuffer = 64 << 10;
 

@@ -21,7 +21,6 @@ using prometheus::Labels;
 using Buckets = Histogram::BucketBoundaries;
 
 constexpr char kNone[] = "none";
-constexpr char kOther[] = "other";
 constexpr size_t kHashDigits = 12;
 
 const Buckets kProbability = {.1, .25, .5, .75, .9, .99};
@@ -31,7 +30,8 @@ std::string EscapedLabel(const std::string& name) {
   absl::string_view rest = name;
   while (absl::ConsumePrefix(&rest, "#")) {
   }
-  return rest == kNone || rest == kOther ? absl::StrCat("#", name) : name;
+  return rest == kNone || rest == family::kOther ? absl::StrCat("#", name)
+                                                 : name;
 }
 
 ConceptActivity ActivityOf(const std::string& label, const Counter& top,
@@ -129,7 +129,7 @@ class ConceptFamilies::OfCatalog final : public ConceptMetrics {
   }
   static std::string LabelAt(const Checkpoint& of, int index) {
     if (index == kNoConcept) return kNone;
-    return index == kOtherSlot ? kOther : of.labels[index];
+    return index == kOtherSlot ? family::kOther : of.labels[index];
   }
 
   ConceptFamilies* const families_;
@@ -186,7 +186,7 @@ std::string ConceptFamilies::LabelOf(const std::string& checkpoint,
                                      const std::string& name) {
   const std::pair<std::string, std::string> label(checkpoint, name);
   if (labels_.count(label) > 0) return EscapedLabel(name);
-  if (labels_.size() >= kMaxConceptLabels) return kOther;
+  if (labels_.size() >= kMaxConceptLabels) return family::kOther;
   labels_.insert(label);
   return EscapedLabel(name);
 }
@@ -210,7 +210,7 @@ Counter& ConceptFamilies::Steered(const std::string& checkpoint,
   MutexLock lock(&mutex_);
   std::vector<std::string> pair = {checkpoint, source, target};
   if (pairs_.count(pair) == 0 && pairs_.size() >= kMaxSteeringPairs) {
-    pair = {checkpoint, kOther, kOther};
+    pair = {checkpoint, family::kOther, family::kOther};
   }
   Counter*& counter = pairs_[pair];
   if (counter == nullptr) {
@@ -269,7 +269,7 @@ std::map<std::string, double> ConceptFamilies::HoldFigures(
       const auto share = stored.top_shares.find(entry.name);
       shares[labels[i]] += share == stored.top_shares.end() ? 0 : share->second;
     }
-    if (labels[i] == kOther) continue;
+    if (labels[i] == family::kOther) continue;
     const Labels of = {{"checkpoint", checkpoint.name}, {"concept", labels[i]}};
     Hold(active_mean_, of, entry.active_mean, held);
     Hold(threshold_, of, entry.threshold, held);

@@ -1,4 +1,5 @@
 // family::Add: a family of metrics by its name without `alignsae_`.
+// family::kOther: the label of what has none of its own.
 //
 // Thread-safety: as prometheus::Registry, which is thread-safe.
 
@@ -11,6 +12,8 @@
 #include <string>
 
 namespace alignsae::family {
+
+inline constexpr char kOther[] = "other";
 
 template <typename T>
 prometheus::Family<T>& Add(prometheus::Registry& registry, const char* name,

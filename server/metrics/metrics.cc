@@ -30,8 +30,6 @@ using prometheus::Labels;
 using prometheus::Registry;
 using Buckets = Histogram::BucketBoundaries;
 
-constexpr char kOther[] = "other";
-
 const Buckets kRpcSeconds = {.001, .0025, .005, .01, .025, .05, .1, .25,
                              .5,   1,     2.5,  5,   10,   30,  60};
 const Buckets kWaitSeconds = {.001, .005, .01, .05, .1, .25, .5, 1, 2.5, 5, 10};
@@ -205,7 +203,7 @@ Metrics::Metrics(const std::vector<std::string>& methods,
   impl_->build_info.Add({{"name", "alignsae-server"}, {"version", version}})
       .Set(1);
   std::vector<std::string> all = methods;
-  all.push_back(kOther);
+  all.push_back(family::kOther);
   for (const std::string& method : all) {
     const Labels labels = {{"method", method}};
     impl_->methods[method] = {&impl_->rpc_duration.Add(labels, kRpcSeconds),
@@ -266,14 +264,14 @@ void Metrics::SetPlaintextExposed(bool exposed) {
 
 void Metrics::RpcStarted(absl::string_view method) {
   auto it = impl_->methods.find(std::string(method));
-  if (it == impl_->methods.end()) it = impl_->methods.find(kOther);
+  if (it == impl_->methods.end()) it = impl_->methods.find(family::kOther);
   it->second.in_flight->Increment();
 }
 
 void Metrics::RpcFinished(absl::string_view method, absl::string_view code,
                           absl::Duration took) {
   auto it = impl_->methods.find(std::string(method));
-  if (it == impl_->methods.end()) it = impl_->methods.find(kOther);
+  if (it == impl_->methods.end()) it = impl_->methods.find(family::kOther);
   it->second.in_flight->Decrement();
   it->second.duration->Observe(absl::ToDoubleSeconds(took));
   impl_->rpc_requests.Add({{"method", it->first}, {"code", std::string(code)}})

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace alignsae {
 
@@ -21,6 +22,9 @@ struct Listener {
 // `host`: a name or an address, IPv6 without brackets. Port 0: any free one.
 // Blocks while a name is looked up.
 absl::StatusOr<Listener> ListenOn(const std::string& host, int port);
+
+// How long to wait after AcceptOn failed with another errno than EAGAIN.
+inline constexpr absl::Duration kRetryAccept = absl::Milliseconds(20);
 
 // The next connection, not blocking; -1 with errno: EAGAIN when there is none.
 // When no descriptor is left, whoever waits is told so by a closed connection

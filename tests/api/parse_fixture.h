@@ -17,6 +17,10 @@
 
 namespace alignsae {
 
+inline constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+inline constexpr auto kNotFound = absl::StatusCode::kNotFound;
+inline constexpr auto kPrecondition = absl::StatusCode::kFailedPrecondition;
+
 template <typename Message>
 Message FromText(const std::string& text) {
   Message message;

@@ -10,9 +10,6 @@ namespace {
 
 using ::testing::ElementsAre;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-constexpr auto kNotFound = absl::StatusCode::kNotFound;
-
 TEST_F(ParseTest, TokenizeTakesExactlyOneInput) {
   EXPECT_THAT(
       ParseTokenize(FromText<v1::TokenizeRequest>(""), env()),

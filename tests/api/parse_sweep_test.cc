@@ -18,8 +18,6 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-constexpr auto kNotFound = absl::StatusCode::kNotFound;
 constexpr char kPrompt[] = "prompt { text: 'abcd' } ";
 constexpr char kTargets[] = "targets { name: 'city' } targets { slot: 1 } ";
 

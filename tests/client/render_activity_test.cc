@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-v1::WatchSlotsResponse Answer(const std::string& steered) {
+v1::WatchSlotsResponse Activity(const std::string& steered) {
   v1::WatchSlotsResponse answer;
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(
       "info { checkpoint: 'main' } seconds: 1.02 "
@@ -31,7 +31,7 @@ v1::WatchSlotsResponse Answer(const std::string& steered) {
 }
 
 TEST(RenderActivityTest, ASecondIsASentenceAndATable) {
-  const std::string text = RenderActivity(Answer(""));
+  const std::string text = RenderActivity(Activity(""));
   EXPECT_THAT(text, StartsWith("main: 4 prompts in 1.0 s, none bound on 1; 90 "
                                "since the start\n"));
   EXPECT_THAT(text, HasSubstr("\ncity       3   0.75  "));
@@ -42,8 +42,8 @@ TEST(RenderActivityTest, ASecondIsASentenceAndATable) {
 TEST(RenderActivityTest, SwapsAreTold) {
   EXPECT_THAT(
       RenderActivity(
-          Answer("steered { source: 'city' target: 'job' count: 2 } "
-                 "steered { source: 'none' target: 'evil\\n' count: 1 } ")),
+          Activity("steered { source: 'city' target: 'job' count: 2 } "
+                   "steered { source: 'none' target: 'evil\\n' count: 1 } ")),
       EndsWith("steered city -> job, 2 times\nsteered none -> evil\\n, 1 "
                "time\n"));
 }

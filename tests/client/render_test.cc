@@ -16,7 +16,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-v1::ListConceptsResponse Answer(const std::string& concepts) {
+v1::ListConceptsResponse Concepts(const std::string& concepts) {
   v1::ListConceptsResponse answer;
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(
       absl::StrCat("checkpoints { checkpoint { name: 'main' } ", concepts, "}"),
@@ -25,7 +25,7 @@ v1::ListConceptsResponse Answer(const std::string& concepts) {
 }
 
 // The part of `text` behind its last empty line.
-std::string LastBlock(const std::string& text) {
+std::string LastLines(const std::string& text) {
   return text.substr(text.rfind("\n\n") + 2);
 }
 
@@ -36,7 +36,7 @@ constexpr char kCertified[] =
     "200 } } } ";
 
 TEST(RenderConceptsTest, CertificatesAreATable) {
-  EXPECT_EQ(LastBlock(RenderConcepts(Answer(kCertified))),
+  EXPECT_EQ(LastLines(RenderConcepts(Concepts(kCertified))),
             "writes      cosine  written  alpha  swap   interval     tries  "
             "wordings  people\n"
             "birth_city   0.948    0.821   1.22  0.959  0.949-0.967   2000"
@@ -44,7 +44,7 @@ TEST(RenderConceptsTest, CertificatesAreATable) {
 }
 
 TEST(RenderConceptsTest, WhatIsAbsentIsSaid) {
-  const std::string block = LastBlock(RenderConcepts(Answer(
+  const std::string block = LastLines(RenderConcepts(Concepts(
       absl::StrCat(kCertified,
                    "concepts { name: 'silent' certificate { cosine: 0 } } "
                    "concepts { name: 'new' } "))));
@@ -52,9 +52,9 @@ TEST(RenderConceptsTest, WhatIsAbsentIsSaid) {
   EXPECT_THAT(block, HasSubstr("1 of 3 concepts have no write certificate\n"));
   EXPECT_THAT(block,
               HasSubstr("1 of 2 write certificates have no measured swap\n"));
-  EXPECT_EQ(LastBlock(RenderConcepts(Answer("concepts { name: 'new' } "))),
+  EXPECT_EQ(LastLines(RenderConcepts(Concepts("concepts { name: 'new' } "))),
             "no write certificates\n");
-  EXPECT_THAT(RenderConcepts(Answer("")), Not(HasSubstr("certificate")));
+  EXPECT_THAT(RenderConcepts(Concepts("")), Not(HasSubstr("certificate")));
 }
 
 TEST(RenderConceptsTest, TheTableFitsEightyColumns) {
@@ -64,7 +64,7 @@ TEST(RenderConceptsTest, TheTableFitsEightyColumns) {
       "-0.4386 measured_swap { tries: 12000 successes: 12 rate: 0.001 low: "
       "0.0006 high: "
       "0.0017 wordings: 100 people: 100000 } } } ");
-  const std::string block = LastBlock(RenderConcepts(Answer(wide)));
+  const std::string block = LastLines(RenderConcepts(Concepts(wide)));
   EXPECT_THAT(block, HasSubstr("a_very_lo…"));
   for (const auto line : absl::StrSplit(block, '\n')) {
     EXPECT_LE(DisplayWidth(line), 80) << line;

@@ -21,7 +21,7 @@ namespace alignsae {
 namespace {
 
 constexpr int kPromptLength = 6;
-constexpr int kNewTokens = 16;
+constexpr int kAnswerTokens = 16;
 
 std::vector<double> Values(const at::Tensor& tensor) {
   const at::Tensor values = tensor.to(at::kCPU, at::kDouble).contiguous();
@@ -133,7 +133,7 @@ class SteeringReferenceTest
     row.scored.assign(prompt_.begin() + 1, prompt_.end());
     row.n_scored_logprobs = 3;
     std::vector<int32_t> tokens = prompt_;
-    for (int i = 0; i < kNewTokens; ++i) {
+    for (int i = 0; i < kAnswerTokens; ++i) {
       const RowResult result = engine_->Step({row}).front();
       EXPECT_TRUE(result.status.ok()) << what << ": " << result.status;
       if (!result.status.ok()) return tokens;

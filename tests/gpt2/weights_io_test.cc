@@ -26,18 +26,18 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const Gpt2Config kConfig = {.n_layer = 2,
-                            .n_head = 2,
-                            .d_model = 8,
-                            .d_inner = 20,
-                            .context_length = 6,
-                            .vocab_size = 13};
+const Gpt2Config kStoredConfig = {.n_layer = 2,
+                                  .n_head = 2,
+                                  .d_model = 8,
+                                  .d_inner = 20,
+                                  .context_length = 6,
+                                  .vocab_size = 13};
 
 using TensorMap = std::map<std::string, at::Tensor>;
 
 class Gpt2WeightsIoTest : public ::testing::Test {
  protected:
-  Gpt2WeightsIoTest() : weights_(WideWeights(kConfig, 3)) {
+  Gpt2WeightsIoTest() : weights_(WideWeights(kStoredConfig, 3)) {
     const std::string name =
         ::testing::UnitTest::GetInstance()->current_test_info()->name();
     directory_ = absl::StrCat(::testing::TempDir(), "/weights_io_", name);
@@ -62,7 +62,7 @@ class Gpt2WeightsIoTest : public ::testing::Test {
   }
 
   absl::StatusOr<Gpt2Weights> Load(const TensorMap& tensors,
-                                   const Gpt2Config& config = kConfig) {
+                                   const Gpt2Config& config = kStoredConfig) {
     const absl::Status written =
         WriteTensors(Path(), {tensors.begin(), tensors.end()}, {});
     if (!written.ok()) return written;
@@ -133,7 +133,7 @@ TEST_F(Gpt2WeightsIoTest, WidensHalfPrecision) {
 }
 
 TEST_F(Gpt2WeightsIoTest, SavesWhatItLoads) {
-  ASSERT_OK(SaveGpt2(directory_, kConfig, weights_));
+  ASSERT_OK(SaveGpt2(directory_, kStoredConfig, weights_));
   ASSERT_OK_AND_ASSIGN(const std::string json,
                        ReadFile(directory_ + "/config.json"));
   ASSERT_OK_AND_ASSIGN(const Gpt2Config config, ParseGpt2Config(json));
@@ -146,7 +146,7 @@ TEST_F(Gpt2WeightsIoTest, SavesWhatItLoads) {
 }
 
 TEST_F(Gpt2WeightsIoTest, SavesAndLoadsASeparateHead) {
-  Gpt2Config config = kConfig;
+  Gpt2Config config = kStoredConfig;
   config.tie_word_embeddings = false;
   Gpt2Weights weights = WideWeights(config, 9);
   ASSERT_OK(SaveGpt2(directory_, config, weights));
@@ -157,7 +157,7 @@ TEST_F(Gpt2WeightsIoTest, SavesAndLoadsASeparateHead) {
 }
 
 TEST_F(Gpt2WeightsIoTest, SavingIntoNoDirectoryIsAnError) {
-  EXPECT_THAT(SaveGpt2(directory_ + "/none", kConfig, weights_),
+  EXPECT_THAT(SaveGpt2(directory_ + "/none", kStoredConfig, weights_),
               StatusIs(Not(absl::StatusCode::kOk), HasSubstr("/none")));
 }
 
@@ -290,7 +290,7 @@ TEST_F(Gpt2WeightsIoTest,
 }
 
 TEST_F(Gpt2WeightsIoTest, AsksForTheHeadOfAModelThatIsNotTied) {
-  Gpt2Config config = kConfig;
+  Gpt2Config config = kStoredConfig;
   config.tie_word_embeddings = false;
   EXPECT_THAT(
       Load(Tensors(), config),
@@ -308,20 +308,20 @@ TEST_F(Gpt2WeightsIoTest, TakesTheWholeFileBesideAnIndexThatWasLeftThere) {
 TEST_F(Gpt2WeightsIoTest, SaysWhyWeightsInOtherFilesAreNotRead) {
   const std::string pickle = directory_ + "/pytorch_model.bin";
   ASSERT_OK(WriteFileAtomically(pickle, "PK"));
-  EXPECT_THAT(LoadGpt2Weights(directory_, kConfig),
+  EXPECT_THAT(LoadGpt2Weights(directory_, kStoredConfig),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        HasSubstr(pickle + ": pickles are not read")));
 }
 
 TEST_F(Gpt2WeightsIoTest, SaysThatTheFileIsMissing) {
-  EXPECT_THAT(LoadGpt2Weights(directory_, kConfig),
+  EXPECT_THAT(LoadGpt2Weights(directory_, kStoredConfig),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr(Path())));
 }
 
 TEST_F(Gpt2WeightsIoTest, SaysThatTheFileIsCutShort) {
-  ASSERT_OK(SaveGpt2(directory_, kConfig, weights_));
+  ASSERT_OK(SaveGpt2(directory_, kStoredConfig, weights_));
   std::filesystem::resize_file(Path(), std::filesystem::file_size(Path()) - 1);
-  EXPECT_THAT(LoadGpt2Weights(directory_, kConfig),
+  EXPECT_THAT(LoadGpt2Weights(directory_, kStoredConfig),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr(Path())));
 }
 
@@ -355,19 +355,19 @@ TEST_F(Gpt2WeightsIoTest, LoadsShardsAndNamesTheFileOfABadTensor) {
                                              "\"weight_map\":{",
                                              map, "}}")));
   ASSERT_OK_AND_ASSIGN(Gpt2Weights loaded,
-                       LoadGpt2Weights(directory_, kConfig));
+                       LoadGpt2Weights(directory_, kStoredConfig));
   ExpectSame(loaded, 0);
 
   first["transformer.h.0.ln_1.bias"] =
       at::full({8}, std::numeric_limits<float>::infinity());
   write("model-1.safetensors", first);
   EXPECT_THAT(
-      LoadGpt2Weights(directory_, kConfig),
+      LoadGpt2Weights(directory_, kStoredConfig),
       StatusIs(absl::StatusCode::kDataLoss,
                HasSubstr("model-1.safetensors: tensor "
                          "\"transformer.h.0.ln_1.bias\": must be finite")));
 
-  Gpt2Config larger = kConfig;
+  Gpt2Config larger = kStoredConfig;
   larger.n_layer = 3;
   EXPECT_THAT(
       LoadGpt2Weights(directory_, larger),

@@ -26,14 +26,15 @@ namespace {
 
 using Mode = InterventionMode;
 
-constexpr int kWidth = 12;
+constexpr int kCheckedWidth = 12;
 
 // Concepts at 7, 0 and 19 of 20; the one at 19 was never calibrated, and free
 // feature 5 is dead.
 ReferenceSae Reference() {
-  ReferenceSae sae = RandomReferenceSae({.d_model = kWidth, .scale = 2}, 3);
+  ReferenceSae sae =
+      RandomReferenceSae({.d_model = kCheckedWidth, .scale = 2}, 3);
   sae.config.concepts[2].active_mean = 0;
-  for (int d = 0; d < kWidth; ++d) sae.w_dec[5 * kWidth + d] = 0;
+  for (int d = 0; d < kCheckedWidth; ++d) sae.w_dec[5 * kCheckedWidth + d] = 0;
   return sae;
 }
 
@@ -198,7 +199,7 @@ TEST(ConceptOnlyEditTest, EqualsTheEditWithTheWholeSae) {
       MakeIntervention(Mode::kSwap, 7, 19, -1, {}),
   };
   const at::Tensor before =
-      FloatTensor(RandomResidual(4 * kWidth, 6, 1), {4, kWidth});
+      FloatTensor(RandomResidual(4 * kCheckedWidth, 6, 1), {4, kCheckedWidth});
   for (const Intervention& intervention : interventions) {
     at::Tensor residuals[] = {before.clone(), before.clone()};
     InterventionReceipt receipts[2];

@@ -17,7 +17,7 @@ namespace {
 
 using Mode = InterventionMode;
 
-constexpr int kWidth = 12;  // D
+constexpr int kVectorWidth = 12;  // D
 constexpr Mode kModes[] = {Mode::kAdd, Mode::kAddNormMatched,
                            Mode::kProjectOut};
 
@@ -48,15 +48,15 @@ TEST(VectorEditTest, EveryRowHasItsOwnVectorModeAndAlpha) {
   std::vector<std::vector<double>> before;
   std::vector<Intervention> interventions;
   for (int n = 0; n < 12; ++n) {
-    before.push_back(RandomResidual(kWidth, 5, 10 + n));
-    interventions.push_back(
-        Along(RandomResidual(kWidth, 2, 50 + n), kModes[n % 3], 0.5 * n - 2));
+    before.push_back(RandomResidual(kVectorWidth, 5, 10 + n));
+    interventions.push_back(Along(RandomResidual(kVectorWidth, 2, 50 + n),
+                                  kModes[n % 3], 0.5 * n - 2));
   }
   std::vector<InterventionReceipt> receipts(12);
   std::vector<ResidualEdit> edits;
-  at::Tensor residual = at::empty({12, kWidth});
+  at::Tensor residual = at::empty({12, kVectorWidth});
   for (int n = 0; n < 12; ++n) {
-    residual[n] = FloatTensor(before[n], {kWidth});
+    residual[n] = FloatTensor(before[n], {kVectorWidth});
     edits.push_back({.row = n,
                      .position = 100 + n,
                      .intervention = &interventions[n],
@@ -68,7 +68,7 @@ TEST(VectorEditTest, EveryRowHasItsOwnVectorModeAndAlpha) {
         ReferenceVectorEdit(interventions[n], before[n]);
     const std::vector<double> actual = RowOf(residual, n);
     std::vector<double> change = expected;
-    for (int d = 0; d < kWidth; ++d) {
+    for (int d = 0; d < kVectorWidth; ++d) {
       EXPECT_NEAR(actual[d], expected[d], 1e-4) << n << ", " << d;
       change[d] -= before[n][d];
     }
@@ -92,12 +92,12 @@ TEST(VectorEditTest, EveryRowHasItsOwnVectorModeAndAlpha) {
 
 TEST(VectorEditTest, AnSaesOwnDirectionDoesWhatItsSlotDoes) {
   const ReferenceSae reference =
-      RandomReferenceSae({.d_model = kWidth, .scale = 2.5}, 3);
+      RandomReferenceSae({.d_model = kVectorWidth, .scale = 2.5}, 3);
   const Sae sae = SaeOf(reference);
-  const std::vector<double> d_j(reference.w_dec.begin() + 7 * kWidth,
-                                reference.w_dec.begin() + 8 * kWidth);
+  const std::vector<double> d_j(reference.w_dec.begin() + 7 * kVectorWidth,
+                                reference.w_dec.begin() + 8 * kVectorWidth);
   const at::Tensor before =
-      FloatTensor(RandomResidual(2 * kWidth, 5, 1), {2, kWidth});
+      FloatTensor(RandomResidual(2 * kVectorWidth, 5, 1), {2, kVectorWidth});
   for (Mode mode : kModes) {
     Intervention slot;
     slot.mode = mode;
@@ -124,9 +124,10 @@ TEST(VectorEditTest, AnSaesOwnDirectionDoesWhatItsSlotDoes) {
 
 TEST(VectorEditTest, AlphaZeroLeavesEveryBit) {
   const at::Tensor before =
-      FloatTensor(RandomResidual(kWidth, 5, 1), {1, kWidth});
+      FloatTensor(RandomResidual(kVectorWidth, 5, 1), {1, kVectorWidth});
   for (Mode mode : {Mode::kAdd, Mode::kAddNormMatched}) {
-    const Intervention nothing = Along(RandomResidual(kWidth, 2, 4), mode, 0);
+    const Intervention nothing =
+        Along(RandomResidual(kVectorWidth, 2, 4), mode, 0);
     at::Tensor residual = before.clone();
     InterventionReceipt receipt;
     ApplyEdits({{.intervention = &nothing, .receipt = &receipt}}, residual);

@@ -12,7 +12,7 @@
 namespace alignsae {
 namespace {
 
-std::vector<float> Random(size_t count, uint64_t seed) {
+std::vector<float> RandomRows(size_t count, uint64_t seed) {
   CounterRng rng(seed);
   std::vector<float> values(count);
   for (float& value : values) {
@@ -59,10 +59,10 @@ struct Product {
       : rows(m),
         inputs(i),
         outputs(o),
-        x(Random(static_cast<size_t>(m) * i, 1)),
-        w(Random(static_cast<size_t>(i) * o, 2)),
-        bias(Random(o, 3)),
-        before(Random(static_cast<size_t>(m) * o, 4)) {}
+        x(RandomRows(static_cast<size_t>(m) * i, 1)),
+        w(RandomRows(static_cast<size_t>(i) * o, 2)),
+        bias(RandomRows(o, 3)),
+        before(RandomRows(static_cast<size_t>(m) * o, 4)) {}
 
   double Expected(int m, int o, GemmFinish finish) const {
     double y = bias[o];

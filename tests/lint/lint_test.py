@@ -37,7 +37,7 @@ class FindingsTest(unittest.TestCase):
             shutil.copy(ROOT / ".clang-tidy", folder)
             path.write_text(text)
             arguments = ["-std=c++20", f"-I{ROOT}"]
-            return lint.Source(path, arguments, (ROOT,)).check()
+            return lint.findings_of(path, arguments)
 
     def test_finds_a_guarded_member_that_is_written_without_its_mutex(self):
         self.assertEqual(self.findings(COUNTER % "alignsae::MutexLock lock(&mutex_);"), "")
@@ -121,6 +121,20 @@ class NotesTest(unittest.TestCase):
     def test_a_source_that_nothing_compiles_is_told(self):
         (self.root / "server/b.cc").write_text("int a;\n")
         self.assertEqual(self.checked()[0], [f"{self.root}/server/b.cc: no target compiles it"])
+
+    def test_sources_of_a_unity_source_are_checked(self):
+        other, unity = self.root / "model/b.cc", self.build / "Unity/unity_0_cxx.cxx"
+        other.write_text('#include "model/b.h"\nint E() { return G(); }\n')
+        (self.root / "model/b.h").write_text("// Declares nothing.\n")
+        unity.parent.mkdir()
+        unity.write_text(f'#include "{self.source}"\n#include "{other}"\n')
+        self.compiles(unity)
+        self.assertEqual(self.checked(), ([], 2))
+        self.assertEqual(self.checked(), ([], 0))
+        for left in (2, 1):  # By itself, b.cc lacks an include.
+            bad, total, unchanged = lint.run(self.root, self.build, each=True)
+            self.assertEqual((len(bad), total - unchanged), (1, left))
+            self.assertIn("b.cc", bad[0])
 
     def test_leaves_out_what_sees_libtorch_unless_asked(self):
         self.header.write_text("#include <ATen/ATen.h>\n")

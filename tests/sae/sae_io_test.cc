@@ -45,7 +45,7 @@ std::string Directory() {
   return path;
 }
 
-ReferenceSae Reference(SaeActivation activation) {
+ReferenceSae StoredReference(SaeActivation activation) {
   return RandomReferenceSae({.activation = activation, .scale = 2},
                             /*seed=*/23);
 }
@@ -87,7 +87,7 @@ TEST(SaeIoTest, SavedCheckpointLoadsWholeBitForBit) {
   for (SaeActivation activation :
        {SaeActivation::kIdentity, SaeActivation::kRelu, SaeActivation::kTopK,
         SaeActivation::kJumpRelu}) {
-    const ReferenceSae reference = Reference(activation);
+    const ReferenceSae reference = StoredReference(activation);
     const SaeWeights weights = WeightsOf(reference);
     const std::string directory = Directory() + "/made/as/needed";
     ASSERT_OK(SaveSae(directory, reference.config, weights));
@@ -106,7 +106,7 @@ TEST(SaeIoTest, ConceptOnlyLoadGivesTheConceptValuesOfTheWholeOne) {
   for (SaeActivation activation :
        {SaeActivation::kIdentity, SaeActivation::kRelu, SaeActivation::kTopK,
         SaeActivation::kJumpRelu}) {
-    const ReferenceSae reference = Reference(activation);
+    const ReferenceSae reference = StoredReference(activation);
     const std::string directory = Directory();
     ASSERT_OK(SaveSae(directory, reference.config, WeightsOf(reference)));
     ASSERT_OK_AND_ASSIGN(const Sae concepts,
@@ -123,7 +123,7 @@ TEST(SaeIoTest, ConceptOnlyLoadGivesTheConceptValuesOfTheWholeOne) {
 }
 
 TEST(SaeIoTest, ConceptOnlyLoadIsBlindToEverythingElseInTheFile) {
-  const ReferenceSae reference = Reference(SaeActivation::kJumpRelu);
+  const ReferenceSae reference = StoredReference(SaeActivation::kJumpRelu);
   const NamedTensors good = Tensors(reference);
   for (const char* spoilt : {"W_enc", "b_enc", "W_dec", "b_dec", "threshold"}) {
     NamedTensors tensors = good;
@@ -176,7 +176,7 @@ TEST(SaeIoTest, ConceptOnlyLoadOfALargeFileReadsFewBytes) {
 }
 
 TEST(SaeIoTest, NonFiniteConceptIsRefusedWithItsFeatureIndex) {
-  const ReferenceSae reference = Reference(SaeActivation::kRelu);
+  const ReferenceSae reference = StoredReference(SaeActivation::kRelu);
   const std::string directory = Directory();
   const std::string file = directory + "/sae_weights.safetensors";
   for (LoadMode mode : kModes) {
@@ -206,7 +206,7 @@ TEST(SaeIoTest, NonFiniteConceptIsRefusedWithItsFeatureIndex) {
 }
 
 TEST(SaeIoTest, ConceptWithoutADirectionIsRefused) {
-  const ReferenceSae reference = Reference(SaeActivation::kRelu);
+  const ReferenceSae reference = StoredReference(SaeActivation::kRelu);
   NamedTensors tensors = Tensors(reference);
   Named(tensors, "W_dec")[7].zero_();
   const std::string directory = Directory();
@@ -223,7 +223,7 @@ TEST(SaeIoTest, ConceptWithoutADirectionIsRefused) {
 }
 
 TEST(SaeIoTest, MissingTensorIsRefusedInBothModes) {
-  const ReferenceSae reference = Reference(SaeActivation::kJumpRelu);
+  const ReferenceSae reference = StoredReference(SaeActivation::kJumpRelu);
   const std::string directory = Directory();
   for (const char* missing :
        {"W_enc", "b_enc", "W_dec", "b_dec", "threshold"}) {
@@ -243,7 +243,7 @@ TEST(SaeIoTest, MissingTensorIsRefusedInBothModes) {
 }
 
 TEST(SaeIoTest, ExtraTensorIsRefusedInBothModes) {
-  const ReferenceSae reference = Reference(SaeActivation::kRelu);
+  const ReferenceSae reference = StoredReference(SaeActivation::kRelu);
   const std::string directory = Directory();
   NamedTensors tensors = Tensors(reference);
   tensors.emplace_back("threshold", at::zeros({20}));
@@ -258,7 +258,7 @@ TEST(SaeIoTest, ExtraTensorIsRefusedInBothModes) {
 }
 
 TEST(SaeIoTest, MisshapenTensorIsRefusedInBothModes) {
-  const ReferenceSae reference = Reference(SaeActivation::kRelu);
+  const ReferenceSae reference = StoredReference(SaeActivation::kRelu);
   const std::string directory = Directory();
   for (const auto& [name, shape, rule] :
        {std::tuple("W_enc", std::vector<int64_t>{20, 12},
@@ -282,7 +282,7 @@ TEST(SaeIoTest, MisshapenTensorIsRefusedInBothModes) {
 }
 
 TEST(SaeIoTest, IntegerTensorIsRefusedInBothModes) {
-  const ReferenceSae reference = Reference(SaeActivation::kRelu);
+  const ReferenceSae reference = StoredReference(SaeActivation::kRelu);
   const std::string directory = Directory();
   NamedTensors tensors = Tensors(reference);
   Named(tensors, "b_dec") = at::zeros({12}, at::kInt);
@@ -296,7 +296,7 @@ TEST(SaeIoTest, IntegerTensorIsRefusedInBothModes) {
 }
 
 TEST(SaeIoTest, HalfPrecisionFilesLoadInBothModes) {
-  const ReferenceSae reference = Reference(SaeActivation::kRelu);
+  const ReferenceSae reference = StoredReference(SaeActivation::kRelu);
   const std::string directory = Directory();
   for (at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
     NamedTensors tensors = Tensors(reference);
@@ -320,7 +320,7 @@ TEST(SaeIoTest, HalfPrecisionFilesLoadInBothModes) {
 }
 
 TEST(SaeIoTest, AbsentFilesAreNamed) {
-  const ReferenceSae reference = Reference(SaeActivation::kRelu);
+  const ReferenceSae reference = StoredReference(SaeActivation::kRelu);
   const std::string directory = Directory();
   EXPECT_THAT(Sae::Load(directory, LoadMode::kWhole),
               StatusIs(absl::StatusCode::kNotFound,
@@ -344,7 +344,7 @@ TEST(SaeIoTest, BadConfigIsNamedWithItsDirectory) {
 }
 
 TEST(SaeIoTest, SavingChecksShapesAndWritesNothingOnError) {
-  const ReferenceSae reference = Reference(SaeActivation::kRelu);
+  const ReferenceSae reference = StoredReference(SaeActivation::kRelu);
   SaeWeights weights = WeightsOf(reference);
   weights.b_dec = at::zeros({3});
   const std::string directory = Directory();
@@ -355,7 +355,7 @@ TEST(SaeIoTest, SavingChecksShapesAndWritesNothingOnError) {
 }
 
 TEST(SaeIoTest, SavingTakesWeightsThatNeedGradientsAndOtherDtypes) {
-  const ReferenceSae reference = Reference(SaeActivation::kRelu);
+  const ReferenceSae reference = StoredReference(SaeActivation::kRelu);
   SaeWeights weights = WeightsOf(reference);
   weights.w_enc = weights.w_enc.to(at::kDouble);
   weights.w_dec = weights.w_dec.t().contiguous().t();  // Not contiguous.
@@ -368,7 +368,7 @@ TEST(SaeIoTest, SavingTakesWeightsThatNeedGradientsAndOtherDtypes) {
 }
 
 TEST(SaeIoTest, DirectoryThatCannotBeMadeIsAnError) {
-  const ReferenceSae reference = Reference(SaeActivation::kRelu);
+  const ReferenceSae reference = StoredReference(SaeActivation::kRelu);
   const std::string directory = Directory();
   std::filesystem::create_directories(directory);
   ASSERT_OK(WriteFileAtomically(directory + "/file", ""));

@@ -28,7 +28,7 @@ using Vector = std::vector<double>;
 
 constexpr int kClasses = 3;
 
-ReferenceSae Reference(SaeActivation activation, double scale) {
+ReferenceSae WrittenReference(SaeActivation activation, double scale) {
   return RandomReferenceSae({.activation = activation, .scale = scale}, 5);
 }
 
@@ -88,7 +88,7 @@ TEST(WrittenTest, IsThatOfScalarLoops) {
   for (SaeActivation activation :
        {SaeActivation::kIdentity, SaeActivation::kRelu, SaeActivation::kTopK,
         SaeActivation::kJumpRelu}) {
-    const ReferenceSae reference = Reference(activation, 3);
+    const ReferenceSae reference = WrittenReference(activation, 3);
     const int d_model = reference.config.d_model;
     const std::vector<Vector> means = Means(d_model, 6);
     std::vector<Vector> alone;
@@ -117,7 +117,7 @@ TEST(WrittenTest, IsThatOfScalarLoops) {
 }
 
 TEST(WrittenTest, WhereNothingDiffersNothingIsWritten) {
-  const ReferenceSae reference = Reference(SaeActivation::kRelu, 1);
+  const ReferenceSae reference = WrittenReference(SaeActivation::kRelu, 1);
   ASSERT_OK_AND_ASSIGN(
       const std::vector<WriteCertificate> measured,
       MeasureWritten(SaeOf(reference),
@@ -128,7 +128,7 @@ TEST(WrittenTest, WhereNothingDiffersNothingIsWritten) {
 }
 
 TEST(WrittenTest, ClassMeansOfAnotherShapeOrWithoutEndAreRefused) {
-  const ReferenceSae reference = Reference(SaeActivation::kRelu, 1);
+  const ReferenceSae reference = WrittenReference(SaeActivation::kRelu, 1);
   EXPECT_THAT(MeasureWritten(SaeOf(reference), at::zeros({2, 12})),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        "class_means: must have shape [3, 12], got [2, 12]"));
@@ -163,7 +163,7 @@ class CertificateFileTest : public ::testing::Test {
     return CheckCertificates(directory_, loaded);
   }
 
-  const ReferenceSae reference_ = Reference(SaeActivation::kRelu, 2.5);
+  const ReferenceSae reference_ = WrittenReference(SaeActivation::kRelu, 2.5);
   std::string directory_;
   std::optional<Sae> sae_;
   SaeConfig config_;

@@ -38,8 +38,8 @@ std::map<int32_t, int> Count(const std::vector<float>& logits,
   return counts;
 }
 
-std::set<int32_t> Seen(const std::vector<float>& logits,
-                       const SamplingParams& params, int draws = 2000) {
+std::set<int32_t> Drawn(const std::vector<float>& logits,
+                        const SamplingParams& params, int draws = 2000) {
   std::set<int32_t> seen;
   for (const auto& [token, count] : Count(logits, params, draws)) {
     seen.insert(token);
@@ -123,15 +123,15 @@ TEST(SamplerTest, FrequenciesFollowTheSoftmaxAtTheTemperature) {
 
 TEST(SamplerTest, TopKKeepsTheKLargest) {
   const std::vector<float> logits = {1.0f, 0.9f, 1.1f, 0.8f, 1.2f};
-  EXPECT_THAT(Seen(logits, {.temperature = 1, .top_k = 3}),
+  EXPECT_THAT(Drawn(logits, {.temperature = 1, .top_k = 3}),
               ElementsAre(0, 2, 4));
-  EXPECT_THAT(Seen(logits, {.temperature = 1, .top_k = 1}), ElementsAre(4));
-  EXPECT_THAT(Seen(logits, {.temperature = 1, .top_k = 0}), SizeIs(5));
-  EXPECT_THAT(Seen(logits, {.temperature = 1, .top_k = 1000000}), SizeIs(5));
+  EXPECT_THAT(Drawn(logits, {.temperature = 1, .top_k = 1}), ElementsAre(4));
+  EXPECT_THAT(Drawn(logits, {.temperature = 1, .top_k = 0}), SizeIs(5));
+  EXPECT_THAT(Drawn(logits, {.temperature = 1, .top_k = 1000000}), SizeIs(5));
 }
 
 TEST(SamplerTest, TopKTiesKeepTheLowerIds) {
-  EXPECT_THAT(Seen({1, 2, 1, 2, 1, 1}, {.temperature = 1, .top_k = 4}),
+  EXPECT_THAT(Drawn({1, 2, 1, 2, 1, 1}, {.temperature = 1, .top_k = 4}),
               ElementsAre(0, 1, 2, 3));
 }
 
@@ -139,24 +139,24 @@ TEST(SamplerTest, TopPKeepsTheSmallestSetThatReachesTheMass) {
   // Probabilities 0.5, 0.3, 0.15, 0.05 at shuffled ids.
   const std::vector<float> logits = {std::log(0.15f), std::log(0.5f),
                                      std::log(0.05f), std::log(0.3f)};
-  EXPECT_THAT(Seen(logits, {.temperature = 1, .top_p = 0.45}), ElementsAre(1));
-  EXPECT_THAT(Seen(logits, {.temperature = 1, .top_p = 0.79}),
+  EXPECT_THAT(Drawn(logits, {.temperature = 1, .top_p = 0.45}), ElementsAre(1));
+  EXPECT_THAT(Drawn(logits, {.temperature = 1, .top_p = 0.79}),
               ElementsAre(1, 3));
-  EXPECT_THAT(Seen(logits, {.temperature = 1, .top_p = 0.81}),
+  EXPECT_THAT(Drawn(logits, {.temperature = 1, .top_p = 0.81}),
               ElementsAre(0, 1, 3));
-  EXPECT_THAT(Seen(logits, {.temperature = 1, .top_p = 0.96}),
+  EXPECT_THAT(Drawn(logits, {.temperature = 1, .top_p = 0.96}),
               ElementsAre(0, 1, 2, 3));
 }
 
 TEST(SamplerTest, TinyTopPKeepsOneToken) {
-  EXPECT_THAT(Seen({1, 3, 2}, {.temperature = 100, .top_p = 1e-300}),
+  EXPECT_THAT(Drawn({1, 3, 2}, {.temperature = 100, .top_p = 1e-300}),
               ElementsAre(1));
 }
 
 TEST(SamplerTest, TopPIsMeasuredOnWhatTopKLeft) {
   // Four equal tokens: after top-k 2 each has half of the mass, so 0.5 keeps
   // one of them; of all four it would keep two.
-  EXPECT_THAT(Seen({1, 1, 1, 1}, {.temperature = 1, .top_k = 2, .top_p = 0.5}),
+  EXPECT_THAT(Drawn({1, 1, 1, 1}, {.temperature = 1, .top_k = 2, .top_p = 0.5}),
               ElementsAre(0));
 }
 
@@ -302,10 +302,10 @@ TEST(SamplerTest, NoLogprobsAreReportedUnlessAsked) {
 TEST(SamplerTest, TinyTemperatureDrawsAmongTheLargestOnly) {
   for (double temperature : {1e-30, 1e-300, 5e-324}) {
     EXPECT_THAT(
-        Seen({1.0f, 1.0001f, 1.00005f}, {.temperature = temperature}, 200),
+        Drawn({1.0f, 1.0001f, 1.00005f}, {.temperature = temperature}, 200),
         ElementsAre(1))
         << temperature;
-    EXPECT_THAT(Seen({2.0f, 1.0f, 2.0f}, {.temperature = temperature}, 200),
+    EXPECT_THAT(Drawn({2.0f, 1.0f, 2.0f}, {.temperature = temperature}, 200),
                 ElementsAre(0, 2))
         << temperature;
   }
@@ -360,7 +360,7 @@ TEST(SamplerTest, SettingsOutsideTheirRangesAreOff) {
       .temperature = kNan, .repetition_penalty = -2, .n_logprobs = -1};
   EXPECT_EQ(Sample(logits, greedy, 0, {1}), 1);
   for (double top_p : {-1.0, 0.0, double{kNan}, 2.0}) {
-    EXPECT_THAT(Seen(logits, {.temperature = 1, .top_k = -3, .top_p = top_p}),
+    EXPECT_THAT(Drawn(logits, {.temperature = 1, .top_k = -3, .top_p = top_p}),
                 SizeIs(3));
   }
 }

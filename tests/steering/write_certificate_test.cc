@@ -22,7 +22,7 @@ WriteCertificate Certificate() {
           .measured_swap = MeasuredSwapOf(90, 100, 10, 20)};
 }
 
-absl::StatusOr<WriteCertificate> Read(const nlohmann::json& json) {
+absl::StatusOr<WriteCertificate> ReadCertificate(const nlohmann::json& json) {
   // Through text, as a file has it.
   const nlohmann::json parsed = ParseJson(json.dump()).value();
   return ReadWriteCertificate(JsonObject::Of(parsed, "f.json").value());
@@ -30,15 +30,15 @@ absl::StatusOr<WriteCertificate> Read(const nlohmann::json& json) {
 
 TEST(WriteCertificateTest, IsReadAsItWasWritten) {
   WriteCertificate certificate = Certificate();
-  EXPECT_THAT(Read(WriteCertificateToJson(certificate)),
+  EXPECT_THAT(ReadCertificate(WriteCertificateToJson(certificate)),
               IsOkAndHolds(certificate));
   certificate.measured_swap->people.reset();
-  EXPECT_THAT(Read(WriteCertificateToJson(certificate)),
+  EXPECT_THAT(ReadCertificate(WriteCertificateToJson(certificate)),
               IsOkAndHolds(certificate));
   EXPECT_FALSE(
       WriteCertificateToJson(certificate)["measured_swap"].contains("people"));
   certificate.measured_swap.reset();
-  EXPECT_THAT(Read(WriteCertificateToJson(certificate)),
+  EXPECT_THAT(ReadCertificate(WriteCertificateToJson(certificate)),
               IsOkAndHolds(certificate));
 }
 
@@ -50,7 +50,7 @@ TEST(WriteCertificateTest, PredictsTheAlphaThatWritesAll) {
   certificate.written_share = 0;
   EXPECT_EQ(certificate.predicted_alpha(), std::nullopt);
   EXPECT_TRUE(WriteCertificateToJson(certificate)["predicted_alpha"].is_null());
-  EXPECT_THAT(Read(WriteCertificateToJson(certificate)),
+  EXPECT_THAT(ReadCertificate(WriteCertificateToJson(certificate)),
               IsOkAndHolds(certificate));
 }
 
@@ -68,8 +68,9 @@ TEST(WriteCertificateTest, AnEditedFigureIsRefused) {
                           const std::string& words) {
     nlohmann::json json = WriteCertificateToJson(Certificate());
     json[Pointer(pointer)] = value;
-    EXPECT_THAT(Read(json), StatusIs(absl::StatusCode::kInvalidArgument,
-                                     ::testing::HasSubstr(words)))
+    EXPECT_THAT(ReadCertificate(json),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         ::testing::HasSubstr(words)))
         << pointer;
   };
   refused("/predicted_alpha", 1,

@@ -18,12 +18,12 @@ namespace {
 
 using ::testing::ElementsAre;
 
-const Gpt2Config kConfig = {.n_layer = 2,
-                            .n_head = 2,
-                            .d_model = 6,
-                            .d_inner = 10,
-                            .context_length = 8,
-                            .vocab_size = 11};
+const Gpt2Config kLayerConfig = {.n_layer = 2,
+                                 .n_head = 2,
+                                 .d_model = 6,
+                                 .d_inner = 10,
+                                 .context_length = 8,
+                                 .vocab_size = 11};
 
 // Uniform in [-1, 1), in double precision for the difference quotients.
 at::Tensor Random(std::vector<int64_t> shape, uint64_t seed) {
@@ -77,7 +77,7 @@ Gpt2Block BlockOf(const std::vector<at::Tensor>& tensors) {
 
 TEST(LayersTest, MlpIsDifferentiableWithEveryActivation) {
   for (const Activation activation : kAllActivations) {
-    Gpt2Config config = kConfig;
+    Gpt2Config config = kLayerConfig;
     config.activation = activation;
     ExpectDifferentiable(
         {Random({3, 6}, 1), Random({6}, 2), Random({6}, 3), Random({6, 10}, 4),
@@ -169,7 +169,7 @@ TEST(LayersTest, Conv1DMultipliesByRowsOfInputs) {
 }
 
 TEST(LayersTest, AttentionScaleFollowsBothSwitches) {
-  Gpt2Config config = kConfig;  // Heads of 3.
+  Gpt2Config config = kLayerConfig;  // Heads of 3.
   EXPECT_DOUBLE_EQ(AttentionScale(config, 1), 1 / std::sqrt(3.0));
   config.scale_attn_by_inverse_layer_idx = true;
   EXPECT_DOUBLE_EQ(AttentionScale(config, 0), 1 / std::sqrt(3.0));

@@ -39,7 +39,7 @@ TEST(WeightTypeTest, OtherDevicesRunF32AndBf16) {
 }
 
 // Largest difference over the largest value.
-double Error(const at::Tensor& a, const at::Tensor& b) {
+double TypeError(const at::Tensor& a, const at::Tensor& b) {
   return ((a.to(at::kFloat) - b).abs().max() / b.abs().max()).item<double>();
 }
 
@@ -97,21 +97,21 @@ TEST_P(LinearTest, ProductBiasActivationAndAddEqualTheirFormula) {
       const at::Tensor x = UniformTensor({rows, inputs}, 2, 3 + rows);
       const at::Tensor given = x.to(linear.input_type());
       const at::Tensor y = at::addmm(bias, x, weight);
-      EXPECT_LT(Error(linear.Apply(given), y), tolerance());
-      EXPECT_LT(Error(transposed.Apply(given), y - bias), tolerance());
+      EXPECT_LT(TypeError(linear.Apply(given), y), tolerance());
+      EXPECT_LT(TypeError(transposed.Apply(given), y - bias), tolerance());
       for (const Activation activation : kAllActivations) {
         // tanh is at most 1 however large y is, and y's error is not.
         const double range =
             activation == Activation::kTanh ? y.abs().max().item<double>() : 1;
-        EXPECT_LT(Error(linear.ApplyActivated(given, activation),
-                        ByFormula(activation, y)),
+        EXPECT_LT(TypeError(linear.ApplyActivated(given, activation),
+                            ByFormula(activation, y)),
                   range * tolerance())
             << static_cast<int>(activation) << ", " << rows << " rows";
       }
       const at::Tensor before = UniformTensor({rows, outputs}, 1, 9);
       at::Tensor sum = before.clone();
       linear.AddTo(given, sum);
-      EXPECT_LT(Error(sum, y + before), tolerance());
+      EXPECT_LT(TypeError(sum, y + before), tolerance());
     }
   }
 }
@@ -147,7 +147,7 @@ TEST_P(LinearTest, ColumnsOfAMatrixAreThoseOfTheWhole) {
       const at::Tensor x =
           UniformTensor({rows, 64}, 2, 3 + rows).to(whole.input_type());
       const at::Tensor expected = whole.Apply(x).narrow(1, first, count);
-      EXPECT_LT(Error(part->Apply(x), expected), 1e-6) << rows << " rows";
+      EXPECT_LT(TypeError(part->Apply(x), expected), 1e-6) << rows << " rows";
     }
   }
   // Not whole blocks of 64 columns.
@@ -190,7 +190,7 @@ TEST_P(LinearTest, ModelOfThisTypeSaysNearlyWhatF32Says) {
     return at::cat(
         {last, model.Forward({&tokens[3], 1}, {row}, cache, nullptr)});
   };
-  EXPECT_LT(Error(logits(GetParam()), logits(WeightType::kF32)),
+  EXPECT_LT(TypeError(logits(GetParam()), logits(WeightType::kF32)),
             2 * tolerance() + 1e-6);
 }
 

@@ -2,6 +2,7 @@
 
 #include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -11,8 +12,6 @@
 #include "model/base/file.h"
 #include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
-
-extern char** environ;
 
 namespace alignsae {
 namespace {

@@ -21,7 +21,7 @@
 namespace alignsae {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 struct Share {
   int64_t n = 0;
@@ -31,10 +31,10 @@ struct Share {
     ++n;
     right += is_right ? 1 : 0;
   }
-  Json ToJson() const {
+  OrderedJson ToJson() const {
     return ShareToJson(static_cast<double>(right), static_cast<double>(n));
   }
-  void AddTo(Json& json, const std::string& key) const {
+  void AddTo(OrderedJson& json, const std::string& key) const {
     if (n > 0) json[key] = ToJson();
   }
 };
@@ -51,14 +51,14 @@ class PromptEval {
         concepts_(subject.catalog()->checkpoints[checkpoint].concepts),
         facets_(FacetsOf(set.concepts)) {}
 
-  absl::StatusOr<Json> Run() {
+  absl::StatusOr<OrderedJson> Run() {
     ALIGNSAE_ASSIGN_OR_RETURN(
         std::vector<PositionedPrompt> all,
         TokenizePrompts(set_, subject_.tokenizer(),
                         subject_.model().facts().context_length,
                         subject_.model().facts().vocab_size,
                         FirstToken(sae().config(), subject_.tokenizer())));
-    Json json;
+    OrderedJson json;
     ALIGNSAE_ASSIGN_OR_RETURN(
         const QuestionResiduals residuals,
         CollectPrompts(subject_.model(), subject_.tokenizer(), set_, all,
@@ -77,11 +77,11 @@ class PromptEval {
 
  private:
   const Sae& sae() const { return subject_.saes()[checkpoint_]; }
-  absl::Status Read(Json& json);
+  absl::Status Read(OrderedJson& json);
   // What the slots write; needs no answers.
-  absl::Status Write(const QuestionResiduals& residuals, Json& json);
-  absl::Status Answer(Json& json);
-  absl::Status Swap(Json& json);
+  absl::Status Write(const QuestionResiduals& residuals, OrderedJson& json);
+  absl::Status Answer(OrderedJson& json);
+  absl::Status Swap(OrderedJson& json);
   // Whether each arm's answer is right, by the text that it should give.
   absl::Status Decode(
       const std::vector<DecodeJob>& jobs,
@@ -124,7 +124,7 @@ int PromptEval::CountInFacet(const LabelledPrompt& prompt,
       }));
 }
 
-absl::Status PromptEval::Read(Json& json) {
+absl::Status PromptEval::Read(OrderedJson& json) {
   std::vector<ReadPlace> places;
   for (const PositionedPrompt& prompt : located_) {
     places.push_back({prompt.tokens, prompt.position});
@@ -151,7 +151,7 @@ absl::Status PromptEval::Read(Json& json) {
   json["negatives"] = silent.n;
   read.AddTo(json, "read");
   for (size_t c = 0; c < concepts_.size(); ++c) {
-    Json& entry = json["concepts"][set_.concepts[c]];
+    OrderedJson& entry = json["concepts"][set_.concepts[c]];
     own_read[c].AddTo(entry, "read");
     own_bound[c].AddTo(entry, "bound");
   }
@@ -160,11 +160,12 @@ absl::Status PromptEval::Read(Json& json) {
   return absl::OkStatus();
 }
 
-absl::Status PromptEval::Write(const QuestionResiduals& residuals, Json& json) {
+absl::Status PromptEval::Write(const QuestionResiduals& residuals,
+                               OrderedJson& json) {
   ALIGNSAE_ASSIGN_OR_RETURN(const Certified certified,
                             CertifyResiduals(sae(), residuals));
   for (size_t c = 0; c < concepts_.size(); ++c) {
-    Json& entry = json["concepts"][set_.concepts[c]];
+    OrderedJson& entry = json["concepts"][set_.concepts[c]];
     entry["cosine"] = certified.certificates[c].cosine;
     entry["written_share"] = certified.certificates[c].written_share;
   }
@@ -190,7 +191,7 @@ absl::Status PromptEval::Decode(
       calls);
 }
 
-absl::Status PromptEval::Answer(Json& json) {
+absl::Status PromptEval::Answer(OrderedJson& json) {
   std::vector<DecodeJob> jobs;
   for (size_t i = 0; i < prompts_.size(); ++i) {
     jobs.push_back({.prompt = located_[i].tokens,
@@ -207,7 +208,7 @@ absl::Status PromptEval::Answer(Json& json) {
   return absl::OkStatus();
 }
 
-absl::Status PromptEval::Swap(Json& json) {
+absl::Status PromptEval::Swap(OrderedJson& json) {
   std::vector<DecodeJob> jobs;
   std::vector<std::vector<std::pair<int, std::string>>> targets;
   for (size_t i = 0; i < prompts_.size(); ++i) {
@@ -257,13 +258,13 @@ absl::Status PromptEval::Swap(Json& json) {
   return absl::OkStatus();
 }
 
-std::string ShareOfText(const Json& parent, const std::string& key) {
+std::string ShareOfText(const OrderedJson& parent, const std::string& key) {
   const auto share = parent.find(key);
   if (share == parent.end()) return "-";
   return absl::StrCat(ShareText(*share), " of ", share->at("n").get<int64_t>());
 }
 
-std::string NumberOf(const Json& parent, const std::string& key) {
+std::string NumberOf(const OrderedJson& parent, const std::string& key) {
   const auto number = parent.find(key);
   if (number == parent.end()) return "-";
   return absl::StrFormat("%.3f", number->get<double>());
@@ -271,15 +272,17 @@ std::string NumberOf(const Json& parent, const std::string& key) {
 
 }  // namespace
 
-absl::StatusOr<Json> EvaluatePrompts(EvalSubject& subject, int checkpoint,
-                                     const PromptSet& set,
-                                     const PromptEvalOptions& options) {
+absl::StatusOr<OrderedJson> EvaluatePrompts(EvalSubject& subject,
+                                            int checkpoint,
+                                            const PromptSet& set,
+                                            const PromptEvalOptions& options) {
   ALIGNSAE_RETURN_IF_ERROR(CheckConcepts(subject.saes().at(checkpoint), set));
   return PromptEval(subject, checkpoint, set, options).Run();
 }
 
-absl::StatusOr<Json> EvaluatePrompts(const Bundle& bundle, const PromptSet& set,
-                                     const PromptEvalOptions& options) {
+absl::StatusOr<OrderedJson> EvaluatePrompts(const Bundle& bundle,
+                                            const PromptSet& set,
+                                            const PromptEvalOptions& options) {
   const EvalSet nobody;
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::unique_ptr<EvalSubject> subject,
@@ -288,7 +291,7 @@ absl::StatusOr<Json> EvaluatePrompts(const Bundle& bundle, const PromptSet& set,
   return EvaluatePrompts(*subject, /*checkpoint=*/0, set, options);
 }
 
-std::string RenderPromptEvaluation(const Json& evaluation) {
+std::string RenderPromptEvaluation(const OrderedJson& evaluation) {
   std::string text =
       absl::StrFormat("%d test prompts, %d of them without a concept\n\n",
                       evaluation.at("prompts").get<int64_t>(),
@@ -299,9 +302,9 @@ std::string RenderPromptEvaluation(const Json& evaluation) {
   line("concept read", ShareOfText(evaluation, "read"));
   line("silent without a concept", ShareOfText(evaluation, "silent"));
   line("answers", ShareOfText(evaluation, "answers"));
-  const Json swap = evaluation.value("swap", Json::object());
+  const OrderedJson swap = evaluation.value("swap", OrderedJson::object());
   line("swap", ShareOfText(swap, "all"));
-  const Json targets = swap.value("targets", Json::object());
+  const OrderedJson targets = swap.value("targets", OrderedJson::object());
   absl::StrAppendFormat(&text, "\n%-28s %-30s %-30s %7s %8s  %s\n", "concept",
                         "read", "bound", "cosine", "written", "swap to it");
   for (const auto& [name, entry] : evaluation.at("concepts").items()) {

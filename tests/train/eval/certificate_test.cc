@@ -22,7 +22,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr HookPoint kHook = {HookKind::kResidPost, 0};
+constexpr HookPoint kCertifiedHook = {HookKind::kResidPost, 0};
 
 // A slot for each name, whose direction is `directions`' row; the encoder is
 // the identity on the first R dimensions.
@@ -32,7 +32,7 @@ Sae SaeWith(const std::vector<std::string>& names, const at::Tensor& directions,
   SaeConfig config;
   config.d_model = static_cast<int>(directions.size(1));
   config.n_features = static_cast<int>(concepts);
-  config.hook = kHook;
+  config.hook = kCertifiedHook;
   config.scale = scale;
   for (int64_t r = 0; r < concepts; ++r) {
     Concept& entry = config.concepts.emplace_back();
@@ -52,7 +52,7 @@ Sae SaeWith(const std::vector<std::string>& names, const at::Tensor& directions,
 QuestionResiduals TwoClasses() {
   QuestionResiduals questions;
   questions.labels = at::tensor({0, 1, 1}, at::kLong);
-  questions.by_hook[kHook] =
+  questions.by_hook[kCertifiedHook] =
       at::tensor({2.0, 0.0, 0.0, 0.0, 2.0, 1.0, 0.0, 2.0, -1.0}, at::kDouble)
           .to(at::kFloat)
           .reshape({3, 3});
@@ -150,9 +150,9 @@ TEST_F(CertifyOnPeopleTest, ComesFromTestWordingsAloneAndCountsThem) {
   ASSERT_OK_AND_ASSIGN(
       const QuestionResiduals test,
       CollectQuestions(*model_, *tokenizer_, set_, SamplePeople(set_, 2),
-                       Split::kTest, {kHook}));
+                       Split::kTest, {kCertifiedHook}));
   const at::Tensor first =
-      test.by_hook.at(kHook)
+      test.by_hook.at(kCertifiedHook)
           .index_select(0, (test.labels == 0).nonzero().squeeze(1))
           .mean(0);
   EXPECT_TRUE(at::allclose(certified.class_means[0], first, 1e-5, 1e-5));

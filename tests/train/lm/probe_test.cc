@@ -14,7 +14,7 @@
 namespace alignsae {
 namespace {
 
-Gpt2Config Shape() {
+Gpt2Config ProbedShape() {
   Gpt2Config config;
   config.n_layer = 2;
   config.n_head = 2;
@@ -37,11 +37,11 @@ int32_t NextGreedy(const Gpt2& model, const std::vector<int32_t>& tokens) {
 }
 
 TEST(GreedyDecodeTest, BatchedAndCachedEqualsOneAtATimeRecomputed) {
-  const Gpt2 model = TinyModel(Shape());
+  const Gpt2 model = TinyModel(ProbedShape());
   const int32_t eos = 5;
   std::vector<std::vector<int32_t>> prompts;
   for (int i = 0; i < 200; ++i) {  // More than one group of cache slots.
-    prompts.push_back(RandomTokens(Shape(), 1 + i % 7, i));
+    prompts.push_back(RandomTokens(ProbedShape(), 1 + i % 7, i));
   }
   ASSERT_OK_AND_ASSIGN(const std::vector<ArmAnswer> answers,
                        GreedyDecode(model, prompts, 6, eos));
@@ -65,9 +65,9 @@ TEST(GreedyDecodeTest, BatchedAndCachedEqualsOneAtATimeRecomputed) {
 }
 
 TEST(GreedyDecodeTest, StopsAtTheEndOfTheContext) {
-  const Gpt2 model = TinyModel(Shape());
+  const Gpt2 model = TinyModel(ProbedShape());
   const std::vector<std::vector<int32_t>> prompts = {
-      RandomTokens(Shape(), 18, 1)};
+      RandomTokens(ProbedShape(), 18, 1)};
   ASSERT_OK_AND_ASSIGN(const std::vector<ArmAnswer> answers,
                        GreedyDecode(model, prompts, 100, -1));
   EXPECT_EQ(answers[0].tokens.size(), 2u);  // At 18 and 19.
@@ -75,14 +75,14 @@ TEST(GreedyDecodeTest, StopsAtTheEndOfTheContext) {
 }
 
 TEST(GreedyDecodeTest, NothingToAskIsNoAnswer) {
-  EXPECT_THAT(GreedyDecode(TinyModel(Shape()), {}, 4, 0),
+  EXPECT_THAT(GreedyDecode(TinyModel(ProbedShape()), {}, 4, 0),
               IsOkAndHolds(::testing::IsEmpty()));
 }
 
 TEST(ProbeAccuracyTest, ARandomModelAnswersNothing) {
   const Corpus corpus = SmallCorpus();
   const Tokenizer tokenizer = SmallTokenizer(corpus);
-  Gpt2Config config = Shape();
+  Gpt2Config config = ProbedShape();
   config.context_length = 64;
   config.vocab_size = tokenizer.vocab_size();
   ASSERT_OK_AND_ASSIGN(
