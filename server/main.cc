@@ -14,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "model/base/clock.h"
+#include "model/base/field_error.h"
 #include "model/base/status_macros.h"
 #include "model/base/version.h"
 #include "model/engine/engine.h"
@@ -84,6 +85,17 @@ EngineSetup EngineSetupOf(const ServerConfig& config) {
   setup.engine.kv_slots = config.kv_slots;
   setup.default_checkpoint = config.operators.default_checkpoint;
   return setup;
+}
+
+absl::Status StartRollout(const ServerConfig& config, ModelOperator& models) {
+  const OperatorConfig& flags = config.operators;
+  const absl::Status status =
+      models.SetRollout("", {flags.shadow, flags.canary, flags.canary_fraction})
+          .status();
+  return RenameField(
+      "rollout.shadow", "--shadow",
+      RenameField("rollout.canary_fraction", "--canary-fraction",
+                  RenameField("rollout.canary", "--canary", status)));
 }
 
 LoadingEnv LoadingEnvOf(const ServerConfig& config, Metrics* metrics) {
@@ -352,6 +364,7 @@ absl::Status Serve(const ServerConfig& config) {
   Parts parts(config, std::move(access));
   ALIGNSAE_RETURN_IF_ERROR(parts.OpenPorts());
   ALIGNSAE_RETURN_IF_ERROR(parts.model_operator.LoadFirst());
+  ALIGNSAE_RETURN_IF_ERROR(StartRollout(config, parts.model_operator));
   for (const std::string& model : config.operators.models) {
     ALIGNSAE_RETURN_IF_ERROR(parts.model_operator.LoadAnother(model));
   }

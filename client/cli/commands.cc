@@ -186,6 +186,19 @@ void AddInspect(const Commands& group) {
                       "List this many of all features (needs the whole SAE)");
 }
 
+void AddExplain(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* explain = group.Add(
+      "explain", "Which tokens a slot makes more and less likely by itself",
+      RunExplain);
+  explain->add_option("concept", options.target, "A concept, or #slot")
+      ->type_name(kConceptType)
+      ->required();
+  AddCheckpoint(explain, options);
+  explain->add_option("--top", options.top_k,
+                      "Tokens of each end (default: 10)");
+}
+
 void AddSwap(const Commands& group) {
   CliOptions& options = *group.options;
   CLI::App* swap = group.Add(
@@ -318,6 +331,22 @@ void AddOperator(CLI::App* command, CliOptions& options) {
       ->capture_default_str();
 }
 
+void AddRollout(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* rollout = group.Add(
+      "rollout",
+      "Compare another checkpoint with the default one, or have it answer a "
+      "part of the requests; without a flag, end both",
+      RunRollout);
+  AddOperator(rollout, options);
+  rollout->add_option("--shadow", options.shadow,
+                      "Checkpoint that is compared, on every prompt");
+  rollout->add_option("--canary", options.canary,
+                      "Checkpoint that answers requests that name none");
+  rollout->add_option("--fraction", options.canary_fraction,
+                      "Which part of them, in [0, 1]");
+}
+
 void AddOperators(const Commands& group) {
   CliOptions& options = *group.options;
   CLI::App* list = group.Add("checkpoints",
@@ -344,6 +373,13 @@ void AddOperators(const Commands& group) {
   AddOperator(reload, options);
   reload->add_option("bundle", options.bundle,
                      "Bundle, as called in --bundles-dir (default: the same)");
+  CLI::App* unload_model = group.Add(
+      "unload-model", "Take a model away that is served beside the default one",
+      RunUnloadModel);
+  AddOperator(unload_model, options);
+  unload_model->add_option("name", options.name, "Name as in --model")
+      ->required();
+  AddRollout(group);
 }
 
 }  // namespace
@@ -384,6 +420,7 @@ void AddCommands(CLI::App& app, absl::Status& result) {
   AddModelAndConcepts(group);
   AddRead(group);
   AddInspect(group);
+  AddExplain(group);
   AddSwap(group);
   AddSweep(group);
   AddGenerate(group);

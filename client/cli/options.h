@@ -37,6 +37,8 @@ struct CliOptions {
   // Operators.
   std::string operator_server = "127.0.0.1:50052";
   std::string bundle, sae, name;
+  std::string shadow, canary;
+  double canary_fraction = 0;
   bool names = false;  // Of `concepts`: nothing but their names.
   // Prompt.
   std::vector<std::string> prompts;

@@ -29,6 +29,9 @@ std::string RenderReadings(const v1::ReadConceptsResponse& answer,
 std::string RenderInspection(const v1::InspectSlotsResponse& answer,
                              v1::TrainedPositions trained,
                              const Look& look = {});
+// The tokens of both ends, without and with ln_f.
+std::string RenderExplanation(const v1::ExplainSlotResponse& answer,
+                              const Look& look = {});
 // One second of WatchSlots, and what there was since the start.
 std::string RenderValidation(const v1::ValidationReport& report,
                              const Look& look = {});

@@ -22,6 +22,13 @@ std::string Checkpoints(const v1::ModelGeneration& generation) {
       absl::StrAppend(&all, " ", checkpoint.version());
     }
     absl::StrAppend(&all, " (", checkpoint.generation_id(), ")");
+    if (checkpoint.name() == generation.rollout().shadow()) {
+      absl::StrAppend(&all, " [shadow]");
+    }
+    if (checkpoint.name() == generation.rollout().canary()) {
+      absl::StrAppend(&all, " [canary ", generation.rollout().canary_fraction(),
+                      "]");
+    }
   }
   return all.empty() ? generation.error() : all;
 }

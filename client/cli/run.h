@@ -16,6 +16,7 @@ absl::Status RunConcepts(const CliOptions& options);  // ListConcepts.
 absl::Status RunTokenize(const CliOptions& options);  // Tokenize.
 absl::Status RunRead(const CliOptions& options);      // ReadConcepts.
 absl::Status RunInspect(const CliOptions& options);   // InspectSlots.
+absl::Status RunExplain(const CliOptions& options);   // ExplainSlot.
 absl::Status RunSwap(const CliOptions& options);      // Swap.
 absl::Status RunGenerate(
     const CliOptions& options);  // Generate: text flows as it comes.
@@ -26,6 +27,8 @@ absl::Status RunCheckpoints(const CliOptions& options);  // ListCheckpoints.
 absl::Status RunLoad(const CliOptions& options);         // LoadCheckpoint.
 absl::Status RunUnload(const CliOptions& options);       // UnloadCheckpoint.
 absl::Status RunReload(const CliOptions& options);       // ReloadModel.
+absl::Status RunUnloadModel(const CliOptions& options);  // UnloadModel.
+absl::Status RunRollout(const CliOptions& options);      // SetRollout.
 // Swap or Complete once more, and what is other than it was.
 absl::Status RunReplay(const CliOptions& options);
 // WatchSlots, again and again: a table a second.

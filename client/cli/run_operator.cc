@@ -59,4 +59,23 @@ absl::Status RunReload(const CliOptions& options) {
                      RenderNew<v1::ReloadModelResponse>);
 }
 
+absl::Status RunUnloadModel(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(Client client, ConnectAsOperator(options));
+  v1::UnloadModelRequest request;
+  request.set_model(options.name);
+  return PrintAnswer(options, client.UnloadModel(request),
+                     RenderNew<v1::UnloadModelResponse>);
+}
+
+absl::Status RunRollout(const CliOptions& options) {
+  ALIGNSAE_ASSIGN_OR_RETURN(Client client, ConnectAsOperator(options));
+  v1::SetRolloutRequest request;
+  request.set_model(options.model);
+  request.mutable_rollout()->set_shadow(options.shadow);
+  request.mutable_rollout()->set_canary(options.canary);
+  request.mutable_rollout()->set_canary_fraction(options.canary_fraction);
+  return PrintAnswer(options, client.SetRollout(request),
+                     RenderNew<v1::SetRolloutResponse>);
+}
+
 }  // namespace alignsae

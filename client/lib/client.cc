@@ -94,12 +94,15 @@ ALIGNSAE_UNARY(model_, Tokenize)
 ALIGNSAE_UNARY(model_, Detokenize)
 ALIGNSAE_UNARY(concepts_, ReadConcepts)
 ALIGNSAE_UNARY(concepts_, InspectSlots)
+ALIGNSAE_UNARY(concepts_, ExplainSlot)
 ALIGNSAE_UNARY(steering_, Swap)
 ALIGNSAE_UNARY(steering_, Complete)
 ALIGNSAE_UNARY(operator_, ListCheckpoints)
 ALIGNSAE_UNARY(operator_, LoadCheckpoint)
 ALIGNSAE_UNARY(operator_, UnloadCheckpoint)
 ALIGNSAE_UNARY(operator_, ReloadModel)
+ALIGNSAE_UNARY(operator_, UnloadModel)
+ALIGNSAE_UNARY(operator_, SetRollout)
 
 #undef ALIGNSAE_UNARY
 

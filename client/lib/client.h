@@ -70,6 +70,8 @@ class Client {
       const v1::ReadConceptsRequest& request);
   absl::StatusOr<v1::InspectSlotsResponse> InspectSlots(
       const v1::InspectSlotsRequest& request);
+  absl::StatusOr<v1::ExplainSlotResponse> ExplainSlot(
+      const v1::ExplainSlotRequest& request);
   absl::StatusOr<v1::SwapResponse> Swap(const v1::SwapRequest& request);
   absl::StatusOr<v1::CompleteResponse> Complete(
       const v1::CompleteRequest& request);
@@ -84,6 +86,10 @@ class Client {
       const v1::UnloadCheckpointRequest& request);
   absl::StatusOr<v1::ReloadModelResponse> ReloadModel(
       const v1::ReloadModelRequest& request);
+  absl::StatusOr<v1::UnloadModelResponse> UnloadModel(
+      const v1::UnloadModelRequest& request);
+  absl::StatusOr<v1::SetRolloutResponse> SetRollout(
+      const v1::SetRolloutRequest& request);
 
   // Calls `on_event` for each message of the stream; returning false cancels it
   // (the result is then CANCELLED).

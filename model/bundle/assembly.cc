@@ -10,6 +10,7 @@
 #include "model/base/field_error.h"
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
+#include "model/bundle/doctor.h"
 #include "model/bundle/families.h"
 #include "model/bundle/generation_config.h"
 #include "model/bundle/type_check.h"
@@ -212,6 +213,12 @@ absl::Status Assembly::AddCheckpoint(const std::string& directory,
       CheckBos(directory, config, entry, catalog_, *bundle_.tokenizer));
   if (config.prepend_bos) {
     catalog_.model.bos_token_id = bundle_.tokenizer->eos_token_id();
+  }
+  if (options_.examine) {
+    ALIGNSAE_RETURN_IF_ERROR(InDirectory(
+        directory,
+        ExamineCheckpoint(directory, {*bundle_.model, *bundle_.tokenizer, *sae},
+                          bundle_.warnings)));
   }
   CheckpointInfo info;
   info.name = name;

@@ -46,6 +46,8 @@ struct BundleOptions {
   // it does not list. Off: the catalog repeats bundle.json's hashes, or has
   // none for parts.
   bool verify_hashes = true;
+  // Run each checkpoint's stored prompts and compare (doctor.h).
+  bool examine = true;
   at::Device device = at::kCPU;
   WeightType weight_type = WeightType::kF32;  // Of the language model.
   // Measure it against float32 and take a safer one where it misleads

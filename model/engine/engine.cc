@@ -10,6 +10,7 @@
 #include "model/base/status_macros.h"
 #include "model/bundle/bundle.h"
 #include "model/engine/feature_reader.h"
+#include "model/engine/slot_explainer.h"
 #include "model/engine/step_head.h"
 #include "model/engine/step_hook.h"
 #include "model/engine/step_packer.h"
@@ -277,6 +278,17 @@ absl::Status Engine::ReadFeatures(absl::Span<ConceptReading> readings,
   }
   return WithTorchFence([&] {
     return ReadFeaturesOf(saes[checkpoint], readings, top_k, why_stop);
+  });
+}
+
+absl::StatusOr<SlotExplanation> Engine::ExplainSlot(int checkpoint, int slot,
+                                                    int top_k) const {
+  const std::vector<Sae>& saes = impl_->bundle->saes;
+  if (checkpoint < 0 || checkpoint >= static_cast<int>(saes.size())) {
+    return absl::InternalError("explain: unknown checkpoint");
+  }
+  return WithTorchFence([&] {
+    return ExplainSlotOf(*impl_->bundle->model, saes[checkpoint], slot, top_k);
   });
 }
 

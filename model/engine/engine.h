@@ -38,6 +38,8 @@ class Engine : public StepExecutor {
       const Intervention& intervention) const override;
   absl::Status ReadFeatures(absl::Span<ConceptReading> readings, int top_k,
                             const WhyStop& why_stop) const override;
+  absl::StatusOr<SlotExplanation> ExplainSlot(int checkpoint, int slot,
+                                              int top_k) const override;
   int kv_slots() const override;
 
  private:

@@ -10,14 +10,34 @@
 #ifndef ALIGNSAE_MODEL_ENGINE_STEP_EXECUTOR_H_
 #define ALIGNSAE_MODEL_ENGINE_STEP_EXECUTOR_H_
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "model/engine/step.h"
 
 namespace alignsae {
+
+// What a direction does to the logits by itself, through the head.
+struct TokenEffect {
+  int32_t token = 0;
+  float logit = 0;
+};
+struct DirectEffect {
+  std::vector<TokenEffect> top;     // The largest logits, largest first.
+  std::vector<TokenEffect> bottom;  // The smallest, smallest first.
+};
+// What the unit of a slot's value writes, s d_j (slot_explainer.h).
+struct SlotExplanation {
+  double direction_norm = 0;  // norm(s d_j)
+  std::optional<DirectEffect>
+      without_ln_f;  // nullopt: the family says nothing.
+  DirectEffect with_ln_f;
+};
 
 // Asked now and then by work that takes long: not OK ends it with that status.
 using WhyStop = std::function<absl::Status()>;
@@ -43,6 +63,12 @@ class StepExecutor {
   virtual absl::Status ReadFeatures(absl::Span<ConceptReading> readings,
                                     int top_k,
                                     const WhyStop& why_stop) const = 0;
+
+  // The `top_k` >= 1 tokens at each end, or all. `slot` is a concept's, or any
+  // where the whole SAE is loaded. Reads the whole head: tens of milliseconds
+  // for GPT-2, on the calling thread alone. Thread-safe.
+  virtual absl::StatusOr<SlotExplanation> ExplainSlot(int checkpoint, int slot,
+                                                      int top_k) const = 0;
 
   virtual int kv_slots() const = 0;
 };

@@ -181,6 +181,13 @@ void Gpt2::RunLastBlock(const Packing& packing,
               /*hook=*/nullptr, x);
 }
 
+at::Tensor Gpt2::Unembed(const at::Tensor& x) const {
+  at::NoGradGuard no_grad;
+  if (files_ != nullptr) return files_->Head().Times(x);
+  if (config_.tie_word_embeddings) return x.matmul(wte_.t());
+  return head_.MatrixOnly(x);
+}
+
 at::Tensor Gpt2::Logits(const at::Tensor& x) const {
   if (files_ == nullptr) return head_.Apply(x);
   return files_->Head().Times(FastLayerNorm(

@@ -187,6 +187,12 @@ void GptNeoX::RunLastBlock(const Packing& packing,
               x);
 }
 
+at::Tensor GptNeoX::Unembed(const at::Tensor& x) const {
+  at::NoGradGuard no_grad;
+  if (files_ != nullptr) return files_->HeadFile().Times(x);
+  return head_.MatrixOnly(x);
+}
+
 at::Tensor GptNeoX::Logits(const at::Tensor& x) const {
   if (files_ == nullptr) return head_.Apply(x);
   return files_->HeadFile().Times(

@@ -21,6 +21,17 @@ NormedLinear::NormedLinear(const NormedMatrix& plain, double epsilon,
   gain_ = prepared.gain;
   shift_ = prepared.shift;
   matrix_ = Linear(prepared.weight, prepared.bias, type, prepared.row_scale);
+  plain_scale_ = at::where(plain.gain.ne(0), prepared.gain.div(plain.gain),
+                           at::ones_like(prepared.gain));
+}
+
+at::Tensor NormedLinear::MatrixOnly(const at::Tensor& x) const {
+  const auto product = [&](const at::Tensor& of) {
+    return matrix_.Apply(of.to(matrix_.input_type()).contiguous());
+  };
+  const at::Tensor scaled = x.mul(plain_scale_);
+  // What it adds by itself: a balanced matrix has the norm's shift in it.
+  return product(scaled).sub_(product(at::zeros_like(scaled)));
 }
 
 at::Tensor NormedLinear::Normalised(const at::Tensor& x) const {

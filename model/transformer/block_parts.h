@@ -32,11 +32,15 @@ class NormedLinear {
   at::Tensor Apply(const at::Tensor& x) const {
     return matrix_.Apply(Normalised(x));
   }
+  // x [N, D] -> [N, O] float32 by the matrix alone, without norm and bias. In
+  // int8 without the channels that the norm's gain silences.
+  at::Tensor MatrixOnly(const at::Tensor& x) const;
 
  private:
   at::Tensor gain_, shift_;  // [D], [D]
   double epsilon_ = 0;
   Linear matrix_;
+  at::Tensor plain_scale_;  // [D]: x W = (x plain_scale_) of matrix_.
 };
 
 // The columns of `whole`, which was made of `plain`, in two: [0, first) and the

@@ -91,6 +91,9 @@ class Transformer {
                         std::vector<PackedRow> rows, KvCache& cache,
                         ResidualHook* hook) const;
   at::Tensor Head(const at::Tensor& x) const;
+  // The head without the last layer norm and without biases, x W_U: [R, D] ->
+  // [R, V] float32, on device(). Undefined for a family that does not tell it.
+  virtual at::Tensor Unembed(const at::Tensor& x) const { return {}; }
 
  protected:
   Transformer(TransformerFacts facts, WeightType type)

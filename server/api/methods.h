@@ -14,6 +14,7 @@ inline constexpr char kRpcReadConcepts[] = "ConceptService/ReadConcepts";
 inline constexpr char kRpcReadConceptsStream[] =
     "ConceptService/ReadConceptsStream";
 inline constexpr char kRpcInspectSlots[] = "ConceptService/InspectSlots";
+inline constexpr char kRpcExplainSlot[] = "ConceptService/ExplainSlot";
 inline constexpr char kRpcWatchSlots[] = "ConceptService/WatchSlots";
 inline constexpr char kRpcValidateBinding[] = "ConceptService/ValidateBinding";
 inline constexpr char kRpcSwap[] = "SteeringService/Swap";
@@ -32,17 +33,21 @@ inline constexpr char kRpcLoadCheckpoint[] = "OperatorService/LoadCheckpoint";
 inline constexpr char kRpcUnloadCheckpoint[] =
     "OperatorService/UnloadCheckpoint";
 inline constexpr char kRpcReloadModel[] = "OperatorService/ReloadModel";
+inline constexpr char kRpcUnloadModel[] = "OperatorService/UnloadModel";
+inline constexpr char kRpcSetRollout[] = "OperatorService/SetRollout";
 // Not of the API, and no Call.
 inline constexpr char kRpcReflection[] =
     "ServerReflection/ServerReflectionInfo";
 
 // For everybody.
 inline std::vector<std::string> RpcMethods() {
-  return {kRpcReadConcepts, kRpcReadConceptsStream, kRpcInspectSlots,
-          kRpcWatchSlots,   kRpcValidateBinding,    kRpcSwap,
-          kRpcGenerate,     kRpcComplete,           kRpcSweepAlpha,
-          kRpcGetModel,     kRpcListConcepts,       kRpcTokenize,
-          kRpcDetokenize};
+  return {kRpcReadConcepts, kRpcReadConceptsStream,
+          kRpcInspectSlots, kRpcWatchSlots,
+          kRpcExplainSlot,  kRpcValidateBinding,
+          kRpcSwap,         kRpcGenerate,
+          kRpcComplete,     kRpcSweepAlpha,
+          kRpcGetModel,     kRpcListConcepts,
+          kRpcTokenize,     kRpcDetokenize};
 }
 
 // Of the Open Inference Protocol, over gRPC only.
@@ -53,7 +58,7 @@ inline std::vector<std::string> InferenceMethods() {
 // For operators, on a port of their own.
 inline std::vector<std::string> OperatorMethods() {
   return {kRpcListCheckpoints, kRpcLoadCheckpoint, kRpcUnloadCheckpoint,
-          kRpcReloadModel};
+          kRpcReloadModel,     kRpcUnloadModel,    kRpcSetRollout};
 }
 
 }  // namespace alignsae

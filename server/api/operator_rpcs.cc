@@ -27,7 +27,8 @@ v1::GenerationState ToWire(ModelState state) {
   return v1::GENERATION_STATE_UNSPECIFIED;
 }
 
-v1::ModelGeneration Render(const GenerationInfo& info) {
+v1::ModelGeneration Render(const GenerationInfo& info,
+                           const ModelRegistry& models) {
   v1::ModelGeneration wire;
   wire.set_model(info.model);
   wire.set_generation_id(info.generation);
@@ -46,6 +47,12 @@ v1::ModelGeneration Render(const GenerationInfo& info) {
     row->set_version(checkpoint.version);
     row->set_sha256(checkpoint.sha256);
     row->set_generation_id(checkpoint.generation);
+  }
+  const Rollout rollout = models.rollouts().Of(info.model);
+  if (rollout != Rollout()) {
+    wire.mutable_rollout()->set_shadow(rollout.shadow);
+    wire.mutable_rollout()->set_canary(rollout.canary);
+    wire.mutable_rollout()->set_canary_fraction(rollout.canary_fraction);
   }
   return wire;
 }
@@ -91,7 +98,7 @@ void RunChange(
         ALIGNSAE_ASSIGN_OR_RETURN(const GenerationInfo info,
                                   change(*of.env().model_operator));
         response->set_request_id(of.request_id());
-        *response->mutable_generation() = Render(info);
+        *response->mutable_generation() = Render(info, *of.env().models);
         return absl::OkStatus();
       },
       std::move(done));
@@ -112,7 +119,7 @@ void ListCheckpoints(std::shared_ptr<Call> call,
               request->model().empty() || request->model() == info.model;
           if (asked && of.SeesModel(info.model == kDefaultModel ? info.own_name
                                                                 : info.model)) {
-            *response->add_generations() = Render(info);
+            *response->add_generations() = Render(info, *of.env().models);
           }
         }
         return absl::OkStatus();
@@ -150,6 +157,31 @@ void ReloadModel(std::shared_ptr<Call> call,
       std::move(call), request, response,
       [=](ModelOperator& models) {
         return models.ReloadModel(request->model(), request->bundle());
+      },
+      std::move(done));
+}
+
+void UnloadModel(std::shared_ptr<Call> call,
+                 const v1::UnloadModelRequest* request,
+                 v1::UnloadModelResponse* response, Done done) {
+  RunChange(
+      std::move(call), request, response,
+      [=](ModelOperator& models) {
+        return models.UnloadModel(request->model());
+      },
+      std::move(done));
+}
+
+void SetRollout(std::shared_ptr<Call> call,
+                const v1::SetRolloutRequest* request,
+                v1::SetRolloutResponse* response, Done done) {
+  RunChange(
+      std::move(call), request, response,
+      [=](ModelOperator& models) {
+        return models.SetRollout(
+            request->model(),
+            {request->rollout().shadow(), request->rollout().canary(),
+             request->rollout().canary_fraction()});
       },
       std::move(done));
 }

@@ -29,6 +29,12 @@ void UnloadCheckpoint(std::shared_ptr<Call> call,
 void ReloadModel(std::shared_ptr<Call> call,
                  const v1::ReloadModelRequest* request,
                  v1::ReloadModelResponse* response, Done done);
+void UnloadModel(std::shared_ptr<Call> call,
+                 const v1::UnloadModelRequest* request,
+                 v1::UnloadModelResponse* response, Done done);
+void SetRollout(std::shared_ptr<Call> call,
+                const v1::SetRolloutRequest* request,
+                v1::SetRolloutResponse* response, Done done);
 
 }  // namespace alignsae
 

@@ -34,6 +34,7 @@ struct ParseEnv {
   // Whether the loaded checkpoint can run an intervention. Its FieldErrors name
   // the fields of Intervention.
   std::function<absl::Status(const Intervention&)> check_intervention;
+  int default_checkpoint = 0;  // Of a request that names none.
 };
 
 }  // namespace alignsae

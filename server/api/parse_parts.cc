@@ -109,7 +109,7 @@ absl::StatusOr<int> FindCheckpoint(absl::string_view name,
     return FieldStatus({"", "be loaded", "a server without any"},
                        absl::StatusCode::kFailedPrecondition);
   }
-  if (name.empty()) return 0;
+  if (name.empty()) return env.default_checkpoint;
   if (const std::optional<int> index =
           env.catalog->FindCheckpoint(std::string(name))) {
     return *index;

@@ -42,7 +42,7 @@ absl::StatusOr<ReadPosition> ParseReadPosition(
     const std::vector<int32_t>& prompt, absl::string_view name,
     const ParseEnv& env);
 
-// Index of a checkpoint; of the first one when `name` is empty.
+// Index of a checkpoint; of the default one when `name` is empty.
 absl::StatusOr<int> FindCheckpoint(absl::string_view name, const ParseEnv& env);
 
 // FAILED_PRECONDITION when the checkpoint is a plain SAE: nothing to read.

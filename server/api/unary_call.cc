@@ -121,7 +121,8 @@ ParseEnv CallScope::parse_env() const {
   return {&model->catalog(), &model->tokenizer(), &call->env().config.limits,
           [model = model](const Intervention& intervention) {
             return model->executor().CheckIntervention(intervention);
-          }};
+          },
+          model->DefaultCheckpoint(call->request_id())};
 }
 
 absl::StatusOr<RequestHandle> CallScope::Submit(
@@ -176,7 +177,8 @@ void RunDirect(std::shared_ptr<Call> call, DirectWork work, Done done) {
   const int64_t bytes = task->work.answer_bytes;
   const absl::Status taken = EnterLane(
       *task->call,
-      bytes >= kLargeAnswer ? Lane::kBackground : Lane::kInteractive,
+      bytes >= kLargeAnswer || task->work.slow ? Lane::kBackground
+                                               : Lane::kInteractive,
       task->work.request_bytes,
       [task] {
         task->done(WithoutMemoryFailure([&]() -> absl::Status {

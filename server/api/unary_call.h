@@ -66,6 +66,7 @@ struct DirectWork {
   // What the answer may take at most; waits until there is room for it. Large
   // ones are made in the background lane.
   int64_t answer_bytes = 0;
+  bool slow = false;  // Takes longer than a millisecond: the background lane's.
 };
 void RunDirect(std::shared_ptr<Call> call, DirectWork work, Done done);
 

@@ -26,7 +26,9 @@ absl::StatusOr<int> ParseWatchSlots(const v1::WatchSlotsRequest& wire,
                                     const ParseEnv& env) {
   ALIGNSAE_ASSIGN_OR_RETURN(
       const int checkpoint,
-      InField("checkpoint", FindCheckpoint(wire.checkpoint(), env)));
+      wire.checkpoint().empty() && !env.catalog->checkpoints.empty()
+          ? absl::StatusOr<int>(0)  // Not a canary: it watches all requests.
+          : InField("checkpoint", FindCheckpoint(wire.checkpoint(), env)));
   ALIGNSAE_RETURN_IF_ERROR(
       InField("checkpoint", CheckHasConcepts(checkpoint, env)));
   return checkpoint;

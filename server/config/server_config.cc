@@ -128,6 +128,16 @@ void AddOperatorFlags(CLI::App& app, OperatorConfig& operators,
   app.add_option("--default-checkpoint", operators.default_checkpoint,
                  "Checkpoint of requests that name none; empty: the bundle's "
                  "first");
+  app.add_option("--shadow", operators.shadow,
+                 "Checkpoint whose readings are compared with the default "
+                 "one's in alignsae_shadow_disagreement_total");
+  app.add_option("--canary", operators.canary,
+                 "Checkpoint that answers a part of the requests that name "
+                 "none");
+  app.add_option("--canary-fraction", operators.canary_fraction,
+                 "Which part of them, in [0, 1], chosen by the hash of the "
+                 "request's id")
+      ->check(CLI::Range(0.0, 1.0));
   app.add_option("--memory-budget-mib", operators.memory_budget_mib,
                  "A load that would take the process beyond this is refused; "
                  "0: beyond what the machine or the control group has")

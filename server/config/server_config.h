@@ -99,6 +99,9 @@ struct OperatorConfig {
   bool watch = false;               // Reload what is replaced on disk.
   std::string default_checkpoint;   // Empty: the bundle's first.
   int memory_budget_mib = 0;        // Of the process, for loads; 0: none.
+  // Of the default model, as in Rollout of operator_service.proto.
+  std::string shadow, canary;
+  double canary_fraction = 0;
 };
 
 struct ServerConfig {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/api/concept_rpcs.h"
+#include "server/api/explain_slot.h"
 #include "server/api/methods.h"
 #include "server/grpc/reactors.h"
 #include "server/grpc/read_stream_reactor.h"
@@ -35,6 +36,16 @@ grpc::ServerUnaryReactor* ConceptServiceImpl::InspectSlots(
                   [=](std::shared_ptr<Call> call, Done done) {
                     alignsae::InspectSlots(std::move(call), request, response,
                                            std::move(done));
+                  });
+}
+
+grpc::ServerUnaryReactor* ConceptServiceImpl::ExplainSlot(
+    grpc::CallbackServerContext* context, const v1::ExplainSlotRequest* request,
+    v1::ExplainSlotResponse* response) {
+  return RunUnary(env_, kRpcExplainSlot, context,
+                  [=](std::shared_ptr<Call> call, Done done) {
+                    alignsae::ExplainSlot(std::move(call), request, response,
+                                          std::move(done));
                   });
 }
 

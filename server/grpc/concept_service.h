@@ -29,6 +29,10 @@ class ConceptServiceImpl final : public v1::ConceptService::CallbackService {
       grpc::CallbackServerContext* context,
       const v1::InspectSlotsRequest* request,
       v1::InspectSlotsResponse* response) override;
+  grpc::ServerUnaryReactor* ExplainSlot(
+      grpc::CallbackServerContext* context,
+      const v1::ExplainSlotRequest* request,
+      v1::ExplainSlotResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchSlotsResponse>* WatchSlots(
       grpc::CallbackServerContext* context,
       const v1::WatchSlotsRequest* request) override;

@@ -52,4 +52,24 @@ grpc::ServerUnaryReactor* OperatorServiceImpl::ReloadModel(
                   });
 }
 
+grpc::ServerUnaryReactor* OperatorServiceImpl::UnloadModel(
+    grpc::CallbackServerContext* context, const v1::UnloadModelRequest* request,
+    v1::UnloadModelResponse* response) {
+  return RunUnary(env_, kRpcUnloadModel, context,
+                  [=](std::shared_ptr<Call> call, Done done) {
+                    alignsae::UnloadModel(std::move(call), request, response,
+                                          std::move(done));
+                  });
+}
+
+grpc::ServerUnaryReactor* OperatorServiceImpl::SetRollout(
+    grpc::CallbackServerContext* context, const v1::SetRolloutRequest* request,
+    v1::SetRolloutResponse* response) {
+  return RunUnary(env_, kRpcSetRollout, context,
+                  [=](std::shared_ptr<Call> call, Done done) {
+                    alignsae::SetRollout(std::move(call), request, response,
+                                         std::move(done));
+                  });
+}
+
 }  // namespace alignsae

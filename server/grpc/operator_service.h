@@ -34,6 +34,14 @@ class OperatorServiceImpl final : public v1::OperatorService::CallbackService {
       grpc::CallbackServerContext* context,
       const v1::ReloadModelRequest* request,
       v1::ReloadModelResponse* response) override;
+  grpc::ServerUnaryReactor* UnloadModel(
+      grpc::CallbackServerContext* context,
+      const v1::UnloadModelRequest* request,
+      v1::UnloadModelResponse* response) override;
+  grpc::ServerUnaryReactor* SetRollout(
+      grpc::CallbackServerContext* context,
+      const v1::SetRolloutRequest* request,
+      v1::SetRolloutResponse* response) override;
 
  private:
   const RpcEnv* const env_;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/api/concept_rpcs.h"
+#include "server/api/explain_slot.h"
 #include "server/api/methods.h"
 #include "server/api/model_rpcs.h"
 #include "server/api/steering_rpcs.h"
@@ -48,6 +49,8 @@ std::map<std::string, ConnectRpc, std::less<>> AllRpcs() {
             kRpcReadConcepts),
         Unary<v1::InspectSlotsRequest, v1::InspectSlotsResponse, &InspectSlots>(
             kRpcInspectSlots),
+        Unary<v1::ExplainSlotRequest, v1::ExplainSlotResponse, &ExplainSlot>(
+            kRpcExplainSlot),
         Stream<v1::WatchSlotsRequest, v1::WatchSlotsResponse, &WatchSlots>(
             kRpcWatchSlots),
         Stream<v1::ValidateBindingRequest, v1::ValidateBindingResponse,

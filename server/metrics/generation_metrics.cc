@@ -15,6 +15,13 @@ GenerationMetrics::GenerationMetrics(prometheus::Registry* registry)
                      "When a generation came to its state, since the epoch.")),
       loads_(Add<Counter>(*registry, "model_loads_total",
                           "Generations that were to be loaded, by result.")),
+      shadow_readings_(
+          Add<Counter>(*registry, "shadow_readings_total",
+                       "Prompts that the default checkpoint and a shadow have "
+                       "read.")),
+      shadow_disagreement_(
+          Add<Counter>(*registry, "shadow_disagreement_total",
+                       "Those on which the bound top concepts differ.")),
       queue_depth_(Add<Gauge>(*registry, "queue_depth",
                               "Sequences that wait for a slot.")
                        .Add({})),
@@ -46,6 +53,13 @@ void GenerationMetrics::Entered(const std::string& model, uint64_t generation,
 void GenerationMetrics::CountLoad(const std::string& model,
                                   absl::string_view result) {
   loads_.Add({{"model", model}, {"result", std::string(result)}}).Increment();
+}
+
+void GenerationMetrics::CountShadow(const std::string& model,
+                                    const std::string& shadow, bool disagrees) {
+  const prometheus::Labels labels = {{"model", model}, {"checkpoint", shadow}};
+  shadow_readings_.Add(labels).Increment();
+  shadow_disagreement_.Add(labels).Increment(disagrees ? 1 : 0);
 }
 
 void GenerationMetrics::AddQueued(const std::string& model, int sequences) {

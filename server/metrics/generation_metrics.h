@@ -40,6 +40,10 @@ class GenerationMetrics {
   // `result`: ok, failed (what was there serves on) or refused (before work).
   void CountLoad(const std::string& model, absl::string_view result);
 
+  // A prompt that the default checkpoint and the shadow have read.
+  void CountShadow(const std::string& model, const std::string& shadow,
+                   bool disagrees);
+
   // What a generation's scheduler holds, by how much it has changed.
   void AddQueued(const std::string& model, int sequences);
   void AddSlotsInUse(const std::string& model, int slots);
@@ -48,6 +52,8 @@ class GenerationMetrics {
  private:
   prometheus::Family<prometheus::Gauge>& states_;
   prometheus::Family<prometheus::Counter>& loads_;
+  prometheus::Family<prometheus::Counter>& shadow_readings_;
+  prometheus::Family<prometheus::Counter>& shadow_disagreement_;
   prometheus::Gauge& queue_depth_;
   prometheus::Gauge& slots_in_use_;
   prometheus::Gauge& slots_;

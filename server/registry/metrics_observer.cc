@@ -57,10 +57,11 @@ std::optional<Ineffective> WhyIneffective(const Intervention& intervention,
 
 MetricsObserver::MetricsObserver(Metrics* metrics, std::string model,
                                  std::shared_ptr<const Catalog> catalog,
-                                 int kv_slots)
+                                 int kv_slots, const Rollouts* rollouts)
     : metrics_(metrics),
       model_(std::move(model)),
       kv_slots_(kv_slots),
+      rollouts_(rollouts),
       catalog_(std::move(catalog)),
       concepts_(metrics->SetCatalog(*catalog_)) {
   metrics_->generations().AddSlots(kv_slots_);
@@ -119,6 +120,7 @@ void MetricsObserver::OnPromptReading(const ConceptReading& reading) {
   const int top = TopOf(reading);
   concepts_->CountTop(reading.checkpoint, top);
   if (reading.outside()) concepts_->CountOutside(reading.checkpoint);
+  CompareShadow(reading, top);
   if (static_cast<size_t>(reading.top) < reading.probabilities.size()) {
     concepts_->ObserveConfidence(reading.checkpoint, top,
                                  reading.probabilities[reading.top],
@@ -130,6 +132,24 @@ void MetricsObserver::OnPromptReading(const ConceptReading& reading) {
     concepts_->ObserveActivationRatio(
         reading.checkpoint, static_cast<int>(i),
         reading.values[i] / concepts[i].active_mean);
+  }
+}
+
+void MetricsObserver::CompareShadow(const ConceptReading& reading, int top) {
+  if (rollouts_ == nullptr) return;
+  const std::string shadow = rollouts_->Of(model_).shadow;
+  if (shadow.empty()) {
+    default_top_.reset();
+    return;
+  }
+  const CheckpointInfo& checkpoint = catalog_->checkpoints[reading.checkpoint];
+  std::string name =
+      top == kNoConcept ? std::string() : checkpoint.concepts[top].name;
+  if (reading.checkpoint == 0) {
+    default_top_ = std::move(name);
+  } else if (checkpoint.name == shadow && default_top_.has_value()) {
+    metrics_->generations().CountShadow(model_, shadow, name != *default_top_);
+    default_top_.reset();
   }
 }
 

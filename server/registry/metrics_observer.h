@@ -10,6 +10,7 @@
 #define ALIGNSAE_SERVER_REGISTRY_METRICS_OBSERVER_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "model/scheduler/observer.h"
 #include "model/steering/catalog.h"
 #include "server/metrics/metrics.h"
+#include "server/registry/rollout.h"
 
 namespace alignsae {
 
@@ -25,7 +27,8 @@ class MetricsObserver : public SchedulerObserver {
   // Sets the catalog of `metrics`, which must outlive the observer. `model`:
   // the name that the generation is served under.
   MetricsObserver(Metrics* metrics, std::string model,
-                  std::shared_ptr<const Catalog> catalog, int kv_slots);
+                  std::shared_ptr<const Catalog> catalog, int kv_slots,
+                  const Rollouts* rollouts = nullptr);
   // Takes what it holds off the gauges.
   ~MetricsObserver() override;
 
@@ -42,6 +45,8 @@ class MetricsObserver : public SchedulerObserver {
                  const std::vector<InterventionReceipt>& receipts) override;
 
  private:
+  // Compares the shadow's reading of a prompt with the default checkpoint's.
+  void CompareShadow(const ConceptReading& reading, int top);
   void CountReceipt(const Intervention& intervention,
                     const InterventionReceipt& receipt);
   // Index into the checkpoint's concepts, or kOtherSlot.
@@ -50,6 +55,12 @@ class MetricsObserver : public SchedulerObserver {
   Metrics* const metrics_;
   const std::string model_;
   const int kv_slots_;
+  const Rollouts* const rollouts_;  // May be null.
+  // What the default checkpoint has on top of the prompt that is told of now,
+  // until the shadow's reading of it comes, which is behind it. Whichever has
+  // the earlier hook point reads every prompt that the other one reads, so
+  // nothing of another prompt can be left here then. Empty: it read none.
+  std::optional<std::string> default_top_;
   // As told last. OnQueue comes one at a time, OnStep from the step thread.
   int queued_ = 0;
   int slots_in_use_ = 0;

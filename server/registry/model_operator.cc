@@ -82,33 +82,26 @@ void Forget(const std::string& name, EngineSetup& setup) {
 
 }  // namespace
 
-class ModelOperator::Turn {
- public:
-  static absl::StatusOr<Turn> Take(ModelOperator* of) {
-    MutexLock lock(&of->mutex_);
-    if (of->busy_) {
-      return WithRetryAfter(
-          WithReason(absl::ResourceExhaustedError(
-                         "server: is loading something; ask again when "
-                         "ListCheckpoints shows nothing that is LOADING"),
-                     kReasonLimit),
-          kRetryTurn);
-    }
-    of->busy_ = true;
-    return Turn(of);
+absl::StatusOr<ModelOperator::Turn> ModelOperator::Turn::Take(
+    ModelOperator* of) {
+  MutexLock lock(&of->mutex_);
+  if (of->busy_) {
+    return WithRetryAfter(
+        WithReason(absl::ResourceExhaustedError(
+                       "server: is loading something; ask again when "
+                       "ListCheckpoints shows nothing that is LOADING"),
+                   kReasonLimit),
+        kRetryTurn);
   }
-  Turn(Turn&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
-  Turn& operator=(Turn&&) = delete;
-  ~Turn() {
-    if (of_ == nullptr) return;
-    MutexLock lock(&of_->mutex_);
-    of_->busy_ = false;
-  }
+  of->busy_ = true;
+  return Turn(of);
+}
 
- private:
-  explicit Turn(ModelOperator* of) : of_(of) {}
-  ModelOperator* of_;
-};
+ModelOperator::Turn::~Turn() {
+  if (of_ == nullptr) return;
+  MutexLock lock(&of_->mutex_);
+  of_->busy_ = false;
+}
 
 ModelOperator::ModelOperator(Options options, ModelRegistry* registry,
                              GenerationMetrics* metrics, LoadingEnv env)
@@ -125,6 +118,12 @@ absl::Status ModelOperator::LoadFirst() {
   source.names[source.setup.model_directory] = "model";
   for (const std::string& sae : source.setup.sae_directories) {
     source.names[sae] = LastPart(sae);
+  }
+  const absl::StatusOr<MemoryNeed> need = env_.memory_to_load(source.setup);
+  const int64_t left = env_.free_memory();
+  if (need.ok() && need->total() > left) {
+    metrics_->CountLoad(kDefaultModel, "refused");
+    return NoMemory(*need, left);
   }
   ALIGNSAE_RETURN_IF_ERROR(registry_->Load(
       kDefaultModel, env_.loader(source.setup, /*beside_others=*/false)));

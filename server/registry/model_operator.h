@@ -33,6 +33,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -66,7 +67,8 @@ class ModelOperator {
   ModelOperator(Options options, ModelRegistry* registry,
                 GenerationMetrics* metrics, LoadingEnv env);
 
-  // The first generation of kDefaultModel, whatever memory there is.
+  // The first generation of kDefaultModel. Refused for want of memory as the
+  // others are; what else is wrong the loader says, with paths.
   absl::Status LoadFirst();
 
   // The first generation of another model, of the bundle of that name.
@@ -90,6 +92,15 @@ class ModelOperator {
                                                   const std::string& name)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Not the default model. The generation that goes, as it is then.
+  absl::StatusOr<GenerationInfo> UnloadModel(const std::string& model)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What serves then, which it changes nothing of.
+  absl::StatusOr<GenerationInfo> SetRollout(const std::string& model,
+                                            const Rollout& rollout)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Reloads every model whose bundle has another version on disk than the one
   // that was loaded or refused last.
   void ReloadChanged() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -103,7 +114,17 @@ class ModelOperator {
     std::map<std::string, std::string> names;  // Of the paths that it has had.
   };
   // The right to change things, until it goes.
-  class Turn;
+  class Turn {
+   public:
+    static absl::StatusOr<Turn> Take(ModelOperator* of);
+    Turn(Turn&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
+    Turn& operator=(Turn&&) = delete;
+    ~Turn();
+
+   private:
+    explicit Turn(ModelOperator* of) : of_(of) {}
+    ModelOperator* of_;
+  };
 
   absl::StatusOr<GenerationInfo> Reload(const std::string& model,
                                         Source source);

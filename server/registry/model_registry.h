@@ -48,11 +48,18 @@ inline constexpr size_t kMaxGone = 32;
 class ModelRegistry {
  public:
   // What `env` points to must outlive the registry.
-  explicit ModelRegistry(const ServedModelEnv& env) : env_(env) {}
+  explicit ModelRegistry(const ServedModelEnv& env) : env_(env) {
+    env_.rollouts = &rollouts_;
+  }
   // Stop().
   ~ModelRegistry();
   ModelRegistry(const ModelRegistry&) = delete;
   ModelRegistry& operator=(const ModelRegistry&) = delete;
+
+  // What operators have asked of the models' checkpoints, by the registry's
+  // names.
+  Rollouts& rollouts() { return rollouts_; }
+  const Rollouts& rollouts() const { return rollouts_; }
 
   // Blocks while `loader` runs. Errors: what the loader says;
   // FAILED_PRECONDITION while the same name is being loaded; UNAVAILABLE when
@@ -104,7 +111,8 @@ class ModelRegistry {
   absl::Status Install(const std::shared_ptr<ServedModel>& model,
                        const absl::Status& loaded) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  const ServedModelEnv env_;
+  Rollouts rollouts_;
+  ServedModelEnv env_;  // Never changes once it is made.
   mutable Mutex mutex_;
   bool refuse_new_ ABSL_GUARDED_BY(mutex_) = false;
   bool loaded_once_ ABSL_GUARDED_BY(mutex_) = false;

@@ -58,6 +58,13 @@ GenerationInfo ServedModel::info() const {
   return info_;
 }
 
+int ServedModel::DefaultCheckpoint(absl::string_view request_id) const {
+  if (env_.rollouts == nullptr) return 0;
+  const Rollout rollout = env_.rollouts->Of(name_);
+  if (!TakesCanary(rollout, request_id)) return 0;
+  return catalog_->FindCheckpoint(rollout.canary).value_or(0);
+}
+
 void ServedModel::Enter(ModelState state) {
   info_.state = state;
   info_.since = env_.clock->Now();
@@ -144,7 +151,7 @@ void ServedModel::Serve(LoadedModel loaded) {
   env_.metrics->SetLoadTimes(loaded.load_time, loaded.warm_up_time);
   {
     MetricsObserver observer(env_.metrics, name_, catalog_,
-                             executor_->kv_slots());
+                             executor_->kv_slots(), env_.rollouts);
     Scheduler scheduler(
         env_.scheduler, executor_.get(), env_.clock,
         {catalog_, [tokenizer = tokenizer_](

@@ -48,6 +48,7 @@
 #include "model/steering/catalog.h"
 #include "model/tokenizer/tokenizer.h"
 #include "server/metrics/metrics.h"
+#include "server/registry/rollout.h"
 
 namespace alignsae {
 
@@ -103,6 +104,7 @@ struct ServedModelEnv {
   SchedulerOptions scheduler;
   const Clock* clock = nullptr;
   Metrics* metrics = nullptr;
+  const Rollouts* rollouts = nullptr;  // Null: there are none.
 };
 
 class ServedModel;
@@ -128,6 +130,8 @@ class ServedModel {
   const Catalog& catalog() const { return *catalog_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   Scheduler& scheduler() const { return *scheduler_; }
+  // Index of the checkpoint that answers a request that names none.
+  int DefaultCheckpoint(absl::string_view request_id) const;
   // For what no step is needed for; Step is the step thread's.
   const StepExecutor& executor() const { return *executor_; }
 

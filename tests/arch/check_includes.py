@@ -92,6 +92,7 @@ TORCH_FREE = {
     "model/sampling/params.h", "model/engine/step.h",
     "model/engine/step_executor.h", "model/engine/engine.h",
     "model/bundle/manifest.h", "model/bundle/manifest.cc",
+    "model/bundle/doctor_facts.h", "model/bundle/doctor_facts.cc",
     "model/bundle/measured_swaps.h", "model/bundle/measured_swaps.cc",
 }
 

@@ -26,6 +26,8 @@ UNARY = {"GetModel": ("ModelService", model.GetModelRequest, model.GetModelRespo
                           concept.ReadConceptsResponse),
          "InspectSlots": ("ConceptService", concept.InspectSlotsRequest,
                           concept.InspectSlotsResponse),
+         "ExplainSlot": ("ConceptService", concept.ExplainSlotRequest,
+                         concept.ExplainSlotResponse),
          "Swap": ("SteeringService", steering.SwapRequest, steering.SwapResponse),
          "Complete": ("SteeringService", steering.CompleteRequest,
                       steering.CompleteResponse)}
@@ -98,6 +100,8 @@ class ConnectTest(FrontDoorTestCase):
                 "Detokenize": model.DetokenizeRequest(token_ids=[5, 6, 7]),
                 "ReadConcepts": concept.ReadConceptsRequest(prompts=[prompt]),
                 "InspectSlots": concept.InspectSlotsRequest(prompt=prompt, top_k=3),
+                "ExplainSlot": concept.ExplainSlotRequest(
+                    slot=common.ConceptRef(name="employer"), top_k=3),
                 "Swap": steering.SwapRequest(
                     prompt=prompt, target=common.ConceptRef(name="employer"), generation=greedy),
                 "Complete": steering.CompleteRequest(

@@ -6,6 +6,7 @@ by name alone; what is bad, or too large, leaves what serves as it is.
 """
 import collections
 import hashlib
+import json
 import pathlib
 import shutil
 import subprocess
@@ -171,13 +172,90 @@ class OperatorTest(unittest.TestCase):
         self.assertEqual(self.server.metric("alignsae_model_loads_total", result="failed"), 2)
 
     def test_a_load_without_the_memory_is_refused_before_work(self):
-        self.serve("--memory-budget-mib=16")
+        def grow(path):
+            """A file of 8 GiB, of which nothing is on the disk: headers alone are read."""
+            header = json.dumps({"wte.weight": {"dtype": "F32", "shape": [1 << 31],
+                                                "data_offsets": [0, 1 << 33]}}).encode()
+            with open(path / "gpt2/model.safetensors", "wb") as file:
+                file.write(len(header).to_bytes(8, "little") + header)
+                file.truncate(8 + len(header) + (1 << 33))
+        write_version(self.shelf / "huge", "3", grow)
+        self.serve("--memory-budget-mib=2048")
         self.assertRefused(grpc.StatusCode.RESOURCE_EXHAUSTED, "memory: must have ",
                            self.operator.ReloadModel,
-                           operators.ReloadModelRequest(bundle="demo-2"))
+                           operators.ReloadModelRequest(bundle="huge"))
         self.assertEqual(self.states(), [(1, "READY")])
         self.assertNotIn("generation=2", self.server.log())
         self.assertEqual(self.server.metric("alignsae_model_loads_total", result="refused"), 1)
+
+    def test_a_start_without_the_memory_is_refused(self):
+        done = subprocess.run([BIN / "alignsae-server", f"--model={DEMO}", "--listen=127.0.0.1:0",
+                               "--admin-listen=127.0.0.1:0", "--memory-budget-mib=16"],
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 78)
+        self.assertRegex(done.stderr, r"memory: must have \d+ MiB free for this load")
+        self.assertNotIn("model_loaded", done.stderr)
+
+    def test_a_shadow_is_compared_and_a_canary_answers_its_part(self):
+        self.serve()
+        self.operator.LoadCheckpoint(operators.LoadCheckpointRequest(
+            bundle="demo-2", name="next"), timeout=60)
+
+        def rollout(**fields):
+            return self.operator.SetRollout(operators.SetRolloutRequest(
+                rollout=operators.Rollout(**fields)), timeout=30).generation.rollout
+        self.assertEqual(rollout(shadow="next").shadow, "next")
+        for _ in range(3):
+            self.assertEqual(self.read().info.checkpoint, "main")
+        labels = {"model": "default", "checkpoint": "next"}
+        self.assertTrue(eventually(lambda: self.server.metric(
+            "alignsae_shadow_readings_total", **labels) == 3))
+        self.assertEqual(self.server.metric("alignsae_shadow_disagreement_total", **labels), 0)
+        rollout(canary="next", canary_fraction=0.5)
+        answered = collections.Counter()
+        for i in range(40):
+            metadata = [("x-request-id", f"request-{i}")]
+            one, again = (self.api.concept.ReadConcepts(
+                concept.ReadConceptsRequest(prompts=[self.question]), timeout=30,
+                metadata=metadata).info.checkpoint for _ in range(2))
+            self.assertEqual(one, again)
+            answered[one] += 1
+        self.assertEqual(set(answered), {"main", "next"})
+        self.assertGreater(min(answered.values()), 8)
+        self.assertEqual(self.read("main").info.checkpoint, "main")
+        rollout(canary="next", canary_fraction=1)
+        swapped = self.swap()
+        self.assertEqual((swapped.info.checkpoint, swapped.steered.receipts[0].checkpoint),
+                         ("next", "next"))
+        [row] = [row for row in self.operator.ListCheckpoints(
+            operators.ListCheckpointsRequest(), timeout=10).generations
+                 if row.state == STATES.GENERATION_STATE_READY]
+        self.assertEqual(row.rollout.canary, "next")
+        self.assertRefused(grpc.StatusCode.NOT_FOUND, "rollout.canary: must be a checkpoint",
+                           self.operator.SetRollout, operators.SetRolloutRequest(
+                               rollout=operators.Rollout(canary="other")))
+        self.assertFalse(rollout().canary)
+        self.assertEqual(self.swap().info.checkpoint, "main")
+
+    def test_a_checkpoint_at_the_wrong_site_is_refused(self):
+        def move(path):
+            config = json.loads((path / "sae/main/cfg.json").read_text())
+            self.assertEqual(config["metadata"]["hook_name"], "blocks.1.hook_resid_post")
+            config["metadata"]["hook_name"] = "blocks.2.hook_resid_post"
+            text = json.dumps(config)
+            (path / "sae/main/cfg.json").write_text(text)
+            manifest = json.loads((path / "bundle.json").read_text())
+            manifest["saes"][0]["hook"]["layer"] = 2
+            manifest["files"]["sae/main/cfg.json"] = hashlib.sha256(text.encode()).hexdigest()
+            (path / "bundle.json").write_text(json.dumps(manifest))
+        write_version(self.shelf / "moved", "3", move)
+        self.serve()
+        self.assertNotIn("no stored prompts", self.server.log())
+        self.assertRefused(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "doctor.json: hook: must be resid_post[1], where the stored prompts read as recorded",
+            self.operator.LoadCheckpoint, operators.LoadCheckpointRequest(bundle="moved"))
+        self.assertEqual(self.read().info.generation_id, 1)
 
     def test_a_port_for_operators_is_for_operators_alone(self):
         self.serve()

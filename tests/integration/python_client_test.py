@@ -109,6 +109,15 @@ class PythonClientTest(ServerTest):
         self.check("InspectSlotsResponse", ["inspect", self.question, "--features=0"], "inspect",
                    self.question, top_k=0)
 
+    def test_explain(self):
+        found = self.check("ExplainSlotResponse", ["explain", "employer", "--top=4"], "explain",
+                           "employer", top_k=4)
+        self.assertEqual(found.concept_name, "employer")
+        for effect in (found.with_ln_f, found.without_ln_f):
+            self.assertEqual((len(effect.top), len(effect.bottom)), (4, 4))
+            self.assertGreater(effect.top[0].logit, effect.bottom[0].logit)
+        self.check("ExplainSlotResponse", ["explain", "#40"], "explain", 40)
+
     def test_swap(self):
         found = self.check(
             "SwapResponse", ["swap", self.question, "--to=employer", "--seed=7", "-n", "8",

@@ -297,5 +297,38 @@ TEST_F(SteeredTest, OneWhoseTargetIsNotBoundAfterwardsIsIneffective) {
   EXPECT_EQ(Ineffective("below_threshold"), "1");
 }
 
+TEST_F(MetricsObserverTest, AShadowIsComparedOnPromptsThatBothHaveRead) {
+  Rollouts rollouts;
+  MetricsObserver observer(&metrics_, "m", SmallCatalog(), 4, &rollouts);
+  const auto tell = [&](int checkpoint, int top, bool bound) {
+    ConceptReading reading = Reading({1, 2}, top, bound);
+    reading.checkpoint = checkpoint;
+    observer.OnPromptReading(reading);
+  };
+  const std::string labels = "{checkpoint=\"whole\",model=\"m\"}";
+  const auto readings = [&] { return Value("shadow_readings_total" + labels); };
+  const auto disagreement = [&] {
+    return Value("shadow_disagreement_total" + labels);
+  };
+  tell(0, 0, true);
+  tell(1, 1, true);
+  EXPECT_EQ(readings(), "none");
+  rollouts.Set("m", {"whole", "", 0});
+  tell(0, 0, true);
+  tell(1, 0, true);
+  EXPECT_EQ(readings() + " " + disagreement(), "1 0");
+  tell(0, 0, true);
+  tell(1, 1, true);
+  EXPECT_EQ(readings() + " " + disagreement(), "2 1");
+  tell(0, 0, true);
+  tell(1, 0, false);  // Bound in one of them alone.
+  EXPECT_EQ(readings() + " " + disagreement(), "3 2");
+  tell(0, 0, false);
+  tell(1, 1, false);  // What is not bound has no name.
+  EXPECT_EQ(readings() + " " + disagreement(), "4 2");
+  tell(1, 1, true);  // The prompt left before the default one's hook point.
+  EXPECT_EQ(readings() + " " + disagreement(), "4 2");
+}
+
 }  // namespace
 }  // namespace alignsae

@@ -329,5 +329,94 @@ TEST_F(ModelOperatorTest, SeveralModelsGoByTheirNames) {
             absl::StatusCode::kNotFound);
 }
 
+TEST_F(ModelOperatorTest, TheFirstLoadIsRefusedForMemoryToo) {
+  need_ = MemoryNeed{.weights = 64 << 20};
+  free_ = 63 << 20;
+  EXPECT_THAT(models().LoadFirst(),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("must have 64 MiB free for this load")));
+  EXPECT_TRUE(setups_.empty());
+  EXPECT_EQ(Loads("refused"), "1");
+  need_ = absl::DataLossError("unknown");  // The loader says what is wrong.
+  EXPECT_OK(models().LoadFirst());
+}
+
+TEST_F(ModelOperatorTest, AModelBesideTheDefaultOneIsTakenAway) {
+  ASSERT_OK(models().LoadFirst());
+  ASSERT_OK(models().LoadAnother("two"));
+  EXPECT_THAT(registry_.Names(), ElementsAre("small", "two"));
+  ASSERT_OK_AND_ASSIGN(const GenerationInfo gone, models().UnloadModel("two"));
+  EXPECT_EQ(gone.model, "two");
+  EXPECT_TRUE(gone.state == ModelState::kDraining ||
+              gone.state == ModelState::kGone);
+  EXPECT_THAT(registry_.Names(), ElementsAre("small"));
+  EXPECT_EQ(models().UnloadModel("two").status().code(),
+            absl::StatusCode::kNotFound);
+  EXPECT_EQ(models().ReloadModel("two", "").status().code(),
+            absl::StatusCode::kNotFound);
+  Put("two", "3");  // Nobody watches it any more.
+  models().ReloadChanged();
+  EXPECT_THAT(registry_.Names(), ElementsAre("small"));
+  ASSERT_OK_AND_ASSIGN(const GenerationInfo back,
+                       models().ReloadModel("two", "two"));
+  EXPECT_EQ(back.generation, 2u);
+  for (const char* name : {"default", "small"}) {
+    EXPECT_EQ(models().UnloadModel(name).status().code(),
+              absl::StatusCode::kFailedPrecondition);
+  }
+  EXPECT_THAT(models().UnloadModel(""),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "model: must be given, got none"));
+}
+
+TEST_F(ModelOperatorTest, ARolloutNamesCheckpointsBesideTheDefaultOne) {
+  ASSERT_OK(models().LoadFirst());
+  ASSERT_OK(models().LoadCheckpoint({"", "extra", "", ""}).status());
+  EXPECT_THAT(models().SetRollout("", {"other", "", 0}),
+              StatusIs(absl::StatusCode::kNotFound,
+                       "rollout.shadow: must be a checkpoint that is loaded, "
+                       "got \"other\""));
+  EXPECT_THAT(models().SetRollout("", {"", "main", 0.5}),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       "rollout.canary: must be another one than the default "
+                       "checkpoint, got \"main\""));
+  EXPECT_THAT(models().SetRollout("", {"", "extra", 1.5}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "rollout.canary_fraction: must be in [0, 1], got 1.5"));
+  EXPECT_EQ(models().SetRollout("", {"", "", 0.5}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(models().SetRollout("x", {}).status().code(),
+            absl::StatusCode::kNotFound);
+  EXPECT_EQ(registry_.rollouts().Of(kDefaultModel), Rollout());
+  ASSERT_OK(models().SetRollout("small", {"extra", "extra", 1}).status());
+  ModelLease lease = *registry_.Acquire("");
+  EXPECT_EQ(lease->DefaultCheckpoint("any"), 1);
+  // In a generation without it the default one answers.
+  ASSERT_OK(models().UnloadCheckpoint("", "extra").status());
+  EXPECT_EQ((*registry_.Acquire(""))->DefaultCheckpoint("any"), 0);
+  ASSERT_OK(models().SetRollout("", {}).status());
+  EXPECT_EQ(lease->DefaultCheckpoint("any"), 0);
+}
+
+TEST(RolloutTest, ThePartOfTheRequestsIsTheSameEverywhere) {
+  const Rollout tenth{"", "next", 0.1};
+  int taken = 0;
+  for (int i = 0; i < 10000; ++i) {
+    const std::string id = absl::StrCat("request-", i);
+    taken += TakesCanary(tenth, id) ? 1 : 0;
+    EXPECT_EQ(TakesCanary(tenth, id), TakesCanary(tenth, id));
+    if (TakesCanary(tenth, id)) {  // A larger part holds the smaller one.
+      EXPECT_TRUE(TakesCanary({"", "next", 0.2}, id));
+    }
+    EXPECT_TRUE(TakesCanary({"", "next", 1}, id));
+    EXPECT_FALSE(TakesCanary({"", "next", 0}, id));
+    EXPECT_FALSE(TakesCanary({"next", "", 1}, id));
+  }
+  EXPECT_NEAR(taken, 1000, 100);  // 3.3 standard deviations.
+  // Other processes and versions of the server must agree.
+  EXPECT_TRUE(TakesCanary({"", "next", 0.6771}, "request-0"));
+  EXPECT_FALSE(TakesCanary({"", "next", 0.6769}, "request-0"));
+}
+
 }  // namespace
 }  // namespace alignsae

@@ -106,6 +106,18 @@ class FakeStepExecutor : public StepExecutor {
     }
     return read_features;
   }
+  absl::StatusOr<SlotExplanation> ExplainSlot(int checkpoint, int slot,
+                                              int top_k) const override {
+    SlotExplanation explanation;
+    explanation.direction_norm = 10 * checkpoint + slot;
+    for (int k = 0; k < top_k; ++k) {
+      const float logit = 9.0f - static_cast<float>(k);
+      explanation.with_ln_f.top.push_back({65 + k, logit});
+      explanation.with_ln_f.bottom.push_back({75 + k, -logit});
+    }
+    explanation.without_ln_f = explanation.with_ln_f;
+    return explanation;
+  }
   int kv_slots() const override { return kv_slots_; }
 
  private:

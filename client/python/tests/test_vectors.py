@@ -1,5 +1,7 @@
 """Directions of a checkpoint, as files that others read."""
+import contextlib
 import importlib.util
+import io
 import json
 import pathlib
 import tempfile
@@ -11,7 +13,7 @@ if importlib.util.find_spec("numpy") is None or importlib.util.find_spec("safete
 import numpy  # noqa: E402  pylint: disable=wrong-import-position
 import safetensors.numpy  # noqa: E402  pylint: disable=wrong-import-position
 
-from alignsae import checkpoints, vectors  # noqa: E402  pylint: disable=wrong-import-position
+from alignsae import checkpoints, gguf_file, vectors  # noqa: E402  pylint: disable=wrong-import-position
 
 ROWS = numpy.array([[1, 0, 0], [0, 2, 0], [1, 1, 0], [0, 0, 0], [-1, 0, 0.1]], numpy.float32)
 
@@ -75,11 +77,12 @@ class VectorsTest(unittest.TestCase):
     def test_the_block_is_the_one_whose_output_is_the_hook(self):
         self.assertEqual(vectors.block_of(self.checkpoint("blocks.2.hook_resid_post")), 2)
         self.assertEqual(vectors.block_of(self.checkpoint("blocks.2.hook_resid_pre")), 1)
-        for hook in ("blocks.1.hook_resid_pre", "blocks.0.hook_resid_post"):
+        for hook in ("blocks.1.hook_resid_pre", "blocks.0.hook_resid_post",
+                     "blocks.2.hook_mlp_out"):
             with self.assertRaisesRegex(ValueError, "output of block 1 or above"):
                 vectors.block_of(self.checkpoint(hook))
         with self.assertRaisesRegex(ValueError, "hook_name: must be"):
-            self.checkpoint("blocks.2.hook_mlp_out")
+            self.checkpoint("blocks.2.hook_z")
 
     def test_npy_and_safetensors_hold_the_same(self):
         found = self.checkpoint()
@@ -101,6 +104,51 @@ class VectorsTest(unittest.TestCase):
         [(slot, name, cosine)] = vectors.nearest(found, [0, 0.1, 0], 1)
         self.assertEqual((slot, name), (1, "y"))
         self.assertAlmostEqual(cosine, 1, places=6)
+
+    def test_similarity_is_the_cosine_of_each_pair(self):
+        names, cosines = vectors.similarity(self.checkpoint("blocks.2.hook_mlp_out"))
+        self.assertEqual(names, ["x", "y"])
+        numpy.testing.assert_allclose(cosines, [[1, 0], [0, 1]])
+        names, cosines = vectors.similarity(self.checkpoint(), ["x", "#2", "#3"])
+        numpy.testing.assert_allclose(cosines[0], [1, 0.5 ** 0.5, 0])
+
+    def test_control_vectors_of_others_become_edits(self):
+        rows = {2: numpy.array([1, -2, 0.5], numpy.float32), 11: numpy.ones(3, numpy.float32)}
+        path = self.folder / "pirate.gguf"
+        path.write_bytes(vectors.gguf_bytes(rows))
+        read = gguf_file.read_vectors(path)
+        self.assertEqual(sorted(read), [2, 11])
+        numpy.testing.assert_array_equal(read[2], rows[2])
+        first, second = vectors.edits_of(read, 2.0)
+        self.assertEqual((first.mode, first.hook, first.alpha, first.positions, first.generated),
+                         ("add", "resid_post[2]", 2.0, "all", True))
+        self.assertEqual((second.hook, second.vector), ("resid_post[11]", [1, 1, 1]))
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            vectors.main([str(path), "--alpha", "3"])
+        lines = [json.loads(line) for line in printed.getvalue().splitlines()]
+        self.assertEqual([line["alpha"] for line in lines], [3, 3])
+        self.assertEqual(lines[0]["vector"], {"values": [1, -2, 0.5], "hook": {
+            "kind": "HOOK_KIND_RESID_POST", "layer": 2}})
+
+    def test_a_gguf_that_is_none_is_refused(self):
+        good = vectors.gguf_bytes({2: numpy.ones(3, numpy.float32)})
+        for data, sentence in [
+                (b"GGML" + good[4:], "must begin with GGUF"),
+                (good[:4] + b"\1" + good[5:], "version: must be 2 or 3, got 1"),
+                (good[:8] + b"\xff" * 8 + good[16:], "number of tensors: must be at most"),
+                (good.replace(b"controlvector.layer", b"controlvectar.layer")[:-40],
+                 "must end in the file|must have"),
+                (good.replace(b"direction.2", b"direction.0"), "must be called direction.N"),
+                (good.replace(b"\0\0\0controlvector", b"\0\0\0contralvector"),
+                 "must be controlvector"),
+                (good.replace(numpy.float32(1).tobytes(), numpy.float32("nan").tobytes()),
+                 "must hold finite numbers")]:
+            with self.assertRaisesRegex(ValueError, sentence):
+                gguf_file.parse_vectors(data)
+        for length in range(len(good) - 20):
+            with self.assertRaises(ValueError):
+                gguf_file.parse_vectors(good[:length])
 
     def test_bf16_and_labels_of_saelens(self):
         directory = self.folder / "saelens"

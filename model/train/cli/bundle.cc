@@ -11,12 +11,14 @@
 #include "absl/strings/str_join.h"
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
+#include "model/bundle/doctor.h"
 #include "model/bundle/manifest.h"
 #include "model/bundle/upgrade.h"
 #include "model/tensor/threads.h"
 #include "model/train/cli/cli.h"
 #include "model/train/eval/certificate.h"
 #include "model/train/eval/outside.h"
+#include "model/train/pipeline/doctor.h"
 #include "model/train/pipeline/own_bundle.h"
 
 namespace alignsae {
@@ -60,6 +62,30 @@ struct ExamplesCommand {
   absl::Status Run() const {
     UseThreads(threads);
     return RefreshExamples(directory, preset.eval);
+  }
+};
+
+struct DoctorCommand {
+  std::string directory;
+  int threads = 0;
+
+  absl::Status Run() const {
+    UseThreads(threads);
+    ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<DoctorRecord> records,
+                              AddDoctorFacts(directory));
+    for (const DoctorRecord& record : records) {
+      std::cout << "checkpoint " << record.checkpoint << " at "
+                << record.hook.ToString() << ": ";
+      if (record.prompts == 0) {
+        std::cout << "no prompts to store\n";
+        continue;
+      }
+      std::cout << record.prompts << " prompts; the nearest other hook point, "
+                << record.nearest.ToString() << ", deviates by "
+                << record.nearest_deviation << " of " << kDoctorLimit
+                << " allowed\n";
+    }
+    return absl::OkStatus();
   }
 };
 
@@ -179,6 +205,16 @@ void RegisterBundle(CLI::App& app, absl::Status& status) {
   AddSplitSeedFlag(*sub, certify->sources.split_seed);
   AddThreadsFlag(*sub, certify->threads);
   sub->callback([certify, &status] { status = certify->Run(); });
+
+  auto doctor = std::make_shared<DoctorCommand>();
+  sub = bundle->add_subcommand(
+      "doctor",
+      "Record what the checkpoints read on stored prompts, by which a loader "
+      "tells a wrong site, scale, activation or tokenizer");
+  sub->add_option("directory", doctor->directory, "Bundle directory")
+      ->required();
+  AddThreadsFlag(*sub, doctor->threads);
+  sub->callback([doctor, &status] { status = doctor->Run(); });
 
   auto examples = std::make_shared<ExamplesCommand>();
   sub = bundle->add_subcommand(

@@ -20,6 +20,7 @@
 #include "model/train/data/prompt_file.h"
 #include "model/train/eval/eval.h"
 #include "model/train/eval/examples.h"
+#include "model/train/pipeline/doctor.h"
 
 namespace alignsae {
 namespace {
@@ -96,6 +97,7 @@ absl::Status Fill(const std::string& directory, const BundleParts& parts) {
   entry.recommended_alpha = choice.alpha;
   manifest.saes = {entry};
   ALIGNSAE_RETURN_IF_ERROR(WriteManifestWithHashes(directory, manifest));
+  ALIGNSAE_RETURN_IF_ERROR(RecordDoctorFacts(directory).status());
   return LoadBundle(directory, {.whole_sae = true}).status();
 }
 

@@ -18,6 +18,7 @@
 #include "model/train/eval/certificate.h"
 #include "model/train/eval/prompt_eval.h"
 #include "model/train/pipeline/bundle.h"
+#include "model/train/pipeline/doctor.h"
 
 namespace alignsae {
 namespace {
@@ -108,6 +109,7 @@ absl::Status Fill(const std::string& directory, const OwnBundle& parts,
     manifest.saes.push_back(std::move(entry));
   }
   ALIGNSAE_RETURN_IF_ERROR(WriteManifestWithHashes(directory, manifest));
+  ALIGNSAE_RETURN_IF_ERROR(RecordDoctorFacts(directory).status());
   return LoadBundle(directory, {.whole_sae = true}).status();
 }
 

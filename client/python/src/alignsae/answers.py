@@ -166,6 +166,34 @@ class InspectAnswer:
     top_k: int
 
 
+@_answers("TokenEffect")
+class TokenEffect:
+    """A token and what a direction adds to its logit."""
+    token_id: int
+    piece: bytes
+    logit: float
+
+
+@_answers("DirectEffect")
+class DirectEffect:
+    """The largest and the smallest logits."""
+    top: tuple[TokenEffect, ...]
+    bottom: tuple[TokenEffect, ...]
+
+
+@_answers("ExplainSlotResponse")
+class ExplainAnswer:
+    """What `explain` gives: with_ln_f is to be divided by the standard deviation of what the
+    last layer norm is given, without_ln_f is what a model without it would add."""
+    info: AnswerInfo
+    slot: int
+    concept_name: str
+    hook_point: HookPoint
+    direction_norm: float
+    with_ln_f: DirectEffect
+    without_ln_f: Optional[DirectEffect] = None
+
+
 @_answers("TokenLogprob")
 class TokenLogprob:
     """An alternative at one position."""

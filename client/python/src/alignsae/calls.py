@@ -102,6 +102,14 @@ def inspect(prompt: Prompt, *, positions: Optional[Positions] = None,
                  positions=selected, top_k=top_k, checkpoint=checkpoint)
 
 
+def explain(slot: ConceptRef, *, top_k: Optional[int] = None,
+            checkpoint: str = "") -> Call[answers.ExplainAnswer]:
+    """Which tokens a slot makes more and less likely by itself: the direct way through the
+    unembedding, without the blocks between."""
+    return _call("ConceptService/ExplainSlot", slot=_concept(slot), top_k=top_k,
+                 checkpoint=checkpoint)
+
+
 def swap(prompt: Prompt, to: ConceptRef, *, source: Optional[ConceptRef] = None,
          alpha: Optional[float] = None, positions: Optional[Positions] = None,
          generated: bool = False, checkpoint: str = "",

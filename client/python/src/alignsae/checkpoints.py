@@ -13,13 +13,14 @@ import safetensors
 import safetensors.numpy
 
 WEIGHTS, CONFIG = "sae_weights.safetensors", "cfg.json"
+HOOKS = ("resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post")
 _TYPES = {"F32": numpy.float32, "F16": numpy.float16, "F64": numpy.float64}
 
 
 @dataclasses.dataclass(frozen=True)
 class Directions:
     """What the slots of a checkpoint write. F features, D width of the residual stream."""
-    hook: str                # "resid_pre" or "resid_post"
+    hook: str                # One of HOOKS.
     layer: int               # Of that block.
     scale: float             # s: ADD writes h + s alpha W_dec[slot].
     rows: numpy.ndarray      # [F, D] W_dec, float32
@@ -72,11 +73,10 @@ def load_directions(directory):
     directory = pathlib.Path(directory)
     config = json.loads((directory / CONFIG).read_text("utf-8"))
     notes = {**config, **config.get("metadata", {})}
-    hook = re.fullmatch(r"blocks\.(\d+)\.hook_(resid_pre|resid_post)", notes.get("hook_name", ""))
+    hook = re.fullmatch(rf"blocks\.(\d+)\.hook_({'|'.join(HOOKS)})", notes.get("hook_name", ""))
     if not hook:
-        raise ValueError(f"{directory / CONFIG}: metadata.hook_name: must be "
-                         "blocks.N.hook_resid_pre or blocks.N.hook_resid_post, got "
-                         f"{notes.get('hook_name')!r}")
+        raise ValueError(f"{directory / CONFIG}: metadata.hook_name: must be blocks.N.hook_X, X one "
+                         f"of {', '.join(HOOKS)}, got {notes.get('hook_name')!r}")
     tensors = dict(safetensors.deserialize((directory / WEIGHTS).read_bytes()))
     own = config.get("alignsae", {})
     slots = {row["name"]: row["slot"] for row in own.get("concepts", [])}

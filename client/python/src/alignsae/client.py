@@ -112,6 +112,7 @@ class Client(BaseClient):
     detokenize = _unary(calls.detokenize)
     read = _unary(calls.read)
     inspect = _unary(calls.inspect)
+    explain = _unary(calls.explain)
     swap = _unary(calls.swap)
     complete = _unary(calls.complete)
     generate = _stream(calls.generate)

@@ -3,8 +3,11 @@
     python -m alignsae.vectors model/demo/sae/main --concept employer --out employer.gguf
     python -m alignsae.vectors model/demo/sae/main --concept employer --alpha 2 --out employer.npy
     python -m alignsae.vectors model/demo/sae/main --concept employer --nearest 5
+    python -m alignsae.vectors model/demo/sae/main --similarity
+    python -m alignsae.vectors pirate.gguf --alpha 2 > edits.jsonl
 
-A .gguf is a control vector as llama.cpp loads it (--control-vector), which adds it at every
+The last reads a control vector of others and prints an edit a line, for `alignsae generate
+--edit-json`; alignsae.vectors.edits_of gives them to a Client. A .gguf is a control vector as llama.cpp loads it (--control-vector), which adds it at every
 position; .npy and .safetensors hold the same numbers, [D] in units of the residual stream:
 alpha s W_dec[slot], what ADD adds. Needs the extra "vectors".
 """
@@ -15,8 +18,11 @@ import sys
 
 import numpy
 import safetensors.numpy
+from google.protobuf import json_format
 
+from alignsae import edits
 from alignsae.checkpoints import load_directions
+from alignsae.gguf_file import read_vectors
 
 _UINT32, _STRING, _F32 = 4, 8, 0  # GGUF's types of values, and of a tensor.
 _ALIGNMENT = 32
@@ -26,7 +32,7 @@ def block_of(directions):
     """The block whose output the checkpoint's hook is: what GGUF counts by, from 1.
     ValueError where no control vector can be put there."""
     block = directions.layer - (directions.hook == "resid_pre")
-    if block < 1:
+    if block < 1 or not directions.hook.startswith("resid_p"):
         raise ValueError(f"{directions.hook}[{directions.layer}]: a control vector is added to the "
                          "output of block 1 or above, so none can stand for it")
     return block
@@ -62,6 +68,23 @@ def gguf_bytes(vectors, model_hint="gpt2"):
     return head + bytes(-len(head) % _ALIGNMENT) + data
 
 
+def similarity(directions, concepts=None):
+    """(names, [n, n]): cosines of the directions of the concepts, or of those that are named."""
+    names = list(concepts or directions.slots)
+    rows = directions.rows[[directions.slot(name) for name in names]].astype(numpy.float64)
+    norms = numpy.linalg.norm(rows, axis=1, keepdims=True)
+    units = numpy.divide(rows, norms, out=numpy.zeros_like(rows), where=norms > 0)
+    return names, units @ units.T
+
+
+def edits_of(vectors, alpha=1.0):
+    """Edits for Client.generate that add `alpha` times each of {block: [D]} to the output of its
+    block at every position, as llama.cpp does."""
+    return [edits.Edit("add", vector=vector.tolist(), hook=f"resid_post[{block}]", alpha=alpha,
+                       positions="all", generated=True)
+            for block, vector in sorted(vectors.items())]
+
+
 def nearest(directions, concept, count=10):
     """The features whose directions have the largest cosine with that of `concept` (a name,
     a feature index, or a vector [D]): (slot, name or "", cosine), the largest first. The
@@ -94,20 +117,43 @@ def save(path, directions, concept, alpha=1.0, model_hint=None):
         raise ValueError(f"{path}: must end in .gguf, .npy or .safetensors")
 
 
+def print_similarity(directions):
+    """A table with tabs: a row and a column for each concept."""
+    names, cosines = similarity(directions)
+    print("\t".join(["", *names]))
+    for name, row in zip(names, cosines):
+        print("\t".join([name, *(f"{cosine:.4f}" for cosine in row)]))
+
+
+def print_edits(path, alpha):
+    """An edit a line, as JSON."""
+    for edit in edits_of(read_vectors(path), alpha):
+        print(json_format.MessageToJson(edits.edit_message(edit), indent=None))
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser("alignsae.vectors", description=__doc__.splitlines()[0])
-    parser.add_argument("sae", help="directory with cfg.json and sae_weights.safetensors")
-    parser.add_argument("--concept", required=True, help="name, or #N for feature N")
+    parser.add_argument("source", help="directory with cfg.json and sae_weights.safetensors, or a "
+                        "control vector (.gguf)")
+    parser.add_argument("--concept", help="name, or #N for feature N")
     parser.add_argument("--alpha", type=float, default=1.0)
     parser.add_argument("--out", help="file to write: .gguf, .npy or .safetensors")
     parser.add_argument("--model-hint", help="model that a .gguf is for (default: the SAE's, "
                         "or gpt2)")
     parser.add_argument("--nearest", type=int, metavar="N", help="print the N most alike")
+    parser.add_argument("--similarity", action="store_true",
+                        help="print the cosines between all concepts")
     args = parser.parse_args(arguments)
-    if not args.out and args.nearest is None:
-        parser.error("give --out, --nearest or both")
     try:
-        directions = load_directions(args.sae)
+        if args.source.endswith(".gguf"):
+            print_edits(args.source, args.alpha)
+            return
+        if args.similarity:
+            print_similarity(load_directions(args.source))
+            return
+        if not args.concept or (not args.out and args.nearest is None):
+            parser.error("give --similarity, or --concept with --out, --nearest or both")
+        directions = load_directions(args.source)
         if args.nearest is not None:
             for slot, name, cosine in nearest(directions, args.concept, args.nearest):
                 print(f"{slot}\t{name or '-'}\t{cosine:.4f}")
