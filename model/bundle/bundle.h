@@ -53,9 +53,10 @@ struct BundleOptions {
   // Measure it against float32 and take a safer one where it misleads
   // (type_check.h); on the CPU only.
   bool check_weight_type = false;
-  std::string cache_directory =
-      {};  // Where the figures are kept; empty: nowhere.
-  std::string weight_type_note = {};  // In front of why the type is taken.
+  // Where the figures are kept; empty: nowhere.
+  std::string cache_directory = {};
+  // In front of why the type is taken.
+  std::string weight_type_note = {};
 };
 
 // Whether it has a bundle.json.

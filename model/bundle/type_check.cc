@@ -37,8 +37,8 @@ std::vector<int32_t> FixedTokens(int count, int vocab_size) {
   return tokens;
 }
 
-// Logits of every position of every text, [P, V].
-at::Tensor LogitsOf(const Transformer& model) {
+// What every position of every text gives the head, [P, D].
+at::Tensor BeforeHead(const Transformer& model) {
   const TransformerFacts& facts = model.facts();
   const int length = std::min(kTextLength, facts.context_length);
   KvCache cache(facts, kTexts, model.device(), model.kv_type());
@@ -50,8 +50,23 @@ at::Tensor LogitsOf(const Transformer& model) {
                     .exit_site = facts.n_layer,
                     .logits = length});
   }
-  return model.Forward(FixedTokens(kTexts * length, facts.vocab_size), rows,
-                       cache, /*hook=*/nullptr);
+  return model.BeforeHead(FixedTokens(kTexts * length, facts.vocab_size), rows,
+                          cache, /*hook=*/nullptr);
+}
+
+// The reference's logits at once, because its head is read from the file; the
+// others a few positions at a time, for the sake of memory.
+LogitAgreement Compare(const Transformer& reference, const Transformer& other) {
+  constexpr int64_t kPositions = 16;
+  const at::Tensor expected = reference.Head(BeforeHead(reference));  // [P, V]
+  const at::Tensor x = BeforeHead(other);                             // [P, D]
+  LogitAgreement sums;
+  for (int64_t first = 0; first < x.size(0); first += kPositions) {
+    const int64_t count = std::min(kPositions, x.size(0) - first);
+    sums.Add(expected.narrow(0, first, count),
+             other.Head(x.narrow(0, first, count)));
+  }
+  return sums;
 }
 
 absl::StatusOr<TypeMeasurement> MeasureNow(const Transformer& model,
@@ -62,7 +77,7 @@ absl::StatusOr<TypeMeasurement> MeasureNow(const Transformer& model,
       LoadTransformer(directory, at::kCPU, WeightType::kF32, Keep::kInFiles));
   LogitAgreement sums;
   ALIGNSAE_RETURN_IF_ERROR(WithTorchFence([&] {
-    sums.Add(LogitsOf(*reference.model), LogitsOf(model));
+    sums = Compare(*reference.model, model);
     return absl::OkStatus();
   }));
   TypeMeasurement measured;
