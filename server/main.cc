@@ -144,6 +144,7 @@ absl::StatusOr<Access> OpenAccess(const AccessFiles& files) {
   Access access;
   if (!files.policy.empty()) {
     KnownRpcs rpcs = {RpcMethods(), OperatorMethods()};
+    for (std::string& rpc : InferenceMethods()) rpcs.users.push_back(rpc);
     rpcs.named.emplace_back(kRpcReflection);
     ALIGNSAE_ASSIGN_OR_RETURN(
         access.policy, PolicyGuard::Create({files.policy, files.tokens}, rpcs));

@@ -28,6 +28,7 @@ class PolicyCallsTest : public ApiTest {
     EXPECT_OK(WriteFileAtomically(files_.policy, kSmallPolicy));
     EXPECT_OK(WriteFileAtomically(files_.tokens, SmallTokens()));
     KnownRpcs rpcs = {RpcMethods(), OperatorMethods()};
+    for (std::string& rpc : InferenceMethods()) rpcs.users.push_back(rpc);
     rpcs.named.emplace_back(kRpcReflection);
     guard_ = PolicyGuard::Create(files_, rpcs).value();
     audit_ = AuditLog::Open(audit_path_).value();
@@ -83,6 +84,9 @@ constexpr char kToCity[] =
 
 TEST_F(PolicyCallsTest, EveryRpcIsOpenToWhomThePolicySays) {
   std::vector<std::string> methods = RpcMethods();
+  for (const std::string& method : InferenceMethods()) {
+    methods.push_back(method);
+  }
   for (const std::string& method : OperatorMethods()) {
     methods.push_back(method);
   }
