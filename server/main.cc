@@ -21,6 +21,7 @@
 #include "model/scheduler/scheduler.h"
 #include "model/terminal/exit_code.h"
 #include "model/terminal/terminal.h"
+#include "server/api/access.h"
 #include "server/api/methods.h"
 #include "server/api/rpc_env.h"
 #include "server/api/slot_watchers.h"
@@ -38,8 +39,6 @@
 #include "server/http/front_door.h"
 #include "server/http/page_file.h"
 #include "server/metrics/metrics.h"
-#include "server/policy/policy_guard.h"
-#include "server/process/audit_log.h"
 #include "server/process/free_memory.h"
 #include "server/process/lanes.h"
 #include "server/process/log.h"
@@ -132,27 +131,6 @@ SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
   options.max_prompt_tokens_per_step = config.max_prompt_tokens_per_step;
   options.slots = SlotRulesFor(config.kv_slots);
   return options;
-}
-
-// Who may do what, and what is kept of it; null where there is none.
-struct Access {
-  std::unique_ptr<PolicyGuard> policy;
-  std::unique_ptr<AuditLog> audit;
-};
-
-absl::StatusOr<Access> OpenAccess(const AccessFiles& files) {
-  Access access;
-  if (!files.policy.empty()) {
-    KnownRpcs rpcs = {RpcMethods(), OperatorMethods()};
-    for (std::string& rpc : InferenceMethods()) rpcs.users.push_back(rpc);
-    rpcs.named.emplace_back(kRpcReflection);
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        access.policy, PolicyGuard::Create({files.policy, files.tokens}, rpcs));
-  }
-  if (!files.audit_log.empty()) {
-    ALIGNSAE_ASSIGN_OR_RETURN(access.audit, AuditLog::Open(files.audit_log));
-  }
-  return access;
 }
 
 // Everything that serves, in the order in which it needs each other: what comes
@@ -248,19 +226,7 @@ struct Parts {
         return std::make_pair(tls->current().reloads, tls->current().failures);
       };
     }
-    if (access.policy != nullptr) {
-      probes.policy = [policy = access.policy.get()] {
-        const PolicyGuard::Counts counts = policy->counts();
-        return Metrics::PolicyCounts{counts.unauthenticated, counts.denied,
-                                     counts.quota, counts.reloads,
-                                     counts.failures};
-      };
-    }
-    if (access.audit != nullptr) {
-      probes.audit_lines_lost = [audit = access.audit.get()] {
-        return audit->lost();
-      };
-    }
+    access.AddTo(&probes);
     metrics.SetProbes(std::move(probes));
     TellIfExposed();
   }
