@@ -1,5 +1,7 @@
 #include "server/grpc/access.h"
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "model/base/status_macros.h"
@@ -12,6 +14,9 @@ absl::StatusOr<Access> OpenAccess(const AccessFiles& files) {
   Access access;
   if (!files.policy.empty()) {
     KnownRpcs rpcs = {RpcMethods(), OperatorMethods()};
+    for (std::string& rpc : InferenceMethods()) {
+      rpcs.users.push_back(std::move(rpc));
+    }
     rpcs.named.emplace_back(kRpcReflection);
     ALIGNSAE_ASSIGN_OR_RETURN(
         access.policy, PolicyGuard::Create({files.policy, files.tokens}, rpcs));
