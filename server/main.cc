@@ -26,6 +26,7 @@
 #include "server/api/rpc_env.h"
 #include "server/api/slot_watchers.h"
 #include "server/config/server_config.h"
+#include "server/grpc/access.h"
 #include "server/grpc/concept_service.h"
 #include "server/grpc/grpc_server.h"
 #include "server/grpc/health_service.h"
@@ -228,29 +229,8 @@ struct Parts {
     }
     access.AddTo(&probes);
     metrics.SetProbes(std::move(probes));
-    TellIfExposed();
-  }
-
-  void TellIfExposed() {
-    const ServerConfig& config = env.config;
-    std::vector<Endpoint> clear;
-    if (grpc->tls() == nullptr) clear.push_back(config.listen);
-    if (config.http.on) clear.push_back(config.http.listen);
-    bool exposed = false;
-    for (const Endpoint& endpoint : clear) {
-      if (IsLoopback(endpoint.host)) continue;
-      exposed = true;
-      LogLine(LogLevel::kWarning, "plaintext_exposed")
-          .Add("listen", endpoint.ToString())
-          .Add("what",
-               access.policy == nullptr
-                   ? "anybody who reaches this port may call it and read "
-                     "along; speak TLS (--tls-cert, --tls-client-ca), say who "
-                     "may do what (--policy), or keep a proxy in front"
-                   : "who is between can read along, tokens included; speak "
-                     "TLS (--tls-cert) or keep a proxy in front");
-    }
-    metrics.SetPlaintextExposed(exposed);
+    metrics.SetPlaintextExposed(WarnIfExposed(
+        env.config, access.policy != nullptr, grpc->tls() != nullptr));
   }
 
   // Every request has ended before the calls are cancelled, every call before

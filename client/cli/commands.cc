@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "client/cli/command_options.h"
+#include "client/cli/command_flags.h"
 #include "client/cli/options.h"
 #include "client/cli/run.h"
 #include "model/terminal/command_line.h"

@@ -1,4 +1,4 @@
-#include "client/cli/command_options.h"
+#include "client/cli/command_flags.h"
 
 #include <string>
 
