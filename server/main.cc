@@ -116,8 +116,7 @@ LoadingEnv LoadingEnvOf(const ServerConfig& config, Metrics* metrics) {
 }
 
 std::vector<std::string> AllMethods() {
-  std::vector<std::string> all = RpcMethods();
-  for (std::string& method : InferenceMethods()) all.push_back(method);
+  std::vector<std::string> all = CallMethods();
   for (std::string& method : OperatorMethods()) all.push_back(method);
   return all;
 }
@@ -143,7 +142,7 @@ struct Access {
 absl::StatusOr<Access> OpenAccess(const AccessFiles& files) {
   Access access;
   if (!files.policy.empty()) {
-    KnownRpcs rpcs = {RpcMethods(), OperatorMethods()};
+    KnownRpcs rpcs = {CallMethods(), OperatorMethods()};
     rpcs.named.emplace_back(kRpcReflection);
     ALIGNSAE_ASSIGN_OR_RETURN(
         access.policy, PolicyGuard::Create({files.policy, files.tokens}, rpcs));
