@@ -41,16 +41,15 @@ inline constexpr char kRpcReflection[] =
 
 // For everybody.
 inline std::vector<std::string> RpcMethods() {
-  return {kRpcReadConcepts, kRpcReadConceptsStream,
-          kRpcInspectSlots, kRpcWatchSlots,
-          kRpcExplainSlot,  kRpcValidateBinding,
-          kRpcSwap,         kRpcGenerate,
-          kRpcComplete,     kRpcSweepAlpha,
-          kRpcGetModel,     kRpcListConcepts,
+  return {kRpcReadConcepts, kRpcReadConceptsStream, kRpcInspectSlots,
+          kRpcWatchSlots,   kRpcExplainSlot,        kRpcValidateBinding,
+          kRpcSwap,         kRpcGenerate,           kRpcComplete,
+          kRpcSweepAlpha,   kRpcGetModel,           kRpcListConcepts,
           kRpcTokenize,     kRpcDetokenize};
 }
 
-// The same, and what the Open Inference Protocol asks of models, over gRPC only.
+// The same, and what the Open Inference Protocol asks of models, over gRPC
+// only.
 inline std::vector<std::string> CallMethods() {
   std::vector<std::string> all = RpcMethods();
   all.insert(all.end(), {kRpcModelReady, kRpcModelMetadata});
