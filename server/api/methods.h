@@ -48,12 +48,9 @@ inline std::vector<std::string> RpcMethods() {
           kRpcTokenize,     kRpcDetokenize};
 }
 
-// The same, and what the Open Inference Protocol asks of models, over gRPC
-// only.
-inline std::vector<std::string> CallMethods() {
-  std::vector<std::string> all = RpcMethods();
-  all.insert(all.end(), {kRpcModelReady, kRpcModelMetadata});
-  return all;
+// Of the Open Inference Protocol, over gRPC only.
+inline std::vector<std::string> InferenceMethods() {
+  return {kRpcModelReady, kRpcModelMetadata};
 }
 
 // For operators, on a port of their own.

@@ -27,7 +27,7 @@ class PolicyCallsTest : public ApiTest {
   PolicyCallsTest() {
     EXPECT_OK(WriteFileAtomically(files_.policy, kSmallPolicy));
     EXPECT_OK(WriteFileAtomically(files_.tokens, SmallTokens()));
-    KnownRpcs rpcs = {CallMethods(), OperatorMethods()};
+    KnownRpcs rpcs = {RpcMethods(), OperatorMethods()};
     rpcs.named.emplace_back(kRpcReflection);
     guard_ = PolicyGuard::Create(files_, rpcs).value();
     audit_ = AuditLog::Open(audit_path_).value();
@@ -82,7 +82,7 @@ constexpr char kToCity[] =
     "generation { max_new_tokens: 2 }";
 
 TEST_F(PolicyCallsTest, EveryRpcIsOpenToWhomThePolicySays) {
-  std::vector<std::string> methods = CallMethods();
+  std::vector<std::string> methods = RpcMethods();
   for (const std::string& method : OperatorMethods()) {
     methods.push_back(method);
   }
