@@ -89,6 +89,9 @@ absl::Status DoExplainSlot(const CallScope& scope,
                            v1::ExplainSlotResponse* response) {
   ALIGNSAE_ASSIGN_OR_RETURN(const Explained parsed,
                             Parse(request, scope.parse_env()));
+  ALIGNSAE_RETURN_IF_ERROR(scope.call->Permit(
+      {{scope.model->catalog().checkpoints[parsed.checkpoint].name}, {}, {}},
+      0));
   ALIGNSAE_RETURN_IF_ERROR(scope.call->Hold(kBytesPerToken * parsed.top_k));
   ALIGNSAE_ASSIGN_OR_RETURN(const SlotExplanation explanation,
                             scope.model->executor().ExplainSlot(
