@@ -49,6 +49,18 @@ TEST(QuotasTest, WhatIsRefusedTakesNothing) {
   EXPECT_OK(quotas.TakeTokens(eva, 600, kStart));
 }
 
+TEST(QuotasTest, WhatIsNotSpentIsGivenBack) {
+  Quotas quotas;
+  const Principal eva = Named("eva@example.org");
+  EXPECT_OK(quotas.TakeTokens(eva, 600, kStart));
+  quotas.ReturnTokens(eva, 100);
+  EXPECT_OK(quotas.TakeTokens(eva, 100, kStart));
+  EXPECT_FALSE(quotas.TakeTokens(eva, 1, kStart).ok());
+  quotas.ReturnTokens(eva, 9000);  // No more than there was.
+  EXPECT_OK(quotas.TakeTokens(eva, 600, kStart));
+  EXPECT_FALSE(quotas.TakeTokens(eva, 1, kStart).ok());
+}
+
 TEST(QuotasTest, EachPrincipalHasItsOwn) {
   Quotas quotas;
   EXPECT_OK(quotas.TakeTokens(Named("eva@example.org"), 600, kStart));
