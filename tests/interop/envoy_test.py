@@ -225,7 +225,7 @@ class EnvoyTest(unittest.TestCase):
             data = answer.read()
         size = struct.unpack(">I", data[1:5])[0]
         self.assertEqual(data[0], 0)
-        self.assertEqual(len(model.TokenizeResponse.FromString(data[5:5 + size]).tokens), 2)
+        self.assertEqual(model.TokenizeResponse.FromString(data[5:5 + size]).text, "abc")
         self.assertEqual(data[5 + size], 0x80)  # The trailers.
         self.assertIn(b"grpc-status:0", data[5 + size:].replace(b" ", b""))
         asked.headers["Origin"] = "https://elsewhere.example.org"
@@ -243,7 +243,7 @@ class EnvoyTest(unittest.TestCase):
         [_], envoy = self.fleet(1)
         api = self.api(envoy)
         request = steering.GenerateRequest(prompt=QUESTION, generation=generation.GenerationConfig(
-            max_new_tokens=200, min_new_tokens=200))
+            max_new_tokens=100, min_new_tokens=100))
         events = api.steering.Generate(request, timeout=20)
         next(events)
         with subprocess.Popen([SOURCE / "deploy/envoy/drain.sh", "1", "3",
