@@ -26,6 +26,10 @@ struct Access {
 
 absl::StatusOr<Access> OpenAccess(const AccessFiles& files);
 
+// Whether a port off loopback speaks in the clear; if so, the log says what
+// that means. `tls`: of the gRPC port.
+bool WarnIfExposed(const ServerConfig& config, bool policy, bool tls);
+
 }  // namespace alignsae
 
 #endif  // ALIGNSAE_SERVER_API_ACCESS_H_
