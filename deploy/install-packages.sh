@@ -11,7 +11,7 @@ build=(build-essential cmake ninja-build ccache mold pkg-config
        libtorch-dev libopenblas0-openmp libopenblas-openmp-dev libdnnl-dev
        libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
        libabsl-dev prometheus-cpp-dev libcpp-httplib-dev libssl-dev zlib1g-dev
-       libcli11-dev nlohmann-json3-dev libspdlog-dev jq curl)
+       libcli11-dev nlohmann-json3-dev libspdlog-dev libutf8proc-dev jq curl)
 tests=(libgtest-dev libgmock-dev libbenchmark-dev prometheus gnuplot-nox
        python3 python3-grpcio python3-protobuf python3-yaml yamllint
        clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev openssl

@@ -28,14 +28,18 @@
 #include "server/grpc/concept_service.h"
 #include "server/grpc/grpc_server.h"
 #include "server/grpc/health_service.h"
+#include "server/grpc/inference_service.h"
 #include "server/grpc/model_service.h"
 #include "server/grpc/operator_service.h"
+#include "server/grpc/reactors.h"
 #include "server/grpc/reflection_service.h"
 #include "server/grpc/steering_service.h"
 #include "server/http/admin_server.h"
 #include "server/http/front_door.h"
 #include "server/http/page_file.h"
 #include "server/metrics/metrics.h"
+#include "server/policy/policy_guard.h"
+#include "server/process/audit_log.h"
 #include "server/process/free_memory.h"
 #include "server/process/lanes.h"
 #include "server/process/log.h"
@@ -64,6 +68,7 @@ const std::vector<std::string> kApiServices = {"alignsae.v1.ConceptService",
 std::vector<std::string> ReflectedServices() {
   std::vector<std::string> services = kApiServices;
   services.emplace_back("grpc.health.v1.Health");
+  services.emplace_back("inference.GRPCInferenceService");
   return services;
 }
 
@@ -75,6 +80,8 @@ EngineSetup EngineSetupOf(const ServerConfig& config) {
   setup.threads = config.threads;
   setup.device = config.device;
   setup.weight_type = config.weight_type;
+  setup.check_weight_type = config.weight_type_check == "on";
+  setup.cache_directory = config.cache_dir;
   setup.engine.kv_slots = config.kv_slots;
   setup.default_checkpoint = config.operators.default_checkpoint;
   return setup;
@@ -91,10 +98,15 @@ absl::Status StartRollout(const ServerConfig& config, ModelOperator& models) {
                   RenameField("rollout.canary", "--canary", status)));
 }
 
-LoadingEnv LoadingEnvOf(const ServerConfig& config) {
-  return {[prompt_tokens = config.max_prompt_tokens_per_step](
+LoadingEnv LoadingEnvOf(const ServerConfig& config, Metrics* metrics) {
+  const BindingRule binding = {
+      config.require_binding,
+      [metrics](const std::string& checkpoint, double rate) {
+        metrics->SetValidatedBinding(checkpoint, rate);
+      }};
+  return {[prompt_tokens = config.max_prompt_tokens_per_step, binding](
               const EngineSetup& setup, bool beside_others) {
-            return EngineLoader(setup, prompt_tokens, beside_others);
+            return EngineLoader(setup, prompt_tokens, beside_others, binding);
           },
           &MemoryToLoad,
           [budget = int64_t{config.operators.memory_budget_mib} << 20] {
@@ -105,6 +117,7 @@ LoadingEnv LoadingEnvOf(const ServerConfig& config) {
 
 std::vector<std::string> AllMethods() {
   std::vector<std::string> all = RpcMethods();
+  for (std::string& method : InferenceMethods()) all.push_back(method);
   for (std::string& method : OperatorMethods()) all.push_back(method);
   return all;
 }
@@ -121,25 +134,61 @@ SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
   return options;
 }
 
+// Who may do what, and what is kept of it; null where there is none.
+struct Access {
+  std::unique_ptr<PolicyGuard> policy;
+  std::unique_ptr<AuditLog> audit;
+};
+
+absl::StatusOr<Access> OpenAccess(const AccessFiles& files) {
+  Access access;
+  if (!files.policy.empty()) {
+    KnownRpcs rpcs = {RpcMethods(), OperatorMethods()};
+    rpcs.named.emplace_back(kRpcReflection);
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        access.policy, PolicyGuard::Create({files.policy, files.tokens}, rpcs));
+  }
+  if (!files.audit_log.empty()) {
+    ALIGNSAE_ASSIGN_OR_RETURN(access.audit, AuditLog::Open(files.audit_log));
+  }
+  return access;
+}
+
 // Everything that serves, in the order in which it needs each other: what comes
 // later may use what comes before, and goes first.
 struct Parts {
-  explicit Parts(const ServerConfig& config)
-      : metrics(AllMethods(), kVersion),
+  Parts(const ServerConfig& config, Access given)
+      : access(std::move(given)),
+        metrics(AllMethods(), kVersion),
         memory(int64_t{config.call_memory_mib} << 20),
         models({SchedulerOptionsOf(config), &clock, &metrics}),
         model_operator(
             {EngineSetupOf(config), config.operators.bundles_directory},
-            &models, &metrics.generations(), LoadingEnvOf(config)),
+            &models, &metrics.generations(), LoadingEnvOf(config, &metrics)),
         watchers(&metrics, &clock, config.max_watchers),
-        env{&models,     &lanes, &metrics, &clock,          &memory,
-            &open_calls, config, {},       &model_operator, &watchers},
+        env{&models,
+            &lanes,
+            &metrics,
+            &clock,
+            &memory,
+            &open_calls,
+            config,
+            {},
+            &model_operator,
+            &watchers,
+            access.policy.get(),
+            access.audit.get()},
         concepts(&env),
         steering(&env),
         model_service(&env),
         operator_service(&env),
         health(kApiServices),
-        reflection(ReflectedServices()) {
+        inference(
+            &env, [this] { return health.ready(); }, kApiServices),
+        reflection(ReflectedServices(),
+                   [this](grpc::CallbackServerContext* context) {
+                     return PermitRpc(env, kRpcReflection, context);
+                   }) {
     memory.answers.OnReturn([this] {
       lanes.interactive.Wake();
       lanes.background.Wake();
@@ -149,8 +198,8 @@ struct Parts {
 
   absl::Status OpenPorts() {
     const ServerConfig& config = env.config;
-    std::vector<grpc::Service*> services = {&concepts, &steering,
-                                            &model_service, &health};
+    std::vector<grpc::Service*> services = {
+        &concepts, &steering, &model_service, &health, &inference};
     if (config.reflection) services.push_back(&reflection);
     ALIGNSAE_ASSIGN_OR_RETURN(
         grpc,
@@ -198,6 +247,19 @@ struct Parts {
         return std::make_pair(tls->current().reloads, tls->current().failures);
       };
     }
+    if (access.policy != nullptr) {
+      probes.policy = [policy = access.policy.get()] {
+        const PolicyGuard::Counts counts = policy->counts();
+        return Metrics::PolicyCounts{counts.unauthenticated, counts.denied,
+                                     counts.quota, counts.reloads,
+                                     counts.failures};
+      };
+    }
+    if (access.audit != nullptr) {
+      probes.audit_lines_lost = [audit = access.audit.get()] {
+        return audit->lost();
+      };
+    }
     metrics.SetProbes(std::move(probes));
     TellIfExposed();
   }
@@ -214,9 +276,12 @@ struct Parts {
       LogLine(LogLevel::kWarning, "plaintext_exposed")
           .Add("listen", endpoint.ToString())
           .Add("what",
-               "anybody who reaches this port may call it and read along; "
-               "speak TLS (--tls-cert, --tls-client-ca) or keep a proxy in "
-               "front");
+               access.policy == nullptr
+                   ? "anybody who reaches this port may call it and read "
+                     "along; speak TLS (--tls-cert, --tls-client-ca), say who "
+                     "may do what (--policy), or keep a proxy in front"
+                   : "who is between can read along, tokens included; speak "
+                     "TLS (--tls-cert) or keep a proxy in front");
     }
     metrics.SetPlaintextExposed(exposed);
   }
@@ -237,6 +302,7 @@ struct Parts {
     models.Stop();
   }
 
+  const Access access;
   RealClock clock;
   Metrics metrics;
   std::atomic<int> open_calls{0};
@@ -251,6 +317,7 @@ struct Parts {
   ModelServiceImpl model_service;
   OperatorServiceImpl operator_service;
   HealthService health;
+  InferenceServiceImpl inference;
   ReflectionService reflection;
   std::unique_ptr<GrpcServer> grpc;
   std::unique_ptr<GrpcServer> operators;  // Null: no port for them.
@@ -293,7 +360,8 @@ absl::Status Serve(const ServerConfig& config) {
   SignalWatcher signals([](int code) { std::_Exit(code); });
   signals.set_exit_at_once(true);  // Nothing to drain before it is ready.
 
-  Parts parts(config);
+  ALIGNSAE_ASSIGN_OR_RETURN(Access access, OpenAccess(config.access));
+  Parts parts(config, std::move(access));
   ALIGNSAE_RETURN_IF_ERROR(parts.OpenPorts());
   ALIGNSAE_RETURN_IF_ERROR(parts.model_operator.LoadFirst());
   ALIGNSAE_RETURN_IF_ERROR(StartRollout(config, parts.model_operator));

@@ -26,6 +26,11 @@ void AddConnection(CLI::App& app, CliOptions& options) {
   app.add_option("--client-id", options.client_id,
                  "Sent as x-client-id: the server takes turns between clients")
       ->envname("ALIGNSAE_CLIENT_ID");
+  app.add_option("--token-file", options.token_file,
+                 "File with the bearer token that says who asks (default: what "
+                 "ALIGNSAE_TOKEN holds)")
+      ->envname("ALIGNSAE_TOKEN_FILE")
+      ->type_name(kFileType);
   app.add_option("--model", options.model,
                  "Model by its name (default: the server's own)");
   app.add_option("--tls-ca", options.tls_ca,
@@ -71,10 +76,10 @@ void AddCheckpoint(CLI::App* command, CliOptions& options) {
 }
 
 void AddSteering(CLI::App* command, CliOptions& options) {
-  command->add_option(
-      "--positions", options.positions,
-      "Prompt positions: last, all, none, list:0,3,-1 or window:2:5 "
-      "(default: last)");
+  command->add_option("--positions", options.positions,
+                      "Prompt positions: last, all, none, list:0,3,-1, "
+                      "window:2:5 or text:NAME, "
+                      "the tokens of a text (default: last)");
   command->add_flag("--generated", options.generated,
                     "Edit every generated token too");
 }
@@ -119,6 +124,14 @@ void AddGeneration(CLI::App* command, CliOptions& options) {
                     "Go on after the end-of-text token");
   command->add_flag("--trace", options.trace,
                     "Read the concepts at every token (with --json)");
+}
+
+void AddSave(CLI::App* command, CliOptions& options) {
+  command
+      ->add_option("--save", options.save,
+                   "Keep request and answer in this file, for replay")
+      ->type_name(kFileType)
+      ->excludes("--file");
 }
 
 // Where subcommands are added, and where what they do leaves its status.
@@ -167,7 +180,8 @@ void AddInspect(const Commands& group) {
   AddIds(inspect, options);
   AddCheckpoint(inspect, options);
   inspect->add_option("--positions", options.positions,
-                      "last, all, list:0,3,-1 or window:2:5 (default: all)");
+                      "last, all, list:0,3,-1, window:2:5 or text:NAME "
+                      "(default: all)");
   inspect->add_option("--features", options.top_k,
                       "List this many of all features (needs the whole SAE)");
 }
@@ -203,6 +217,7 @@ void AddSwap(const Commands& group) {
                    "Strength (default: the checkpoint's recommendation)");
   AddSteering(swap, options);
   AddGeneration(swap, options);
+  AddSave(swap, options);
 }
 
 void AddSweep(const Commands& group) {
@@ -255,6 +270,20 @@ void AddGenerate(const Commands& group) {
   generate->add_flag("--both", options.both, "Run the baseline too");
   AddSteering(generate, options);
   AddGeneration(generate, options);
+  AddSave(generate, options);
+}
+
+void AddReplay(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* replay = group.Add(
+      "replay", "Compute a saved answer again, and say whether it is the same",
+      RunReplay);
+  replay
+      ->add_option("saved", options.saved,
+                   "File that --save of swap or generate "
+                   "has written")
+      ->type_name(kFileType)
+      ->required();
 }
 
 void AddWatch(const Commands& group) {
@@ -268,6 +297,23 @@ void AddWatch(const Commands& group) {
                    "End after so many seconds; 0: go on until interrupted")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+}
+
+void AddValidate(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* validate = group.Add(
+      "validate",
+      "How well a checkpoint reads, swaps and keeps silent on labelled prompts",
+      RunValidate);
+  validate
+      ->add_option(
+          "prompts", options.labelled,
+          "Labelled prompts, JSONL as the trainer takes them (default: "
+          "those that the bundle stores)")
+      ->type_name(kFileType);
+  AddCheckpoint(validate, options);
+  validate->add_option("--max-swaps", options.max_swaps,
+                       "Swaps to try, spread over all targets (default: 256)");
 }
 
 void AddTokenize(const Commands& group) {
@@ -356,6 +402,11 @@ ExitCode ExitCodeOf(const absl::Status& status) {
       return kExitOutput;
     case absl::StatusCode::kFailedPrecondition:
       return kExitConfig;
+    case absl::StatusCode::kAborted:
+      return kExitDiffers;
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return kExitNoPermission;
     default:
       return kExitInternal;
   }
@@ -373,7 +424,9 @@ void AddCommands(CLI::App& app, absl::Status& result) {
   AddSwap(group);
   AddSweep(group);
   AddGenerate(group);
+  AddReplay(group);
   AddWatch(group);
+  AddValidate(group);
   AddTokenize(group);
   AddOperators(group);
 }

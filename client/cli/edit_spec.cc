@@ -25,10 +25,12 @@ absl::Status BadEdit(absl::string_view rule, absl::string_view got) {
 }
 
 absl::Status BadPositions(absl::string_view got) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      "--positions: must be last, all, none, list:I,J,... or window:START:STOP,"
-      " got \"",
-      got, "\""));
+  return absl::InvalidArgumentError(
+      absl::StrCat("--positions: must be last, all, none, list:I,J,..., "
+                   "window:START:STOP or "
+                   "text:NAME,"
+                   " got \"",
+                   got, "\""));
 }
 
 bool ParsePosition(absl::string_view text, int32_t* position) {
@@ -154,6 +156,9 @@ absl::StatusOr<v1::PositionSelection> ParsePositions(absl::string_view spec) {
     return ParseList(spec.substr(5), spec);
   } else if (absl::StartsWith(spec, "window:")) {
     return ParseWindow(spec.substr(7), spec);
+  } else if (absl::StartsWith(spec, "text:") && spec.size() > 5) {
+    selection.set_prompt(v1::PROMPT_SELECTION_TEXT);
+    selection.set_text(std::string(spec.substr(5)));
   } else {
     return BadPositions(spec);
   }

@@ -15,9 +15,11 @@ namespace {
 
 constexpr char kName[] = "alignsae";
 constexpr char kExitCodes[] =
-    "Exit codes: 0 done; 64 wrong flag or value; 66 no such name or file; 69 "
+    "Exit codes: 0 done; 64 wrong flag or value; 65 a replay differs; 66 no "
+    "such name or file; 69 "
     "no server answers; 70 a fault; 74 what was to be printed did not arrive; "
-    "75 busy or too late, try again; 78 not with what is loaded. A batch "
+    "75 busy or too late, try again; 77 not permitted; 78 not with what is "
+    "loaded. A batch "
     "(--file) has that of the first prompt that failed.";
 
 int Run(int argc, char** argv) {

@@ -32,6 +32,7 @@ struct CliOptions {
   std::string client_id;
   std::string model;
   std::string tls_ca, tls_cert, tls_key;
+  std::string token_file;
   bool json = false;
   // Operators.
   std::string operator_server = "127.0.0.1:50052";
@@ -49,7 +50,9 @@ struct CliOptions {
   std::optional<int> position;
   std::optional<int> top_k;
   // Watching.
-  int64_t count = 0;  // Messages; 0: no end.
+  int64_t count = 0;     // Messages; 0: no end.
+  std::string labelled;  // File of labelled prompts; empty: the bundle's.
+  std::optional<int> max_swaps;
   // Steering.
   std::string source, target;
   std::optional<double> alpha;
@@ -61,6 +64,8 @@ struct CliOptions {
   std::string positions;
   bool generated = false;
   bool both = false;
+  std::string save;   // Where an answer is kept for `replay`; empty: nowhere.
+  std::string saved;  // What `replay` is given.
   // Generation.
   std::optional<int> max_new_tokens;
   std::optional<double> temperature, top_p, repetition_penalty;

@@ -67,9 +67,10 @@ std::string ReadingTable(const Labels& concepts,
 }
 
 std::string TopLine(const v1::ConceptReading& reading) {
-  return absl::StrCat("top concept: ", Printable(reading.top_concept()),
-                      " (margin ", Number(reading.margin()),
-                      reading.bound() ? ", bound)" : ", not bound)");
+  return absl::StrCat(
+      "top concept: ", Printable(reading.top_concept()), " (margin ",
+      Number(reading.margin()), reading.bound() ? ", bound" : ", not bound",
+      reading.outside() ? ", outside of what the checkpoint knows)" : ")");
 }
 
 std::string SlotName(const std::string& name, int slot) {
@@ -197,7 +198,8 @@ std::string RenderModel(const v1::GetModelResponse& answer, const Look& look) {
       "\nshape       ", model.n_layer(), " blocks, width ", model.d_model(),
       ", ", model.n_head(), " heads, vocabulary ", model.vocab_size(),
       ", context ", model.context_length(), ", ", Printable(model.dtype()),
-      "\nsha256      ", Printable(model.sha256()), "\ntemplate    ",
+      "\ntype        ", Printable(model.dtype_reason()), "\nsha256      ",
+      Printable(model.sha256()), "\ntemplate    ",
       Printable(model.prompt_template()), "\nserver      ",
       Printable(answer.server_version()), ", ",
       answer.limits().max_running_sequences(), " sequences at once\n");

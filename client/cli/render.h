@@ -33,6 +33,8 @@ std::string RenderInspection(const v1::InspectSlotsResponse& answer,
 std::string RenderExplanation(const v1::ExplainSlotResponse& answer,
                               const Look& look = {});
 // One second of WatchSlots, and what there was since the start.
+std::string RenderValidation(const v1::ValidationReport& report,
+                             const Look& look = {});
 std::string RenderActivity(const v1::WatchSlotsResponse& answer,
                            const Look& look = {});
 std::string RenderSwap(const v1::SwapResponse& answer, const Look& look = {});

@@ -21,9 +21,12 @@ std::string RenderActivity(const v1::WatchSlotsResponse& answer,
   const v1::SlotActivity& recent = answer.recent();
   const v1::SlotActivity& total = answer.total();
   std::string out = absl::StrFormat(
-      "%s: %d prompts in %.1f s, none bound on %d; %d since the start\n",
+      "%s: %d prompts in %.1f s, none bound on %d%s; %d since the start\n",
       Printable(answer.info().checkpoint()), recent.prompts(), answer.seconds(),
-      recent.unbound(), total.prompts());
+      recent.unbound(),
+      recent.has_outside() ? absl::StrCat(", ", recent.outside(), " outside")
+                           : "",
+      total.prompts());
   Table table({"concept", "top", "share", "", "mean", "from", "to", "total"});
   for (int i = 0; i < recent.concepts_size() && i < total.concepts_size();
        ++i) {

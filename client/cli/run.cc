@@ -12,6 +12,7 @@
 #include "client/cli/hints.h"
 #include "client/cli/output.h"
 #include "client/cli/render.h"
+#include "client/cli/saved_answer.h"
 #include "client/cli/table.h"
 #include "model/base/status_macros.h"
 
@@ -231,7 +232,12 @@ absl::Status RunSwap(const CliOptions& options) {
       [&](Client& client, const std::string& text) -> absl::Status {
         ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_prompt(),
                                   MakePrompt(options, text));
-        return PrintAnswer(options, client.Swap(request), RenderSwap);
+        const absl::StatusOr<v1::SwapResponse> answer = client.Swap(request);
+        if (answer.ok()) {
+          ALIGNSAE_RETURN_IF_ERROR(
+              SaveAnswer(options.save, client, SavedSwap{request, *answer}));
+        }
+        return PrintAnswer(options, answer, RenderSwap);
       },
       [&](Client& client) { TellHints(options, client, {edit}); });
 }
@@ -245,12 +251,16 @@ absl::Status RunGenerate(const CliOptions& options) {
                                   MakePrompt(options, text));
         StreamPrinter printer(options);
         absl::Status printed;
+        SavedComplete saved(request);
         const absl::Status status =
             client.Generate(request, [&](const v1::GenerateResponse& event) {
+              saved.Add(event);
               printed = printer.OnEvent(event);
               return printed.ok();
             });
-        return printed.ok() ? status : printed;
+        ALIGNSAE_RETURN_IF_ERROR(printed);
+        ALIGNSAE_RETURN_IF_ERROR(status);
+        return SaveAnswer(options.save, client, saved);
       },
       [&](Client& client) {
         TellHints(

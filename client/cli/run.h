@@ -29,8 +29,11 @@ absl::Status RunUnload(const CliOptions& options);       // UnloadCheckpoint.
 absl::Status RunReload(const CliOptions& options);       // ReloadModel.
 absl::Status RunUnloadModel(const CliOptions& options);  // UnloadModel.
 absl::Status RunRollout(const CliOptions& options);      // SetRollout.
+// Swap or Complete once more, and what is other than it was.
+absl::Status RunReplay(const CliOptions& options);
 // WatchSlots, again and again: a table a second.
 absl::Status RunWatch(const CliOptions& options);
+absl::Status RunValidate(const CliOptions& options);  // ValidateBinding.
 
 }  // namespace alignsae
 

@@ -61,6 +61,10 @@ std::unique_ptr<grpc::ClientContext> Client::NewContext() const {
   if (!options_.client_id.empty()) {
     context->AddMetadata("x-client-id", options_.client_id);
   }
+  if (!options_.token.empty()) {
+    context->AddMetadata("authorization",
+                         absl::StrCat("Bearer ", options_.token));
+  }
   return context;
 }
 
@@ -172,6 +176,16 @@ absl::Status Client::WatchSlots(
   return Stream<v1::WatchSlotsResponse>(
       [&](grpc::ClientContext* context) {
         return concepts_->WatchSlots(context, request);
+      },
+      on_event);
+}
+
+absl::Status Client::ValidateBinding(
+    const v1::ValidateBindingRequest& request,
+    const std::function<bool(const v1::ValidateBindingResponse&)>& on_event) {
+  return Stream<v1::ValidateBindingResponse>(
+      [&](grpc::ClientContext* context) {
+        return concepts_->ValidateBinding(context, request);
       },
       on_event);
 }

@@ -43,6 +43,9 @@ struct ClientOptions {
   // Sent as x-client-id: the server takes turns between clients. Empty: it goes
   // by the address.
   std::string client_id;
+  // Sent as "authorization: Bearer ..."; empty: none. Whoever sees it may do
+  // what its owner may: only with TLS, or to this host.
+  std::string token;
   // TLS when `tls` is set: PEM contents. Empty `ca_pem` uses the system's
   // roots; certificate and key are for mutual TLS.
   bool tls = false;
@@ -108,6 +111,11 @@ class Client {
   absl::Status WatchSlots(
       const v1::WatchSlotsRequest& request,
       const std::function<bool(const v1::WatchSlotsResponse&)>& on_event);
+  // Labelled prompts, or those of the bundle, read and swapped while the server
+  // has nothing else to do; the report comes last.
+  absl::Status ValidateBinding(
+      const v1::ValidateBindingRequest& request,
+      const std::function<bool(const v1::ValidateBindingResponse&)>& on_event);
 
  private:
   template <typename Response, typename Method, typename Request>

@@ -99,6 +99,20 @@ absl::StatusOr<std::string> TargetOf(const std::string& server) {
                           : absl::StrCat("ipv4:", absl::StrJoin(found.v4, ","));
 }
 
+bool IsOnThisHost(const std::string& server) {
+  for (absl::string_view one : absl::StrSplit(server, ',')) {
+    const std::string host(one.substr(0, one.rfind(':')));
+    in_addr address = {};
+    const bool loopback = inet_pton(AF_INET, host.c_str(), &address) == 1 &&
+                          (ntohl(address.s_addr) >> 24) == 127;
+    if (!loopback && host != "localhost" && host != "[::1]" &&
+        !absl::StartsWith(one, "unix:")) {
+      return false;
+    }
+  }
+  return true;
+}
+
 std::string ServiceConfig(const std::string& server, bool retries) {
   return absl::StrCat(
       "{", retries ? kRetryPolicy : "",

@@ -21,6 +21,9 @@ namespace alignsae {
 // has no address.
 absl::StatusOr<std::string> TargetOf(const std::string& server);
 
+// Whether all of the list are on this host, by what they are called.
+bool IsOnThisHost(const std::string& server);
+
 // gRPC's service configuration: calls take the addresses in turn
 // (round_robin). `retries`: UNAVAILABLE and RESOURCE_EXHAUSTED are tried again
 // (gRFC A6), at another address where there is one. Of several servers one that

@@ -5,6 +5,12 @@ find_package(absl REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(CLI11 REQUIRED)
+# Debian's package has no file for CMake.
+find_path(UTF8PROC_INCLUDE_DIR utf8proc.h REQUIRED)
+find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
+add_library(alignsae_utf8proc INTERFACE)
+target_include_directories(alignsae_utf8proc SYSTEM INTERFACE ${UTF8PROC_INCLUDE_DIR})
+target_link_libraries(alignsae_utf8proc INTERFACE ${UTF8PROC_LIBRARY})
 
 if(ALIGNSAE_SERVER AND ALIGNSAE_GRPC)
   find_package(Protobuf REQUIRED)

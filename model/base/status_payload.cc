@@ -29,6 +29,10 @@ const char* DefaultReason(absl::StatusCode code) {
       return kReasonDraining;
     case absl::StatusCode::kResourceExhausted:
       return kReasonLimit;
+    case absl::StatusCode::kUnauthenticated:
+      return kReasonCredentials;
+    case absl::StatusCode::kPermissionDenied:
+      return kReasonPolicy;
     default:
       return kReasonInternal;
   }

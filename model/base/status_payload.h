@@ -38,6 +38,10 @@ inline constexpr char kReasonDraining[] = "DRAINING";
 inline constexpr char kReasonNonFinite[] = "NON_FINITE_LOGITS";
 inline constexpr char kReasonCancelled[] = "CANCELLED";
 inline constexpr char kReasonInternal[] = "INTERNAL";
+// Who calls is not known; or may not do this; or has done it too often.
+inline constexpr char kReasonCredentials[] = "CREDENTIALS";
+inline constexpr char kReasonPolicy[] = "POLICY";
+inline constexpr char kReasonQuota[] = "QUOTA";
 
 absl::Status WithReason(absl::Status status, absl::string_view reason);
 // The reason given, or one that follows from the code.

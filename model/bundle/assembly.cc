@@ -13,6 +13,8 @@
 #include "model/bundle/doctor.h"
 #include "model/bundle/families.h"
 #include "model/bundle/generation_config.h"
+#include "model/bundle/type_check.h"
+#include "model/bundle/validation_prompts.h"
 #include "model/sae/written.h"
 #include "model/tensor/torch_fence.h"
 
@@ -124,8 +126,40 @@ absl::StatusOr<HashedManifest> ReadManifest(const std::string& directory) {
 
 void SayWhatBundleSays(const Manifest& manifest, CheckpointInfo& checkpoint) {
   checkpoint.version = manifest.version;
+  if (checkpoint.validation.empty()) {
+    checkpoint.validation = ValidationPromptsOf(manifest, checkpoint.concepts);
+  }
   if (!manifest.evaluation.empty()) {
     checkpoint.evaluation_json = manifest.evaluation.dump();
+  }
+}
+
+absl::StatusOr<LoadedTransformer> Assembly::LoadChecked(
+    const std::string& directory, const std::string& sha256) {
+  ModelInfo& info = catalog_.model;
+  const TypeCheck check = {directory, sha256, options_.cache_directory};
+  info.weight_type_why = options_.weight_type_note;
+  const auto say = [&info](absl::string_view sentence) {
+    absl::StrAppend(&info.weight_type_why,
+                    info.weight_type_why.empty() ? "" : "; ", sentence);
+  };
+  for (WeightType type = options_.weight_type;; type = SaferThan(type)) {
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        LoadedTransformer loaded,
+        LoadTransformer(directory, options_.device, type));
+    // One token alone is always the most likely one.
+    if (type == WeightType::kF32 || !options_.check_weight_type ||
+        !options_.device.is_cpu() || loaded.model->facts().vocab_size < 2) {
+      say(type == WeightType::kF32 ? "f32 is exact" : "as asked, not measured");
+      return loaded;
+    }
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const TypeMeasurement measured,
+        MeasureType(*loaded.model, check, bundle_.warnings));
+    info.type_measurements.push_back(measured);
+    say(absl::StrCat(InWords(measured),
+                     measured.misleads() ? ", which misleads" : ""));
+    if (!measured.misleads()) return loaded;
   }
 }
 
@@ -134,8 +168,7 @@ absl::Status Assembly::AddModel(const std::string& directory,
                                 const std::string& sha256) {
   absl::StatusOr<Tokenizer> tokenizer = Tokenizer::Load(directory);
   if (!tokenizer.ok()) return InDirectory(directory, tokenizer.status());
-  absl::StatusOr<LoadedTransformer> loaded =
-      LoadTransformer(directory, options_.device, options_.weight_type);
+  absl::StatusOr<LoadedTransformer> loaded = LoadChecked(directory, sha256);
   if (!loaded.ok()) return InDirectory(directory, loaded.status());
 
   const TransformerFacts& facts = loaded->model->facts();
@@ -197,7 +230,10 @@ absl::Status Assembly::AddCheckpoint(const std::string& directory,
   info.trained = config.trained;
   info.n_features = config.n_features;
   info.whole_sae_loaded = sae->whole();
+  info.has_gate = sae->gate().has_value();
   ALIGNSAE_ASSIGN_OR_RETURN(info.concepts, ConceptsOf(*sae));
+  ALIGNSAE_ASSIGN_OR_RETURN(info.validation,
+                            ReadValidationPrompts(directory, info.concepts));
   if (entry != nullptr) {
     ALIGNSAE_RETURN_IF_ERROR(Prefixed(absl::StrCat(directory, "/cfg.json: "),
                                       CheckSameAsManifest(config, *entry)));

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/bundle/bundle.h"
+#include "model/bundle/families.h"
 #include "model/bundle/manifest.h"
 #include "model/steering/catalog.h"
 
@@ -60,6 +61,11 @@ class Assembly {
   std::shared_ptr<const Bundle> Finish();
 
  private:
+  // The model in the type that the options ask for, or in a safer one; says
+  // which and why in the catalog.
+  absl::StatusOr<LoadedTransformer> LoadChecked(const std::string& directory,
+                                                const std::string& sha256);
+
   const BundleOptions options_;
   Bundle bundle_;
   Catalog catalog_;

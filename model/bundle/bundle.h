@@ -50,6 +50,13 @@ struct BundleOptions {
   bool examine = true;
   at::Device device = at::kCPU;
   WeightType weight_type = WeightType::kF32;  // Of the language model.
+  // Measure it against float32 and take a safer one where it misleads
+  // (type_check.h); on the CPU only.
+  bool check_weight_type = false;
+  // Where the figures are kept; empty: nowhere.
+  std::string cache_directory = {};
+  // In front of why the type is taken.
+  std::string weight_type_note = {};
 };
 
 // Whether it has a bundle.json.

@@ -7,23 +7,37 @@
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/gpt2/gpt2.h"
+#include "model/gpt_neox/gpt_neox.h"
 #include "model/io/weight_files.h"
+#include "model/transformer/config_fields.h"
 
 namespace alignsae {
 
-absl::StatusOr<TransformerFacts> ReadFacts(const std::string& directory) {
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::string json,
-      ReadFile(absl::StrCat(directory, "/config.json"), kMaxTextFileBytes));
-  ALIGNSAE_ASSIGN_OR_RETURN(const Gpt2Config config, ParseGpt2Config(json));
-  return config.facts();
+namespace {
+
+using Json = nlohmann::json;
+
+absl::StatusOr<std::string> ReadConfig(const std::string& directory) {
+  return ReadFile(absl::StrCat(directory, "/config.json"), kMaxTextFileBytes);
 }
 
-absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,
-                                                  at::Device device,
-                                                  WeightType type) {
-  // GPT-2's parser refuses every other model_type by name.
-  ALIGNSAE_ASSIGN_OR_RETURN(Gpt2 model, Gpt2::Load(directory, device, type));
+// Whether `json` is a GPT-NeoX's; else it is a GPT-2's, or refused.
+absl::StatusOr<bool> IsGptNeoX(absl::string_view json) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const Json object, ParseConfigObject(json));
+  const ConfigFields fields(object);
+  if (fields.ModelType("gpt_neox").ok()) return true;
+  if (fields.ModelType("gpt2").ok()) return false;
+  return RefuseConfig("model_type", "\"gpt2\" or \"gpt_neox\"",
+                      fields.Got("model_type"));
+}
+
+// A model with what its config.json says beside the forward pass.
+template <typename Family>
+absl::StatusOr<LoadedTransformer> Load(const std::string& directory,
+                                       at::Device device, WeightType type,
+                                       Keep keep) {
+  ALIGNSAE_ASSIGN_OR_RETURN(Family model,
+                            Family::Load(directory, device, type, keep));
   LoadedTransformer loaded;
   loaded.end_tokens = model.config().end_tokens;
   loaded.warnings =
@@ -33,8 +47,31 @@ absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,
     loaded.warnings.push_back(absl::StrCat(
         kWeightsIndex, ": not read, because ", kWholeWeights, " is there"));
   }
-  loaded.model = std::make_unique<const Gpt2>(std::move(model));
+  loaded.model = std::make_unique<const Family>(std::move(model));
   return loaded;
+}
+
+}  // namespace
+
+absl::StatusOr<TransformerFacts> ReadFacts(const std::string& directory) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string json, ReadConfig(directory));
+  ALIGNSAE_ASSIGN_OR_RETURN(const bool is_neox, IsGptNeoX(json));
+  if (is_neox) {
+    ALIGNSAE_ASSIGN_OR_RETURN(const GptNeoXConfig config,
+                              ParseGptNeoXConfig(json));
+    return config.facts();
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(const Gpt2Config config, ParseGpt2Config(json));
+  return config.facts();
+}
+
+absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,
+                                                  at::Device device,
+                                                  WeightType type, Keep keep) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string json, ReadConfig(directory));
+  ALIGNSAE_ASSIGN_OR_RETURN(const bool is_neox, IsGptNeoX(json));
+  if (is_neox) return Load<GptNeoX>(directory, device, type, keep);
+  return Load<Gpt2>(directory, device, type, keep);
 }
 
 }  // namespace alignsae

@@ -31,7 +31,8 @@ absl::StatusOr<TransformerFacts> ReadFacts(const std::string& directory);
 
 absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,
                                                   at::Device device,
-                                                  WeightType type);
+                                                  WeightType type,
+                                                  Keep keep = Keep::kPrepared);
 
 }  // namespace alignsae
 

@@ -57,6 +57,10 @@ struct EngineSetup {
   int threads = 0;                           // 0: every processor.
   std::string device = "cpu";       // As ParseDevice (model/tensor/device.h).
   std::string weight_type = "f32";  // "f32", "bf16" or "int8".
+  // Measure it first and take a safer one where it misleads, and keep what was
+  // measured in this directory (empty: nowhere).
+  bool check_weight_type = false;
+  std::string cache_directory;
   EngineOptions engine;
 
   // Of an engine that runs: its model, tokenizer and checkpoints are shared,
@@ -71,8 +75,7 @@ struct EngineSetup {
 // A model and its checkpoints, read and ready to be run.
 struct PreparedModel {
   std::shared_ptr<const Bundle> bundle;
-  // Why the model runs in f32 though another type was asked for; empty: it does
-  // not.
+  // Why the model runs in another type than was asked for; empty: it does not.
   std::string weight_type_fallback;
 };
 

@@ -81,8 +81,16 @@ absl::StatusOr<PreparedModel> Prepare(const EngineSetup& setup) {
       WhyUnsupported(options.weight_type, setup.device);
   if (!prepared.weight_type_fallback.empty()) {
     options.weight_type = WeightType::kF32;
+    options.weight_type_note = absl::StrCat(
+        setup.weight_type, " was asked: ", prepared.weight_type_fallback);
   }
+  options.check_weight_type = setup.check_weight_type;
+  options.cache_directory = setup.cache_directory;
   ALIGNSAE_ASSIGN_OR_RETURN(prepared.bundle, ReadBundle(setup, options));
+  const ModelInfo& model = prepared.bundle->catalog->model;
+  if (model.weight_type != setup.weight_type) {
+    prepared.weight_type_fallback = model.weight_type_why;
+  }
   ALIGNSAE_ASSIGN_OR_RETURN(
       prepared.bundle,
       ChangeCheckpoints(std::move(prepared.bundle), setup, options));

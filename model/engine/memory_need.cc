@@ -1,5 +1,6 @@
 // MemoryToLoad: what a load will take, before it takes it.
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,15 @@ int64_t NumbersIn(const SafetensorsFile& file) {
   return numbers;
 }
 
+int64_t LargestTensor(const SafetensorsFile& file) {
+  int64_t largest = 0;
+  for (const auto& [name, entry] : file.header().tensors) {
+    largest = std::max<int64_t>(
+        largest, (entry.end - entry.begin) / DTypeBytes(entry.dtype));
+  }
+  return largest;
+}
+
 int64_t CacheBytes(const TransformerFacts& facts, WeightType type, int slots) {
   const int64_t number = type == WeightType::kF32 ? kFloat : 2;
   return 2 * number * facts.n_layer * slots * facts.n_head *
@@ -67,14 +77,17 @@ absl::Status AddModel(const std::string& directory, const EngineSetup& setup,
   absl::StatusOr<TransformerFacts> facts = ReadFacts(directory);
   if (!facts.ok()) return InDirectory(directory, facts.status());
   int64_t numbers = 0;
+  int64_t largest = 0;
   for (const SafetensorsFile& file : weights.files()) {
     numbers += NumbersIn(file);
+    largest = std::max(largest, LargestTensor(file));
   }
   // The embeddings stay in float32 beside the matrix of the head.
   need.weights = BytesOf(type) * numbers +
                  kFloat * facts->d_model *
                      (int64_t{facts->vocab_size} + facts->context_length);
-  need.reading = kFloat * numbers;
+  // A head, or a block; they are read one after the other.
+  need.reading = kFloat * std::max(largest, numbers / facts->n_layer);
   need.cache = CacheBytes(*facts, type, setup.engine.kv_slots);
   return absl::OkStatus();
 }

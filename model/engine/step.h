@@ -40,7 +40,11 @@ struct ConceptReading {
   std::vector<float> probabilities;  // [R] softmax of pre over the concepts.
   int top = 0;                       // Argmax of pre, index into concepts.
   double margin = 0;   // Probability of the top concept minus the runner-up's.
-  bool bound = false;  // Some concept's value reaches its threshold.
+  bool bound = false;  // The top concept's value reaches its threshold.
+  // sae/outside_gate.h: outside above 1; nullopt: the checkpoint has no gate.
+  std::optional<double> outside_ratio = std::nullopt;
+
+  bool outside() const { return outside_ratio.value_or(0) > 1; }
 
   struct FeatureValue {
     int feature = 0;

@@ -24,10 +24,11 @@ void FillConcepts(const Sae& sae, const float* pre, const float* value,
   float runner_up = 0;
   for (int r = 0; r < count; ++r) {
     if (r != reading->top) runner_up = std::max(runner_up, probability[r]);
-    // A silent slot is not bound, whatever an uncalibrated threshold of 0 says.
-    reading->bound |=
-        value[r] > 0 && value[r] >= sae.config().concepts[r].threshold;
   }
+  // A silent slot is not bound, whatever an uncalibrated threshold of 0 says.
+  const float top = value[reading->top];
+  reading->bound =
+      top > 0 && top >= sae.config().concepts[reading->top].threshold;
   reading->margin = probability[reading->top] - runner_up;
 }
 
@@ -143,10 +144,15 @@ void StepHook::ReadConcepts(const Sae& sae, const at::Tensor& h,
   const at::Tensor values = ToCpu(sae.ConceptActivate(pre_device));
   const at::Tensor probabilities = pre.softmax(1);
   const at::Tensor norms = ToCpu(h.norm(2, {1}));
+  const at::Tensor outside =  // [n], undefined without a gate.
+      sae.gate() ? ToCpu(sae.gate()->Ratio(h)) : at::Tensor();
   const int64_t count = sae.concept_count();
   for (size_t i = 0; i < targets.size(); ++i) {
     const int64_t at = static_cast<int64_t>(i) * count;
     targets[i].reading->residual_norm = norms.data_ptr<float>()[i];
+    if (outside.defined()) {
+      targets[i].reading->outside_ratio = outside.data_ptr<float>()[i];
+    }
     if (count == 0) continue;
     FillConcepts(sae, pre.data_ptr<float>() + at, values.data_ptr<float>() + at,
                  probabilities.data_ptr<float>() + at, targets[i].reading);

@@ -10,6 +10,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "absl/types/span.h"
 #include "model/gpt2/config.h"
 #include "model/gpt2/weights.h"
+#include "model/transformer/block_parts.h"
 #include "model/transformer/linear.h"
 #include "model/transformer/transformer.h"
 
@@ -24,17 +26,18 @@ namespace alignsae {
 
 class Gpt2 : public Transformer {
  public:
-  // Loads config.json and the weights (LoadGpt2Weights).
+  // Loads config.json and the weights, block after block.
   static absl::StatusOr<Gpt2> Load(const std::string& directory,
                                    at::Device device = at::kCPU,
-                                   WeightType type = WeightType::kF32);
+                                   WeightType type = WeightType::kF32,
+                                   Keep keep = Keep::kPrepared);
   // Prepares the matrices (see Linear, and balance.h for int8); keeps the
   // embeddings.
   Gpt2(const Gpt2Config& config, const Gpt2Weights& weights,
        WeightType type = WeightType::kF32);
 
   const Gpt2Config& config() const { return config_; }
-  at::Device device() const override { return wte_.device(); }
+  at::Device device() const override { return wpe_.device(); }
   int64_t matrix_bytes() const override;
   // By the float32 embeddings where the head is tied to them; else by the head
   // as it was prepared, where int8 has lost channels that ln_f's gain silences.
@@ -42,12 +45,10 @@ class Gpt2 : public Transformer {
 
  private:
   struct Block {
-    at::Tensor ln_1_weight, ln_1_bias;  // [D], [D]
-    Linear c_attn;                      // D -> 3D (q, k, v)
-    Linear attn_proj;                   // D -> D
-    at::Tensor ln_2_weight, ln_2_bias;  // [D], [D]
-    Linear c_fc;                        // D -> I
-    Linear mlp_proj;                    // I -> D
+    NormedLinear c_attn;  // ln_1, then D -> 3D (q, k, v)
+    Linear attn_proj;     // D -> D
+    NormedLinear c_fc;    // ln_2, then D -> I
+    Linear mlp_proj;      // I -> D
   };
 
   // wte[token] + wpe[position]
@@ -59,24 +60,28 @@ class Gpt2 : public Transformer {
                     const Packing& last, KvCache& cache,
                     at::Tensor& x) const override;
   at::Tensor Logits(const at::Tensor& x) const override;
-  static Block Prepare(const Gpt2Block& block, WeightType type);
-  // Sets last_queries_ and last_keys_values_, on c_attn's memory if that can
-  // be.
-  void SplitLastAttention(const Gpt2Block& block, WeightType type);
+  Gpt2(const Gpt2Config& config, WeightType type);
+  absl::Status ReadAll(const Gpt2Files& files, at::Device device);
+  absl::Status ReadForFiles(Gpt2Files files);
+  void SetEnds(const Gpt2Weights& weights);
+  void AddBlock(const Gpt2Block& block);
+  std::shared_ptr<const Block> Prepare(const Gpt2Block& block) const;
+  // Of those that are kept, or read now.
+  std::shared_ptr<const Block> BlockAt(int layer) const;
   // Attends with `queries` [N, D] and ends the block.
-  void FinishBlock(int layer, const at::Tensor& queries, const Packing& packing,
-                   const KvCache& cache, const BlockHook* hook,
-                   at::Tensor& x) const;
+  void FinishBlock(const Block& block, int layer, const at::Tensor& queries,
+                   const Packing& packing, const KvCache& cache,
+                   const BlockHook* hook, at::Tensor& x) const;
 
   Gpt2Config config_;
   at::Tensor wte_;  // [V, D]
   at::Tensor wpe_;  // [T, D]
-  std::vector<Block> blocks_;
-  // c_attn of the last block in two: D -> D and D -> 2D (k, v).
-  Linear last_queries_, last_keys_values_;
+  std::vector<std::shared_ptr<const Block>> blocks_;
+  SplitLinear last_;   // c_attn of the last block: D -> D (q), D -> 2D (k, v).
+  NormedLinear head_;  // ln_f, then D -> V
+  // Keep::kInFiles: in place of wte_, blocks_ and head_'s matrix.
+  std::shared_ptr<const Gpt2Files> files_;
   at::Tensor ln_f_weight_, ln_f_bias_;  // [D], [D]
-  Linear lm_head_;                      // D -> V
-  at::Tensor unembed_scale_;  // [D]: x W_U = (x unembed_scale_) lm_head_.
 };
 
 }  // namespace alignsae

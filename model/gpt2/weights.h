@@ -17,7 +17,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "model/gpt2/config.h"
+#include "model/io/weight_files.h"
+#include "model/transformer/weight_reader.h"
 
 namespace alignsae {
 
@@ -53,6 +56,37 @@ Gpt2Weights InitGpt2Weights(const Gpt2Config& config, uint64_t seed);
 // the files, those of weight_files.h.
 absl::StatusOr<Gpt2Weights> LoadGpt2Weights(const std::string& directory,
                                             const Gpt2Config& config);
+
+// The same block after block, so that no more than one is held in float32.
+class Gpt2Files {
+ public:
+  // Every parameter is there and nothing else, as LoadGpt2Weights says.
+  static absl::StatusOr<Gpt2Files> Open(const std::string& directory,
+                                        const Gpt2Config& config);
+
+  absl::StatusOr<Gpt2Block> Block(int layer) const;
+  // Embeddings, last norm and head; no blocks.
+  absl::StatusOr<Gpt2Weights> Ends() const;
+  // ln_f alone, in a Gpt2Weights without anything else.
+  absl::StatusOr<Gpt2Weights> FinalNorm() const;
+
+  // wte, and the head's matrix, where they lie.
+  TableFile Tokens() const;
+  TableFile Head() const;
+  absl::StatusOr<at::Tensor> Positions() const;  // wpe
+
+ private:
+  Gpt2Files(WeightFiles files, const Gpt2Config& config)
+      : files_(std::move(files)), config_(config) {}
+
+  // Reads the parameters whose names begin with `prefix`.
+  absl::Status Read(absl::string_view prefix, Gpt2Weights& weights) const;
+  TableFile Table(const std::string& name) const;
+
+  WeightFiles files_;
+  Gpt2Config config_;
+  bool prefixed_ = false;  // Names in the file begin with "transformer.".
+};
 
 // Writes config.json and model.safetensors (tied head left out) into
 // `directory`.

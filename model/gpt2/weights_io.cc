@@ -8,7 +8,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "model/base/file.h"
 #include "model/base/quote.h"
@@ -19,6 +18,7 @@
 #include "model/io/tensor_file.h"
 #include "model/io/weight_files.h"
 #include "model/tensor/torch_fence.h"
+#include "model/transformer/weight_reader.h"
 
 namespace alignsae {
 namespace {
@@ -27,14 +27,6 @@ constexpr absl::string_view kHead = "lm_head.weight";
 // What GPT2DoubleHeadsModel has beside the language model; no answer needs it.
 constexpr const char* kOtherHeads[] = {"multiple_choice_head.summary.weight",
                                        "multiple_choice_head.summary.bias"};
-
-// `path`: the file that has the tensor, or that should name it.
-absl::Status TensorError(
-    const std::string& path, absl::string_view name, absl::string_view rule,
-    absl::StatusCode code = absl::StatusCode::kInvalidArgument) {
-  return absl::Status(
-      code, absl::StrCat(path, ": tensor ", Quoted(name), ": ", rule));
-}
 
 // Parameters are called with "transformer." in what GPT2LMHeadModel saves, and
 // without in the files that OpenAI published. The head never has the prefix.
@@ -92,89 +84,99 @@ absl::Status CheckNames(const WeightFiles& files, const Gpt2Config& config,
     }
     known.insert(std::move(name));
   }
-  for (const SafetensorsFile& file : files.files()) {
-    for (const auto& [name, entry] : file.header().tensors) {
-      if (known.contains(name)) continue;
-      return TensorError(file.path(), name,
-                         "must not be in the file: a GPT-2 of this config.json "
-                         "has no such tensor");
-    }
-  }
-  return absl::OkStatus();
-}
-
-// "[row, column]" of the `flat`-th value.
-std::string IndexText(int64_t flat, at::IntArrayRef shape) {
-  std::vector<int64_t> index(shape.size());
-  for (size_t i = shape.size(); i-- > 0;) {
-    index[i] = flat % shape[i];
-    flat /= shape[i];
-  }
-  return absl::StrCat("[", absl::StrJoin(index, ", "), "]");
-}
-
-absl::Status CheckFinite(const SafetensorsFile& file, absl::string_view name,
-                         const at::Tensor& tensor) {
-  const at::Tensor finite = at::isfinite(tensor).flatten();
-  if (finite.all().item<bool>()) return absl::OkStatus();
-  const int64_t first = finite.to(at::kByte).argmin().item<int64_t>();
-  return TensorError(file.path(), name,
-                     absl::StrCat("must be finite, got ",
-                                  tensor.flatten()[first].item<float>(), " at ",
-                                  IndexText(first, tensor.sizes())),
-                     absl::StatusCode::kDataLoss);
-}
-
-// A tensor that is in one of the files.
-absl::StatusOr<at::Tensor> ReadFinite(const WeightFiles& files,
-                                      const std::string& name,
-                                      const std::vector<int64_t>& shape) {
-  const SafetensorsFile& file = *files.FileWith(name);
-  ALIGNSAE_ASSIGN_OR_RETURN(at::Tensor tensor,
-                            ReadFloatTensor(file, name, shape));
-  ALIGNSAE_RETURN_IF_ERROR(CheckFinite(file, name, tensor));
-  return tensor;
-}
-
-// A tied model may store its head a second time; another head would be ignored.
-absl::Status CheckTiedHead(const WeightFiles& files, const at::Tensor& wte) {
-  const std::string name(kHead);
-  const SafetensorsFile* file = files.FileWith(name);
-  if (file == nullptr) return absl::OkStatus();
-  ALIGNSAE_ASSIGN_OR_RETURN(const at::Tensor head,
-                            ReadFinite(files, name, wte.sizes().vec()));
-  if (at::equal(head, wte)) return absl::OkStatus();
-  return TensorError(file->path(), name,
-                     "must equal wte.weight when config.json's "
-                     "tie_word_embeddings is true, got other values");
-}
-
-absl::StatusOr<Gpt2Weights> ReadWeights(const WeightFiles& files,
-                                        const Gpt2Config& config) {
-  const bool prefixed = NamesArePrefixed(files);
-  Gpt2Weights weights;
-  const std::vector<Parameter> parameters = Parameters(config, weights);
-  ALIGNSAE_RETURN_IF_ERROR(CheckNames(files, config, parameters, prefixed));
-  for (const Parameter& parameter : parameters) {
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        *parameter.tensor,
-        ReadFinite(files, NameInFile(parameter.name, prefixed),
-                   parameter.shape));
-  }
-  if (config.tie_word_embeddings) {
-    ALIGNSAE_RETURN_IF_ERROR(CheckTiedHead(files, weights.wte));
-    weights.lm_head = weights.wte;
-  }
-  return weights;
+  return CheckNoOthers(files, known, "GPT-2");
 }
 
 }  // namespace
 
+absl::StatusOr<Gpt2Files> Gpt2Files::Open(const std::string& directory,
+                                          const Gpt2Config& config) {
+  ALIGNSAE_ASSIGN_OR_RETURN(WeightFiles opened, WeightFiles::Open(directory));
+  Gpt2Files files(std::move(opened), config);
+  files.prefixed_ = NamesArePrefixed(files.files_);
+  Gpt2Weights unread;
+  ALIGNSAE_RETURN_IF_ERROR(CheckNames(
+      files.files_, config, Parameters(config, unread), files.prefixed_));
+  return files;
+}
+
+absl::Status Gpt2Files::Read(absl::string_view prefix,
+                             Gpt2Weights& weights) const {
+  for (const Parameter& parameter : Parameters(config_, weights)) {
+    if (!absl::StartsWith(parameter.name, prefix)) continue;
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        *parameter.tensor,
+        ReadFinite(files_, NameInFile(parameter.name, prefixed_),
+                   parameter.shape));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Gpt2Block> Gpt2Files::Block(int layer) const {
+  Gpt2Weights weights;
+  ALIGNSAE_RETURN_IF_ERROR(
+      Read(absl::StrCat(kTransformerPrefix, "h.", layer, "."), weights));
+  return std::move(weights.blocks[layer]);
+}
+
+absl::StatusOr<Gpt2Weights> Gpt2Files::FinalNorm() const {
+  Gpt2Weights weights;
+  ALIGNSAE_RETURN_IF_ERROR(
+      Read(absl::StrCat(kTransformerPrefix, "ln_f."), weights));
+  return weights;
+}
+
+absl::StatusOr<at::Tensor> Gpt2Files::Positions() const {
+  Gpt2Weights weights;
+  ALIGNSAE_RETURN_IF_ERROR(
+      Read(absl::StrCat(kTransformerPrefix, "wpe."), weights));
+  return weights.wpe;
+}
+
+absl::StatusOr<Gpt2Weights> Gpt2Files::Ends() const {
+  Gpt2Weights weights;
+  for (const char* part : {"wte.", "wpe.", "ln_f."}) {
+    ALIGNSAE_RETURN_IF_ERROR(
+        Read(absl::StrCat(kTransformerPrefix, part), weights));
+  }
+  if (config_.tie_word_embeddings) {
+    ALIGNSAE_RETURN_IF_ERROR(
+        CheckTiedHead(files_, std::string(kHead), "wte.weight", weights.wte));
+    weights.lm_head = weights.wte;
+  } else {
+    ALIGNSAE_RETURN_IF_ERROR(Read(kHead, weights));
+  }
+  weights.blocks.clear();
+  return weights;
+}
+
+TableFile Gpt2Files::Table(const std::string& name) const {
+  return TableFile(*files_.FileWith(name), name,
+                   {config_.vocab_size, config_.d_model});
+}
+
+TableFile Gpt2Files::Tokens() const {
+  return Table(
+      NameInFile(absl::StrCat(kTransformerPrefix, "wte.weight"), prefixed_));
+}
+
+TableFile Gpt2Files::Head() const {
+  if (config_.tie_word_embeddings) return Tokens();
+  return Table(std::string(kHead));
+}
+
 absl::StatusOr<Gpt2Weights> LoadGpt2Weights(const std::string& directory,
                                             const Gpt2Config& config) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const WeightFiles files,
-                            WeightFiles::Open(directory));
-  return WithTorchFence([&] { return ReadWeights(files, config); });
+  ALIGNSAE_ASSIGN_OR_RETURN(const Gpt2Files files,
+                            Gpt2Files::Open(directory, config));
+  return WithTorchFence([&]() -> absl::StatusOr<Gpt2Weights> {
+    ALIGNSAE_ASSIGN_OR_RETURN(Gpt2Weights weights, files.Ends());
+    for (int layer = 0; layer < config.n_layer; ++layer) {
+      ALIGNSAE_ASSIGN_OR_RETURN(Gpt2Block block, files.Block(layer));
+      weights.blocks.push_back(std::move(block));
+    }
+    return weights;
+  });
 }
 
 absl::Status SaveGpt2(const std::string& directory, const Gpt2Config& config,

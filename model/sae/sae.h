@@ -31,13 +31,16 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/sae/config.h"
+#include "model/sae/outside_gate.h"
 
 namespace alignsae {
 
@@ -54,9 +57,10 @@ class Sae {
  public:
   enum class LoadMode { kConceptsOnly, kWhole };
 
-  // Reads <directory>/cfg.json, <directory>/sae_weights.safetensors and, for a
-  // checkpoint of SAELens, <directory>/labels.jsonl where there is one. One
-  // without concepts is loaded whole: there is nothing else to read of it.
+  // Reads <directory>/cfg.json, <directory>/sae_weights.safetensors,
+  // gate.safetensors where there is one and, for a checkpoint of SAELens,
+  // labels.jsonl where there is one. One without concepts is loaded whole:
+  // there is nothing else to read of it.
   static absl::StatusOr<Sae> Load(const std::string& directory, LoadMode mode,
                                   at::Device device = at::kCPU);
   // From parameters in memory (whole), which are copied: a trainer may go on
@@ -96,6 +100,9 @@ class Sae {
   const at::Tensor& concept_slots() const { return concept_slots_; }  // [R]
   // Whole only.
   const SaeWeights& weights() const { return weights_; }
+  // nullopt: readings do not say whether they are outside.
+  const std::optional<OutsideGate>& gate() const { return gate_; }
+  void set_gate(OutsideGate gate) { gate_ = std::move(gate); }
 
  private:
   // Takes what was read; fills the members that follow from config and weights.
@@ -112,6 +119,7 @@ class Sae {
   at::Tensor concept_threshold_;  // [R], where jumprelu acts on concepts.
   at::Tensor free_mask_;  // [F] bool, true on free features (whole only).
   std::vector<int> no_direction_;  // Slots, ascending (whole only).
+  std::optional<OutsideGate> gate_;
 };
 
 // INVALID_ARGUMENT 'tensor "W_enc": must have shape ..., got ...' unless

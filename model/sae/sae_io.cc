@@ -201,6 +201,12 @@ absl::StatusOr<Sae> Sae::Load(const std::string& directory, LoadMode mode,
                             SafetensorsFile::Open(WeightsPath(directory)));
   ALIGNSAE_RETURN_IF_ERROR(CheckHeader(file, config));
   const std::string source = absl::StrCat(file.path(), ": ");
+  if (!config.concepts.empty()) {
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        sae.gate_,
+        OutsideGate::Load(directory, static_cast<int>(config.concepts.size()),
+                          config.d_model, device));
+  }
   return WithTorchFence([&]() -> absl::StatusOr<Sae> {
     ALIGNSAE_RETURN_IF_ERROR(CheckScalingFactor(file, config));
     const SaeFolding folding = std::exchange(sae.config_.folding, {});

@@ -36,6 +36,7 @@ int HeldSlots::ShareOf(const QueuedUnit& unit, const SlotRules& rules,
     if (most == 0 || (held == 0 && !in_parts)) return;
     share = std::min(share, std::max(0, most - held));
   };
+  limit(spec.max_slots, Of(origins_, spec.origin));
   if (another_client_waits) {
     limit(rules.of_client, Of(clients_, {spec.origin, spec.client}));
   }

@@ -1,6 +1,6 @@
 // Who holds how many KV slots, and who may have how many.
 //
-// Two rules, both so that nobody waits for what another holds for long:
+// Rules, so that nobody waits for what another holds for long:
 //
 // - Some slots are kept for small requests (IsSmall): they find one whatever
 //   others do. A request that is not small and whose sequences need more of
@@ -10,6 +10,7 @@
 //   have all. A request that needs more together runs when its client, or
 //   origin, holds nothing. Nothing is taken away: who comes later waits for the
 //   ends of what runs.
+// - A request may bring a limit of its origin (a quota), which always holds.
 //
 // Thread-safety: not thread-safe.
 

@@ -64,6 +64,7 @@ struct RequestSpec {
   // clients of one. The origin is what a caller cannot choose freely.
   std::string origin;
   std::string client;
+  int max_slots = 0;  // Of the origin, at once; 0: no limit of its own.
   absl::Time deadline = absl::InfiniteFuture();
 };
 

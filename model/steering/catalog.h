@@ -16,6 +16,8 @@
 #include "model/steering/intervention.h"
 #include "model/steering/mode.h"
 #include "model/steering/trained_positions.h"
+#include "model/steering/type_measurement.h"
+#include "model/steering/validation_prompt.h"
 
 namespace alignsae {
 
@@ -38,7 +40,10 @@ struct ModelInfo {
   // where they do not ask for it.
   std::optional<int32_t> bos_token_id = std::nullopt;
   std::string weight_type = "f32";  // As it runs: f32, bf16 or int8.
-  std::string prompt_template;      // Holds "{question}"; empty: no template.
+  std::string weight_type_why;      // Why that one, a sentence.
+  // Of the types that were tried, in that order; empty: none was measured.
+  std::vector<TypeMeasurement> type_measurements;
+  std::string prompt_template;  // Holds "{question}"; empty: no template.
 };
 
 struct CheckpointInfo {
@@ -49,10 +54,13 @@ struct CheckpointInfo {
   double scale = 1;        // s of the contracts.
   int n_features = 0;      // F.
   bool whole_sae_loaded = false;
+  bool has_gate = false;          // Readings say whether they are outside.
   std::vector<Concept> concepts;  // R entries, in the bundle's order.
   std::optional<InterventionMode> recommended_mode;
   double recommended_alpha = 1;
   TrainedPositions trained = TrainedPositions::kUnknown;
+  // Labelled prompts to check it with; may be empty.
+  std::vector<ValidationPrompt> validation;
   // Layer, mode and alpha chosen on validation; figures on test wordings.
   std::string evaluation_json;  // As stored in the bundle; may be empty.
   std::string version;  // Of the bundle that it came in; empty without one.

@@ -1,8 +1,10 @@
 #include "model/tokenizer/added_tokens.h"
 
 #include <algorithm>
+#include <string>
 
 #include "model/tokenizer/character_class.h"
+#include "model/tokenizer/nfc.h"
 #include "model/tokenizer/utf8.h"
 
 namespace alignsae {
@@ -60,27 +62,40 @@ bool Takes(AddedTokens::Take take, bool special) {
 }  // namespace
 
 AddedTokens::AddedTokens(const Vocabulary& vocabulary) {
-  for (const AddedToken& token : vocabulary.added) {
+  for (AddedToken token : vocabulary.added) {
+    if (vocabulary.nfc && token.normalized) {
+      token.content = std::string(NfcText(token.content).text());
+    }
     passes_[token.normalized ? 1 : 0].Add(token);
   }
 }
 
 std::vector<AddedTokens::Piece> AddedTokens::Cut(absl::string_view text,
+                                                 Take take, Stage stage) const {
+  std::vector<Piece> pieces;
+  const Pass& pass = passes_[static_cast<int>(stage)];
+  if (pass.Applies(take)) {
+    pass.Cut(text, /*offset=*/0, take, pieces);
+  } else if (!text.empty()) {
+    pieces.push_back({.begin = 0, .end = text.size()});
+  }
+  return pieces;
+}
+
+std::vector<AddedTokens::Piece> AddedTokens::Cut(absl::string_view text,
                                                  Take take) const {
   std::vector<Piece> pieces;
-  if (!text.empty()) pieces.push_back({.begin = 0, .end = text.size()});
-  for (const Pass& pass : passes_) {
-    if (!pass.Applies(take)) continue;
-    std::vector<Piece> finer;
-    for (const Piece& piece : pieces) {
-      if (piece.id != kText) {
-        finer.push_back(piece);
-        continue;
-      }
-      pass.Cut(text.substr(piece.begin, piece.end - piece.begin), piece.begin,
-               take, finer);
+  for (const Piece& piece : Cut(text, take, Stage::kAsWritten)) {
+    if (piece.id != kText) {
+      pieces.push_back(piece);
+      continue;
     }
-    pieces = std::move(finer);
+    for (Piece part : Cut(text.substr(piece.begin, piece.end - piece.begin),
+                          take, Stage::kNormalized)) {
+      part.begin += piece.begin;
+      part.end += piece.begin;
+      pieces.push_back(part);
+    }
   }
   return pieces;
 }

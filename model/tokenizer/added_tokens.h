@@ -1,8 +1,9 @@
 // Cuts added tokens such as <|endoftext|> out of a text, before it is cut into
 // words, as Hugging Face's tokenizers do: first those that are not normalized,
-// then the others in what is left (there is no normalizer, but the order
-// counts); each time the leftmost, and of several that start there the longest.
-// What a token does with its neighbours is in AddedToken.
+// in the text as it is written, then the others in what is left, normalized
+// where the vocabulary asks for it; each time the leftmost, and of several that
+// start there the longest. What a token does with its neighbours is in
+// AddedToken.
 //
 // Thread-safety: immutable after construction.
 // Errors: none.
@@ -35,10 +36,14 @@ class AddedTokens {
   // Of which tokens. One that is not taken is text, and so is what it covers.
   enum class Take { kAll, kNotSpecial, kSpecial };
 
+  enum class Stage { kAsWritten, kNormalized };
+
   explicit AddedTokens(const Vocabulary& vocabulary);
 
   // The pieces of `text` in order; those of id kText are not empty. Cost: text
   // bytes times the longest added token's bytes at worst.
+  std::vector<Piece> Cut(absl::string_view text, Take take, Stage stage) const;
+  // Both stages, nothing normalized between them.
   std::vector<Piece> Cut(absl::string_view text, Take take) const;
 
  private:
@@ -69,7 +74,7 @@ class AddedTokens {
     absl::flat_hash_map<int32_t, size_t> token_at_node_;  // Into tokens_.
   };
 
-  Pass passes_[2];
+  Pass passes_[2];  // By stage.
 };
 
 }  // namespace alignsae

@@ -10,6 +10,7 @@
 #include "model/tokenizer/bpe_model.h"
 #include "model/tokenizer/limits.h"
 #include "model/tokenizer/load.h"
+#include "model/tokenizer/nfc.h"
 #include "model/tokenizer/pretokenizer.h"
 #include "model/tokenizer/vocabulary.h"
 
@@ -33,28 +34,72 @@ struct Tokenizer::Impl {
     return id >= 0 && static_cast<size_t>(id) < vocabulary.tokens.size();
   }
 
-  void EncodePlain(absl::string_view text, BpeModel::Scratch& scratch,
-                   std::vector<int32_t>& ids) const {
-    Pretokenizer pieces(text);
-    while (!pieces.done()) bpe.EncodePiece(pieces.Next(), scratch, ids);
+  // The tokens of a text and, where asked for, where each begins.
+  struct Output {
+    std::vector<int32_t>& ids;
+    std::vector<size_t>* begins;
+    BpeModel::Scratch scratch = {};
+
+    void Add(int32_t id, size_t begin) {
+      ids.push_back(id);
+      if (begins != nullptr) begins->push_back(begin);
+    }
+  };
+
+  // The tokens of text[piece]; `origin` says where in the whole text a byte of
+  // `text` comes from.
+  template <typename Origin>
+  void EncodePiece(absl::string_view text, const AddedTokens::Piece& piece,
+                   const Origin& origin, Output& out) const {
+    if (piece.id != AddedTokens::kText) {
+      out.Add(piece.id, origin(piece.begin));
+      return;
+    }
+    const size_t first = out.ids.size();
+    Pretokenizer words(text.substr(piece.begin, piece.end - piece.begin));
+    while (!words.done()) bpe.EncodePiece(words.Next(), out.scratch, out.ids);
+    if (out.begins == nullptr) return;
+    size_t begin = piece.begin;
+    for (size_t i = first; i < out.ids.size(); ++i) {
+      out.begins->push_back(origin(begin));
+      begin += vocabulary.tokens[out.ids[i]].size();
+    }
   }
 
-  // Appends the tokens of `piece` and, where asked for, where each begins.
-  void EncodePiece(absl::string_view text, const AddedTokens::Piece& piece,
-                   BpeModel::Scratch& scratch, std::vector<int32_t>& ids,
-                   std::vector<size_t>* begins) const {
-    const size_t first = ids.size();
-    if (piece.id == AddedTokens::kText) {
-      EncodePlain(text.substr(piece.begin, piece.end - piece.begin), scratch,
-                  ids);
-    } else {
-      ids.push_back(piece.id);
+  // Text without added tokens that are matched as it is written. It begins at
+  // `offset` of the whole.
+  void EncodeNormalized(absl::string_view text, size_t offset,
+                        AddedTokens::Take take, Output& out) const {
+    constexpr auto kStage = AddedTokens::Stage::kNormalized;
+    if (!vocabulary.nfc) {
+      const auto origin = [&](size_t byte) { return offset + byte; };
+      for (const AddedTokens::Piece& piece : added.Cut(text, take, kStage)) {
+        EncodePiece(text, piece, origin, out);
+      }
+      return;
     }
-    if (begins == nullptr) return;
-    size_t begin = piece.begin;
-    for (size_t i = first; i < ids.size(); ++i) {
-      begins->push_back(begin);
-      begin += vocabulary.tokens[ids[i]].size();
+    const NfcText nfc(text);
+    const auto origin = [&](size_t byte) { return offset + nfc.Origin(byte); };
+    for (const AddedTokens::Piece& piece :
+         added.Cut(nfc.text(), take, kStage)) {
+      EncodePiece(nfc.text(), piece, origin, out);
+    }
+  }
+
+  // text[span], of whose added tokens those of `take` are tokens.
+  void EncodeSpan(absl::string_view text, Span span, AddedTokens::Take take,
+                  Output& out) const {
+    const absl::string_view inside =
+        text.substr(span.begin, span.end - span.begin);
+    for (const AddedTokens::Piece& piece :
+         added.Cut(inside, take, AddedTokens::Stage::kAsWritten)) {
+      const size_t begin = span.begin + piece.begin;
+      if (piece.id == AddedTokens::kText) {
+        EncodeNormalized(inside.substr(piece.begin, piece.end - piece.begin),
+                         begin, take, out);
+      } else {
+        out.Add(piece.id, begin);
+      }
     }
   }
 
@@ -92,24 +137,19 @@ struct Tokenizer::Impl {
   }
 
   void Encode(absl::string_view text, const EncodeOptions& options,
-              std::vector<int32_t>& ids, std::vector<size_t>* begins) const {
+              Output out) const {
     using Take = AddedTokens::Take;
-    std::vector<AddedTokens::Piece> pieces;
     if (options.parse_special) {
-      pieces = added.Cut(text, Take::kAll);
-    } else {
-      for (const AddedTokens::Piece& piece :
-           CutSpecial(text, options.special_in)) {
-        if (piece.id == AddedTokens::kText) {
-          Cut(text, {piece.begin, piece.end}, Take::kNotSpecial, pieces);
-        } else {
-          pieces.push_back(piece);
-        }
-      }
+      EncodeSpan(text, {0, text.size()}, Take::kAll, out);
+      return;
     }
-    BpeModel::Scratch scratch;
-    for (const AddedTokens::Piece& piece : pieces) {
-      EncodePiece(text, piece, scratch, ids, begins);
+    for (const AddedTokens::Piece& piece :
+         CutSpecial(text, options.special_in)) {
+      if (piece.id == AddedTokens::kText) {
+        EncodeSpan(text, {piece.begin, piece.end}, Take::kNotSpecial, out);
+      } else {
+        out.Add(piece.id, piece.begin);
+      }
     }
   }
 
@@ -142,7 +182,7 @@ absl::StatusOr<Tokenizer> Tokenizer::FromFiles(
 std::vector<int32_t> Tokenizer::Encode(absl::string_view text,
                                        const EncodeOptions& options) const {
   std::vector<int32_t> ids;
-  impl_->Encode(text, options, ids, /*begins=*/nullptr);
+  impl_->Encode(text, options, {ids, /*begins=*/nullptr});
   return ids;
 }
 
@@ -150,7 +190,7 @@ std::vector<Tokenizer::EncodedToken> Tokenizer::EncodeWithOffsets(
     absl::string_view text, const EncodeOptions& options) const {
   std::vector<int32_t> ids;
   std::vector<size_t> begins;
-  impl_->Encode(text, options, ids, &begins);
+  impl_->Encode(text, options, {ids, &begins});
   std::vector<EncodedToken> tokens;
   for (size_t i = 0; i < ids.size(); ++i) {
     tokens.push_back({.id = ids[i], .begin = begins[i]});

@@ -1,8 +1,9 @@
 // GPT-2's byte-level BPE tokenizer, from vocab.json + merges.txt or from
-// tokenizer.json, with added_tokens.json.
+// tokenizer.json, with added_tokens.json; and GPT-NeoX's, which is the same
+// behind Unicode's NFC (nfc.h).
 //
 // Any byte string below 4 GiB encodes, and Decode(Encode(x)) == x but for the
-// blanks that an added token with lstrip or rstrip takes. The
+// blanks that an added token with lstrip or rstrip takes, and NFC. The
 // pre-tokenizer is a linear scanner, not a regex engine; encoding a text of n
 // bytes costs O(n log n) whatever the text. On one core with GPT-2's vocabulary
 // a MiB takes about 0.1 s of prose and 0.35 s at worst (one letter), 64 KiB of
@@ -57,7 +58,7 @@ class Tokenizer {
     size_t begin = 0;  // Byte in the text where it begins.
   };
 
-  // Loads from a Hugging Face GPT-2 directory. `tokenizer.json` wins over
+  // Loads from a Hugging Face directory. `tokenizer.json` wins over
   // vocab.json + merges.txt when both are there and both must then agree.
   static absl::StatusOr<Tokenizer> Load(const std::string& directory);
 

@@ -2,8 +2,8 @@
 // Vocabulary.
 //
 // The format describes tokenizers of many kinds. Only what encodes as GPT-2
-// does is taken; any other value of a setting, and any setting that is not
-// known here, is refused by name.
+// does, or as GPT-NeoX (the same behind NFC), is taken; any other value of a
+// setting, and any setting that is not known here, is refused by name.
 
 #include <string>
 #include <utility>
@@ -155,7 +155,7 @@ absl::Status CheckParts(const std::string& file, const Json& root) {
       {"truncation", Setting::kOptional, {}},
       {"padding", Setting::kOptional, {}},
       {"added_tokens", Setting::kOptional, {}},
-      {"normalizer", Setting::kOptional, {nullptr}},
+      {"normalizer", Setting::kOptional, {nullptr, {{"type", "NFC"}}}},
       {"pre_tokenizer", Setting::kRequired, {}},
       {"post_processor", Setting::kOptional, {}},
       {"decoder", Setting::kOptional, {}},
@@ -263,7 +263,9 @@ absl::StatusOr<Vocabulary> ParseTokenizerJson(absl::string_view text,
   ALIGNSAE_RETURN_IF_ERROR(builder.AddVocab(file + ".model.vocab", vocab));
   ALIGNSAE_RETURN_IF_ERROR(
       AddMerges(file + ".model.merges", root["model"]["merges"], builder));
-  return std::move(builder).Finish();
+  ALIGNSAE_ASSIGN_OR_RETURN(Vocabulary vocabulary, std::move(builder).Finish());
+  vocabulary.nfc = !root.value("normalizer", Json()).is_null();
+  return vocabulary;
 }
 
 }  // namespace alignsae

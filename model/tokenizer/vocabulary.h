@@ -39,7 +39,7 @@ struct AddedToken {
   bool single_word = false;  // Only where no part of a word is beside it.
   bool lstrip = false;       // Takes the blanks before it.
   bool rstrip = false;       // Takes the blanks behind it.
-  bool normalized = false;   // Looked for behind those that are not.
+  bool normalized = false;   // Looked for behind those that are not, in NFC.
 
   friend bool operator==(const AddedToken&, const AddedToken&) = default;
 };
@@ -49,6 +49,7 @@ struct Vocabulary {
   std::vector<bool> is_special;   // By id: a special token, <|endoftext|> too.
   std::vector<Merge> merges;      // By rank: the lower index merges first.
   std::vector<AddedToken> added;  // By id.
+  bool nfc = false;               // A text is brought into NFC first (nfc.h).
 };
 
 // The id in `json`, or nullopt unless it is an integer in [0,

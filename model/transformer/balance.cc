@@ -1,10 +1,26 @@
 #include "model/transformer/balance.h"
 
+#include <algorithm>
+
 namespace alignsae {
+namespace {
+
+// Root of the mean square of each row, [I].
+at::Tensor RowRms(const at::Tensor& weight) {
+  const int64_t columns = weight.size(1);
+  at::Tensor sums = at::zeros_like(weight.select(1, 0));  // [I]
+  for (int64_t first = 0; first < columns; first += kColumnsAtOnce) {
+    const int64_t count = std::min(kColumnsAtOnce, columns - first);
+    sums.add_(weight.narrow(1, first, count).square().sum({1}));
+  }
+  return sums.div_(columns).sqrt_();
+}
+
+}  // namespace
 
 NormedMatrix Balanced(const NormedMatrix& plain) {
-  const at::Tensor size = plain.gain.abs();                       // [I]
-  const at::Tensor rms = plain.weight.square().mean({1}).sqrt();  // [I]
+  const at::Tensor size = plain.gain.abs();     // [I]
+  const at::Tensor rms = RowRms(plain.weight);  // [I]
   // A channel without gain or weights adds nothing, and gets neither.
   const at::Tensor used = size.gt(0).logical_and(rms.gt(0));  // [I]
   const at::Tensor scale =
@@ -13,7 +29,8 @@ NormedMatrix Balanced(const NormedMatrix& plain) {
   NormedMatrix result;
   result.gain = at::where(used, plain.gain.div(scale), none);
   result.shift = none;
-  result.weight = plain.weight.mul(at::where(used, scale, none).unsqueeze(1));
+  result.weight = plain.weight;
+  result.row_scale = at::where(used, scale, none);
   result.bias = at::mv(plain.weight.t(), plain.shift);  // [O]
   if (plain.bias.defined()) result.bias.add_(plain.bias);
   return result;

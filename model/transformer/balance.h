@@ -40,10 +40,18 @@ struct NormedMatrix {
   at::Tensor gain, shift;  // [I], [I]
   at::Tensor weight;       // [I, O] float32 of any strides
   at::Tensor bias;         // [O], or undefined: none
+  // [I], by which the rows of `weight` are still to be multiplied; undefined:
+  // by nothing. So that a balanced matrix needs no second copy of it.
+  at::Tensor row_scale = {};
 };
 
-// The result's bias is defined always, and its shift is 0.
+// The result's weight is that of `plain` with a row_scale. Its bias is defined
+// always, and its shift is 0.
 NormedMatrix Balanced(const NormedMatrix& plain);
+
+// Columns of a matrix that are gone through at once where a copy of them in
+// float32 is needed.
+inline constexpr int64_t kColumnsAtOnce = 1024;
 
 }  // namespace alignsae
 

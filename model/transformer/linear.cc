@@ -6,11 +6,11 @@
 namespace alignsae {
 
 Linear::Linear(const at::Tensor& weight, const at::Tensor& bias,
-               WeightType type)
+               WeightType type, const at::Tensor& row_scale)
     : bias_(bias.defined() ? bias.contiguous() : bias) {
   if (weight.is_cpu()) {
-    packed_ =
-        std::make_shared<const PreparedMatrix>(weight, bias.defined(), type);
+    packed_ = std::make_shared<const PreparedMatrix>(weight, bias.defined(),
+                                                     type, row_scale);
   } else {
     weight_ = type == WeightType::kBf16 ? weight.to(at::kBFloat16) : weight;
     if (bias_.defined()) bias_ = bias_.to(weight_.scalar_type());

@@ -35,8 +35,10 @@ class Linear {
   Linear() = default;
   // weight [I, O] float32 of any strides; bias [O] float32 or undefined. They
   // are copied on the CPU; on other devices, where type must be kF32 or kBf16,
-  // float32 ones are kept. A product in bfloat16 is rounded to it there.
-  Linear(const at::Tensor& weight, const at::Tensor& bias, WeightType type);
+  // float32 ones are kept. A product in bfloat16 is rounded to it there. Rows
+  // of `weight` are multiplied by `row_scale` [I] (balance.h), for int8 alone.
+  Linear(const at::Tensor& weight, const at::Tensor& bias, WeightType type,
+         const at::Tensor& row_scale = {});
 
   // What x must be: float32, or bfloat16 when the weights are.
   at::ScalarType input_type() const;

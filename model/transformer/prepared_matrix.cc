@@ -8,6 +8,7 @@
 #include <new>
 
 #include "model/kernels/kernels.h"
+#include "model/transformer/balance.h"
 
 namespace alignsae {
 namespace {
@@ -71,23 +72,38 @@ int64_t MaxSmallRows(WeightType type) {
 }  // namespace
 
 PreparedMatrix::PreparedMatrix(const at::Tensor& weight, bool bias,
-                               WeightType type)
+                               WeightType type, const at::Tensor& row_scale)
     : type_(type), inputs_(weight.size(0)), outputs_(weight.size(1)) {
   layout_ =
       PreferredLayout({kTypicalRows, inputs_, outputs_, type_,
                        type_ != WeightType::kInt8 && bias, Finish::kNone});
   memory_ = StreamedMemory(static_cast<int64_t>(layout_.get_size()));
   if (type_ == WeightType::kInt8) {
-    column_scales_ = ColumnScales(weight);
-    const at::Tensor rounded =
-        weight.div(column_scales_).round().to(at::kChar).contiguous();
-    column_sums_ = rounded.sum({0}, false, at::kInt).contiguous();
-    Repack(rounded, layout_, memory_);
+    Repack(Round(weight, row_scale), layout_, memory_);
   } else {
     Repack(weight, layout_, memory_);
   }
   small_kernel_ = FindSmallKernel();
   max_small_rows_ = MaxSmallRows(type_);
+}
+
+at::Tensor PreparedMatrix::Round(const at::Tensor& weight,
+                                 const at::Tensor& row_scale) {
+  at::Tensor rounded = at::empty({inputs_, outputs_}, at::kChar);
+  column_scales_ = at::empty({outputs_}, at::kFloat);
+  column_sums_ = at::empty({outputs_}, at::kInt);
+  for (int64_t first = 0; first < outputs_; first += kColumnsAtOnce) {
+    const int64_t count = std::min(kColumnsAtOnce, outputs_ - first);
+    at::Tensor part = weight.narrow(1, first, count);
+    if (row_scale.defined()) part = part.mul(row_scale.unsqueeze(1));
+    const at::Tensor scales = ColumnScales(part);
+    const at::Tensor integers = part.div(scales).round_().to(at::kChar);
+    rounded.narrow(1, first, count).copy_(integers);
+    column_scales_.narrow(0, first, count).copy_(scales);
+    column_sums_.narrow(0, first, count)
+        .copy_(integers.sum({0}, false, at::kInt));
+  }
+  return rounded;
 }
 
 GemmKernel PreparedMatrix::FindSmallKernel() const {

@@ -31,8 +31,10 @@ namespace alignsae {
 
 class PreparedMatrix {
  public:
-  // weight [I, O] float32 of any strides; `bias`: whether products add one.
-  PreparedMatrix(const at::Tensor& weight, bool bias, WeightType type);
+  // weight [I, O] float32 of any strides; `bias`: whether products add one;
+  // `row_scale` as Linear's. No second copy of the weights in float32 is made.
+  PreparedMatrix(const at::Tensor& weight, bool bias, WeightType type,
+                 const at::Tensor& row_scale = {});
 
   WeightType type() const { return type_; }
   int64_t outputs() const { return outputs_; }
@@ -55,6 +57,9 @@ class PreparedMatrix {
 
  private:
   PreparedMatrix() = default;
+
+  // The weights as int8 [I, O], with the scales and sums of their columns.
+  at::Tensor Round(const at::Tensor& weight, const at::Tensor& row_scale);
 
   // The kernel for a few rows; null where oneDNN chose another layout than the
   // kernels read, or the machine has none.

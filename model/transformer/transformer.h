@@ -51,6 +51,15 @@
 
 namespace alignsae {
 
+// Where a model's weights are between two steps.
+enum class Keep {
+  kPrepared,  // In memory, as they are multiplied by.
+  // In their files: each block is read when it is run and dropped behind it.
+  // For float32 on the CPU, and for one step of many tokens: the reference that
+  // a number type is measured against.
+  kInFiles,
+};
+
 class Transformer {
  public:
   virtual ~Transformer() = default;

@@ -26,6 +26,7 @@ struct AskedGeneration {
   std::vector<std::string> stop_sequences;
   std::optional<int> checkpoint;  // Index into the catalog; nullopt: none.
   uint64_t seed = 0;
+  std::string receipt_id;  // Of the call.
 };
 
 }  // namespace alignsae

@@ -8,6 +8,7 @@
 #include "model/base/field_error.h"
 #include "model/base/quote.h"
 #include "model/base/random_id.h"
+#include "model/base/status_macros.h"
 #include "model/base/status_payload.h"
 #include "model/scheduler/endings.h"
 #include "server/api/reply_size.h"
@@ -37,6 +38,8 @@ Call::Call(const RpcEnv* env, absl::string_view method, const Caller& caller)
       method_(method),
       start_(env->clock->Now()),
       request_id_(CheckedId(kRequestIdKey, caller.request_id)),
+      host_(caller.host),
+      receipt_id_(RandomId()),
       owner_{caller.host, CheckedId(kClientIdKey, caller.client)},
       deadline_(std::min(
           caller.deadline,
@@ -46,6 +49,47 @@ Call::Call(const RpcEnv* env, absl::string_view method, const Caller& caller)
   ++*env_->open_calls;
   env_->metrics->RpcStarted(method_);
   if (request_id_.empty()) request_id_ = RandomId();
+  if (env_->policy != nullptr) Admit(caller);
+}
+
+void Call::Admit(const Caller& caller) {
+  absl::StatusOr<Principal> principal =
+      env_->policy->Admit(method_, caller.credentials, caller.host, start_);
+  if (!principal.ok()) {
+    if (status_.ok()) status_ = principal.status();
+    return;
+  }
+  owner_.origin = principal->origin;
+  principal_ = *std::move(principal);
+}
+
+absl::Status Call::PermitModel(absl::string_view model) const {
+  if (env_->policy == nullptr) return absl::OkStatus();
+  ALIGNSAE_RETURN_IF_ERROR(status_);  // There is a principal.
+  return env_->policy->PermitModel(*principal_, model);
+}
+
+absl::Status Call::Permit(const AskedAll& asked, int64_t tokens) const {
+  if (env_->policy == nullptr) return absl::OkStatus();
+  ALIGNSAE_RETURN_IF_ERROR(status_);
+  return env_->policy->Permit(*principal_, asked, tokens, env_->clock->Now());
+}
+
+bool Call::SeesModel(absl::string_view model) const {
+  return !principal_.has_value() || principal_->rights().models.Allows(model);
+}
+
+bool Call::SeesCheckpoint(absl::string_view checkpoint) const {
+  return !principal_.has_value() ||
+         principal_->rights().checkpoints.Allows(checkpoint);
+}
+
+int Call::max_slots() const {
+  return principal_.has_value() ? principal_->rights().quota.slots : 0;
+}
+
+int64_t Call::max_bytes() const {
+  return principal_.has_value() ? principal_->rights().quota.bytes : 0;
 }
 
 std::string Call::CheckedId(absl::string_view key, const std::string& value) {
@@ -97,7 +141,7 @@ absl::Status Call::WhyStop() const {
 
 bool Call::TryHold(int64_t bytes) {
   std::optional<MemoryBudget::Share> share =
-      env_->memory->answers.TryTake(owner_, bytes);
+      env_->memory->answers.TryTake(owner_, bytes, max_bytes());
   if (!share.has_value()) return false;
   MutexLock lock(&mutex_);
   held_.push_back(*std::move(share));
@@ -118,7 +162,7 @@ void Call::HoldOnly(int64_t bytes) {
 
 absl::StatusOr<MemoryBudget::Share> Call::HoldRequest(int64_t bytes) {
   std::optional<MemoryBudget::Share> share =
-      env_->memory->requests.TryTake(owner_, bytes);
+      env_->memory->requests.TryTake(owner_, bytes, max_bytes());
   if (!share.has_value()) return MemoryTaken(*env_, "this request");
   return *std::move(share);
 }
@@ -143,6 +187,7 @@ WireStatus Call::End(const absl::Status& ended) {
   line.Add("method", method_)
       .Add("request_id", request_id_)
       .Add("code", code)
+      .Add("principal", principal_.has_value() ? principal_->name : "-")
       .Add("duration_ms", absl::ToDoubleMilliseconds(took))
       .Add("prompt_tokens", prompt_tokens_)
       .Add("generated_tokens", generated_tokens_);
@@ -150,7 +195,30 @@ WireStatus Call::End(const absl::Status& ended) {
   if (!wire.internal_id.empty()) {
     line.Add("error_id", wire.internal_id).Add("error", status.ToString());
   }
+  if (env_->audit != nullptr) Audit(wire);
   return wire;
+}
+
+// What steers, or would have been done against the policy.
+void Call::Audit(const WireStatus& wire) const {
+  const bool refused = wire.code == absl::StatusCode::kUnauthenticated ||
+                       wire.code == absl::StatusCode::kPermissionDenied;
+  if (!audit_.steers() && !refused) return;
+  nlohmann::ordered_json line;
+  line["time"] = absl::FormatTime(absl::RFC3339_full, env_->clock->Now(),
+                                  absl::UTCTimeZone());
+  line["principal"] = principal_.has_value() ? principal_->name : "";
+  line["host"] = host_;
+  line["client"] = owner_.name;
+  line["rpc"] = std::string(method_);
+  line["request_id"] = request_id_;
+  if (audit_.steers()) line["receipt_id"] = receipt_id_;
+  line["outcome"] = absl::StatusCodeToString(wire.code);
+  if (!wire.reason.empty()) line["reason"] = wire.reason;
+  if (!wire.field.empty()) line["field"] = wire.field;
+  audit_.AddTo(line);
+  env_->audit->Write(
+      line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
 }
 
 }  // namespace alignsae

@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,11 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "model/base/mutex.h"
+#include "server/api/audit_entry.h"
 #include "server/api/rpc_env.h"
 #include "server/api/status.h"
+#include "server/policy/decision.h"
+#include "server/policy/identity.h"
 #include "server/process/memory_budget.h"
 #include "server/process/owner.h"
 
@@ -44,6 +48,7 @@ struct Caller {
   std::string request_id;  // Of x-request-id; empty: one is made.
   std::string client;      // Of x-client-id; empty: the host counts as client.
   std::string host;        // Without its port.
+  Credentials credentials;
   absl::Time deadline = absl::InfiniteFuture();
   // Whether the server's cap on deadlines counts: not for a stream of requests,
   // each of which has a call of its own.
@@ -59,15 +64,32 @@ class Call {
   Call& operator=(const Call&) = delete;
 
   // Not OK when an id of the caller breaks its rule: at most
-  // kMaxRequestIdBytes bytes of printable ASCII.
+  // kMaxRequestIdBytes bytes of printable ASCII; and when the policy does not
+  // know who calls, or does not allow it this RPC, or not now.
   const absl::Status& status() const { return status_; }
   const std::string& request_id() const { return request_id_; }
-  // Who calls, for taking turns: the host, and the name that it gave or none.
+  absl::string_view method() const { return method_; }
+  // Names what the call steers, in its receipts and in the audit log.
+  const std::string& receipt_id() const { return receipt_id_; }
+  // Who calls, for taking turns: the principal, without a policy the host, and
+  // the name that it gave or none.
   const Owner& owner() const { return owner_; }
   // The client's deadline; at most max_deadline_seconds from the start, where
   // that counts.
   absl::Time deadline() const { return deadline_; }
   const RpcEnv& env() const { return *env_; }
+  // Whether the policy lets the caller use the model; and between parse and
+  // submit, whether it lets it do all of that, which takes the tokens. OK
+  // without a policy. Errors: PolicyGuard's.
+  absl::Status PermitModel(absl::string_view model) const;
+  absl::Status Permit(const AskedAll& asked, int64_t tokens) const;
+  // Whether the caller may know of it. True without a policy.
+  bool SeesModel(absl::string_view model) const;
+  bool SeesCheckpoint(absl::string_view checkpoint) const;
+  // How many KV slots the caller may hold at once; 0: no limit of its own.
+  int max_slots() const;
+  // What it asks to steer and what comes of it, for the audit log.
+  AuditEntry& audit() { return audit_; }
   // The model that the request names; empty: the default one. Before the call
   // goes to a lane.
   void AskFor(const std::string& model) { model_ = model; }
@@ -92,10 +114,11 @@ class Call {
   // `bytes` of the budget for requests, until it is let go of.
   absl::StatusOr<MemoryBudget::Share> HoldRequest(int64_t bytes);
 
-  // For the log line.
-  void AddTokens(int prompt, int generated) {
-    prompt_tokens_ += prompt;
-    generated_tokens_ += generated;
+  // A sequence has ended: for the log line and the audit.
+  void AddFinished(const SequenceFinished& finished) {
+    prompt_tokens_ += finished.prompt_tokens;
+    generated_tokens_ += finished.generated_tokens;
+    audit_.AddFinished(finished);
   }
 
   // Counts the end, hands its line to the log and gives what to tell the
@@ -103,6 +126,10 @@ class Call {
   WireStatus End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  // Finds out who calls, and whether it may.
+  void Admit(const Caller& caller);
+  int64_t max_bytes() const;
+  void Audit(const WireStatus& wire) const;
   // `value`, if it keeps the rule of ids; else empty, and status_ tells.
   std::string CheckedId(absl::string_view key, const std::string& value);
 
@@ -111,6 +138,10 @@ class Call {
   const absl::Time start_;
   absl::Status status_;  // Before the ids: their check writes it.
   std::string request_id_;
+  const std::string host_;
+  std::string receipt_id_;
+  std::optional<Principal> principal_;  // With a policy, once it is known.
+  AuditEntry audit_;
   Owner owner_;
   absl::Time deadline_;
   std::string model_;

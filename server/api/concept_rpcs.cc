@@ -11,6 +11,7 @@
 #include "server/api/held_bytes.h"
 #include "server/api/parse_readout.h"
 #include "server/api/render_answer.h"
+#include "server/api/validate_stream.h"
 #include "server/api/watch_stream.h"
 #include "server/registry/token_text.h"
 
@@ -137,6 +138,14 @@ std::shared_ptr<AnswerStream> WatchSlots(
     std::shared_ptr<StreamSink<v1::WatchSlotsResponse>> sink) {
   return std::make_shared<WatchStream>(std::move(call), request,
                                        std::move(sink));
+}
+
+std::shared_ptr<AnswerStream> ValidateBinding(
+    std::shared_ptr<Call> call, const v1::ValidateBindingRequest* request,
+    std::shared_ptr<StreamSink<v1::ValidateBindingResponse>> sink) {
+  call->AskFor(request->model());
+  return std::make_shared<ValidateStream>(std::move(call), request,
+                                          std::move(sink));
 }
 
 }  // namespace alignsae

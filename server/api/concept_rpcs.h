@@ -31,6 +31,11 @@ std::shared_ptr<AnswerStream> WatchSlots(
     std::shared_ptr<Call> call, const v1::WatchSlotsRequest* request,
     std::shared_ptr<StreamSink<v1::WatchSlotsResponse>> sink);
 
+// The same; reads and swaps while nothing else runs (validate_stream.h).
+std::shared_ptr<AnswerStream> ValidateBinding(
+    std::shared_ptr<Call> call, const v1::ValidateBindingRequest* request,
+    std::shared_ptr<StreamSink<v1::ValidateBindingResponse>> sink);
+
 }  // namespace alignsae
 
 #endif  // ALIGNSAE_SERVER_API_CONCEPT_RPCS_H_

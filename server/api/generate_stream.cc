@@ -17,6 +17,7 @@ absl::StatusOr<RequestSpec> GenerateStream::Parse(
       ParsedGeneration parsed,
       ParseGenerate(*request_, scope.parse_env(), RandomUint64()));
   asked_ = std::move(parsed.asked);
+  asked_.receipt_id = call().receipt_id();
   arms_.resize(asked_.arms.size());
   RenderHead(scope.model->catalog(), call().request_id(), asked_,
              parsed.spec.sequences[0].prompt, started->mutable_started());
@@ -54,7 +55,7 @@ bool GenerateStream::RenderEvent(RequestEvent& event,
         absl::StrCat(arm.utf8.Push(finished->text_tail), arm.utf8.Finish()));
     delta->set_finish_reason(RenderFinishReason(finished->reason));
     absl::StrAppend(&arm.text, delta->text_tail());
-    call().AddTokens(finished->prompt_tokens, finished->generated_tokens);
+    call().AddFinished(*finished);
     arm.finished = std::move(*finished);
   }
   return true;

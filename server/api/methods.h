@@ -16,6 +16,7 @@ inline constexpr char kRpcReadConceptsStream[] =
 inline constexpr char kRpcInspectSlots[] = "ConceptService/InspectSlots";
 inline constexpr char kRpcExplainSlot[] = "ConceptService/ExplainSlot";
 inline constexpr char kRpcWatchSlots[] = "ConceptService/WatchSlots";
+inline constexpr char kRpcValidateBinding[] = "ConceptService/ValidateBinding";
 inline constexpr char kRpcSwap[] = "SteeringService/Swap";
 inline constexpr char kRpcGenerate[] = "SteeringService/Generate";
 inline constexpr char kRpcComplete[] = "SteeringService/Complete";
@@ -24,6 +25,9 @@ inline constexpr char kRpcGetModel[] = "ModelService/GetModel";
 inline constexpr char kRpcListConcepts[] = "ModelService/ListConcepts";
 inline constexpr char kRpcTokenize[] = "ModelService/Tokenize";
 inline constexpr char kRpcDetokenize[] = "ModelService/Detokenize";
+inline constexpr char kRpcModelReady[] = "GRPCInferenceService/ModelReady";
+inline constexpr char kRpcModelMetadata[] =
+    "GRPCInferenceService/ModelMetadata";
 inline constexpr char kRpcListCheckpoints[] = "OperatorService/ListCheckpoints";
 inline constexpr char kRpcLoadCheckpoint[] = "OperatorService/LoadCheckpoint";
 inline constexpr char kRpcUnloadCheckpoint[] =
@@ -31,16 +35,24 @@ inline constexpr char kRpcUnloadCheckpoint[] =
 inline constexpr char kRpcReloadModel[] = "OperatorService/ReloadModel";
 inline constexpr char kRpcUnloadModel[] = "OperatorService/UnloadModel";
 inline constexpr char kRpcSetRollout[] = "OperatorService/SetRollout";
+// Not of the API, and no Call.
+inline constexpr char kRpcReflection[] =
+    "ServerReflection/ServerReflectionInfo";
 
 // For everybody.
 inline std::vector<std::string> RpcMethods() {
   return {kRpcReadConcepts, kRpcReadConceptsStream,
           kRpcInspectSlots, kRpcWatchSlots,
+          kRpcExplainSlot,  kRpcValidateBinding,
           kRpcSwap,         kRpcGenerate,
           kRpcComplete,     kRpcSweepAlpha,
           kRpcGetModel,     kRpcListConcepts,
-          kRpcTokenize,     kRpcDetokenize,
-          kRpcExplainSlot};
+          kRpcTokenize,     kRpcDetokenize};
+}
+
+// Of the Open Inference Protocol, over gRPC only.
+inline std::vector<std::string> InferenceMethods() {
+  return {kRpcModelReady, kRpcModelMetadata};
 }
 
 // For operators, on a port of their own.

@@ -37,13 +37,16 @@ absl::Status DoGetModel(const CallScope& scope,
   *response->mutable_info() = InfoOf(scope);
   *response->mutable_model() = RenderModel(catalog.model);
   for (const CheckpointInfo& checkpoint : catalog.checkpoints) {
+    if (!scope.call->SeesCheckpoint(checkpoint.name)) continue;
     *response->add_checkpoints() = RenderCheckpoint(checkpoint);
   }
   *response->mutable_limits() = RenderLimits(scope.call->env().config);
   response->set_server_version(kVersion);
   response->set_bundle(catalog.bundle_name);
   for (std::string& name : scope.call->env().models->Names()) {
-    response->add_served_models(std::move(name));
+    if (scope.call->SeesModel(name)) {
+      response->add_served_models(std::move(name));
+    }
   }
   return absl::OkStatus();
 }
@@ -57,9 +60,13 @@ absl::Status DoListConcepts(const CallScope& scope,
       scope.model->catalog(), checkpoints, request.include_evaluation())));
   *response->mutable_info() = InfoOf(scope);
   for (int checkpoint : checkpoints) {
+    const CheckpointInfo& info = scope.model->catalog().checkpoints[checkpoint];
+    if (!request.checkpoint().empty()) {
+      ALIGNSAE_RETURN_IF_ERROR(scope.call->Permit({{info.name}, {}, {}}, 0));
+    }
+    if (!scope.call->SeesCheckpoint(info.name)) continue;
     *response->add_checkpoints() =
-        RenderConcepts(scope.model->catalog().checkpoints[checkpoint],
-                       request.include_evaluation());
+        RenderConcepts(info, request.include_evaluation());
   }
   return absl::OkStatus();
 }

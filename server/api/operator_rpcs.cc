@@ -1,7 +1,9 @@
 #include "server/api/operator_rpcs.h"
 
 #include <cstdint>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "model/base/field_error.h"
@@ -74,6 +76,12 @@ void RunOperation(std::shared_ptr<Call> call, Lane lane, int64_t request_bytes,
   if (!taken.ok()) task->done(taken);
 }
 
+// What the policy calls a model: the default one by its own name.
+std::string NameOf(const ModelRegistry& models, const std::string& asked) {
+  const std::vector<std::string> names = models.Names();
+  return asked.empty() && !names.empty() ? names.front() : asked;
+}
+
 // A change: `change` gives the generation that serves then.
 template <typename Request, typename Response>
 void RunChange(
@@ -83,7 +91,10 @@ void RunChange(
   RunOperation(
       std::move(call), Lane::kBackground,
       static_cast<int64_t>(request->ByteSizeLong()),
-      [response, change = std::move(change)](const Call& of) -> absl::Status {
+      [request, response,
+       change = std::move(change)](const Call& of) -> absl::Status {
+        ALIGNSAE_RETURN_IF_ERROR(
+            of.PermitModel(NameOf(*of.env().models, request->model())));
         ALIGNSAE_ASSIGN_OR_RETURN(const GenerationInfo info,
                                   change(*of.env().model_operator));
         response->set_request_id(of.request_id());
@@ -104,7 +115,10 @@ void ListCheckpoints(std::shared_ptr<Call> call,
       [=](const Call& of) {
         response->set_request_id(of.request_id());
         for (const GenerationInfo& info : of.env().models->History()) {
-          if (request->model().empty() || request->model() == info.model) {
+          const bool asked =
+              request->model().empty() || request->model() == info.model;
+          if (asked && of.SeesModel(info.model == kDefaultModel ? info.own_name
+                                                                : info.model)) {
             *response->add_generations() = Render(info, *of.env().models);
           }
         }

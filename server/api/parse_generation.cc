@@ -23,9 +23,9 @@ struct GenerationParts {
   const v1::GenerationConfig& config;
   int n_interventions = 0;
 };
-// Gives them, once the checkpoint and the prompt's length are known.
+// Gives them, once the checkpoint and the prompt are known.
 using ParseEdits = std::function<absl::StatusOr<InterventionList>(
-    std::optional<int> checkpoint, int prompt_length)>;
+    std::optional<int> checkpoint, absl::Span<const int32_t> prompt)>;
 
 absl::StatusOr<std::vector<v1::Arm>> ParseArms(v1::ArmSelection arms,
                                                int interventions) {
@@ -76,7 +76,8 @@ absl::Status CheckTrace(const v1::GenerationConfig& config,
 
 absl::StatusOr<InterventionList> ParseInterventions(
     const google::protobuf::RepeatedPtrField<v1::Intervention>& wire,
-    std::optional<int> checkpoint, int prompt_length, const ParseEnv& env) {
+    std::optional<int> checkpoint, absl::Span<const int32_t> prompt,
+    const ParseEnv& env) {
   const int limit = env.limits->max_interventions;
   if (wire.size() > limit) {
     return InvalidField("interventions",
@@ -88,7 +89,7 @@ absl::StatusOr<InterventionList> ParseInterventions(
     ALIGNSAE_ASSIGN_OR_RETURN(
         Intervention intervention,
         InField(Indexed("interventions", i),
-                ParseIntervention(wire[i], checkpoint, prompt_length, env)));
+                ParseIntervention(wire[i], checkpoint, prompt, env)));
     list->push_back(std::move(intervention));
   }
   return InterventionList(std::move(list));
@@ -115,7 +116,7 @@ absl::StatusOr<ParsedGeneration> ParseParts(const GenerationParts& parts,
       InField("generation", ParseGenerationConfig(parts.config, prompt_length,
                                                   fresh_seed, env)));
   ALIGNSAE_ASSIGN_OR_RETURN(const InterventionList edits,
-                            parse_edits(asked.checkpoint, prompt_length));
+                            parse_edits(asked.checkpoint, prompt));
   sequence.prompt = std::move(prompt);
   sequence.reading_checkpoint = asked.checkpoint;
   asked.seed = sequence.sampling.seed;
@@ -138,16 +139,16 @@ absl::StatusOr<ParsedGeneration> ParseTwin(const Wire& wire,
   return ParseParts(
       {wire.prompt(), wire.checkpoint(), wire.arms(), wire.generation(),
        wire.interventions_size()},
-      [&](std::optional<int> checkpoint, int prompt_length) {
-        return ParseInterventions(wire.interventions(), checkpoint,
-                                  prompt_length, env);
+      [&](std::optional<int> checkpoint, absl::Span<const int32_t> prompt) {
+        return ParseInterventions(wire.interventions(), checkpoint, prompt,
+                                  env);
       },
       env, fresh_seed);
 }
 
 absl::StatusOr<InterventionList> ParseSwapEdit(const v1::SwapRequest& wire,
                                                int checkpoint,
-                                               int prompt_length,
+                                               absl::Span<const int32_t> prompt,
                                                const ParseEnv& env) {
   const CheckpointInfo& info = env.catalog->checkpoints[checkpoint];
   InterventionParts parts;
@@ -162,9 +163,8 @@ absl::StatusOr<InterventionList> ParseSwapEdit(const v1::SwapRequest& wire,
     parts.alpha = info.recommended_alpha;
   }
   parts.positions = &wire.positions();
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      Intervention swap,
-      ResolveIntervention(parts, "target", prompt_length, env));
+  ALIGNSAE_ASSIGN_OR_RETURN(Intervention swap,
+                            ResolveIntervention(parts, "target", prompt, env));
   return std::make_shared<const std::vector<Intervention>>(1, std::move(swap));
 }
 
@@ -203,8 +203,8 @@ absl::StatusOr<ParsedGeneration> ParseSwap(const v1::SwapRequest& wire,
       ParseParts(
           {wire.prompt(), wire.checkpoint(), v1::ARM_SELECTION_BOTH,
            wire.generation(), 1},
-          [&](std::optional<int> checkpoint, int prompt_length) {
-            return ParseSwapEdit(wire, *checkpoint, prompt_length, env);
+          [&](std::optional<int> checkpoint, absl::Span<const int32_t> prompt) {
+            return ParseSwapEdit(wire, *checkpoint, prompt, env);
           },
           env, fresh_seed));
   ALIGNSAE_RETURN_IF_ERROR(CheckSize(parsed, env));

@@ -10,6 +10,7 @@
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
 #include "server/api/parse_parts.h"
+#include "server/api/text_span.h"
 #include "server/api/wire_mode.h"
 
 namespace alignsae {
@@ -170,6 +171,31 @@ absl::Status UnknownConcept(const std::string& name,
       absl::StatusCode::kNotFound);
 }
 
+bool IsText(const v1::PositionSelection& wire) {
+  return wire.prompt() == v1::PROMPT_SELECTION_TEXT ||
+         (wire.prompt() == v1::PROMPT_SELECTION_UNSPECIFIED &&
+          !wire.text().empty());
+}
+
+absl::StatusOr<ResolvedPositions> ParseTextPositions(
+    const v1::PositionSelection& wire, absl::Span<const int32_t> prompt,
+    const ParseEnv& env) {
+  if (!wire.positions().empty()) {
+    return InvalidField("positions", "be empty beside a text",
+                        wire.positions_size());
+  }
+  if (wire.has_window()) {
+    return FieldStatus({"window", "be absent beside a text", ""});
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const TextSpan span,
+      InField("text", FindTextSpan(wire.text(), prompt, *env.tokenizer)));
+  ResolvedPositions positions;
+  for (int i = span.start; i < span.stop; ++i) positions.prompt.push_back(i);
+  positions.generated = wire.generated();
+  return positions;
+}
+
 }  // namespace
 
 absl::StatusOr<int> ParseConcept(const v1::ConceptRef& wire,
@@ -208,7 +234,9 @@ absl::StatusOr<InterventionMode> ParseMode(v1::InterventionMode mode) {
 
 absl::StatusOr<ResolvedPositions> ParsePositions(
     const v1::PositionSelection& wire, PositionSelection::Prompt unspecified,
-    int prompt_length) {
+    absl::Span<const int32_t> prompt, const ParseEnv& env) {
+  const int prompt_length = static_cast<int>(prompt.size());
+  if (IsText(wire)) return ParseTextPositions(wire, prompt, env);
   PositionSelection selection;
   ALIGNSAE_ASSIGN_OR_RETURN(selection.prompt,
                             ParsePromptSelection(wire.prompt(), unspecified));
@@ -222,10 +250,9 @@ absl::StatusOr<ResolvedPositions> ParsePositions(
   return ResolvePositions(selection, prompt_length);
 }
 
-absl::StatusOr<Intervention> ResolveIntervention(const InterventionParts& parts,
-                                                 absl::string_view target,
-                                                 int prompt_length,
-                                                 const ParseEnv& env) {
+absl::StatusOr<Intervention> ResolveIntervention(
+    const InterventionParts& parts, absl::string_view target,
+    absl::Span<const int32_t> prompt, const ParseEnv& env) {
   Intervention intervention;
   intervention.checkpoint = parts.checkpoint;
   intervention.mode = parts.mode;
@@ -241,7 +268,7 @@ absl::StatusOr<Intervention> ResolveIntervention(const InterventionParts& parts,
       intervention.positions,
       InField("positions",
               ParsePositions(*parts.positions, PositionSelection::Prompt::kLast,
-                             prompt_length)));
+                             prompt, env)));
   // It names the fields of Intervention.
   ALIGNSAE_RETURN_IF_ERROR(
       RenameField("target_slot", target,
@@ -252,7 +279,7 @@ absl::StatusOr<Intervention> ResolveIntervention(const InterventionParts& parts,
 
 absl::StatusOr<Intervention> ParseIntervention(const v1::Intervention& wire,
                                                std::optional<int> checkpoint,
-                                               int prompt_length,
+                                               absl::Span<const int32_t> prompt,
                                                const ParseEnv& env) {
   InterventionParts parts;
   ALIGNSAE_ASSIGN_OR_RETURN(parts.mode, ParseMode(wire.mode()));
@@ -266,7 +293,7 @@ absl::StatusOr<Intervention> ParseIntervention(const v1::Intervention& wire,
   if (wire.has_alpha()) parts.alpha = wire.alpha();
   parts.unit = wire.unit();
   parts.positions = &wire.positions();
-  return ResolveIntervention(parts, "target", prompt_length, env);
+  return ResolveIntervention(parts, "target", prompt, env);
 }
 
 }  // namespace alignsae

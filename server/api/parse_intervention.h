@@ -7,11 +7,13 @@
 #ifndef ALIGNSAE_SERVER_API_PARSE_INTERVENTION_H_
 #define ALIGNSAE_SERVER_API_PARSE_INTERVENTION_H_
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "alignsae/v1/common.pb.h"
 #include "alignsae/v1/intervention.pb.h"
 #include "model/steering/catalog.h"
@@ -31,7 +33,7 @@ absl::StatusOr<InterventionMode> ParseMode(v1::InterventionMode mode);
 // means.
 absl::StatusOr<ResolvedPositions> ParsePositions(
     const v1::PositionSelection& wire, PositionSelection::Prompt unspecified,
-    int prompt_length);
+    absl::Span<const int32_t> prompt, const ParseEnv& env);
 
 // An intervention whose parts are still those of a request: what Intervention,
 // Swap and a target of SweepAlpha have in common. Its fields are called source,
@@ -49,15 +51,14 @@ struct InterventionParts {
 
 // Checks the parts and whether the checkpoint can run what they make. `target`
 // is the target's field, for messages.
-absl::StatusOr<Intervention> ResolveIntervention(const InterventionParts& parts,
-                                                 absl::string_view target,
-                                                 int prompt_length,
-                                                 const ParseEnv& env);
+absl::StatusOr<Intervention> ResolveIntervention(
+    const InterventionParts& parts, absl::string_view target,
+    absl::Span<const int32_t> prompt, const ParseEnv& env);
 
 // `checkpoint` is the request's, for interventions that name none.
 absl::StatusOr<Intervention> ParseIntervention(const v1::Intervention& wire,
                                                std::optional<int> checkpoint,
-                                               int prompt_length,
+                                               absl::Span<const int32_t> prompt,
                                                const ParseEnv& env);
 
 }  // namespace alignsae

@@ -8,6 +8,7 @@
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
 #include "model/base/status_payload.h"
+#include "server/api/text_span.h"
 
 namespace alignsae {
 namespace {
@@ -127,6 +128,36 @@ absl::Status CheckHasConcepts(int checkpoint, const ParseEnv& env) {
   return FieldStatus({"", "have concepts to read",
                       absl::StrCat(info.name, ", which has none")},
                      absl::StatusCode::kFailedPrecondition);
+}
+
+absl::StatusOr<ReadPosition> ParseReadPosition(
+    std::optional<int> position, const std::string& text,
+    const std::vector<int32_t>& prompt, absl::string_view name,
+    const ParseEnv& env) {
+  const int length = static_cast<int>(prompt.size());
+  ReadPosition read;
+  if (!text.empty()) {
+    if (position.has_value()) {
+      return InvalidField("position", "be absent beside position_text",
+                          *position);
+    }
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const TextSpan span,
+        InField("position_text", FindTextSpan(text, prompt, *env.tokenizer)));
+    for (int i = span.start; i < span.stop; ++i) read.span.push_back(i);
+    read.position = span.stop - 1;
+    return read;
+  }
+  const int wanted = position.value_or(-1);
+  if (wanted < -length || wanted >= length) {
+    return InvalidField("position",
+                        absl::StrCat("be in [", -length, ", ", length - 1, "]"),
+                        absl::StrCat(wanted, "; ", name, " has ", length,
+                                     length == 1 ? " token" : " tokens"));
+  }
+  read.position = wanted < 0 ? wanted + length : wanted;
+  read.span = {read.position};
+  return read;
 }
 
 }  // namespace alignsae

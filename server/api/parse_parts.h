@@ -7,6 +7,7 @@
 #define ALIGNSAE_SERVER_API_PARSE_PARTS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,19 @@ absl::StatusOr<FilledTemplate> ApplyTemplate(absl::string_view question,
                                              const ParseEnv& env);
 // Whether a text is as long as one may be.
 absl::Status CheckTextBytes(absl::string_view text, const ParseEnv& env);
+
+// Where a prompt is read: `position`, which may count from the end (default:
+// the last token), or the last token of `text` where that is not empty, which
+// the edits of `span` are about then. `name` is the prompt's field, for
+// messages.
+struct ReadPosition {
+  int position = 0;
+  std::vector<int> span;  // Rising; `position` is its last.
+};
+absl::StatusOr<ReadPosition> ParseReadPosition(
+    std::optional<int> position, const std::string& text,
+    const std::vector<int32_t>& prompt, absl::string_view name,
+    const ParseEnv& env);
 
 // Index of a checkpoint; of the default one when `name` is empty.
 absl::StatusOr<int> FindCheckpoint(absl::string_view name, const ParseEnv& env);

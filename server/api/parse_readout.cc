@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,19 +50,6 @@ absl::StatusOr<int> ParseTopK(const v1::InspectSlotsRequest& wire,
   return wire.top_k();
 }
 
-// Of one of several prompts; `wanted` may count from the end. `name` is the
-// prompt's field.
-absl::StatusOr<int> ParsePosition(int wanted, int length,
-                                  absl::string_view name) {
-  if (wanted >= -length && wanted < length) {
-    return wanted < 0 ? wanted + length : wanted;
-  }
-  return InvalidField("position",
-                      absl::StrCat("be in [", -length, ", ", length - 1, "]"),
-                      absl::StrCat(wanted, "; ", name, " has ", length,
-                                   length == 1 ? " token" : " tokens"));
-}
-
 }  // namespace
 
 absl::StatusOr<ParsedReadout> ParseReadConcepts(
@@ -78,18 +66,19 @@ absl::StatusOr<ParsedReadout> ParseReadConcepts(
       InField("checkpoint", FindCheckpoint(wire.checkpoint(), env)));
   ALIGNSAE_RETURN_IF_ERROR(
       InField("checkpoint", CheckHasConcepts(parsed.checkpoint, env)));
-  const int wanted = wire.has_position() ? wire.position() : -1;
+  const auto wanted =
+      wire.has_position() ? std::optional<int>(wire.position()) : std::nullopt;
   for (int i = 0; i < wire.prompts_size(); ++i) {
     const std::string field = Indexed("prompts", i);
     ALIGNSAE_ASSIGN_OR_RETURN(
         std::vector<int32_t> prompt,
         InField(field, ParsePrompt(wire.prompts(i), env)));
     ALIGNSAE_ASSIGN_OR_RETURN(
-        const int position,
-        ParsePosition(wanted, static_cast<int>(prompt.size()), field));
+        const ReadPosition position,
+        ParseReadPosition(wanted, wire.position_text(), prompt, field, env));
     Observation observation;
     observation.checkpoint = parsed.checkpoint;
-    observation.positions = {position};
+    observation.positions = {position.position};
     parsed.spec.sequences.push_back(
         Readout(std::move(prompt), std::move(observation)));
   }
@@ -117,7 +106,7 @@ absl::StatusOr<ParsedReadout> ParseInspectSlots(
       ResolvedPositions positions,
       InField("positions",
               ParsePositions(wire.positions(), PositionSelection::Prompt::kAll,
-                             static_cast<int>(prompt.size()))));
+                             prompt, env)));
   Observation observation;
   observation.checkpoint = parsed.checkpoint;
   observation.positions = std::move(positions.prompt);

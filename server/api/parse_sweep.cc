@@ -82,8 +82,8 @@ absl::StatusOr<SequenceSpec> ParseSequence(const v1::SweepAlphaRequest& wire,
 
 // The interventions of the targets, at the first alpha.
 absl::StatusOr<std::vector<Intervention>> ParseTargets(
-    const v1::SweepAlphaRequest& wire, int checkpoint, int prompt_length,
-    const ParseEnv& env) {
+    const v1::SweepAlphaRequest& wire, int checkpoint,
+    absl::Span<const int32_t> prompt, const ParseEnv& env) {
   InterventionParts parts;
   parts.checkpoint = checkpoint;
   ALIGNSAE_ASSIGN_OR_RETURN(parts.mode, ParseSweepMode(wire.mode()));
@@ -99,9 +99,8 @@ absl::StatusOr<std::vector<Intervention>> ParseTargets(
         parts.target_slot,
         InField(field, ParseConcept(wire.targets(i),
                                     env.catalog->checkpoints[checkpoint])));
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        Intervention intervention,
-        ResolveIntervention(parts, field, prompt_length, env));
+    ALIGNSAE_ASSIGN_OR_RETURN(Intervention intervention,
+                              ResolveIntervention(parts, field, prompt, env));
     if (!slots.insert(parts.target_slot).second) {
       return InvalidField(field, "differ from those before it",
                           absl::StrCat("slot ", parts.target_slot));
@@ -133,8 +132,7 @@ absl::StatusOr<ParsedSweep> ParseSweepAlpha(const v1::SweepAlphaRequest& wire,
                             ParseSequence(wire, checkpoint, env, fresh_seed));
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::vector<Intervention> targets,
-      ParseTargets(wire, checkpoint, static_cast<int>(sequence.prompt.size()),
-                   env));
+      ParseTargets(wire, checkpoint, sequence.prompt, env));
   ParsedSweep parsed;
   parsed.asked.checkpoint = checkpoint;
   parsed.asked.seed = sequence.sampling.seed;

@@ -35,6 +35,10 @@ v1::SlotActivity RenderSlots(const SlotActivity& activity) {
   wire.set_prompts(prompts);
   wire.set_unbound(activity.unbound);
   wire.set_unbound_share(Share(activity.unbound, prompts));
+  if (activity.outside.has_value()) {
+    wire.set_outside(*activity.outside);
+    wire.set_outside_share(Share(*activity.outside, prompts));
+  }
   std::map<std::string, int64_t> from;
   std::map<std::string, int64_t> to;
   for (const SteeredPair& pair : activity.steered) {

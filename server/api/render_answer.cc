@@ -4,20 +4,13 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "server/api/asked_changes.h"
 #include "server/api/utf8_stream.h"
 #include "server/api/wire_mode.h"
 #include "server/registry/token_text.h"
 
 namespace alignsae {
 namespace {
-
-// Name of a slot's concept; "" when it is none.
-std::string ConceptName(const CheckpointInfo& checkpoint, int slot) {
-  for (const Concept& entry : checkpoint.concepts) {
-    if (entry.slot == slot) return entry.name;
-  }
-  return "";
-}
 
 v1::PositionEffect RenderEffect(const PositionEffect& effect,
                                 const CheckpointInfo& checkpoint) {
@@ -27,7 +20,7 @@ v1::PositionEffect RenderEffect(const PositionEffect& effect,
   wire.set_change_norm(effect.change_norm);
   if (effect.source_slot >= 0) {
     wire.set_source_slot(effect.source_slot);
-    wire.set_source_concept(ConceptName(checkpoint, effect.source_slot));
+    wire.set_source_concept(ConceptAt(checkpoint, effect.source_slot));
     wire.set_source_before(effect.source_before);
     wire.set_source_after(effect.source_after);
   }
@@ -58,10 +51,10 @@ void RenderSlots(const Intervention& intervention,
                  v1::InterventionReceipt& wire) {
   wire.set_checkpoint(checkpoint.name);
   wire.set_target_slot(intervention.target_slot);
-  wire.set_target_concept(ConceptName(checkpoint, intervention.target_slot));
+  wire.set_target_concept(ConceptAt(checkpoint, intervention.target_slot));
   if (!intervention.source_slot.has_value()) return;
   wire.set_source_slot(*intervention.source_slot);
-  wire.set_source_concept(ConceptName(checkpoint, *intervention.source_slot));
+  wire.set_source_concept(ConceptAt(checkpoint, *intervention.source_slot));
 }
 
 }  // namespace
@@ -81,6 +74,12 @@ v1::ConceptReading RenderReading(const ConceptReading& reading,
   }
   wire.set_margin(reading.margin);
   wire.set_bound(reading.bound);
+  if (reading.outside_ratio.has_value()) {
+    wire.set_outside(reading.outside());
+    wire.set_outside_ratio(*reading.outside_ratio);
+  } else {
+    wire.set_outside_absence(v1::OUTSIDE_ABSENCE_NO_GATE);
+  }
   return wire;
 }
 
@@ -174,8 +173,10 @@ v1::ArmResult RenderArm(const AskedGeneration& asked, size_t index,
   wire.set_finish_reason(RenderFinishReason(finished.reason));
   wire.set_generated_token_count(finished.generated_tokens);
   for (size_t i = 0; i < finished.receipts.size(); ++i) {
-    *wire.add_receipts() =
+    v1::InterventionReceipt* receipt = wire.add_receipts();
+    *receipt =
         RenderReceipt((*arm.interventions)[i], finished.receipts[i], catalog);
+    receipt->set_receipt_id(asked.receipt_id);
   }
   if (finished.prompt_reading.has_value()) {
     *wire.mutable_prompt_reading() =

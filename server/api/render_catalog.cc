@@ -92,6 +92,7 @@ v1::Model RenderModel(const ModelInfo& model) {
   }
   wire.set_prompt_template(model.prompt_template);
   wire.set_dtype(model.weight_type);
+  wire.set_dtype_reason(model.weight_type_why);
   wire.set_bundle_sha256(model.bundle_sha256);
   return wire;
 }
@@ -113,6 +114,7 @@ v1::Checkpoint RenderCheckpoint(const CheckpointInfo& checkpoint) {
   wire.set_version(checkpoint.version);
   wire.set_generation_id(checkpoint.generation);
   wire.set_trained_positions(ToWire(checkpoint.trained));
+  wire.set_tells_outside(checkpoint.has_gate);
   return wire;
 }
 

@@ -52,6 +52,7 @@ v1::ConceptReading WidestReading(int checkpoint, const ParseEnv& env) {
   reading.top = std::max(0, static_cast<int>(concepts) - 1);
   reading.margin = 1;
   reading.bound = true;
+  if (info.has_gate) reading.outside_ratio = 2;
   v1::ConceptReading wire = RenderReading(reading, *env.catalog);
   wire.set_top_concept(LongestConcept(info));
   return wire;
@@ -130,6 +131,7 @@ void WidenNames(const ParseEnv& env, const Intervention& intervention,
 v1::ArmResult WidestArm(const SequenceSpec& sequence, const ParseEnv& env) {
   AskedGeneration asked;
   asked.arms = {{v1::ARM_STEERED, sequence.interventions}};
+  asked.receipt_id = std::string(16, 'x');
   SequenceFinished finished;
   finished.generated_tokens = sequence.max_new_tokens;
   finished.total_logprob = -1;

@@ -14,6 +14,8 @@
 #include "model/scheduler/event_queue.h"
 #include "server/config/server_config.h"
 #include "server/metrics/metrics.h"
+#include "server/policy/policy_guard.h"
+#include "server/process/audit_log.h"
 #include "server/process/lanes.h"
 #include "server/process/memory_budget.h"
 #include "server/registry/model_operator.h"
@@ -43,6 +45,8 @@ struct RpcEnv {
   EventQueue::Options unread = {};  // What a stream's reader may leave unread.
   ModelOperator* model_operator = nullptr;  // Null: nobody may change models.
   SlotWatchers* watchers = nullptr;         // Of WatchSlots.
+  PolicyGuard* policy = nullptr;  // Null: whoever calls may do everything.
+  AuditLog* audit = nullptr;      // Null: none is kept.
 };
 
 }  // namespace alignsae

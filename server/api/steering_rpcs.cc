@@ -34,6 +34,7 @@ void RunArms(std::shared_ptr<Call> call, const Request* request,
              ParsedGeneration parsed,
              parse(*request, scope.parse_env(), RandomUint64()));
          *asked = std::move(parsed.asked);
+         asked->receipt_id = scope.call->receipt_id();
          RenderHead(scope.model->catalog(), scope.call->request_id(), *asked,
                     parsed.spec.sequences[0].prompt, response);
          response->set_prompt_token_count(response->prompt_token_ids_size());

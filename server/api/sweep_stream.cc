@@ -42,6 +42,7 @@ absl::StatusOr<RequestSpec> SweepStream::Parse(
       ParsedSweep parsed,
       ParseSweepAlpha(*request_, scope.parse_env(), RandomUint64()));
   asked_ = std::move(parsed.asked);
+  asked_.receipt_id = call().receipt_id();
   places_ = std::move(parsed.cells);
   RenderHead(scope.model->catalog(), call().request_id(), asked_,
              parsed.spec.sequences[0].prompt, started->mutable_started());
@@ -62,7 +63,7 @@ bool SweepStream::RenderEvent(RequestEvent& event,
   // A sweep that is ended early ends with a status; half a cell says nothing.
   if (finished->reason == FinishReason::kCancelled) return false;
   const int index = finished->sequence;
-  call().AddTokens(finished->prompt_tokens, finished->generated_tokens);
+  call().AddFinished(*finished);
   generated_tokens_ += finished->generated_tokens;
   prompt_tokens_ = finished->prompt_tokens;
   ++sent_;

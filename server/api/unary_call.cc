@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/base/status_payload.h"
+#include "server/api/asked_changes.h"
 #include "server/api/enter_lane.h"
 #include "server/api/held_bytes.h"
 
@@ -99,8 +100,7 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
 
   void Render(absl::Status status, std::vector<SequenceAnswer>& answers) {
     for (const SequenceAnswer& answer : answers) {
-      call_->AddTokens(answer.finished.prompt_tokens,
-                       answer.finished.generated_tokens);
+      call_->AddFinished(answer.finished);
     }
     if (status.ok()) {
       status =
@@ -128,6 +128,11 @@ ParseEnv CallScope::parse_env() const {
 absl::StatusOr<RequestHandle> CallScope::Submit(
     RequestSpec spec, std::shared_ptr<RequestSink> sink) const {
   ALIGNSAE_RETURN_IF_ERROR(call->WhyStop());
+  const Catalog& catalog = model->catalog();
+  call->audit().SetAsked(spec, catalog);
+  ALIGNSAE_RETURN_IF_ERROR(
+      call->Permit(AskedOf(call->method(), spec, catalog), TokensOf(spec)));
+  spec.max_slots = call->max_slots();
   spec.deadline = call->deadline();
   spec.origin = call->owner().origin;
   spec.client = call->owner().name;
@@ -148,6 +153,7 @@ absl::StatusOr<CallScope> EnterCall(std::shared_ptr<Call> call) {
                                                     : Rejection::kDraining);
   }
   ALIGNSAE_RETURN_IF_ERROR(model.status());
+  ALIGNSAE_RETURN_IF_ERROR(call->PermitModel((*model)->catalog().model.name));
   return CallScope{std::move(call), *std::move(model)};
 }
 

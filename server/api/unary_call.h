@@ -46,15 +46,16 @@ struct CallScope {
 
   ParseEnv parse_env() const;
   // Hands the call's request to its model, as of its client and up to its
-  // deadline; a cancel of the call ends it. Errors: what Call::WhyStop and
-  // Scheduler::Submit say.
+  // deadline, if the policy allows all of it; a cancel of the call ends it.
+  // Errors: what Call::WhyStop, Call::Permit and Scheduler::Submit say.
   absl::StatusOr<RequestHandle> Submit(RequestSpec spec,
                                        std::shared_ptr<RequestSink> sink) const;
 };
 
 // What every call must pass before it is parsed: its ids keep the rules,
-// somebody still waits for it, and the model that it asks for is loaded.
-// UNAVAILABLE while starting and draining; NOT_FOUND.
+// the policy knows who calls and allows the RPC, somebody still waits for it,
+// and the model that it asks for is loaded and allowed. UNAVAILABLE while
+// starting and draining; NOT_FOUND; what PolicyGuard says.
 absl::StatusOr<CallScope> EnterCall(std::shared_ptr<Call> call);
 
 // Work that needs no step.

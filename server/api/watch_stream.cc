@@ -53,8 +53,9 @@ absl::Status WatchStream::Join() {
   ALIGNSAE_ASSIGN_OR_RETURN(const CallScope scope, EnterCall(call_));
   ALIGNSAE_ASSIGN_OR_RETURN(const int checkpoint,
                             ParseWatchSlots(*request_, scope.parse_env()));
-  ALIGNSAE_RETURN_IF_ERROR(call_->Hold(
-      HeldActivityBytes(scope.model->catalog().checkpoints[checkpoint])));
+  const CheckpointInfo& info = scope.model->catalog().checkpoints[checkpoint];
+  ALIGNSAE_RETURN_IF_ERROR(call_->Permit({{info.name}, {}, {}}, 0));
+  ALIGNSAE_RETURN_IF_ERROR(call_->Hold(HeldActivityBytes(info)));
   ALIGNSAE_RETURN_IF_ERROR(call_->env().watchers->Join(shared_from_this()));
   call_->OnCancel([weak = weak_from_this()] {
     if (const auto stream = weak.lock()) stream->EndWith(CancelledByClient());

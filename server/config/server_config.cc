@@ -32,6 +32,12 @@ void AddModelFlags(CLI::App& app, ServerConfig& config) {
                  "SAE directories beside a plain GPT-2, comma-separated")
       ->delimiter(',')
       ->check(Directory());
+  app.add_option(
+         "--require-binding", config.require_binding,
+         "Share of the labelled prompts in its bundle that a checkpoint "
+         "must read right before it is served, in [0, 1]; 0: none")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   app.add_flag("--whole-sae", config.whole_sae,
                "Load free features too: InspectSlots top_k, REPLACE");
   app.add_option("--device", config.device, "Where the model runs")
@@ -39,6 +45,13 @@ void AddModelFlags(CLI::App& app, ServerConfig& config) {
   app.add_option("--weight-type", config.weight_type,
                  "Number type of the model's weights")
       ->check(OneOf({"f32", "bf16", "int8"}));
+  app.add_option("--weight-type-check", config.weight_type_check,
+                 "on: a number type that misleads, measured once against f32, "
+                 "gives way to a safer one; off: it runs all the same")
+      ->check(OneOf({"on", "off"}));
+  app.add_option("--cache-dir", config.cache_dir,
+                 "Where what is measured once is kept; default: alignsae in "
+                 "XDG_CACHE_HOME or in .cache of HOME");
   app.add_option(
          "--threads", config.threads,
          "Threads of the model; 0: one for each processor that it may use")
@@ -179,6 +192,18 @@ void AddNetworkFlags(CLI::App& app, ServerConfig& config,
       ->check(IntIn(16, 1 << 20));
 }
 
+void AddAccessFlags(CLI::App& app, AccessFiles& access) {
+  app.add_option("--policy", access.policy,
+                 "JSON file of who may do what; read again when it changes")
+      ->check(File());
+  app.add_option("--tokens", access.tokens,
+                 "Bearer tokens of the policy's principals, a line NAME SHA256 "
+                 "each; read again when it changes")
+      ->check(File());
+  app.add_option("--audit-log", access.audit_log,
+                 "File to which a line is appended for each call that steers");
+}
+
 void AddLimitFlags(CLI::App& app, ServerConfig& config) {
   Limits& limits = config.limits;
   app.add_option("--max-prompt-bytes", limits.max_prompt_bytes,
@@ -273,6 +298,16 @@ std::string HelpText(CLI::App& app) {
   return app.help();
 }
 
+// Of the user; empty where there is none.
+std::string CacheDirectory(const GetEnvFn& get_env) {
+  for (const auto& [name, inside] : {std::pair("XDG_CACHE_HOME", "/alignsae"),
+                                     std::pair("HOME", "/.cache/alignsae")}) {
+    const std::string root = get_env(name).value_or("");
+    if (absl::StartsWith(root, "/")) return absl::StrCat(root, inside);
+  }
+  return "";
+}
+
 absl::Status TakeAddresses(const Addresses& addresses, ServerConfig& config) {
   ALIGNSAE_ASSIGN_OR_RETURN(config.listen, ParseEndpoint(addresses.listen));
   ALIGNSAE_ASSIGN_OR_RETURN(config.admin_listen,
@@ -319,6 +354,7 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
   app.allow_config_extras(CLI::config_extras_mode::error);
   AddModelFlags(app, config);
   AddNetworkFlags(app, config, addresses);
+  AddAccessFlags(app, config.access);
   AddHttpFlags(app, config.http, addresses.http);
   AddOperatorFlags(app, config.operators, addresses.operators);
   AddLimitFlags(app, config);
@@ -342,6 +378,9 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
     return absl::InvalidArgumentError(MistakeOf(app, error));
   }
   ALIGNSAE_RETURN_IF_ERROR(TakeAddresses(addresses, config));
+  if (app.get_option("--cache-dir")->count() == 0) {
+    config.cache_dir = CacheDirectory(get_env);
+  }
   ALIGNSAE_RETURN_IF_ERROR(RelateSettings(
       [&app](absl::string_view name) {
         return app.get_option(std::string(name))->count() > 0;

@@ -57,6 +57,13 @@ struct TlsFiles {
   std::string client_ca;    // PEM. Not empty: clients must show a certificate.
 };
 
+// Who may do what, and what is told of it.
+struct AccessFiles {
+  std::string policy;     // Empty: whoever calls may do everything.
+  std::string tokens;     // Of the policy's principals, by their hashes.
+  std::string audit_log;  // Empty: none is kept.
+};
+
 // Connections of the gRPC port.
 struct ConnectionConfig {
   int max_streams = 128;  // Concurrent calls of one connection.
@@ -103,16 +110,26 @@ struct ServerConfig {
   std::string model;
   std::vector<std::string> saes;
   bool whole_sae = false;
+  // Share of its stored labelled prompts that a checkpoint must read right to
+  // be served, in [0, 1]; 0: nothing is asked.
+  double require_binding = 0;
   std::string device = "cpu";
   // Number type of the model's weights: f32, bf16 or int8. A machine that
   // cannot run it runs f32 and says so.
   std::string weight_type = "int8";
+  // "on": a type that misleads (measured once against f32) gives way to a safer
+  // one. "off": the type that is asked for runs.
+  std::string weight_type_check = "on";
+  // Where what was measured is kept; empty: nowhere. Unless it is given: of the
+  // user ($XDG_CACHE_HOME or $HOME/.cache), if there is one.
+  std::string cache_dir;
   int threads = 0;  // 0: every processor that the process may use.
 
   Endpoint listen{"127.0.0.1", 50051};
   Endpoint admin_listen{"127.0.0.1", 9464};
   std::string port_file;  // Empty: none.
   TlsFiles tls;
+  AccessFiles access;
   bool reflection = false;  // Unless it is given: whether `listen` is loopback.
   ConnectionConfig connections;
   HttpConfig http;

@@ -132,17 +132,20 @@ absl::Status RelateConnections(const IsGiven& is_given, ServerConfig* config) {
 
 absl::Status CheckTls(const ServerConfig& config) {
   const TlsFiles& tls = config.tls;
+  if (!config.access.tokens.empty() && config.access.policy.empty()) {
+    return Refused("--tokens: must not be set without --policy");
+  }
   if (tls.certificate.empty() != tls.key.empty()) {
     return Refused("--tls-cert and --tls-key: must be set together");
   }
   if (!tls.client_ca.empty() && tls.certificate.empty()) {
     return Refused("--tls-client-ca: must not be set without --tls-cert");
   }
-  if (!tls.client_ca.empty() && config.http.on &&
-      !IsLoopback(config.http.listen.host)) {
+  if (!tls.client_ca.empty() && config.access.policy.empty() &&
+      config.http.on && !IsLoopback(config.http.listen.host)) {
     return Refused(
-        "--http-listen: must be a loopback address with --tls-client-ca, as "
-        "it asks for no certificate, got ",
+        "--http-listen: must be a loopback address with --tls-client-ca and "
+        "without --policy, as it asks for no certificate, got ",
         config.http.listen.ToString());
   }
   if (tls.client_ca.empty() && config.operators.on &&

@@ -60,4 +60,16 @@ ConceptServiceImpl::WatchSlots(grpc::CallbackServerContext* context,
       });
 }
 
+grpc::ServerWriteReactor<v1::ValidateBindingResponse>*
+ConceptServiceImpl::ValidateBinding(grpc::CallbackServerContext* context,
+                                    const v1::ValidateBindingRequest* request) {
+  return RunStream<v1::ValidateBindingResponse>(
+      env_, kRpcValidateBinding, context,
+      [=](std::shared_ptr<Call> call,
+          std::shared_ptr<StreamSink<v1::ValidateBindingResponse>> sink) {
+        return alignsae::ValidateBinding(std::move(call), request,
+                                         std::move(sink));
+      });
+}
+
 }  // namespace alignsae

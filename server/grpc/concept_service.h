@@ -36,6 +36,9 @@ class ConceptServiceImpl final : public v1::ConceptService::CallbackService {
   grpc::ServerWriteReactor<v1::WatchSlotsResponse>* WatchSlots(
       grpc::CallbackServerContext* context,
       const v1::WatchSlotsRequest* request) override;
+  grpc::ServerWriteReactor<v1::ValidateBindingResponse>* ValidateBinding(
+      grpc::CallbackServerContext* context,
+      const v1::ValidateBindingRequest* request) override;
 
  private:
   const RpcEnv* const env_;

@@ -1,5 +1,7 @@
 #include "server/grpc/reactors.h"
 
+#include <grpc/grpc_security_constants.h>
+
 #include <chrono>
 #include <string>
 
@@ -14,6 +16,34 @@ std::string MetadataOf(const grpc::CallbackServerContext& context,
   const auto found = metadata.find(key);
   if (found == metadata.end()) return "";
   return std::string(found->second.data(), found->second.size());
+}
+
+// All values of a key that may be there once: more are no name of anybody.
+std::string AllMetadataOf(const grpc::CallbackServerContext& context,
+                          const char* key) {
+  std::string all;
+  const auto [begin, end] = context.client_metadata().equal_range(key);
+  for (auto it = begin; it != end; ++it) {
+    if (!all.empty()) all += ", ";
+    all.append(it->second.data(), it->second.size());
+  }
+  return all;
+}
+
+Credentials CredentialsOf(const grpc::CallbackServerContext& context) {
+  Credentials credentials;
+  credentials.authorization = MetadataOf(context, kAuthorizationKey);
+  credentials.forwarded = AllMetadataOf(context, kForwardedUserKey);
+  const std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
+  if (auth == nullptr || !auth->IsPeerAuthenticated()) return credentials;
+  for (const char* property :
+       {GRPC_PEER_URI_PROPERTY_NAME, GRPC_PEER_DNS_PROPERTY_NAME,
+        GRPC_PEER_EMAIL_PROPERTY_NAME}) {
+    for (const grpc::string_ref& name : auth->FindPropertyValues(property)) {
+      credentials.certificate.emplace_back(name.data(), name.size());
+    }
+  }
+  return credentials;
 }
 
 class UnaryReactor final : public grpc::ServerUnaryReactor,
@@ -79,6 +109,7 @@ Caller CallerOf(const grpc::CallbackServerContext& context) {
   caller.request_id = MetadataOf(context, kRequestIdKey);
   caller.client = MetadataOf(context, kClientIdKey);
   caller.host = HostOf(context.peer());
+  caller.credentials = CredentialsOf(context);
   const auto deadline = context.deadline();
   if (deadline != std::chrono::system_clock::time_point::max()) {
     caller.deadline = absl::FromChrono(deadline);
@@ -93,6 +124,17 @@ grpc::Status ToGrpc(const WireStatus& wire,
   }
   return grpc::Status(static_cast<grpc::StatusCode>(wire.code), wire.message,
                       wire.details);
+}
+
+grpc::Status PermitRpc(const RpcEnv& env, absl::string_view rpc,
+                       grpc::CallbackServerContext* context) {
+  if (env.policy == nullptr) return grpc::Status::OK;
+  const Caller caller = CallerOf(*context);
+  const absl::Status status =
+      env.policy->Admit(rpc, caller.credentials, caller.host, env.clock->Now())
+          .status();
+  return status.ok() ? grpc::Status::OK
+                     : ToGrpc(ToWireStatus(status, ""), context);
 }
 
 std::shared_ptr<Call> StartCall(const RpcEnv* env, absl::string_view method,

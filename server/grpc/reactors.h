@@ -40,6 +40,10 @@ Caller CallerOf(const grpc::CallbackServerContext& context);
 grpc::Status ToGrpc(const WireStatus& wire,
                     grpc::CallbackServerContext* context);
 
+// Whether the policy lets the caller use `rpc`, for what is no Call.
+grpc::Status PermitRpc(const RpcEnv& env, absl::string_view rpc,
+                       grpc::CallbackServerContext* context);
+
 // A Call whose request id goes back with the initial metadata.
 std::shared_ptr<Call> StartCall(const RpcEnv* env, absl::string_view method,
                                 grpc::CallbackServerContext* context);

@@ -79,8 +79,13 @@ class ReflectionService::Stream final
     : public grpc::ServerBidiReactor<ServerReflectionRequest,
                                      ServerReflectionResponse> {
  public:
-  explicit Stream(const ReflectionService* service) : service_(service) {
-    StartRead(&request_);
+  Stream(const ReflectionService* service, const grpc::Status& permitted)
+      : service_(service) {
+    if (permitted.ok()) {
+      StartRead(&request_);
+    } else {
+      Finish(permitted);
+    }
   }
 
   void OnReadDone(bool ok) override {
@@ -104,8 +109,9 @@ class ReflectionService::Stream final
 };
 
 // What the code that protoc generates for a service does, for two names of it.
-ReflectionService::ReflectionService(std::vector<std::string> services)
-    : services_(std::move(services)) {
+ReflectionService::ReflectionService(std::vector<std::string> services,
+                                     Permit permit)
+    : services_(std::move(services)), permit_(std::move(permit)) {
   services_.emplace_back("grpc.reflection.v1.ServerReflection");
   for (size_t i = 0; i < std::size(kMethods); ++i) {
     AddMethod(new grpc::internal::RpcServiceMethod(
@@ -114,7 +120,10 @@ ReflectionService::ReflectionService(std::vector<std::string> services)
         static_cast<int>(i),
         new grpc::internal::CallbackBidiHandler<ServerReflectionRequest,
                                                 ServerReflectionResponse>(
-            [this](grpc::CallbackServerContext*) { return new Stream(this); }));
+            [this](grpc::CallbackServerContext* context) {
+              return new Stream(this, permit_ == nullptr ? grpc::Status::OK
+                                                         : permit_(context));
+            }));
   }
 }
 

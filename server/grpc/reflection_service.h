@@ -14,6 +14,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,11 @@ namespace alignsae {
 
 class ReflectionService final : public grpc::Service {
  public:
+  // Whether the caller may ask; null: everybody may.
+  using Permit = std::function<grpc::Status(grpc::CallbackServerContext*)>;
   // `services`: full names of those to list beside this one.
-  explicit ReflectionService(std::vector<std::string> services);
+  explicit ReflectionService(std::vector<std::string> services,
+                             Permit permit = nullptr);
 
   // The answer to one request.
   grpc::reflection::v1::ServerReflectionResponse Answer(
@@ -34,6 +38,7 @@ class ReflectionService final : public grpc::Service {
   class Stream;
 
   std::vector<std::string> services_;
+  const Permit permit_;
 };
 
 }  // namespace alignsae

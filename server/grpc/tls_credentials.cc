@@ -9,9 +9,9 @@
 namespace alignsae {
 namespace {
 
-class Credentials final : public grpc::ServerCredentials {
+class WatchedTls final : public grpc::ServerCredentials {
  public:
-  explicit Credentials(const TlsWatcher* watcher) : watcher_(watcher) {
+  explicit WatchedTls(const TlsWatcher* watcher) : watcher_(watcher) {
     const bool asks = !watcher->current().identity->client_ca.empty();
     credentials_ = grpc_ssl_server_credentials_create_with_options(
         grpc_ssl_server_credentials_create_options_using_config_fetcher(
@@ -19,7 +19,7 @@ class Credentials final : public grpc::ServerCredentials {
                  : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE,
             &Fetch, this));
   }
-  ~Credentials() override { grpc_server_credentials_release(credentials_); }
+  ~WatchedTls() override { grpc_server_credentials_release(credentials_); }
 
   // None is used.
   void SetAuthMetadataProcessor(
@@ -29,7 +29,7 @@ class Credentials final : public grpc::ServerCredentials {
   // Called at the start and at every handshake, one at a time.
   static grpc_ssl_certificate_config_reload_status Fetch(
       void* self, grpc_ssl_server_certificate_config** config) {
-    return static_cast<Credentials*>(self)->FetchNew(config);
+    return static_cast<WatchedTls*>(self)->FetchNew(config);
   }
 
   grpc_ssl_certificate_config_reload_status FetchNew(
@@ -63,7 +63,7 @@ class Credentials final : public grpc::ServerCredentials {
 
 std::shared_ptr<grpc::ServerCredentials> WatchedCredentials(
     const TlsWatcher* watcher) {
-  return std::make_shared<Credentials>(watcher);
+  return std::make_shared<WatchedTls>(watcher);
 }
 
 }  // namespace alignsae

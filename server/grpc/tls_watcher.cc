@@ -1,10 +1,8 @@
 #include "server/grpc/tls_watcher.h"
 
-#include <sys/stat.h>
-
 #include <utility>
+#include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "model/base/status_macros.h"
 #include "server/process/log.h"
@@ -12,24 +10,11 @@
 namespace alignsae {
 namespace {
 
-constexpr absl::Duration kEvery = absl::Milliseconds(500);
 // Certificates that are renewed by themselves are long before.
 constexpr absl::Duration kSoon = absl::Hours(7 * 24);
 
-// Which files they are, and in which state.
-std::string StampOf(const TlsFiles& files) {
-  std::string stamp;
-  for (const std::string& path :
-       {files.certificate, files.key, files.client_ca}) {
-    struct stat info = {};
-    if (path.empty() || stat(path.c_str(), &info) != 0) {
-      absl::StrAppend(&stamp, "-;");
-      continue;
-    }
-    absl::StrAppend(&stamp, info.st_dev, " ", info.st_ino, " ", info.st_size,
-                    " ", info.st_mtim.tv_sec, " ", info.st_mtim.tv_nsec, ";");
-  }
-  return stamp;
+std::vector<std::string> PathsOf(const TlsFiles& files) {
+  return {files.certificate, files.key, files.client_ca};
 }
 
 void LogIdentity(const char* event, const TlsIdentity& identity) {
@@ -50,7 +35,7 @@ void LogIdentity(const char* event, const TlsIdentity& identity) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TlsWatcher>> TlsWatcher::Create(TlsFiles files) {
-  std::string stamp = StampOf(files);  // Before: what changes then is seen.
+  std::string stamp = FileStamp(PathsOf(files));
   ALIGNSAE_ASSIGN_OR_RETURN(TlsIdentity identity,
                             ReadTlsIdentity(files, absl::Now()));
   LogIdentity("tls_loaded", identity);
@@ -61,53 +46,28 @@ absl::StatusOr<std::unique_ptr<TlsWatcher>> TlsWatcher::Create(TlsFiles files) {
 TlsWatcher::TlsWatcher(TlsFiles files, std::string stamp, TlsIdentity identity)
     : files_(std::move(files)),
       current_{std::make_shared<const TlsIdentity>(std::move(identity))},
-      used_(std::move(stamp)),
-      thread_([this] { Loop(); }) {}
-
-TlsWatcher::~TlsWatcher() {
-  {
-    MutexLock lock(&mutex_);
-    stopping_ = true;
-  }
-  changed_.NotifyAll();
-  thread_.join();
-}
+      watcher_({PathsOf(files_), std::move(stamp), [this] { return Reload(); },
+                [this](const absl::Status& why) { Refused(why); }}) {}
 
 TlsWatcher::Current TlsWatcher::current() const {
   MutexLock lock(&mutex_);
   return current_;
 }
 
-void TlsWatcher::Loop() {
-  while (true) {
-    {
-      MutexLock lock(&mutex_);
-      if (!stopping_) changed_.WaitFor(&mutex_, kEvery);
-      if (stopping_) return;
-    }
-    std::string stamp = StampOf(files_);
-    if (stamp == used_) continue;
-    if (Reload(stamp)) used_ = std::move(stamp);
-  }
+absl::Status TlsWatcher::Reload() {
+  ALIGNSAE_ASSIGN_OR_RETURN(TlsIdentity identity,
+                            ReadTlsIdentity(files_, absl::Now()));
+  LogIdentity("tls_reloaded", identity);
+  MutexLock lock(&mutex_);
+  current_.identity = std::make_shared<const TlsIdentity>(std::move(identity));
+  ++current_.reloads;
+  return absl::OkStatus();
 }
 
-bool TlsWatcher::Reload(const std::string& stamp) {
-  absl::StatusOr<TlsIdentity> identity = ReadTlsIdentity(files_, absl::Now());
-  if (identity.ok()) LogIdentity("tls_reloaded", *identity);
+void TlsWatcher::Refused(const absl::Status& why) {
   MutexLock lock(&mutex_);
-  if (identity.ok()) {
-    current_.identity =
-        std::make_shared<const TlsIdentity>(*std::move(identity));
-    ++current_.reloads;
-    return true;
-  }
-  // Told once for each state of the files, which is tried again and again.
-  if (stamp == refused_) return false;
-  refused_ = stamp;
   ++current_.failures;
-  LogLine(LogLevel::kError, "tls_reload_failed")
-      .Add("why", identity.status().message());
-  return false;
+  LogLine(LogLevel::kError, "tls_reload_failed").Add("why", why.message());
 }
 
 }  // namespace alignsae

@@ -189,6 +189,10 @@ int HttpStatusOf(absl::StatusCode code) {
       return 400;
     case absl::StatusCode::kDeadlineExceeded:
       return 504;
+    case absl::StatusCode::kUnauthenticated:
+      return 401;
+    case absl::StatusCode::kPermissionDenied:
+      return 403;
     case absl::StatusCode::kNotFound:
       return 404;
     case absl::StatusCode::kResourceExhausted:
@@ -212,7 +216,10 @@ std::string EndOfStream(const WireStatus& wire) {
   return Envelope(kEndOfStream, Dump(end));
 }
 
-void AddRetryAfter(const WireStatus& wire, HttpReply* reply) {
+void AddErrorHeaders(const WireStatus& wire, HttpReply* reply) {
+  if (wire.code == absl::StatusCode::kUnauthenticated) {
+    reply->headers.push_back({"WWW-Authenticate", "Bearer"});
+  }
   int64_t milliseconds = 0;
   if (!absl::SimpleAtoi(wire.retry_pushback, &milliseconds) ||
       milliseconds < 0) {

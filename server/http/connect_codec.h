@@ -54,8 +54,9 @@ std::string ErrorJson(const WireStatus& wire);
 std::string RefusalJson(absl::string_view code, absl::string_view message);
 // The last envelope of a stream.
 std::string EndOfStream(const WireStatus& wire);
-// Retry-After in whole seconds, when the status says a time.
-void AddRetryAfter(const WireStatus& wire, HttpReply* reply);
+// Retry-After in whole seconds, when the status says a time; WWW-Authenticate
+// where nobody knows who calls.
+void AddErrorHeaders(const WireStatus& wire, HttpReply* reply);
 
 }  // namespace alignsae
 

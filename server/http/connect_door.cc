@@ -74,7 +74,7 @@ class UnaryConnect final : public std::enable_shared_from_this<UnaryConnect> {
         {"Content-Type",
          ContentTypeOf({status.ok() ? call_->codec : Codec::kJson, false})}};
     reply.body = status.ok() ? std::move(body_) : ErrorJson(wire);
-    AddRetryAfter(wire, &reply);
+    AddErrorHeaders(wire, &reply);
     call_->exchange->GiveUpAfter(call_->call->env().unread.max_age);
     call_->exchange->Answer(std::move(reply));
   }
@@ -88,6 +88,7 @@ class UnaryConnect final : public std::enable_shared_from_this<UnaryConnect> {
 // Fills the call's request from the body, which is dropped.
 absl::Status ReadRequest(const ConnectRpc& rpc, ConnectCall& call) {
   return WithoutMemoryFailure([&]() -> absl::Status {
+    ALIGNSAE_RETURN_IF_ERROR(call.call->status());
     std::string inflated;
     ALIGNSAE_ASSIGN_OR_RETURN(
         absl::string_view bytes,

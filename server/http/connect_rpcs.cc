@@ -53,6 +53,8 @@ std::map<std::string, ConnectRpc, std::less<>> AllRpcs() {
             kRpcExplainSlot),
         Stream<v1::WatchSlotsRequest, v1::WatchSlotsResponse, &WatchSlots>(
             kRpcWatchSlots),
+        Stream<v1::ValidateBindingRequest, v1::ValidateBindingResponse,
+               &ValidateBinding>(kRpcValidateBinding),
         Unary<v1::SwapRequest, v1::SwapResponse, &Swap>(kRpcSwap),
         Stream<v1::GenerateRequest, v1::GenerateResponse, &Generate>(
             kRpcGenerate),

@@ -71,6 +71,9 @@ Caller CallerOf(const HttpRequest& request, absl::Time now) {
   caller.request_id = std::string(request.Header(kRequestIdKey));
   caller.client = std::string(request.Header(kClientIdKey));
   caller.host = request.host;
+  caller.credentials.authorization =
+      std::string(request.Header(kAuthorizationKey));
+  caller.credentials.forwarded = std::string(request.Header(kForwardedUserKey));
   if (const auto timeout = TimeoutOf(request.Header(kTimeoutHeader))) {
     caller.deadline = now + absl::Milliseconds(*timeout);
   }

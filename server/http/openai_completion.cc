@@ -233,7 +233,7 @@ HttpReply ErrorReply(const WireStatus& wire, const std::string& request_id) {
   reply.headers = {{"Content-Type", "application/json"},
                    {kRequestIdKey, request_id}};
   reply.body = DumpJson(OpenAiError(wire));
-  AddRetryAfter(wire, &reply);
+  AddErrorHeaders(wire, &reply);
   return reply;
 }
 

@@ -58,10 +58,14 @@ class ConceptFamilies::OfCatalog final : public ConceptMetrics {
   OfCatalog(ConceptFamilies* families, const Catalog& catalog)
       : families_(families) {
     MutexLock lock(&families_->mutex_);
+    families_->HoldWeightTypes(catalog.model, held_);
     for (const CheckpointInfo& info : catalog.checkpoints) {
       Checkpoint& added = checkpoints_.emplace_back();
       added.name = info.name;
       added.none = families_->SeriesOf(info.name, kNone, false);
+      if (info.has_gate) {
+        added.outside = &families_->outside_.Add({{"checkpoint", info.name}});
+      }
       for (const Concept& entry : info.concepts) {
         added.labels.push_back(families_->LabelOf(info.name, entry.name));
         added.concepts.push_back(
@@ -75,8 +79,10 @@ class ConceptFamilies::OfCatalog final : public ConceptMetrics {
       const std::map<std::string, double> shares =
           families_->HoldFigures(info, added.labels, held_);
       if (!added.labels.empty()) {
-        families_->told_[info.name] = {
-            added.none, WithLabels(added), {shares.begin(), shares.end()}};
+        families_->told_[info.name] = {added.none,
+                                       added.outside,
+                                       WithLabels(added),
+                                       {shares.begin(), shares.end()}};
       }
     }
   }
@@ -84,6 +90,11 @@ class ConceptFamilies::OfCatalog final : public ConceptMetrics {
 
   void CountTop(int checkpoint, int top) override {
     SeriesAt(checkpoint, top).top->Increment();
+  }
+  void CountOutside(int checkpoint) override {
+    if (Counter* const outside = checkpoints_[checkpoint].outside) {
+      outside->Increment();
+    }
   }
   void ObserveConfidence(int checkpoint, int top, double probability,
                          double margin) override {
@@ -109,6 +120,7 @@ class ConceptFamilies::OfCatalog final : public ConceptMetrics {
   struct Checkpoint {
     std::string name;
     Series none;
+    Counter* outside = nullptr;
     std::vector<Series> concepts;
     std::vector<std::string> labels;
   };
@@ -140,6 +152,9 @@ class ConceptFamilies::OfCatalog final : public ConceptMetrics {
 ConceptFamilies::ConceptFamilies(prometheus::Registry* registry)
     : top_(family::Add<Counter>(*registry, "concept_top_total",
                                 "Prompts by the concept that is on top.")),
+      outside_(family::Add<Counter>(
+          *registry, "concept_outside_total",
+          "Prompts outside of what the checkpoint knows, bound or not.")),
       generated_(family::Add<Counter>(
           *registry, "generated_concept_total",
           "Traced generated tokens by the concept that is on top.")),
@@ -163,6 +178,15 @@ ConceptFamilies::ConceptFamilies(prometheus::Registry* registry)
       reference_share_(family::Add<Gauge>(
           *registry, "concept_reference_share",
           "Share of the evaluation's test prompts by their top concept.")),
+      weight_type_(
+          family::Add<Gauge>(*registry, "weight_type_info",
+                             "Number type that a model's weights have, 1.")),
+      weight_type_kl_(family::Add<Gauge>(
+          *registry, "weight_type_kl",
+          "KL from f32 to a number type that was tried, on fixed texts.")),
+      weight_type_top1_(family::Add<Gauge>(
+          *registry, "weight_type_top1",
+          "Share of positions with f32's most likely token, the same texts.")),
       active_mean_(family::Add<Gauge>(
           *registry, "concept_active_mean",
           "Calibrated mean of the slot where its concept is asked.")),
@@ -230,6 +254,9 @@ std::vector<CheckpointActivity> ConceptFamilies::Activity() {
     one.checkpoint = checkpoint;
     one.reference = told.reference;
     one.total.unbound = static_cast<int64_t>(told.none.top->Value());
+    if (told.outside != nullptr) {
+      one.total.outside = static_cast<int64_t>(told.outside->Value());
+    }
     for (const auto& [label, series] : told.concepts) {
       one.total.concepts.push_back(
           ActivityOf(label, *series.top, *series.ratio));
@@ -251,6 +278,17 @@ void ConceptFamilies::Hold(Family<Gauge>& family, const Labels& labels,
   gauge.Set(value);
   ++holders_[&gauge];
   held.push_back({&family, &gauge});
+}
+
+void ConceptFamilies::HoldWeightTypes(const ModelInfo& model,
+                                      std::vector<Held>& held) {
+  Hold(weight_type_, {{"model", model.name}, {"type", model.weight_type}}, 1,
+       held);
+  for (const TypeMeasurement& measured : model.type_measurements) {
+    const Labels of = {{"model", model.name}, {"type", measured.type}};
+    Hold(weight_type_kl_, of, measured.kl, held);
+    Hold(weight_type_top1_, of, measured.top1, held);
+  }
 }
 
 std::map<std::string, double> ConceptFamilies::HoldFigures(

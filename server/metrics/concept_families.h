@@ -58,6 +58,7 @@ class ConceptFamilies {
   // what its newest generation says of it.
   struct Told {
     Series none;
+    prometheus::Counter* outside = nullptr;  // Null: it has no gate.
     std::vector<std::pair<std::string, Series>> concepts;
     std::vector<std::pair<std::string, double>> reference;
   };
@@ -80,6 +81,8 @@ class ConceptFamilies {
   void Hold(prometheus::Family<prometheus::Gauge>& family,
             const prometheus::Labels& labels, double value,
             std::vector<Held>& held) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void HoldWeightTypes(const ModelInfo& model, std::vector<Held>& held)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // `labels[i]` is concept i's. Gives the reference shares by label.
   std::map<std::string, double> HoldFigures(
       const CheckpointInfo& checkpoint, const std::vector<std::string>& labels,
@@ -87,6 +90,7 @@ class ConceptFamilies {
   void Release(const std::vector<Held>& held) ABSL_LOCKS_EXCLUDED(mutex_);
 
   prometheus::Family<prometheus::Counter>& top_;
+  prometheus::Family<prometheus::Counter>& outside_;
   prometheus::Family<prometheus::Counter>& generated_;
   prometheus::Family<prometheus::Histogram>& confidence_;
   prometheus::Family<prometheus::Histogram>& margin_;
@@ -95,6 +99,9 @@ class ConceptFamilies {
   prometheus::Family<prometheus::Gauge>& info_;
   prometheus::Family<prometheus::Gauge>& evaluation_;
   prometheus::Family<prometheus::Gauge>& reference_share_;
+  prometheus::Family<prometheus::Gauge>& weight_type_;
+  prometheus::Family<prometheus::Gauge>& weight_type_kl_;
+  prometheus::Family<prometheus::Gauge>& weight_type_top1_;
   prometheus::Family<prometheus::Gauge>& active_mean_;
   prometheus::Family<prometheus::Gauge>& threshold_;
   // Of write certificates.

@@ -20,6 +20,9 @@ class ConceptMetrics {
 
   // The last token of a prompt. `top`: kNoConcept where none is bound.
   virtual void CountTop(int checkpoint, int top) = 0;
+  // The same prompt, where it is outside of what the checkpoint knows. Of a
+  // checkpoint with a gate only.
+  virtual void CountOutside(int checkpoint) = 0;
   // Of the concept on top, bound or not: its probability, and that minus the
   // runner-up's.
   virtual void ObserveConfidence(int checkpoint, int top, double probability,

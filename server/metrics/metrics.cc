@@ -123,6 +123,9 @@ struct Metrics::Impl {
           .Add({}, kFreeSeconds);
 
   ConceptFamilies concepts{&registry};
+  Family<Gauge>& validated_binding =
+      Add<Gauge>(registry, "validated_binding",
+                 "Share of stored prompts read right when last validated.");
 
   std::map<InterventionMode, Counter*> steering;
   std::map<InterventionMode, Histogram*> alpha;
@@ -150,6 +153,13 @@ struct Metrics::Impl {
   Counter& log_dropped = Add<Counter>(registry, "log_lines_dropped_total",
                                       "Log lines that nobody read in time.")
                              .Add({});
+  // Empty without a policy.
+  std::vector<Counter*> policy_refused;  // In the order of PolicyCounts.
+  std::vector<Counter*> policy_reloads;
+  Counter& audit_lost = Add<Counter>(registry, "audit_lines_lost_total",
+                                     "Lines that are not in the audit log.")
+                            .Add({});
+  void ProbePolicy();
   void Probe();
 
   Gauge& load_time =
@@ -225,6 +235,19 @@ void Metrics::SetLoadTimes(absl::Duration load, absl::Duration warm_up) {
   impl_->warm_up_time.Set(absl::ToDoubleSeconds(warm_up));
 }
 
+void Metrics::Impl::ProbePolicy() {
+  if (probes.audit_lines_lost != nullptr) {
+    RaiseTo(audit_lost, probes.audit_lines_lost());
+  }
+  if (policy_refused.empty()) return;
+  const PolicyCounts counts = probes.policy();
+  RaiseTo(*policy_refused[0], counts.unauthenticated);
+  RaiseTo(*policy_refused[1], counts.denied);
+  RaiseTo(*policy_refused[2], counts.quota);
+  RaiseTo(*policy_reloads[0], counts.reloads);
+  RaiseTo(*policy_reloads[1], counts.failures);
+}
+
 void Metrics::Impl::Probe() {
   MutexLock lock(&mutex);
   if (probes.call_memory_bytes != nullptr) {
@@ -236,6 +259,7 @@ void Metrics::Impl::Probe() {
   if (probes.log_lines_dropped != nullptr) {
     RaiseTo(log_dropped, probes.log_lines_dropped());
   }
+  ProbePolicy();
   if (tls_not_after != nullptr) {
     tls_not_after->Set(probes.tls_not_after());
     const auto [reloads, failures] = probes.tls_reloads();
@@ -246,6 +270,20 @@ void Metrics::Impl::Probe() {
 
 void Metrics::SetProbes(Probes probes) {
   impl_->probes = std::move(probes);
+  if (impl_->probes.policy != nullptr) {
+    Family<Counter>& refused =
+        Add<Counter>(impl_->registry, "policy_refused_total",
+                     "Calls that the policy refused.");
+    for (const char* reason : {"credentials", "policy", "quota"}) {
+      impl_->policy_refused.push_back(&refused.Add({{"reason", reason}}));
+    }
+    Family<Counter>& taken = Add<Counter>(
+        impl_->registry, "policy_reloads_total",
+        "Changes of the policy's files, by whether they could be used.");
+    for (const char* result : {"ok", "failed"}) {
+      impl_->policy_reloads.push_back(&taken.Add({{"result", result}}));
+    }
+  }
   if (impl_->probes.tls_not_after == nullptr) return;
   impl_->tls_not_after =
       &Add<Gauge>(impl_->registry, "tls_certificate_not_after_seconds",
@@ -256,6 +294,10 @@ void Metrics::SetProbes(Probes probes) {
                    "Changes of the TLS files, by whether they could be used.");
   impl_->tls_reloaded = &reloads.Add({{"result", "ok"}});
   impl_->tls_failed = &reloads.Add({{"result", "failed"}});
+}
+
+void Metrics::SetValidatedBinding(const std::string& checkpoint, double rate) {
+  impl_->validated_binding.Add({{"checkpoint", checkpoint}}).Set(rate);
 }
 
 void Metrics::SetPlaintextExposed(bool exposed) {

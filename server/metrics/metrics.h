@@ -84,6 +84,12 @@ class Metrics {
   void RpcFinished(absl::string_view method, absl::string_view code,
                    absl::Duration took);
 
+  struct PolicyCounts {
+    // Calls that were refused.
+    int64_t unauthenticated = 0, denied = 0, quota = 0;
+    // New versions that were taken, and that could not be.
+    int64_t reloads = 0, failures = 0;
+  };
   // Values that are asked for at every scrape. Set before the first one.
   struct Probes {
     std::function<int64_t()> call_memory_bytes;  // That calls hold.
@@ -93,6 +99,9 @@ class Metrics {
     std::function<double()> tls_not_after;
     // New certificates that were taken, and that could not be.
     std::function<std::pair<int64_t, int64_t>()> tls_reloads;
+    // Null without a policy, and then there are no series.
+    std::function<PolicyCounts()> policy;
+    std::function<int64_t()> audit_lines_lost;
   };
   void SetProbes(Probes probes);
   // A port for calls is without TLS on an address that others reach.
@@ -120,6 +129,10 @@ class Metrics {
   void CountIneffective(InterventionMode mode, Ineffective reason);
   // norm(h' - h) / norm(h). Ignored when it is not finite.
   void ObserveSteeringNormRatio(double ratio);
+
+  // Share of labelled prompts that a checkpoint was seen to read right, when it
+  // was loaded or validated last.
+  void SetValidatedBinding(const std::string& checkpoint, double rate);
 
   // What has been counted of slots; see ConceptFamilies::Activity.
   std::vector<CheckpointActivity> SlotActivities() const;

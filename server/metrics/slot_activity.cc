@@ -27,6 +27,9 @@ const std::vector<double>& ActivationRatioBounds() {
 SlotActivity Since(const SlotActivity& earlier, const SlotActivity& now) {
   SlotActivity since;
   since.unbound = now.unbound - earlier.unbound;
+  if (now.outside.has_value()) {
+    since.outside = *now.outside - earlier.outside.value_or(0);
+  }
   std::map<std::string, const ConceptActivity*> before;
   for (const ConceptActivity& one : earlier.concepts) before[one.label] = &one;
   for (const ConceptActivity& one : now.concepts) {

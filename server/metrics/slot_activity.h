@@ -9,6 +9,7 @@
 #define ALIGNSAE_SERVER_METRICS_SLOT_ACTIVITY_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,7 +18,7 @@ namespace alignsae {
 
 struct ConceptActivity {
   std::string label;
-  int64_t top = 0;  // Prompts on which it was on top and some slot bound.
+  int64_t top = 0;  // Prompts on which it was on top and bound.
   // Slot value over its calibrated mean, at the last tokens of prompts.
   int64_t count = 0;
   double ratio_sum = 0;
@@ -32,6 +33,8 @@ struct SteeredPair {
 
 struct SlotActivity {
   int64_t unbound = 0;  // Prompts on which no slot was bound.
+  // Prompts outside of what the checkpoint knows; nullopt: it has no gate.
+  std::optional<int64_t> outside = std::nullopt;
   std::vector<ConceptActivity> concepts;
   std::vector<SteeredPair> steered;
 };

@@ -1,5 +1,7 @@
 #include "server/process/memory_budget.h"
 
+#include <algorithm>
+
 namespace alignsae {
 namespace {
 
@@ -40,13 +42,16 @@ void MemoryBudget::Share::ShrinkTo(int64_t bytes) {
 }
 
 std::optional<MemoryBudget::Share> MemoryBudget::TryTake(const Owner& owner,
-                                                         int64_t bytes) {
+                                                         int64_t bytes,
+                                                         int64_t of_origin) {
   if (bytes <= 0) return Share();
+  int64_t part = limit_ / 4 * 3;
+  if (of_origin > 0) part = std::min(part, of_origin);
   MutexLock lock(&mutex_);
-  const int64_t of_owner = HeldBy(by_owner_, owner);
-  const int64_t of_origin = HeldBy(by_origin_, owner.origin);
-  if (!Fits(used_, bytes, limit_) || !Fits(of_owner, bytes, limit_ / 2) ||
-      !Fits(of_origin, bytes, limit_ / 4 * 3)) {
+  const int64_t held_by_owner = HeldBy(by_owner_, owner);
+  const int64_t held_by_origin = HeldBy(by_origin_, owner.origin);
+  if (!Fits(used_, bytes, limit_) || !Fits(held_by_owner, bytes, limit_ / 2) ||
+      !Fits(held_by_origin, bytes, part)) {
     return std::nullopt;
   }
   used_ += bytes;

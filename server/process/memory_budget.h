@@ -71,8 +71,10 @@ class MemoryBudget {
   MemoryBudget(const MemoryBudget&) = delete;
   MemoryBudget& operator=(const MemoryBudget&) = delete;
 
-  // nullopt: it does not fit now.
-  std::optional<Share> TryTake(const Owner& owner, int64_t bytes)
+  // nullopt: it does not fit now. `of_origin`: what the origin may hold at
+  // most, if that is less than its part; 0: its part.
+  std::optional<Share> TryTake(const Owner& owner, int64_t bytes,
+                               int64_t of_origin = 0)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   int64_t limit() const { return limit_; }

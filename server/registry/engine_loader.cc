@@ -26,6 +26,17 @@ void LogLoaded(const LoadedEngine& loaded, const std::string& wanted_type,
         .Add("used", model.weight_type)
         .Add("why", loaded.weight_type_fallback);
   }
+  for (const TypeMeasurement& measured : model.type_measurements) {
+    LogLine(LogLevel::kInfo, "weight_type_measured")
+        .Add("type", measured.type)
+        .Add("kl", measured.kl)
+        .Add("top1", measured.top1)
+        .Add("clear_top1", measured.clear_top1)
+        .Add("positions", measured.positions)
+        .Add("seconds", measured.seconds)
+        .Add("cached", measured.cached)
+        .Add("misleads", measured.misleads());
+  }
   for (const std::string& warning : loaded.warnings) {
     LogLine(LogLevel::kWarning, "load_warning").Add("what", warning);
   }
@@ -37,6 +48,16 @@ void LogLoaded(const LoadedEngine& loaded, const std::string& wanted_type,
       .Add("threads", loaded.threads)
       .Add("blas", loaded.blas)
       .Add("seconds", absl::ToDoubleSeconds(took));
+}
+
+// Spent on measuring number types: once a model, and no part of what a start
+// takes.
+absl::Duration MeasuringTime(const ModelInfo& model) {
+  absl::Duration spent;
+  for (const TypeMeasurement& measured : model.type_measurements) {
+    if (!measured.cached) spent += absl::Seconds(measured.seconds);
+  }
+  return spent;
 }
 
 // Weights of zeros, for instance, load and answer nonsense.
@@ -81,20 +102,24 @@ absl::Status WarmUp(StepExecutor& executor, int context_length, int vocab_size,
 }
 
 ModelLoader EngineLoader(EngineSetup setup, int prompt_tokens,
-                         bool beside_others) {
-  return [setup = std::move(setup), prompt_tokens,
-          beside_others]() -> absl::StatusOr<LoadedModel> {
+                         bool beside_others, BindingRule binding) {
+  return [setup = std::move(setup), prompt_tokens, beside_others,
+          binding = std::move(binding)]() -> absl::StatusOr<LoadedModel> {
     const absl::Time started = absl::Now();
     ALIGNSAE_ASSIGN_OR_RETURN(LoadedEngine loaded, Load(setup, beside_others));
     const absl::Time prepared = absl::Now();
+    const absl::Duration measuring = MeasuringTime(loaded.catalog->model);
     ALIGNSAE_RETURN_IF_ERROR(
         WarmUp(*loaded.engine, loaded.catalog->model.context_length,
                loaded.catalog->model.vocab_size, prompt_tokens));
+    ALIGNSAE_RETURN_IF_ERROR(CheckBinding(*loaded.engine, *loaded.catalog,
+                                          *loaded.tokenizer, binding));
     const absl::Time warm = absl::Now();
-    LogLoaded(loaded, setup.weight_type, warm - started);
-    return LoadedModel{std::move(loaded.catalog), std::move(loaded.tokenizer),
-                       std::move(loaded.engine),  prepared - started,
-                       warm - prepared,           std::move(loaded.bundle)};
+    LogLoaded(loaded, setup.weight_type, warm - started - measuring);
+    return LoadedModel{
+        std::move(loaded.catalog), std::move(loaded.tokenizer),
+        std::move(loaded.engine),  prepared - started - measuring,
+        warm - prepared,           std::move(loaded.bundle)};
   };
 }
 

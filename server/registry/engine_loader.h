@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "model/engine/engine.h"
+#include "server/registry/binding_check.h"
 #include "server/registry/served_model.h"
 
 namespace alignsae {
@@ -16,9 +17,10 @@ namespace alignsae {
 // for seconds. `prompt_tokens`: the most of one step. `beside_others`: another
 // generation answers meanwhile, and is not to be held up: the files are read
 // and prepared by one thread of low priority, and only the first steps run on
-// all of the setup's threads. Errors: what LoadEngine and WarmUp say.
+// all of the setup's threads. A model whose checkpoints do not keep `binding`
+// is not loaded. Errors: what LoadEngine, WarmUp and CheckBinding say.
 ModelLoader EngineLoader(EngineSetup setup, int prompt_tokens,
-                         bool beside_others = false);
+                         bool beside_others = false, BindingRule binding = {});
 
 // One prompt step of `prompt_tokens` (less where the context is shorter) and
 // one decode step, so that no request pays for what is made at its first use:

@@ -119,6 +119,7 @@ void MetricsObserver::OnCancelledFree(absl::Duration took) {
 void MetricsObserver::OnPromptReading(const ConceptReading& reading) {
   const int top = TopOf(reading);
   concepts_->CountTop(reading.checkpoint, top);
+  if (reading.outside()) concepts_->CountOutside(reading.checkpoint);
   CompareShadow(reading, top);
   if (static_cast<size_t>(reading.top) < reading.probabilities.size()) {
     concepts_->ObserveConfidence(reading.checkpoint, top,

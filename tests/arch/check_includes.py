@@ -13,7 +13,7 @@ import sys
 
 LOW = ["model/base", "model/steering"]
 MODEL = ["model/base", "model/steering", "model/kernels", "model/tokenizer", "model/io",
-         "model/tensor", "model/transformer", "model/gpt2", "model/sae", "model/intervention",
+         "model/tensor", "model/transformer", "model/gpt2", "model/gpt_neox", "model/sae", "model/intervention",
          "model/sampling", "model/bundle", "model/engine", "model/scheduler"]
 TRAIN = ["common", "data", "lm", "sae", "eval", "pipeline", "study", "cli"]
 
@@ -28,8 +28,9 @@ RULES = {
     "model/tensor": (["model/base"], True, False, False),
     "model/transformer": (["model/io", "model/tensor", "model/kernels",
                            "model/steering/hook_point.h", "model/base"], True, False, False),
-    "model/gpt2": (["model/transformer", "model/io", "model/tensor", "model/kernels",
-                    "model/base"], True, False, False),
+    **{f"model/{family}": (["model/transformer", "model/io", "model/tensor", "model/kernels",
+                            "model/base"], True, False, False)
+       for family in ("gpt2", "gpt_neox")},
     "model/sae": (["model/io", "model/tensor", *LOW], True, False, False),
     "model/intervention": (["model/sae", "model/transformer/residual_hook.h", "model/tensor",
                             *LOW], True, False, False),
@@ -37,7 +38,8 @@ RULES = {
     "model/bundle": (["model/io", "model/tokenizer", "model/transformer", "model/sae",
                       "model/tensor", *LOW], True, False, False),
     "model/engine": ([m for m in MODEL if m not in ("model/engine", "model/scheduler",
-                                                    "model/gpt2")], True, False, False),
+                                                    "model/gpt2", "model/gpt_neox")],
+                     True, False, False),
     "model/scheduler": (["model/engine/step.h", "model/engine/step_executor.h",
                          "model/sampling/params.h", *LOW], False, False, False),
     # Each folder of the trainer may include those before it. What it makes is a GPT-2.
@@ -45,17 +47,18 @@ RULES = {
                                     + (["model/terminal"] if folder in ("common", "cli") else []), True, False, False)
        for i, folder in enumerate(TRAIN)},
     "server/process": (LOW, False, False, False),
+    "server/policy": (["server/process", *LOW], False, False, False),
     "server/config": (["server/process", "model/terminal", *LOW], False, False, False),
     "server/metrics": (["server/process", *LOW], False, False, False),
     "server/registry": (["model/engine/engine.h", "model/engine/step_executor.h", "model/scheduler", "model/tokenizer",
                          "server/metrics", "server/process", *LOW], False, False, False),
     "server/api": (["proto", "model/scheduler", "model/tokenizer", "server/registry",
-                    "server/metrics", "server/config", "server/process", *LOW],
+                    "server/policy", "server/metrics", "server/config", "server/process", *LOW],
                    False, True, False),
     "server/grpc": (["proto", "model/scheduler", "server/api", "server/registry",
-                     "server/metrics", "server/config", "server/process", *LOW],
+                     "server/policy", "server/metrics", "server/config", "server/process", *LOW],
                     False, True, True),
-    "server/http": (["proto", "server/api", "server/metrics", "server/config",
+    "server/http": (["proto", "server/api", "server/policy", "server/metrics", "server/config",
                      "server/process", *LOW], False, True, False),
     "server/web": (["server/http"], False, False, False),
     "client": (["proto", "model/base", "model/terminal"], False, True, True),
@@ -68,7 +71,7 @@ FILES = {
     "server/main.cc": (["server", "model/scheduler", "model/engine/engine.h", "model/terminal",
                          *LOW],
                        False, True, True),
-    "model/bundle/families.cc": (["model/gpt2", "model/transformer", "model/io",
+    "model/bundle/families.cc": (["model/gpt2", "model/gpt_neox", "model/transformer", "model/io",
                                   "model/bundle", "model/base"], True, False, False),
 }
 OURS = ("model/", "server/", "client/", "proto/", "tests/")
@@ -78,7 +81,9 @@ OURS = ("model/", "server/", "client/", "proto/", "tests/")
 TORCH_FREE = {
     "model/io/safetensors.h", "model/io/safetensors.cc", "model/io/safetensors_header.cc",
     "model/io/safetensors_layout.h", "model/io/safetensors_layout.cc", "model/gpt2/config.h",
-    "model/gpt2/config.cc", "model/transformer/activation.h", "model/transformer/facts.h",
+    "model/gpt2/config.cc", "model/gpt_neox/config.h", "model/gpt_neox/config.cc",
+    "model/transformer/config_fields.h", "model/transformer/config_fields.cc",
+    "model/transformer/activation.h", "model/transformer/facts.h",
     "model/transformer/end_tokens.h", "model/transformer/end_tokens.cc",
     "model/io/weight_files.h", "model/io/weights_file.cc",
     "model/bundle/generation_config.h", "model/bundle/generation_config.cc",

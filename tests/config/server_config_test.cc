@@ -200,6 +200,18 @@ TEST(ServerConfigTest, WhatIsNotGivenFollowsWhatItDependsOn) {
   EXPECT_EQ(outcome.config.connections.max_age_grace_seconds, 90);
 }
 
+TEST(ServerConfigTest, CacheIsTheUsersUnlessItIsGiven) {
+  const auto cache = [](std::vector<std::string> flags, const Env& env) {
+    return Parse(With(std::move(flags)), env)->config.cache_dir;
+  };
+  const Env both = {{"XDG_CACHE_HOME", "/x"}, {"HOME", "/h"}};
+  EXPECT_EQ(cache({}, both), "/x/alignsae");
+  EXPECT_EQ(cache({}, {{"HOME", "/h"}}), "/h/.cache/alignsae");
+  EXPECT_EQ(cache({}, {{"XDG_CACHE_HOME", "not/absolute"}}), "");
+  EXPECT_EQ(cache({"--cache-dir=/mine"}, both), "/mine");
+  EXPECT_EQ(cache({"--cache-dir="}, both), "");
+}
+
 TEST(ServerConfigTest, WhatIsGivenIsKeptAtItsLimit) {
   ASSERT_OK_AND_ASSIGN(
       const ConfigOutcome outcome,

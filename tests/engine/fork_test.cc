@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "model/bundle/families.h"
 #include "model/engine/engine.h"
+#include "tests/support/golden.h"
 #include "tests/support/tiny_bundle.h"
 #include "tests/support/tiny_model.h"
 
@@ -217,24 +219,43 @@ void ExpectSame(const Outcome& a, const Outcome& b) {
   }
 }
 
-// By the hook points of the checkpoints, at site 2 and at site 1.
-class ForkTest : public ::testing::TestWithParam<std::vector<HookPoint>> {
+// A family, and the hook points of the checkpoints, at site 2 and at site 1.
+struct ForkParam {
+  std::string family;
+  std::vector<HookPoint> hooks;
+};
+
+std::unique_ptr<const Transformer> ModelOf(const std::string& family) {
+  if (family == "gpt2") return nullptr;  // The tiny bundle's own.
+  return LoadTransformer(GoldenDirectory(family, "parallel"), TestDevice(),
+                         WeightType::kF32)
+      .value()
+      .model;
+}
+
+class ForkTest : public ::testing::TestWithParam<ForkParam> {
  protected:
   std::unique_ptr<Engine> engine_ =
-      Engine::Create(TinyBundle(GetParam()), {.kv_slots = 11}).value();
+      Engine::Create(TinyBundle(GetParam().hooks, ModelOf(GetParam().family)),
+                     {.kv_slots = 11})
+          .value();
 };
 
 INSTANTIATE_TEST_SUITE_P(
     Hooks, ForkTest,
-    ::testing::Values(std::vector<HookPoint>{{HookKind::kResidPre, 2},
-                                             {HookKind::kResidPost, 0}},
-                      std::vector<HookPoint>{{HookKind::kAttnOut, 2},
-                                             {HookKind::kResidMid, 1}},
-                      std::vector<HookPoint>{{HookKind::kMlpOut, 2},
-                                             {HookKind::kAttnOut, 1}}),
+    ::testing::Values(
+        ForkParam{"gpt2",
+                  {{HookKind::kResidPre, 2}, {HookKind::kResidPost, 0}}},
+        ForkParam{"gpt2", {{HookKind::kAttnOut, 2}, {HookKind::kResidMid, 1}}},
+        ForkParam{"gpt2", {{HookKind::kMlpOut, 2}, {HookKind::kAttnOut, 1}}},
+        ForkParam{"gpt_neox",
+                  {{HookKind::kResidPre, 2}, {HookKind::kResidPost, 0}}},
+        ForkParam{"gpt_neox",
+                  {{HookKind::kAttnOut, 2}, {HookKind::kMlpOut, 1}}}),
     [](const auto& test) {
-      return absl::StrCat(HookKindName(test.param[0].kind), "_",
-                          HookKindName(test.param[1].kind));
+      return absl::StrCat(test.param.family, "_",
+                          HookKindName(test.param.hooks[0].kind), "_",
+                          HookKindName(test.param.hooks[1].kind));
     });
 
 TEST_P(ForkTest, ForkedEqualsUnforkedWholeAndInChunks) {

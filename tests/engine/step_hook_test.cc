@@ -96,11 +96,26 @@ TEST(StepHookTest, ValuesKeepWhatTheActivationKeeps) {
               ElementsAre(0, 2));
 }
 
+TEST(StepHookTest, SaysWhetherAReadingIsOutsideWhereThereIsAGate) {
+  Sae sae = PlainSae(SaeActivation::kIdentity, {0, 0});
+  EXPECT_EQ(Read(sae, {1, 0}).outside_ratio, std::nullopt);
+  EXPECT_FALSE(Read(sae, {1, 0}).outside());
+  // Known around (1, 0) and (0, 1), background around (5, 5).
+  sae.set_gate(*OutsideGate::Make({at::eye(2), at::zeros({0, 2}), 1},
+                                  {at::full({1, 2}, 5.0), at::zeros({0, 2}), 1},
+                                  0.5));
+  EXPECT_EQ(Read(sae, {1, 0}).outside_ratio, 0);
+  EXPECT_FALSE(Read(sae, {1, 0}).outside());
+  EXPECT_NEAR(*Read(sae, {1, 2}).outside_ratio, 2 * std::sqrt(2.0) / 5, 1e-6);
+  EXPECT_TRUE(Read(sae, {4, 4}).outside());
+}
+
 TEST(StepHookTest, ASlotIsBoundFromItsThresholdOnAndNeverWhenSilent) {
   const Sae sae = PlainSae(SaeActivation::kIdentity, {0.5, 2});
   EXPECT_TRUE(Read(sae, {0.5f, 0}).bound);  // At the threshold.
   EXPECT_FALSE(Read(sae, {std::nextafter(0.5f, 0.0f), 0}).bound);
-  EXPECT_TRUE(Read(sae, {0, 2}).bound);  // Any concept does.
+  EXPECT_TRUE(Read(sae, {0, 2}).bound);
+  EXPECT_FALSE(Read(sae, {0.6f, 1.75f}).bound);  // Of the top one alone.
   EXPECT_FALSE(Read(sae, {0.25f, 1.75f}).bound);
   const Sae uncalibrated = PlainSae(SaeActivation::kIdentity, {0, 0});
   EXPECT_FALSE(Read(uncalibrated, {0, 0}).bound);

@@ -1,6 +1,8 @@
 // Compares the forward pass with what Hugging Face transformers computed: see
 // tests/golden/make_gpt2_golden.py, which writes the files.
 
+#include "tests/support/golden.h"
+
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,10 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "model/gpt2/gpt2.h"
-#include "model/io/safetensors.h"
-#include "model/io/tensor_file.h"
 #include "model/transformer/layers.h"
 #include "tests/reference/gpt2_reference.h"
 #include "tests/support/residual_hooks.h"
@@ -23,56 +22,10 @@
 namespace alignsae {
 namespace {
 
-constexpr char kVersion[] = "1";
 constexpr double kTolerance = 1e-4;
 
-struct Golden {
-  std::vector<int32_t> input_ids;  // [T]
-  std::vector<int32_t> greedy;     // [64]
-  at::Tensor logits;               // [T, V]
-  at::Tensor hidden_states;        // [L + 1, T, D]; the last one after ln_f
-};
-
 std::string Directory(const std::string& name) {
-  return absl::StrCat(ALIGNSAE_SOURCE_DIR, "/tests/golden/gpt2/", name);
-}
-
-absl::StatusOr<std::vector<int32_t>> ReadIds(const SafetensorsFile& file,
-                                             const std::string& name) {
-  const TensorEntry* entry = file.Find(name);
-  if (entry == nullptr || entry->dtype != DType::kI64) {
-    return absl::NotFoundError(name);
-  }
-  std::vector<int64_t> ids((entry->end - entry->begin) / sizeof(int64_t));
-  ALIGNSAE_RETURN_IF_ERROR(
-      file.ReadBytes(*entry, 0,
-                     absl::MakeSpan(reinterpret_cast<char*>(ids.data()),
-                                    ids.size() * sizeof(int64_t))));
-  return std::vector<int32_t>(ids.begin(), ids.end());
-}
-
-absl::StatusOr<Golden> ReadGolden(const std::string& name,
-                                  const Gpt2Config& config) {
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const SafetensorsFile file,
-      SafetensorsFile::Open(Directory(name) + "/expected.safetensors"));
-  const auto version = file.header().metadata.find("golden_version");
-  if (version == file.header().metadata.end() || version->second != kVersion) {
-    return absl::FailedPreconditionError(
-        "stale golden file: run tests/golden/make_gpt2_golden.py");
-  }
-  Golden golden;
-  ALIGNSAE_ASSIGN_OR_RETURN(golden.input_ids, ReadIds(file, "input_ids"));
-  ALIGNSAE_ASSIGN_OR_RETURN(golden.greedy, ReadIds(file, "greedy"));
-  const int64_t length = static_cast<int64_t>(golden.input_ids.size());
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      golden.logits,
-      ReadFloatTensor(file, "logits", {length, config.vocab_size}));
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      golden.hidden_states,
-      ReadFloatTensor(file, "hidden_states",
-                      {config.n_layer + 1, length, config.d_model}));
-  return golden;
+  return GoldenDirectory("gpt2", name);
 }
 
 class Gpt2GoldenTest : public ::testing::TestWithParam<std::string> {
@@ -80,7 +33,8 @@ class Gpt2GoldenTest : public ::testing::TestWithParam<std::string> {
   void SetUp() override {
     ASSERT_OK_AND_ASSIGN(Gpt2 model,
                          Gpt2::Load(Directory(GetParam()), TestDevice()));
-    ASSERT_OK_AND_ASSIGN(golden_, ReadGolden(GetParam(), model.config()));
+    ASSERT_OK_AND_ASSIGN(golden_,
+                         ReadGolden(Directory(GetParam()), model.facts()));
     ASSERT_OK_AND_ASSIGN(
         weights_, LoadGpt2Weights(Directory(GetParam()), model.config()));
     model_.emplace(std::move(model));

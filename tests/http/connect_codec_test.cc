@@ -190,16 +190,16 @@ TEST(ErrorTest, CarriesTheDetails) {
   ASSERT_TRUE(retry.ParseFromString(bytes));
   EXPECT_EQ(retry.retry_delay().nanos(), 200000000);
   HttpReply reply;
-  AddRetryAfter(wire, &reply);
+  AddErrorHeaders(wire, &reply);
   ASSERT_EQ(reply.headers.size(), 1u);
   EXPECT_EQ(reply.headers[0].value, "2");
 }
 
 TEST(ErrorTest, SaysNothingOfATimeWhereThereIsNone) {
   HttpReply reply;
-  AddRetryAfter(ToWireStatus(absl::ResourceExhaustedError("never"), "x"),
-                &reply);
-  AddRetryAfter(WireStatus(), &reply);
+  AddErrorHeaders(ToWireStatus(absl::ResourceExhaustedError("never"), "x"),
+                  &reply);
+  AddErrorHeaders(WireStatus(), &reply);
   EXPECT_TRUE(reply.headers.empty());
 }
 

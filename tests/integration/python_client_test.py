@@ -101,6 +101,16 @@ class PythonClientTest(ServerTest):
         self.check("ReadConceptsResponse", ["read", "--ids", "5,6,7", "--position=-2"], "read",
                    [5, 6, 7], position=-2)
 
+    def test_validate(self):
+        *_, report = self.client.validate(max_swaps=4)
+        self.assertEqual(report.swap.tries, 4)
+        self.assertGreater(report.read.rate, 0.9)
+        *_, report = self.client.validate([
+            {"prompt": "Tell me Beth Roach's birthday.", "concept_name": "birth_date"},
+            {"prompt": "What is the capital of Italy?"}])
+        self.assertEqual((report.read.successes, report.abstention.tries), (1, 1))
+        self.assertIsNone(report.swap)
+
     def test_inspect(self):
         found = self.check("InspectSlotsResponse", ["inspect", self.question, "--features=3",
                                                     "--positions=window:1:4"],

@@ -1,6 +1,7 @@
-"""Writes small GPT-2s with the transformers at hand, and what it computes with them.
+"""Writes small GPT-2s or GPT-NeoXs with the transformers at hand, and what it computes with them.
 
     python huggingface_models.py OUT
+    python huggingface_models.py --neox OUT          GPT-NeoXs instead
     python huggingface_models.py --tokenizers OUT    tokenizers alone: how
         tests/golden/huggingface/5 and 4.30 were made, each by its version
 
@@ -21,7 +22,9 @@ from transformers import (AddedToken, GPT2Config, GPT2DoubleHeadsModel,
                           GPT2LMHeadModel, GPT2Model, GPT2TokenizerFast)
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "golden"))
-from random_gpt2 import draw_weights  # noqa: E402  pylint: disable=wrong-import-position
+# pylint: disable=wrong-import-position
+import random_gpt_neox  # noqa: E402
+from random_gpt2 import draw_weights  # noqa: E402
 
 NEW_TOKENS = 32
 CONTEXT = 96
@@ -119,6 +122,50 @@ def encodings(tokenizer, text):
     return {"text": text, "parsed": parsed, "plain": plain}
 
 
+NEOX = {"parallel-f32": dict(rotary_pct=0.25), "parallel-bf16": dict(rotary_pct=1.0),
+        "sequential-f16": dict(use_parallel_residual=False, hidden_act="gelu_new"),
+        "tied-f32": dict(tie_word_embeddings=True, rotary_emb_base=500, hidden_act="relu"),
+        "sharded-f32": dict(rotary_pct=0.5)}
+
+
+def save_neox(name, seed, directory):
+    """Writes a GPT-NeoX with its tokenizer and gives both as they are read back."""
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=random_gpt_neox.make_tokenizer(), eos_token="<|endoftext|>",
+        pad_token="<|padding|>")
+    tokenizer.save_pretrained(directory)
+    config = transformers.GPTNeoXConfig(
+        num_hidden_layers=2, num_attention_heads=2, hidden_size=32, intermediate_size=48,
+        max_position_embeddings=CONTEXT, vocab_size=len(tokenizer) + 12, bos_token_id=None,
+        eos_token_id=None, **NEOX[name])
+    model = transformers.GPTNeoXForCausalLM(config)
+    random_gpt_neox.draw_weights(model, torch.Generator().manual_seed(seed))
+    model.tie_weights()
+    model.to(DTYPES[name.rsplit("-", maxsplit=1)[1]])
+    options = {"max_shard_size": "24KB"} if "sharded" in name else {}
+    model.save_pretrained(directory, safe_serialization=True, **options)
+    return (transformers.AutoTokenizer.from_pretrained(directory),
+            transformers.GPTNeoXForCausalLM.from_pretrained(
+                directory, torch_dtype=torch.float32).eval())
+
+
+def write_neox(out):
+    expected = {}
+    for seed, name in enumerate(NEOX):
+        tokenizer, model = save_neox(name, seed, out / name)
+        ids = tokenizer("the city in")["input_ids"]
+        expected[name] = {"prompt": ids, "greedy": greedy(model, ids),
+                          "encodings": [encodings(tokenizer, text)
+                                        for text in random_gpt_neox.TEXTS]}
+    write_expected(out, expected)
+
+
+def write_expected(out, models):
+    (out / "expected.json").write_text(json.dumps(
+        {"transformers": transformers.__version__, "torch": torch.__version__,
+         "models": models}))
+
+
 def write_tokenizers(out):
     expected = {}
     for kind in TOKENIZERS:
@@ -133,9 +180,11 @@ def write_tokenizers(out):
 def main():
     if sys.argv[1] == "--tokenizers":
         return write_tokenizers(pathlib.Path(sys.argv[2]))
-    out = pathlib.Path(sys.argv[1])
     torch.set_grad_enabled(False)
     torch.set_num_threads(1)
+    if sys.argv[1] == "--neox":
+        return write_neox(pathlib.Path(sys.argv[2]))
+    out = pathlib.Path(sys.argv[1])
     expected = {}
     for seed, (kind, dtype) in enumerate(itertools.product(MODELS, DTYPES)):
         vocabulary = TOKENIZERS[seed % len(TOKENIZERS)]
@@ -148,9 +197,7 @@ def main():
         ids = tokenizer("the city in")["input_ids"]
         expected[name] = {"prompt": ids, "greedy": greedy(model, ids),
                           "encodings": [encodings(tokenizer, text) for text in TEXTS]}
-    (out / "expected.json").write_text(json.dumps(
-        {"transformers": transformers.__version__, "torch": torch.__version__,
-         "models": expected}))
+    return write_expected(out, expected)
 
 
 if __name__ == "__main__":

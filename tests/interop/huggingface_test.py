@@ -27,15 +27,15 @@ class HuggingFaceTest(unittest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.folder = pathlib.Path(folder.name)
 
-    def made_by(self, python, name):
-        out = self.folder / name
-        done = subprocess.run([python, HERE / "huggingface_models.py", out], check=False,
+    def made_by(self, python, name, count=28, flags=()):
+        out = self.folder / "-".join([name, *flags])
+        done = subprocess.run([python, HERE / "huggingface_models.py", *flags, out], check=False,
                               timeout=600, capture_output=True, text=True,
                               env={**os.environ, "PYTHONPATH": "", "HF_HUB_OFFLINE": "1"})
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         made = json.loads((out / "expected.json").read_text())
         print(name, "transformers", made["transformers"], "torch", made["torch"], flush=True)
-        self.assertEqual(len(made["models"]), 28)
+        self.assertEqual(len(made["models"]), count)
         for directory, expected in made["models"].items():
             with self.subTest(writer=name, model=directory):
                 self.check(out / directory, expected)
@@ -80,6 +80,10 @@ class HuggingFaceTest(unittest.TestCase):
 
     def test_4_30(self):
         self.made_by(self.old, "4.30")
+
+    def test_gpt_neox(self):
+        self.made_by(self.newest, "newest", 5, ["--neox"])
+        self.made_by(self.old, "4.30", 5, ["--neox"])
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import zipfile
 
 PLACE = pathlib.Path(os.environ["ALIGNSAE_INTEROP"])
 
@@ -115,12 +116,12 @@ def package():
     return tuple(where / "bin/python" for where in (place, clean, old))
 
 
-def go(module, name):
+def go(module, name, version="latest"):
     """The program `name` of the Go package `module`."""
     need("go")
     place = PLACE / "go"
     place.mkdir(parents=True, exist_ok=True)
-    _install([["go", "install", f"{module}@latest"]],
+    _install([["go", "install", f"{module}@{version}"]],
              ["go", "list", "-m", "-versions", "golang.org/x/text"], cwd=place,
              env={**os.environ, "GOBIN": str(place), "GOFLAGS": "-mod=mod"})
     _run(["go", "version", "-m", place / name])
@@ -155,3 +156,16 @@ def node(*packages):
              ["npm", "view", "semver", "version"], cwd=place)
     _run(["npm", "list"], cwd=place)
     return place
+
+
+def wheel(name):
+    """The files of the newest wheel of `name`, without what it needs."""
+    place = PLACE / "wheels-of-others"
+    ask = [shutil.which("python3"), "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
+    shutil.rmtree(place / name, ignore_errors=True)
+    _install([[*ask, place / name, name]], [*ask, PLACE / "asked", "six"])
+    [file] = (place / name).glob("*.whl")
+    print(file.name, flush=True)
+    with zipfile.ZipFile(file) as files:
+        files.extractall(place / name)
+    return place / name

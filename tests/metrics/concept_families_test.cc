@@ -209,6 +209,11 @@ TEST(ConceptFamiliesTest, NoMoreThanSoManyPairsAreNamed) {
   EXPECT_EQ(ValueOf(metrics, Steered("c0", "c0")), "2");
 }
 
+std::string OfType(const std::string& figure, const std::string& type) {
+  return absl::StrCat("alignsae_weight_type_", figure, "{model=\"m\",type=\"",
+                      type, "\"}");
+}
+
 constexpr char kEvaluation[] = R"({"test": {"binding": {
     "diagonal_accuracy": 0.75, "by_relation": {"c0": {"bound": 0.5}},
     "confusion": {"c0": {"c0": 20}, "c1": {"c0": 10, "c1": 10}}}}})";
@@ -220,6 +225,9 @@ TEST(ConceptFamiliesTest, WhatABundleSaysIsToldAsLongAsItIsLoaded) {
   checkpoint.evaluation_json = kEvaluation;
   checkpoint.concepts[1].active_mean = 2.5;
   checkpoint.concepts[1].threshold = 0.5;
+  catalog.model.name = "m";
+  catalog.model.weight_type = "bf16";
+  catalog.model.type_measurements = {{.type = "int8", .kl = 0.5, .top1 = 0.25}};
   auto first = metrics.SetCatalog(catalog);
   auto second = metrics.SetCatalog(catalog);
   const std::string accuracy =
@@ -227,6 +235,9 @@ TEST(ConceptFamiliesTest, WhatABundleSaysIsToldAsLongAsItIsLoaded) {
       "accuracy\"}";
   for (int generations = 2; generations > 0; --generations) {
     EXPECT_EQ(ValueOf(metrics, accuracy), "0.75");
+    EXPECT_EQ(ValueOf(metrics, OfType("info", "bf16")), "1");
+    EXPECT_EQ(ValueOf(metrics, OfType("kl", "int8")), "0.5");
+    EXPECT_EQ(ValueOf(metrics, OfType("top1", "int8")), "0.25");
     EXPECT_EQ(ValueOf(metrics, Of("concept_reference_share", "c0")), "0.5");
     EXPECT_EQ(ValueOf(metrics, Of("concept_reference_share", "c1")), "0.25");
     EXPECT_EQ(ValueOf(metrics, Of("concept_reference_share", "none")), "0.25");
@@ -235,6 +246,7 @@ TEST(ConceptFamiliesTest, WhatABundleSaysIsToldAsLongAsItIsLoaded) {
     (generations == 2 ? first : second).reset();
   }
   EXPECT_EQ(ValueOf(metrics, accuracy), "absent");
+  EXPECT_EQ(ValueOf(metrics, OfType("info", "bf16")), "absent");
   EXPECT_EQ(ValueOf(metrics, Of("concept_reference_share", "c0")), "absent");
   EXPECT_EQ(ValueOf(metrics, Of("concept_active_mean", "c1")), "absent");
 }

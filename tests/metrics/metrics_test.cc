@@ -31,7 +31,9 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       WriteCertificate{.measured_swap = MeasuredSwapOf(1, 2, 3, 4)};
   catalog.checkpoints[0].evaluation_json =
       R"({"prompts": {"read": {"rate": 1}, "confusion": {"c0": {"c0": 1}}}})";
+  catalog.checkpoints[0].has_gate = true;
   const auto concepts = metrics.SetCatalog(catalog);
+  metrics.SetValidatedBinding("main", 1);
   concepts->CountSteered(0, kNoConcept, 0);  // Pairs are not there before.
   std::vector<std::string> types;
   for (absl::string_view line :
@@ -49,6 +51,7 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       "alignsae_concept_confidence histogram",
       "alignsae_concept_margin histogram",
       "alignsae_concept_measured_swap gauge",
+      "alignsae_concept_outside_total counter",
       "alignsae_concept_reference_share gauge",
       "alignsae_concept_threshold gauge",
       "alignsae_concept_top_total counter",
@@ -82,6 +85,7 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       "alignsae_step_rows histogram",
       "alignsae_time_per_output_token_seconds histogram",
       "alignsae_time_to_first_token_seconds histogram",
+      "alignsae_validated_binding gauge",
       "process_cpu_seconds_total counter",
       "process_max_fds gauge",
       "process_open_fds gauge",

@@ -26,12 +26,32 @@ const ConceptActivity& Find(const SlotActivity& activity,
   return activity.concepts.front();
 }
 
+TEST(SlotActivityTest, CountsWhatIsOutsideWhereThereIsAGate) {
+  Metrics metrics({}, "1");
+  Catalog catalog = CatalogWith(2);
+  catalog.checkpoints[0].has_gate = true;
+  const auto concepts = metrics.SetCatalog(catalog);
+  EXPECT_EQ(metrics.SlotActivities()[0].total.outside, 0);
+  concepts->CountOutside(0);
+  concepts->CountOutside(0);
+  const SlotActivity later = metrics.SlotActivities()[0].total;
+  EXPECT_EQ(later.outside, 2);
+  EXPECT_EQ(Since(later, later).outside, 0);
+  SlotActivity before = later;
+  before.outside = 1;
+  EXPECT_EQ(Since(before, later).outside, 1);
+  EXPECT_EQ(
+      ValueOf(metrics, "alignsae_concept_outside_total{checkpoint=\"main\"}"),
+      "2");
+}
+
 TEST(SlotActivityTest, IsWhatTheMetricsCount) {
   Metrics metrics({}, "1");
   const auto concepts = metrics.SetCatalog(CatalogWith(2));
   concepts->CountTop(0, 1);
   concepts->CountTop(0, 1);
   concepts->CountTop(0, kNoConcept);
+  concepts->CountOutside(0);
   for (double ratio : {-1.0, 0.3, 0.9, 7.0}) {
     concepts->ObserveActivationRatio(0, 1, ratio);
   }
@@ -44,6 +64,7 @@ TEST(SlotActivityTest, IsWhatTheMetricsCount) {
   EXPECT_THAT(all[0].reference, IsEmpty());
   const SlotActivity& total = all[0].total;
   EXPECT_EQ(total.unbound, 1);
+  EXPECT_EQ(total.outside, std::nullopt);  // It has no gate.
   ASSERT_EQ(total.concepts.size(), 2u);
   EXPECT_EQ(total.concepts[0].label, "c0");
   EXPECT_EQ(total.concepts[0].count, 0);

@@ -56,6 +56,23 @@ TEST_F(SlotSharesTest, AClientAloneHasAll) {
   EXPECT_EQ(held_["a"], 8);
 }
 
+TEST_F(SlotSharesTest, AnOriginKeepsItsOwnLimitAlsoAlone) {
+  RequestSpec sweep = From("o", Sweep(9, "a"));
+  sweep.max_slots = 3;
+  Take(sweep);
+  Run();
+  EXPECT_EQ(held_["oa"], 3);
+  Run();
+  EXPECT_EQ(held_["oa"], 3);
+  // Under another name too; another origin has the rest.
+  sweep.client = "b";
+  Take(sweep);
+  Take(From("p", Sweep(9, "c")));
+  Run();
+  EXPECT_EQ(held_["ob"], 0);
+  EXPECT_EQ(held_["pc"], 4);
+}
+
 TEST_F(SlotSharesTest, WhileAnotherWaitsAClientHasHalf) {
   Take(Sweep(20, "a"));
   Take(Sweep(20, "b"));

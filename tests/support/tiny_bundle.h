@@ -77,17 +77,22 @@ inline Gpt2Weights TinyBundleWeights() {
   return weights;
 }
 
-// A checkpoint at each of `hooks`.
+// A checkpoint at each of `hooks` of `model`; without one, of the tiny GPT-2.
 inline std::shared_ptr<const Bundle> TinyBundle(
     const std::vector<HookPoint>& hooks = {{HookKind::kResidPre, 2},
-                                           {HookKind::kResidPost, 0}}) {
-  const Gpt2Config config = TinyGpt2Config();
+                                           {HookKind::kResidPost, 0}},
+    std::unique_ptr<const Transformer> model = nullptr) {
+  if (model == nullptr) {
+    model = std::make_unique<const Gpt2>(
+        TinyGpt2Config(), OnDevice(TinyBundleWeights(), TestDevice()));
+  }
+  const TransformerFacts config = model->facts();
   auto bundle = std::make_shared<Bundle>();
-  bundle->model = std::make_unique<const Gpt2>(
-      config, OnDevice(TinyBundleWeights(), TestDevice()));
+  bundle->model = std::move(model);
   auto catalog = std::make_shared<Catalog>();
   catalog->model.n_layer = config.n_layer;
   catalog->model.d_model = config.d_model;
+  catalog->model.parallel_residual = config.parallel_residual;
   for (size_t i = 0; i < hooks.size(); ++i) {
     bundle->saes.push_back(TinySae(hooks[i], config.d_model, 100 + 10 * i));
     CheckpointInfo info;

@@ -120,8 +120,9 @@ TEST(TokenizerJsonTest, RefusesStepsThatGpt2DoesNotHave) {
       {"/truncation", 8, ".truncation: must be null or an object, got 8"},
       {"/padding", "left", ".padding: must be null or an object, got \"left\""},
       {"/normalizer",
-       {{"type", "NFC"}},
-       ".normalizer: must be null, got {\"type\":\"NFC\"}"},
+       {{"type", "NFKC"}},
+       ".normalizer: must be null or {\"type\":\"NFC\"}, got "
+       "{\"type\":\"NFKC\"}"},
       {"/pre_tokenizer", nullptr,
        ".pre_tokenizer: must be an object, got null"},
       {"/pre_tokenizer/type", "Whitespace",

@@ -26,12 +26,17 @@ NormedMatrix Random() {
           .bias = UniformTensor({kOutputs}, 0.5, 4)};
 }
 
+at::Tensor Weights(const NormedMatrix& m) {
+  return m.row_scale.defined() ? m.weight.mul(m.row_scale.unsqueeze(1))
+                               : m.weight;
+}
+
 // In double precision.
 at::Tensor Apply(const NormedMatrix& m, const at::Tensor& x) {
   const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };
   at::Tensor y =
       at::mm(LayerNorm(wide(x), wide(m.gain), wide(m.shift), kEpsilon),
-             wide(m.weight));
+             wide(Weights(m)));
   if (m.bias.defined()) y += wide(m.bias);
   return y;
 }
@@ -54,7 +59,7 @@ NormedMatrix WithStrongChannels(double gain, double weight) {
 // Relative error of the int8 product.
 double Int8Error(const NormedMatrix& m, const at::Tensor& x,
                  const at::Tensor& expected) {
-  const Linear linear(m.weight, m.bias, WeightType::kInt8);
+  const Linear linear(m.weight, m.bias, WeightType::kInt8, m.row_scale);
   return Error(
       linear.Apply(FastLayerNorm(x, m.gain, m.shift, kEpsilon, at::kFloat)),
       expected);
@@ -86,7 +91,7 @@ TEST(BalanceTest, ChannelsWithoutGainOrWeightsStayWithoutEffect) {
   EXPECT_LT(Error(Apply(balanced, x), Apply(plain, x)), 1e-6);
   for (int64_t channel : {3, 8, 9}) {
     EXPECT_EQ(balanced.gain[channel].item<float>(), 0);
-    EXPECT_TRUE(at::equal(balanced.weight[channel], at::zeros({kOutputs})));
+    EXPECT_TRUE(at::equal(Weights(balanced)[channel], at::zeros({kOutputs})));
   }
 }
 

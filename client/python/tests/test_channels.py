@@ -1,6 +1,8 @@
 """How a client reaches servers."""
 import collections
+import os
 import unittest
+import unittest.mock
 
 import alignsae
 from alignsae import channels
@@ -30,6 +32,14 @@ class OptionsTest(unittest.TestCase):
                 channels.Options(**bad)
         with self.assertRaisesRegex(ValueError, "tls_name: must be given"):
             channels.open_channel(channels.Options(server="10.0.0.1:1,10.0.0.2:1", tls=True))
+
+    def test_a_token_is_that_of_the_environment_unless_it_is_given(self):
+        with unittest.mock.patch.dict(os.environ, {"ALIGNSAE_TOKEN": "e"}):
+            self.assertIn(("authorization", "Bearer e"), channels.Options().metadata())
+            self.assertIn(("authorization", "Bearer s"), channels.Options(token="s").metadata())
+        with unittest.mock.patch.dict(os.environ):
+            os.environ.pop("ALIGNSAE_TOKEN", None)
+            self.assertEqual(channels.Options().metadata(), ())
 
     def test_a_token_may_travel_on_loopback_and_in_tls(self):
         channels.Options(server="127.0.0.1:1", token="s")

@@ -24,6 +24,49 @@
 namespace alignsae {
 namespace {
 
+// Where a random model is made strong in a few channels.
+constexpr char kNowhere[] = "nowhere";
+constexpr char kResidual[] = "residual";
+constexpr char kGains[] = "gains";
+constexpr char kValues[] = "values";
+
+struct StrongChannels {
+  std::string where = kNowhere;
+  int count = 3;
+  double strength = 40;  // Times what the channel had.
+};
+
+// Channel `i` of a list spread over the width.
+int64_t ChannelAt(int i, int64_t width) { return (97 * i + 13) % width; }
+
+// residual: what is added to these channels of the stream, as published GPT-2s
+// have it. gains: of the layer norms, over it in the matrices behind. values:
+// of what attention carries, over it in the matrix behind.
+void MakeStrong(const StrongChannels& strong, Gpt2Weights& weights) {
+  const int64_t d = weights.wte.size(1);
+  for (int i = 0; i < strong.count; ++i) {
+    const int64_t c = ChannelAt(i, d);
+    if (strong.where == kResidual) {
+      weights.wte.select(1, c) *= strong.strength;
+      weights.wpe.select(1, c) *= strong.strength;
+    }
+    for (Gpt2Block& block : weights.blocks) {
+      if (strong.where == kResidual) {
+        block.attn_proj_weight.select(1, c) *= strong.strength;
+        block.mlp_proj_weight.select(1, c) *= strong.strength;
+      } else if (strong.where == kGains) {
+        block.ln_1_weight[c] *= strong.strength;
+        block.ln_2_weight[c] *= strong.strength;
+        block.c_attn_weight[c] /= strong.strength;
+        block.c_fc_weight[c] /= strong.strength;
+      } else if (strong.where == kValues) {
+        block.c_attn_weight.select(1, 2 * d + c) *= strong.strength;
+        block.attn_proj_weight[c] /= strong.strength;
+      }
+    }
+  }
+}
+
 constexpr WeightType kOthers[] = {WeightType::kBf16, WeightType::kInt8};
 
 void PrintRow(WeightType type, const Agreement& agreement) {
@@ -44,6 +87,9 @@ struct AgreeCommand {
   std::string bundle;
   std::string device = "cpu";
   bool random_model = false;
+  std::string shape = "gpt2-small";
+  double spread = 1;
+  StrongChannels strong;
   int threads = 0;
   at::Device where = at::kCPU;
 
@@ -57,12 +103,28 @@ struct AgreeCommand {
     return random_model ? RunRandom() : RunBundle();
   }
 
-  // GPT-2 small's shape; prompts of 24 random tokens, 12 more are fed.
+  Gpt2Config RandomShape() const {
+    Gpt2Config config;
+    config.context_length = 64;
+    if (shape == "gpt2-medium") {
+      config.n_layer = 24;
+      config.n_head = 16;
+      config.d_model = 1024;
+      config.d_inner = 4096;
+    }
+    return config;
+  }
+
+  // Prompts of 24 random tokens, 12 more are fed.
   absl::Status RunRandom() const {
     return WithTorchFence([&] {
-      Gpt2Config config;
-      config.context_length = 64;
+      const Gpt2Config config = RandomShape();
       Gpt2Weights weights = InitGpt2Weights(config, 1);
+      // Wider than at the start of training: some tokens are clearly ahead.
+      for (auto& [name, tensor] : weights.Named()) {
+        if (spread != 1 && tensor->dim() == 2) *tensor *= spread;
+      }
+      MakeStrong(strong, weights);
       for (auto& [name, tensor] : weights.Named()) {
         *tensor = tensor->to(where);
       }
@@ -183,7 +245,25 @@ void RegisterAgree(CLI::App& app, absl::Status& status) {
   sub->add_option("--bundle", command->bundle,
                   "Bundle directory: its test wordings are asked");
   sub->add_flag("--random-model", command->random_model,
-                "A random model of GPT-2 small's shape, on random tokens");
+                "A random model, on random tokens");
+  sub->add_option("--shape", command->shape, "Of the random model")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"gpt2-small", "gpt2-medium"}));
+  sub->add_option("--spread", command->spread,
+                  "Its matrices times what training starts from")
+      ->capture_default_str()
+      ->check(CLI::Range(0.1, 100.0));
+  sub->add_option("--strong", command->strong.where,
+                  "Where the random model has a few strong channels")
+      ->capture_default_str()
+      ->check(CLI::IsMember({kNowhere, kResidual, kGains, kValues}));
+  sub->add_option("--strong-channels", command->strong.count, "How many")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  sub->add_option("--strength", command->strong.strength,
+                  "Times what the channels had")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 10000.0));
   AddDeviceFlag(*sub, command->device);
   AddThreadsFlag(*sub, command->threads);
   AddFieldFlags(*sub, command->preset.eval);

@@ -17,6 +17,7 @@
 #include "model/tensor/threads.h"
 #include "model/train/cli/cli.h"
 #include "model/train/eval/certificate.h"
+#include "model/train/eval/outside.h"
 #include "model/train/pipeline/doctor.h"
 #include "model/train/pipeline/own_bundle.h"
 
@@ -90,18 +91,25 @@ struct DoctorCommand {
 
 struct CertifyCommand {
   std::string directory;
-  std::string prompts;
-  uint64_t split_seed = 1;
+  CertifySources sources;
   int threads = 0;
 
   absl::Status Run() const {
     UseThreads(threads);
-    ALIGNSAE_RETURN_IF_ERROR(CertifyBundle(directory, prompts, split_seed));
+    ALIGNSAE_RETURN_IF_ERROR(CertifyBundle(directory, sources));
     ALIGNSAE_ASSIGN_OR_RETURN(const Manifest manifest, ManifestOf(directory));
     for (const ManifestSae& sae : manifest.saes) {
       std::cout << "checkpoint " << sae.name << " at " << sae.hook.ToString()
                 << "\n"
                 << RenderCertificates(sae.concepts);
+      const nlohmann::json::json_pointer place =
+          nlohmann::json::json_pointer("/gate") / sae.name;
+      if (manifest.evaluation.contains(place)) {
+        std::cout << "gate\n" << RenderGate(manifest.evaluation.at(place));
+      } else {
+        std::cout << "no gate: readings will not say whether they are outside; "
+                     "it needs prompts without a concept\n";
+      }
     }
     return absl::OkStatus();
   }
@@ -187,9 +195,14 @@ void RegisterBundle(CLI::App& app, absl::Status& status) {
   sub->add_option("directory", certify->directory, "Bundle directory")
       ->required();
   sub->add_option(
-      "--prompts", certify->prompts,
+      "--prompts", certify->sources.prompts,
       "Labelled prompts of the first checkpoint's concepts (JSONL)");
-  AddSplitSeedFlag(*sub, certify->split_seed);
+  sub->add_option(
+      "--negatives", certify->sources.negatives,
+      "Prompts that ask none of the concepts (JSONL): the gate that "
+      "tells what is outside; kept in the bundle. Default: those "
+      "that it has");
+  AddSplitSeedFlag(*sub, certify->sources.split_seed);
   AddThreadsFlag(*sub, certify->threads);
   sub->callback([certify, &status] { status = certify->Run(); });
 

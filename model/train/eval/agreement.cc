@@ -5,12 +5,12 @@
 #include <algorithm>
 
 #include "model/transformer/kv_cache.h"
+#include "model/transformer/logit_agreement.h"
 
 namespace alignsae {
 namespace {
 
 constexpr size_t kRows = 32;  // Texts of one step.
-constexpr double kClearMargin = 0.1;
 
 // Top concept at each row's last prompt token.
 class TopConceptHook : public ResidualHook {
@@ -86,40 +86,22 @@ class Reader {
   TopConceptHook hook_;
 };
 
-struct Sums {
-  double same = 0, kl = 0, clear = 0, clear_same = 0, readout = 0;
-  int64_t positions = 0;
-
-  void Add(const at::Tensor& reference, const at::Tensor& other) {
-    const auto [best, ids] = reference.topk(2, 1);
-    const at::Tensor same_ids = ids.select(1, 0).eq(other.argmax(1));
-    const at::Tensor is_clear =
-        (best.select(1, 0) - best.select(1, 1)).gt(kClearMargin);
-    const at::Tensor p = at::log_softmax(reference, 1);
-    const at::Tensor q = at::log_softmax(other, 1);
-    same += same_ids.sum().item<double>();
-    clear += is_clear.sum().item<double>();
-    clear_same += same_ids.logical_and(is_clear).sum().item<double>();
-    kl += (p.exp() * (p - q)).sum().item<double>();
-    positions += reference.size(0);
-  }
-};
-
 }  // namespace
 
 Agreement MeasureAgreement(const Transformer& reference,
                            const Transformer& other,
                            absl::Span<const ForcedText> texts, const Sae* sae) {
   Reader of_reference(reference, sae), of_other(other, sae);
-  Sums sums;
+  LogitAgreement sums;
+  double readout = 0;
   for (size_t begin = 0; begin < texts.size(); begin += kRows) {
     const absl::Span<const ForcedText> batch = texts.subspan(begin, kRows);
     sums.Add(of_reference.Read(batch), of_other.Read(batch));
     if (sae == nullptr) continue;
-    sums.readout += of_reference.top_concepts()
-                        .eq(of_other.top_concepts())
-                        .sum()
-                        .item<double>();
+    readout += of_reference.top_concepts()
+                   .eq(of_other.top_concepts())
+                   .sum()
+                   .item<double>();
   }
   const auto share = [](double part, double whole) {
     return whole > 0 ? part / whole : 0;
@@ -132,7 +114,7 @@ Agreement MeasureAgreement(const Transformer& reference,
   agreement.clear_positions = static_cast<int64_t>(sums.clear);
   agreement.clear_top1 = share(sums.clear_same, sums.clear);
   agreement.prompts = static_cast<int64_t>(texts.size());
-  agreement.readout = share(sums.readout, static_cast<double>(texts.size()));
+  agreement.readout = share(readout, static_cast<double>(texts.size()));
   return agreement;
 }
 

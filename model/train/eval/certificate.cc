@@ -12,6 +12,7 @@
 #include "model/sae/written.h"
 #include "model/tensor/torch_fence.h"
 #include "model/train/data/prompt_tokens.h"
+#include "model/train/eval/stored_prompts.h"
 #include "model/train/sae/class_means.h"
 #include "model/train/sae/losses.h"
 
@@ -69,9 +70,9 @@ absl::StatusOr<Certified> CertifyResiduals(const Sae& sae,
   return certified;
 }
 
-absl::StatusOr<Certified> CertifyOnPeople(const EvalInputs& inputs,
-                                          const Sae& sae,
-                                          const nlohmann::json& evaluation) {
+absl::StatusOr<Certified> CertifyOnPeople(
+    const EvalInputs& inputs, const Sae& sae, const nlohmann::json& evaluation,
+    const std::vector<Negative>& negatives) {
   const EvalSet& set = *inputs.set;
   ALIGNSAE_RETURN_IF_ERROR(CheckConcepts(sae, set));
   const std::vector<int> people = SamplePeople(set, SampleOf(evaluation));
@@ -89,6 +90,10 @@ absl::StatusOr<Certified> CertifyOnPeople(const EvalInputs& inputs,
         MeasuredSwapOf(it->second.successes, it->second.n, wordings,
                        static_cast<int>(people.size()));
   }
+  certified.validation = StoredPromptsOf(set, negatives);
+  if (negatives.empty()) return certified;
+  ALIGNSAE_ASSIGN_OR_RETURN(certified.gated,
+                            GateOnPeople(inputs, sae, negatives));
   return certified;
 }
 
@@ -114,6 +119,8 @@ absl::StatusOr<Certified> CertifyOnPrompts(const EvalInputs& inputs,
     certified.certificates[r].measured_swap = MeasuredSwapOf(
         it->second.successes, it->second.n, groups, /*people=*/std::nullopt);
   }
+  certified.validation = StoredPromptsOf(set);
+  ALIGNSAE_ASSIGN_OR_RETURN(certified.gated, GateOnPrompts(inputs, sae, set));
   return certified;
 }
 

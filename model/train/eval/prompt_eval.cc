@@ -9,11 +9,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "model/base/answer_match.h"
 #include "model/base/status_macros.h"
 #include "model/train/common/decode.h"
 #include "model/train/common/readouts.h"
 #include "model/train/data/prompt_tokens.h"
-#include "model/train/eval/answer.h"
 #include "model/train/eval/certificate.h"
 #include "model/train/eval/share.h"
 #include "model/train/sae/data.h"

@@ -4,9 +4,9 @@
 #include <memory>
 #include <utility>
 
+#include "model/base/answer_match.h"
 #include "model/base/status_macros.h"
 #include "model/train/common/decode.h"
-#include "model/train/eval/answer.h"
 
 namespace alignsae {
 namespace {

@@ -14,6 +14,7 @@
 #include "model/bundle/bundle.h"
 #include "model/bundle/bundle_writer.h"
 #include "model/bundle/measured_swaps.h"
+#include "model/bundle/validation_prompts.h"
 #include "model/sae/config.h"
 #include "model/sae/written.h"
 #include "model/train/data/prompt_file.h"
@@ -100,15 +101,21 @@ absl::Status Fill(const std::string& directory, const BundleParts& parts) {
   return LoadBundle(directory, {.whole_sae = true}).status();
 }
 
-// Writes the bundle anew with the concepts of its checkpoints changed.
+// Writes the bundle anew with the concepts of its checkpoints changed, and with
+// `negatives` as kNegativesFile where they are not empty.
 absl::Status RewriteBundle(const std::string& directory, const Manifest& old,
-                           ChangeConcepts change) {
+                           ChangeConcepts change,
+                           const std::string& negatives = "") {
   return WriteBundleAtomically(
       directory, [&](const std::string& temporary) -> absl::Status {
         std::error_code error;
         std::filesystem::copy(directory, temporary,
                               std::filesystem::copy_options::recursive, error);
         if (error) return PosixError(directory, "copy", error.value());
+        if (!negatives.empty()) {
+          ALIGNSAE_RETURN_IF_ERROR(WriteFileAtomically(
+              absl::StrCat(temporary, "/", kNegativesFile), negatives));
+        }
         Manifest manifest = old;
         for (size_t i = 0; i < manifest.saes.size(); ++i) {
           ALIGNSAE_ASSIGN_OR_RETURN(
@@ -162,10 +169,9 @@ absl::StatusOr<std::vector<std::vector<std::string>>> ExamplesOf(
 }
 
 // Of the checkpoints that can be measured, from the first on.
-absl::StatusOr<std::vector<Certified>> CertifiedOf(const std::string& directory,
-                                                   const OpenedBundle& opened,
-                                                   const std::string& prompts,
-                                                   uint64_t split_seed) {
+absl::StatusOr<std::vector<Certified>> CertifiedOf(
+    const std::string& directory, const OpenedBundle& opened,
+    const CertifySources& sources, const std::vector<Negative>& negatives) {
   const Bundle& bundle = *opened.loaded;
   const nlohmann::json& evaluation = opened.manifest.evaluation;
   std::vector<Certified> certified;
@@ -176,10 +182,10 @@ absl::StatusOr<std::vector<Certified>> CertifiedOf(const std::string& directory,
                      ": must hold checkpoints of alignsae-train to certify, "
                      "got one of SAELens"));
   }
-  if (!prompts.empty()) {
+  if (!sources.prompts.empty()) {
     if (bundle.saes.empty()) return certified;
     ALIGNSAE_ASSIGN_OR_RETURN(const PromptSet set,
-                              ReadPrompts(prompts, split_seed));
+                              ReadPrompts(sources.prompts, sources.split_seed));
     ALIGNSAE_ASSIGN_OR_RETURN(
         certified.emplace_back(),
         CertifyOnPrompts({bundle.model, bundle.tokenizer, nullptr},
@@ -201,9 +207,33 @@ absl::StatusOr<std::vector<Certified>> CertifiedOf(const std::string& directory,
     ALIGNSAE_ASSIGN_OR_RETURN(
         certified.emplace_back(),
         CertifyOnPeople({bundle.model, bundle.tokenizer, &set}, bundle.saes[i],
-                        is_evaluated ? evaluation : nlohmann::json::object()));
+                        is_evaluated ? evaluation : nlohmann::json::object(),
+                        negatives));
   }
   return certified;
+}
+
+// The text of the negatives: the given file's, else the bundle's own; empty
+// where there are none, or labelled prompts have theirs.
+absl::StatusOr<std::string> NegativesOf(const std::string& directory,
+                                        const CertifySources& sources) {
+  if (!sources.negatives.empty()) {
+    if (sources.prompts.empty()) return ReadFile(sources.negatives);
+    return absl::InvalidArgumentError(
+        absl::StrCat("--negatives: must not be given with --prompts, whose "
+                     "lines without a concept are the negatives, got ",
+                     sources.negatives));
+  }
+  const std::string own = absl::StrCat(directory, "/", kNegativesFile);
+  if (!sources.prompts.empty() || !FileExists(own)) return std::string();
+  return ReadFile(own);
+}
+
+absl::StatusOr<std::vector<Negative>> ParsedNegatives(
+    const std::string& text, const CertifySources& sources) {
+  if (text.empty()) return std::vector<Negative>();
+  return ParseNegatives(
+      text, sources.negatives.empty() ? kNegativesFile : sources.negatives);
 }
 
 }  // namespace
@@ -219,24 +249,45 @@ absl::Status PutCertificates(const std::string& directory,
   for (size_t r = 0; r < concepts.size(); ++r) {
     concepts[r].certificate = certified.certificates[r];
   }
-  return SaveClassMeans(directory, certified.class_means);
+  ALIGNSAE_RETURN_IF_ERROR(SaveClassMeans(directory, certified.class_means));
+  if (!certified.validation.empty()) {
+    ALIGNSAE_RETURN_IF_ERROR(
+        WriteFileAtomically(absl::StrCat(directory, "/", kValidationFile),
+                            ValidationPromptsToJsonl(certified.validation)));
+  }
+  return certified.gated.gate ? certified.gated.gate->Save(directory)
+                              : absl::OkStatus();
+}
+
+void PutGateFigures(const Certified& certified, const std::string& checkpoint,
+                    nlohmann::json& evaluation) {
+  if (!certified.gated.gate) return;
+  evaluation["gate"][checkpoint] = certified.gated.figures;
 }
 
 absl::Status CertifyBundle(const std::string& directory,
-                           const std::string& prompts, uint64_t split_seed) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const OpenedBundle opened, OpenBundle(directory));
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::vector<Certified> certified,
-      CertifiedOf(directory, opened, prompts, split_seed));
-  return RewriteBundle(directory, opened.manifest,
-                       [&](const std::string& sae_directory, size_t checkpoint,
-                           std::vector<Concept>& concepts) {
-                         return checkpoint < certified.size()
-                                    ? PutCertificates(sae_directory,
-                                                      certified[checkpoint],
-                                                      concepts)
-                                    : absl::OkStatus();
-                       });
+                           const CertifySources& sources) {
+  ALIGNSAE_ASSIGN_OR_RETURN(OpenedBundle opened, OpenBundle(directory));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string negatives,
+                            NegativesOf(directory, sources));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<Negative> parsed,
+                            ParsedNegatives(negatives, sources));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<Certified> certified,
+                            CertifiedOf(directory, opened, sources, parsed));
+  for (size_t i = 0; i < certified.size(); ++i) {
+    PutGateFigures(certified[i], opened.manifest.saes[i].name,
+                   opened.manifest.evaluation);
+  }
+  return RewriteBundle(
+      directory, opened.manifest,
+      [&](const std::string& sae_directory, size_t checkpoint,
+          std::vector<Concept>& concepts) {
+        return checkpoint < certified.size()
+                   ? PutCertificates(sae_directory, certified[checkpoint],
+                                     concepts)
+                   : absl::OkStatus();
+      },
+      negatives);
 }
 
 absl::Status RefreshExamples(const std::string& directory,

@@ -69,6 +69,8 @@ absl::Status Measure(const OwnBundle& parts, Manifest& manifest,
     ALIGNSAE_ASSIGN_OR_RETURN(
         certified, CertifyOnPrompts({loaded->model, loaded->tokenizer, nullptr},
                                     sae, set, manifest.evaluation));
+    PutGateFigures(*certified, LastPart(parts.sae_directories.front()),
+                   manifest.evaluation);
   }
   for (const LabelledPrompt& prompt : set.prompts) {
     if (prompt.split != Split::kTest || prompt.text.empty() ||

@@ -48,7 +48,7 @@ void ExpectCertificates(const std::string& bundle,
     EXPECT_EQ(swap.people, 40);
   }
   const auto whole = TreeOf(bundle);
-  ASSERT_OK(CertifyBundle(bundle, "", 1));
+  ASSERT_OK(CertifyBundle(bundle, {}));
   EXPECT_THAT(Differences(whole, TreeOf(bundle)), ::testing::IsEmpty());
 
   // As a bundle was before there were certificates.
@@ -62,7 +62,7 @@ void ExpectCertificates(const std::string& bundle,
   std::filesystem::remove(sae + "/class_means.safetensors");
   ASSERT_OK(WriteManifestWithHashes(bundle, bare));
   ASSERT_OK(LoadBundle(bundle, {}));
-  ASSERT_OK(CertifyBundle(bundle, "", 1));
+  ASSERT_OK(CertifyBundle(bundle, {}));
   EXPECT_THAT(Differences(whole, TreeOf(bundle)), ::testing::IsEmpty());
 }
 

@@ -25,12 +25,12 @@ from alignsae.client import Client, Stream  # noqa: E402
 from alignsae.edits import Edit, Text  # noqa: E402
 from alignsae.errors import (AlignSaeError, BusyError, CallCancelledError,  # noqa: E402
                              DeadlineError, FieldViolation, InvalidArgumentError,
-                             NonFiniteError, NotFoundError, NotLoadedError, ServerError,
-                             UnavailableError)
+                             NonFiniteError, NotFoundError, NotLoadedError,
+                             NotPermittedError, ServerError, UnavailableError)
 from alignsae.retries import Retries  # noqa: E402
 
 __all__ = [
     "AlignSaeError", "AsyncClient", "AsyncStream", "BusyError", "CallCancelledError", "Client",
     "DeadlineError", "Edit", "FieldViolation", "InvalidArgumentError", "NonFiniteError",
-    "NotFoundError", "NotLoadedError", "Options", "Retries", "ServerError", "Stream", "Text",
-    "UnavailableError", "answers", "errors", "to_dict"]
+    "NotFoundError", "NotLoadedError", "NotPermittedError", "Options", "Retries", "ServerError",
+    "Stream", "Text", "UnavailableError", "answers", "errors", "to_dict"]

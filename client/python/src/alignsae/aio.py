@@ -68,6 +68,7 @@ class AsyncClient(BaseClient):
     sweep = _sweep(calls.sweep)
     sweep_events = _stream(calls.sweep)
     watch = _stream(calls.watch)
+    validate = _stream(calls.validate)
 
     async def _run(self, call):
         rpc, attempts = self._rpc(call, "unary_unary"), self._attempts()

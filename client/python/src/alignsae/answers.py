@@ -91,6 +91,9 @@ class ConceptReading:
     top_index: int
     margin: float
     bound: bool
+    outside_absence: str = ""              # Why the two below are None.
+    outside: Optional[bool] = None         # Of what the checkpoint knows.
+    outside_ratio: Optional[float] = None  # Outside above 1.
 
 
 @_answers("PromptReading")
@@ -246,6 +249,7 @@ class InterventionReceipt:
     positions_applied: int
     effects: tuple[PositionEffect, ...]
     generation_id: int  # Of the model that it ran on.
+    receipt_id: str  # Of the answer; the server's audit log has it too.
     source_slot: Optional[int] = None
     alpha: Optional[float] = None
     vector_norm: Optional[float] = None  # Of a vector of the caller's own.

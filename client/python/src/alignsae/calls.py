@@ -5,7 +5,8 @@ Nothing here talks to a server: Client and AsyncClient carry the same calls out.
 import dataclasses
 from typing import Any, Callable, Generic, Mapping, Optional, Sequence, TypedDict, TypeVar, Union, Unpack
 
-from alignsae import _enums, _wire, answers, edits, model_answers, watch_answers
+from alignsae import (_enums, _wire, answers, edits, model_answers, validate_answers,
+                      watch_answers)
 from alignsae.edits import ConceptRef, Edit, Positions, Prompt, Text
 
 T = TypeVar("T")
@@ -165,3 +166,15 @@ def watch(*, checkpoint: str = "") -> Call[watch_answers.WatchAnswer]:
     """What the slots do on everybody's prompts, once a second, until the call's timeout (or
     the server's longest deadline) is near; watch again then."""
     return _call("ConceptService/WatchSlots", checkpoint=checkpoint)
+
+
+def validate(prompts: Sequence[Mapping[str, Any]] = (), *, checkpoint: str = "",
+             max_swaps: Optional[int] = None) -> Call[validate_answers.ValidationEvent]:
+    """How well a checkpoint reads, swaps and keeps silent, on labelled prompts or on those that
+    its bundle stores; the last event is the report. A prompt is a mapping with the fields of
+    LabelledPrompt: "prompt" as in `read`, "concept_name" (empty: it asks none), "answer",
+    "targets", "position"."""
+    labelled = [_wire.message("LabelledPrompt")(
+        **{**each, "prompt": edits.prompt_message(each["prompt"])}) for each in prompts]
+    return _call("ConceptService/ValidateBinding", answers.event_of, prompts=labelled,
+                 checkpoint=checkpoint, max_swaps=max_swaps)

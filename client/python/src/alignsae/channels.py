@@ -2,6 +2,7 @@
 import dataclasses
 import ipaddress
 import json
+import os
 import pathlib
 import socket
 
@@ -19,7 +20,9 @@ class Options:
     timeout: float = 30.0      # Seconds of a whole call, tries again included. > 0.
     client_id: str = ""        # x-client-id: the server takes turns between clients.
     request_id: str = ""       # x-request-id; "": the server makes one for each call.
-    token: str = ""            # Sent as "authorization: Bearer ..."; needs TLS or loopback.
+    # Sent as "authorization: Bearer ..."; needs TLS or loopback. Default: what the environment's
+    # ALIGNSAE_TOKEN holds.
+    token: str = dataclasses.field(default_factory=lambda: os.environ.get("ALIGNSAE_TOKEN", ""))
     tls: bool = False          # True with any of the following.
     tls_ca: str | None = None  # Default: the system's roots.
     tls_cert: str | None = None  # With tls_key: mutual TLS.

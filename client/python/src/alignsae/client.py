@@ -119,6 +119,7 @@ class Client(BaseClient):
     sweep = _sweep(calls.sweep)
     sweep_events = _stream(calls.sweep)
     watch = _stream(calls.watch)
+    validate = _stream(calls.validate)
 
     def read_stream(self, batches: Iterable[Sequence[Prompt]], *, checkpoint: str = "",
                     position: Optional[int] = None

@@ -16,7 +16,8 @@ class Text:
 Prompt = Union[str, Text, Sequence[int]]
 # A name, "#4" or 4 for feature 4.
 ConceptRef = Union[str, int]
-# "last", "all", "none", "list:0,3,-1", "window:2:5"; or -1, [0, 3, -1], slice(2, 5).
+# "last", "all", "none", "list:0,3,-1", "window:2:5", "text:Ann Lee" (all tokens of a text);
+# or -1, [0, 3, -1], slice(2, 5).
 Positions = Union[str, int, Sequence[int], slice]
 
 
@@ -105,10 +106,12 @@ def _spoken_positions(message, spec):
             if not colon:
                 raise ValueError
             _set_window(message, slice(int(start) if start else None, int(stop) if stop else None))
-        elif rest:
+        elif kind == "text" and rest:
+            message.text = rest
+        elif rest or kind == "text":
             raise ValueError
     except ValueError:
-        raise ValueError("positions: must be last, all, none, list:I,J,... or window:START:STOP, "
+        raise ValueError("positions: must be last, all, none, list:I,J,..., window:START:STOP or text:NAME, "
                          f"got {spec!r}") from None
     message.prompt = _enums.number("PromptSelection", kind, "positions")
 

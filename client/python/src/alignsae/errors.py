@@ -66,6 +66,11 @@ class NotLoadedError(AlignSaeError):
     """Needs a checkpoint, a prompt template or the whole SAE, which is not loaded."""
 
 
+class NotPermittedError(AlignSaeError):
+    """The server's policy does not know who calls (code UNAUTHENTICATED: see Options.token), or
+    does not allow it this (PERMISSION_DENIED)."""
+
+
 class BusyError(AlignSaeError):
     """No room now (`retry_after` says when), or never for a request like this."""
 
@@ -94,6 +99,8 @@ _CLASSES = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidArgumentError,
     grpc.StatusCode.NOT_FOUND: NotFoundError,
     grpc.StatusCode.FAILED_PRECONDITION: NotLoadedError,
+    grpc.StatusCode.UNAUTHENTICATED: NotPermittedError,
+    grpc.StatusCode.PERMISSION_DENIED: NotPermittedError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: BusyError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
     grpc.StatusCode.OUT_OF_RANGE: NonFiniteError,

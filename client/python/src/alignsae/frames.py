@@ -9,7 +9,7 @@ def readings(answer):
     probability of each concept."""
     return pandas.DataFrame(
         {"position": reading.position, "top_concept": reading.top_concept,
-         "margin": reading.margin, "bound": reading.bound, **answer.probabilities(i)}
+         "margin": reading.margin, "bound": reading.bound, "outside": reading.outside, **answer.probabilities(i)}
         for i, reading in enumerate(answer))
 
 

@@ -1,4 +1,6 @@
 """What the slots do on everybody's prompts, as `watch` tells it once a second."""
+from typing import Optional
+
 from alignsae.answers import AnswerInfo, _answers
 
 
@@ -31,6 +33,8 @@ class SlotActivity:
     unbound_share: float
     concepts: tuple[ConceptActivity, ...]
     steered: tuple[SteeredPair, ...]
+    outside: Optional[int] = None  # None: the checkpoint has no gate.
+    outside_share: Optional[float] = None
 
 
 @_answers("ReferenceShare")

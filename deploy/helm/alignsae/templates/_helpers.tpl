@@ -19,6 +19,31 @@ app.kubernetes.io/name: alignsae-envoy
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* Who may call, as a network policy has it. */}}
+{{- define "alignsae.clients" -}}
+{{- if not (or .Values.networkPolicy.clients .Values.networkPolicy.clientNamespaces) }}
+{{- fail "networkPolicy: must name clients or clientNamespaces; a rule from nobody lets everybody in" }}
+{{- end }}
+{{- with .Values.networkPolicy.clients }}
+{{- toYaml . }}
+{{- end }}
+{{- range .Values.networkPolicy.clientNamespaces }}
+- namespaceSelector:
+    matchLabels:
+      kubernetes.io/metadata.name: {{ . }}
+{{- end }}
+{{- end }}
+
+{{/* Where the bundle comes from: the name of its volume, or nothing for the image's own. */}}
+{{- define "alignsae.bundleVolume" -}}
+{{- with .Values.bundle }}
+{{- if gt (len (compact (list .claim .artifact.reference .fetch.url))) 1 }}
+{{- fail "bundle: must have at most one of claim, artifact.reference and fetch.url" }}
+{{- end }}
+{{- if or .claim .artifact.reference .fetch.url }}bundle{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* Of the restricted profile of pod security. */}}
 {{- define "alignsae.podSecurity" -}}
 runAsNonRoot: true

@@ -36,6 +36,7 @@ export interface ConceptLabel { name: string; slot?: number; activeMean?: number
 export interface ConceptReading {
   position?: number; values?: number[]; probabilities?: number[];
   topConcept?: string; topIndex?: number; margin?: number; bound?: boolean;
+  outside?: boolean; outsideRatio?: number; outsideAbsence?: string;
 }
 export interface TokenSlots { tokenId?: number; piece?: string; reading?: ConceptReading }
 export interface InspectSlotsResponse {
@@ -76,7 +77,7 @@ export interface ConceptActivity {
 }
 export interface SteeredPair { source: string; target: string; count?: string }
 export interface SlotActivity {
-  prompts?: string; unbound?: string; unboundShare?: number;
+  prompts?: string; unbound?: string; unboundShare?: number; outside?: string; outsideShare?: number;
   concepts?: ConceptActivity[]; steered?: SteeredPair[];
 }
 export interface WatchSlotsResponse {

@@ -35,6 +35,11 @@ export function Slots({seen, reading, concepts, source, target, onPick}: {
         {top ? <>The model uses <strong>{spoken(top)}</strong>, {percent(reading.margin)} ahead of the next.</> :
           <>The model uses none of these concepts here.</>}
       </p>
+      {reading.outside && (
+        <p class="outside" role="note">
+          This prompt is outside what the SAE knows: what it reads here means little.
+        </p>
+      )}
       <ul class="bars">
         {rows.map((row) => (
           <li key={row.name} draggable

@@ -6,7 +6,8 @@ import type {Second} from './use_watch';
 export interface ConceptSum {
   name: string; top: number; count: number; mean: number; histogram: number[]; from: number; to: number;
 }
-export interface Sum { prompts: number; unbound: number; concepts: ConceptSum[] }
+// `outside`: undefined where the checkpoint cannot tell.
+export interface Sum { prompts: number; unbound: number; outside?: number; concepts: ConceptSum[] }
 
 const add = (a: number[], b: number[]): number[] => b.map((value, i) => value + (a[i] ?? 0));
 
@@ -16,6 +17,7 @@ export function sumOf(activities: (SlotActivity | undefined)[]): Sum {
   for (const activity of activities) {
     sum.prompts += count(activity?.prompts);
     sum.unbound += count(activity?.unbound);
+    if (activity?.outside !== undefined) sum.outside = (sum.outside ?? 0) + count(activity.outside);
     for (const one of activity?.concepts ?? []) {
       let of = places.get(one.name);
       if (of === undefined) {

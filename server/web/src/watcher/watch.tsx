@@ -166,6 +166,9 @@ export function Watch({of}: {of: CheckpointConcepts}) {
       <dl class="tiles">
         <Tile title="Prompts" value={grouped(minute.prompts)} note="in the last minute" />
         <Tile title="No concept bound" value={minute.prompts ? percent(minute.unbound / minute.prompts) : '–'} note="of them" />
+        {minute.outside !== undefined && (
+          <Tile title="Outside the SAE" value={minute.prompts ? percent(minute.outside / minute.prompts) : '–'} note="of them" />
+        )}
         <Tile title="Steered" value={grouped(steered)} note="times in the last minute" />
         <Tile title="Since the start" value={grouped(count(newest?.total?.prompts))} note="prompts" />
       </dl>

@@ -1,9 +1,10 @@
-// When is an answer right? The rules of the evaluation protocol, on text.
+// When is an answer right? The rules of the evaluation protocol, on text, for
+// the evaluation and for what validates a served checkpoint.
 //
 // Thread-safety: pure functions.
 
-#ifndef ALIGNSAE_MODEL_TRAIN_EVAL_ANSWER_H_
-#define ALIGNSAE_MODEL_TRAIN_EVAL_ANSWER_H_
+#ifndef ALIGNSAE_MODEL_BASE_ANSWER_MATCH_H_
+#define ALIGNSAE_MODEL_BASE_ANSWER_MATCH_H_
 
 #include <optional>
 #include <string>
@@ -37,4 +38,4 @@ bool SubstringMatches(absl::string_view gold, absl::string_view answer);
 
 }  // namespace alignsae
 
-#endif  // ALIGNSAE_MODEL_TRAIN_EVAL_ANSWER_H_
+#endif  // ALIGNSAE_MODEL_BASE_ANSWER_MATCH_H_

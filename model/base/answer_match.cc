@@ -1,4 +1,4 @@
-#include "model/train/eval/answer.h"
+#include "model/base/answer_match.h"
 
 #include <array>
 #include <utility>

@@ -1,0 +1,69 @@
+#include "model/transformer/block_parts.h"
+
+#include <optional>
+#include <utility>
+
+#include "model/transformer/layers.h"
+
+namespace alignsae {
+namespace {
+
+NormedMatrix ForType(const NormedMatrix& plain, WeightType type) {
+  return type == WeightType::kInt8 ? Balanced(plain) : plain;
+}
+
+}  // namespace
+
+NormedLinear::NormedLinear(const NormedMatrix& plain, double epsilon,
+                           WeightType type)
+    : epsilon_(epsilon) {
+  const NormedMatrix prepared = ForType(plain, type);
+  gain_ = prepared.gain;
+  shift_ = prepared.shift;
+  matrix_ = Linear(prepared.weight, prepared.bias, type, prepared.row_scale);
+  plain_scale_ = at::where(plain.gain.ne(0), prepared.gain.div(plain.gain),
+                           at::ones_like(prepared.gain));
+}
+
+at::Tensor NormedLinear::MatrixOnly(const at::Tensor& x) const {
+  const auto product = [&](const at::Tensor& of) {
+    return matrix_.Apply(of.to(matrix_.input_type()).contiguous());
+  };
+  const at::Tensor scaled = x.mul(plain_scale_);
+  // What it adds by itself: a balanced matrix has the norm's shift in it.
+  return product(scaled).sub_(product(at::zeros_like(scaled)));
+}
+
+at::Tensor NormedLinear::Normalised(const at::Tensor& x) const {
+  return FastLayerNorm(x, gain_, shift_, epsilon_, matrix_.input_type());
+}
+
+SplitLinear SplitColumns(const NormedLinear& whole, const NormedMatrix& plain,
+                         int64_t first, WeightType type) {
+  const int64_t rest = plain.weight.size(1) - first;
+  std::optional<Linear> left = whole.matrix().Columns(0, first);
+  std::optional<Linear> right = whole.matrix().Columns(first, rest);
+  if (left.has_value() && right.has_value()) {
+    return {*std::move(left), *std::move(right)};
+  }
+  const NormedMatrix prepared = ForType(plain, type);
+  const auto columns = [&](int64_t begin, int64_t count) {
+    return Linear(prepared.weight.narrow(1, begin, count),
+                  prepared.bias.narrow(0, begin, count), type,
+                  prepared.row_scale);
+  };
+  return {columns(0, first), columns(first, rest)};
+}
+
+void AddPart(const Linear& projection, const at::Tensor& input, HookKind kind,
+             const BlockHook* hook, at::Tensor& x) {
+  if (hook == nullptr) {
+    projection.AddTo(input, x);
+    return;
+  }
+  at::Tensor part = projection.Apply(input);  // [N, D]
+  hook->At(kind, part);
+  x.add_(part);
+}
+
+}  // namespace alignsae
