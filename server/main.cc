@@ -25,6 +25,7 @@
 #include "server/api/rpc_env.h"
 #include "server/api/slot_watchers.h"
 #include "server/config/server_config.h"
+#include "server/grpc/access.h"
 #include "server/grpc/concept_service.h"
 #include "server/grpc/grpc_server.h"
 #include "server/grpc/health_service.h"
@@ -38,8 +39,6 @@
 #include "server/http/front_door.h"
 #include "server/http/page_file.h"
 #include "server/metrics/metrics.h"
-#include "server/policy/policy_guard.h"
-#include "server/process/audit_log.h"
 #include "server/process/free_memory.h"
 #include "server/process/lanes.h"
 #include "server/process/log.h"
@@ -132,26 +131,6 @@ SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
   options.max_prompt_tokens_per_step = config.max_prompt_tokens_per_step;
   options.slots = SlotRulesFor(config.kv_slots);
   return options;
-}
-
-// Who may do what, and what is kept of it; null where there is none.
-struct Access {
-  std::unique_ptr<PolicyGuard> policy;
-  std::unique_ptr<AuditLog> audit;
-};
-
-absl::StatusOr<Access> OpenAccess(const AccessFiles& files) {
-  Access access;
-  if (!files.policy.empty()) {
-    KnownRpcs rpcs = {RpcMethods(), OperatorMethods()};
-    rpcs.named.emplace_back(kRpcReflection);
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        access.policy, PolicyGuard::Create({files.policy, files.tokens}, rpcs));
-  }
-  if (!files.audit_log.empty()) {
-    ALIGNSAE_ASSIGN_OR_RETURN(access.audit, AuditLog::Open(files.audit_log));
-  }
-  return access;
 }
 
 // Everything that serves, in the order in which it needs each other: what comes
@@ -261,29 +240,8 @@ struct Parts {
       };
     }
     metrics.SetProbes(std::move(probes));
-    TellIfExposed();
-  }
-
-  void TellIfExposed() {
-    const ServerConfig& config = env.config;
-    std::vector<Endpoint> clear;
-    if (grpc->tls() == nullptr) clear.push_back(config.listen);
-    if (config.http.on) clear.push_back(config.http.listen);
-    bool exposed = false;
-    for (const Endpoint& endpoint : clear) {
-      if (IsLoopback(endpoint.host)) continue;
-      exposed = true;
-      LogLine(LogLevel::kWarning, "plaintext_exposed")
-          .Add("listen", endpoint.ToString())
-          .Add("what",
-               access.policy == nullptr
-                   ? "anybody who reaches this port may call it and read "
-                     "along; speak TLS (--tls-cert, --tls-client-ca), say who "
-                     "may do what (--policy), or keep a proxy in front"
-                   : "who is between can read along, tokens included; speak "
-                     "TLS (--tls-cert) or keep a proxy in front");
-    }
-    metrics.SetPlaintextExposed(exposed);
+    metrics.SetPlaintextExposed(WarnIfExposed(
+        env.config, access.policy != nullptr, grpc->tls() != nullptr));
   }
 
   // Every request has ended before the calls are cancelled, every call before

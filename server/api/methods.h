@@ -41,12 +41,10 @@ inline constexpr char kRpcReflection[] =
 
 // For everybody.
 inline std::vector<std::string> RpcMethods() {
-  return {kRpcReadConcepts, kRpcReadConceptsStream,
-          kRpcInspectSlots, kRpcWatchSlots,
-          kRpcExplainSlot,  kRpcValidateBinding,
-          kRpcSwap,         kRpcGenerate,
-          kRpcComplete,     kRpcSweepAlpha,
-          kRpcGetModel,     kRpcListConcepts,
+  return {kRpcReadConcepts, kRpcReadConceptsStream, kRpcInspectSlots,
+          kRpcWatchSlots,   kRpcExplainSlot,        kRpcValidateBinding,
+          kRpcSwap,         kRpcGenerate,           kRpcComplete,
+          kRpcSweepAlpha,   kRpcGetModel,           kRpcListConcepts,
           kRpcTokenize,     kRpcDetokenize};
 }
 

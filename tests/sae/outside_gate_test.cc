@@ -89,9 +89,10 @@ TEST(OutsideGateTest, WhatDoesNotBelongTogetherIsRefused) {
                                  "got 1.73205")));
   LowRankNormal flat = Background();
   flat.spread = 0;
-  EXPECT_THAT(OutsideGate::Make(Known(), flat, 1).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       "background_spread: must be finite and above 0, got 0.0"));
+  EXPECT_THAT(
+      OutsideGate::Make(Known(), flat, 1).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               "background_spread: must be finite and above 0, got 0.0"));
   EXPECT_THAT(OutsideGate::Make(Known(), Background(), -1).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        "limit: must be finite and above 0, got -1.0"));

@@ -164,6 +164,27 @@ void AddMakeFlags(CLI::App& app, MakeCommand& make) {
   AddThreadsFlag(app, make.threads);
 }
 
+void AddCertify(CLI::App& bundle, absl::Status& status) {
+  auto certify = std::make_shared<CertifyCommand>();
+  CLI::App* sub = bundle.add_subcommand(
+      "certify",
+      "Measure each concept's write certificate anew, on the test wordings of "
+      "the bundle's own people or of labelled prompts");
+  sub->add_option("directory", certify->directory, "Bundle directory")
+      ->required();
+  sub->add_option(
+      "--prompts", certify->sources.prompts,
+      "Labelled prompts of the first checkpoint's concepts (JSONL)");
+  sub->add_option(
+      "--negatives", certify->sources.negatives,
+      "Prompts that ask none of the concepts (JSONL): the gate that "
+      "tells what is outside; kept in the bundle. Default: those "
+      "that it has");
+  AddSplitSeedFlag(*sub, certify->sources.split_seed);
+  AddThreadsFlag(*sub, certify->threads);
+  sub->callback([certify, &status] { status = certify->Run(); });
+}
+
 }  // namespace
 
 void RegisterBundle(CLI::App& app, absl::Status& status) {
@@ -187,24 +208,7 @@ void RegisterBundle(CLI::App& app, absl::Status& status) {
       ->required();
   sub->callback([upgrade, &status] { status = upgrade->Run(); });
 
-  auto certify = std::make_shared<CertifyCommand>();
-  sub = bundle->add_subcommand(
-      "certify",
-      "Measure each concept's write certificate anew, on the test wordings of "
-      "the bundle's own people or of labelled prompts");
-  sub->add_option("directory", certify->directory, "Bundle directory")
-      ->required();
-  sub->add_option(
-      "--prompts", certify->sources.prompts,
-      "Labelled prompts of the first checkpoint's concepts (JSONL)");
-  sub->add_option(
-      "--negatives", certify->sources.negatives,
-      "Prompts that ask none of the concepts (JSONL): the gate that "
-      "tells what is outside; kept in the bundle. Default: those "
-      "that it has");
-  AddSplitSeedFlag(*sub, certify->sources.split_seed);
-  AddThreadsFlag(*sub, certify->threads);
-  sub->callback([certify, &status] { status = certify->Run(); });
+  AddCertify(*bundle, status);
 
   auto doctor = std::make_shared<DoctorCommand>();
   sub = bundle->add_subcommand(
