@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxNameBytes = 128;
+constexpr size_t kMaxShelfNameBytes = 128;
 // Where a writer prepares the next version.
 constexpr absl::string_view kWorkSuffix = ".partial-bundle";
 // What tells that something can be loaded from a directory, written last.
@@ -48,7 +48,7 @@ bool IsShelfName(absl::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
   };
-  return !name.empty() && name.size() <= kMaxNameBytes &&
+  return !name.empty() && name.size() <= kMaxShelfNameBytes &&
          std::all_of(name.begin(), name.end(), fits) && name.front() != '.' &&
          !absl::EndsWith(name, kWorkSuffix);
 }
