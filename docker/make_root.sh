@@ -23,7 +23,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # Debian's merged layout, as the paths in the programs expect it.
-mkdir -p "$root"/{etc,models,tmp,usr/{bin,lib,lib64,local/bin,share/{alignsae,doc}}}
+# An engine mounts dev, proc and sys.
+mkdir -p "$root"/{dev,proc,sys,etc,models,tmp,usr/{bin,lib,lib64,local/bin,share/{alignsae,doc}}}
 ln -s usr/lib "$root/lib"
 ln -s usr/lib64 "$root/lib64"
 chmod 1777 "$root/tmp"

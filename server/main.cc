@@ -21,6 +21,7 @@
 #include "model/scheduler/scheduler.h"
 #include "model/terminal/exit_code.h"
 #include "model/terminal/terminal.h"
+#include "server/api/access.h"
 #include "server/api/methods.h"
 #include "server/api/rpc_env.h"
 #include "server/api/slot_watchers.h"
@@ -226,19 +227,7 @@ struct Parts {
         return std::make_pair(tls->current().reloads, tls->current().failures);
       };
     }
-    if (access.policy != nullptr) {
-      probes.policy = [policy = access.policy.get()] {
-        const PolicyGuard::Counts counts = policy->counts();
-        return Metrics::PolicyCounts{counts.unauthenticated, counts.denied,
-                                     counts.quota, counts.reloads,
-                                     counts.failures};
-      };
-    }
-    if (access.audit != nullptr) {
-      probes.audit_lines_lost = [audit = access.audit.get()] {
-        return audit->lost();
-      };
-    }
+    access.AddTo(&probes);
     metrics.SetProbes(std::move(probes));
     metrics.SetPlaintextExposed(WarnIfExposed(
         env.config, access.policy != nullptr, grpc->tls() != nullptr));

@@ -56,7 +56,8 @@ std::vector<v1::ArmResult> ArmsOf(const v1::CompleteResponse& answer) {
 std::string ReceiptOf(const std::vector<v1::ArmResult>& arms) {
   for (const v1::ArmResult& arm : arms) {
     for (const v1::InterventionReceipt& receipt : arm.receipts()) {
-      return receipt.receipt_id();
+      // Empty: of a server before it had them.
+      if (!receipt.receipt_id().empty()) return receipt.receipt_id();
     }
   }
   return "none";

@@ -12,6 +12,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr size_t kMaxListed = 256;
+
 Json Describe(const Intervention& intervention, const Catalog& catalog) {
   Json json;
   json["mode"] = std::string(InterventionModeName(intervention.mode));
@@ -55,7 +57,11 @@ void AuditEntry::SetAsked(const RequestSpec& spec, const Catalog& catalog) {
   for (const SequenceSpec& sequence : spec.sequences) {
     if (!seen.insert(sequence.interventions.get()).second) continue;
     for (const Intervention& intervention : *sequence.interventions) {
-      interventions_.push_back(Describe(intervention, catalog));
+      if (interventions_.size() < kMaxListed) {
+        interventions_.push_back(Describe(intervention, catalog));
+      } else {
+        ++more_;
+      }
     }
   }
 }
@@ -77,6 +83,7 @@ void AuditEntry::AddTo(Json& line) const {
     line["generation_id"] = generation_;
   }
   if (steers()) line["interventions"] = interventions_;
+  if (more_ > 0) line["more_interventions"] = more_;
   if (!ran_) return;
   line["positions_applied"] = positions_applied_;
   line["norm_ratio"] = norm_ratio_;

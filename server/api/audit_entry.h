@@ -7,12 +7,12 @@
 //                       "source_concept", "source_slot", "vector", "alpha",
 //                       "unit", "hook", "positions", "position_count",
 //                       "generated"}],
-//    "positions_applied", "norm_ratio"}
+//    "more_interventions", "positions_applied", "norm_ratio"}
 //
-// What an intervention does not have is absent; so are receipt_id and what
-// follows from the model's work where it never ran. norm_ratio is the largest
-// norm(change) / norm(h) of the positions that receipts list; positions are the
-// first 32 of the prompt.
+// What an intervention does not have is absent; 256 of them are listed; so are
+// receipt_id and what follows from the model's work where it never ran.
+// norm_ratio is the largest norm(change) / norm(h) of the positions that
+// receipts list; positions are the first 32 of the prompt.
 //
 // Thread-safety: not thread-safe; whoever works on the call, one at a time.
 
@@ -43,6 +43,7 @@ class AuditEntry {
 
  private:
   nlohmann::ordered_json interventions_ = nlohmann::ordered_json::array();
+  int64_t more_ = 0;  // That are not listed.
   std::string model_;
   uint64_t generation_ = 0;
   bool ran_ = false;

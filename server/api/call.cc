@@ -187,10 +187,10 @@ WireStatus Call::End(const absl::Status& ended) {
   line.Add("method", method_)
       .Add("request_id", request_id_)
       .Add("code", code)
-      .Add("principal", principal_.has_value() ? principal_->name : "-")
       .Add("duration_ms", absl::ToDoubleMilliseconds(took))
       .Add("prompt_tokens", prompt_tokens_)
       .Add("generated_tokens", generated_tokens_);
+  if (principal_.has_value()) line.Add("principal", principal_->name);
   if (!status.ok()) line.Add("reason", ReasonOf(status));
   if (!wire.internal_id.empty()) {
     line.Add("error_id", wire.internal_id).Add("error", status.ToString());

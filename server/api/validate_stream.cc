@@ -142,8 +142,7 @@ void ValidateStream::Take(const absl::Status& status,
 void ValidateStream::Count(std::vector<SequenceAnswer>& answers) {
   const size_t reads = plan_.reads.size();
   for (const SequenceAnswer& answer : answers) {
-    call_->AddTokens(answer.finished.prompt_tokens,
-                     answer.finished.generated_tokens);
+    call_->AddFinished(answer.finished);
     if (next_ < reads) {
       tally_->CountReading(plan_.reads[next_].asked,
                            answer.finished.readings.front());

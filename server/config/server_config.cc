@@ -26,7 +26,8 @@ constexpr char kExitCodes[] =
 
 void AddModelFlags(CLI::App& app, ServerConfig& config) {
   app.add_option("--model", config.model,
-                 "Bundle directory, or a Hugging Face GPT-2 directory")
+                 "Bundle directory, or a Hugging Face GPT-2 or GPT-NeoX "
+                 "directory")
       ->check(Directory());
   app.add_option("--sae", config.saes,
                  "SAE directories beside a plain GPT-2, comma-separated")

@@ -105,8 +105,8 @@ struct OperatorConfig {
 };
 
 struct ServerConfig {
-  // A bundle directory, or a Hugging Face GPT-2 directory with `saes` beside
-  // it.
+  // A bundle directory, or a Hugging Face directory of a family with `saes`
+  // beside it.
   std::string model;
   std::vector<std::string> saes;
   bool whole_sae = false;

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "server/api/access.h"
 #include "server/api/model_rpcs.h"
 #include "server/api/steering_rpcs.h"
 #include "server/policy/policy_guard.h"
@@ -27,10 +28,10 @@ class PolicyCallsTest : public ApiTest {
   PolicyCallsTest() {
     EXPECT_OK(WriteFileAtomically(files_.policy, kSmallPolicy));
     EXPECT_OK(WriteFileAtomically(files_.tokens, SmallTokens()));
-    KnownRpcs rpcs = {RpcMethods(), OperatorMethods()};
-    rpcs.named.emplace_back(kRpcReflection);
-    guard_ = PolicyGuard::Create(files_, rpcs).value();
-    audit_ = AuditLog::Open(audit_path_).value();
+    Access access =
+        OpenAccess({files_.policy, files_.tokens, audit_path_}).value();
+    guard_ = std::move(access.policy);
+    audit_ = std::move(access.audit);
     env_.policy = guard_.get();
     env_.audit = audit_.get();
   }
@@ -83,6 +84,9 @@ constexpr char kToCity[] =
 
 TEST_F(PolicyCallsTest, EveryRpcIsOpenToWhomThePolicySays) {
   std::vector<std::string> methods = RpcMethods();
+  for (const std::string& method : InferenceMethods()) {
+    methods.push_back(method);
+  }
   for (const std::string& method : OperatorMethods()) {
     methods.push_back(method);
   }

@@ -74,6 +74,9 @@ TEST(EditSpecTest, ReadsPositions) {
   EXPECT_EQ(ParsePositions("none")->prompt(), v1::PROMPT_SELECTION_NONE);
   EXPECT_THAT(ParsePositions("list:0,3,-1")->positions(),
               ElementsAre(0, 3, -1));
+  EXPECT_EQ(ParsePositions("text:Ann Lee")->text(), "Ann Lee");
+  EXPECT_EQ(ParsePositions("text:Ann Lee")->prompt(),
+            v1::PROMPT_SELECTION_TEXT);
   const auto window = ParsePositions("window:-5:");
   EXPECT_EQ(window->window().start(), -5);
   EXPECT_FALSE(window->window().has_stop());
@@ -81,7 +84,7 @@ TEST(EditSpecTest, ReadsPositions) {
 
 TEST(EditSpecTest, RefusesOtherPositions) {
   for (const char* spec : {"", "first", "list:", "list:1,,2", "list:x",
-                           "window:3", "window:a:b", "window:1:2:3"}) {
+                           "window:3", "window:a:b", "window:1:2:3", "text:"}) {
     const auto positions = ParsePositions(spec);
     EXPECT_EQ(positions.status().code(), absl::StatusCode::kInvalidArgument)
         << spec;

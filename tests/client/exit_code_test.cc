@@ -16,6 +16,9 @@ TEST(ExitCodeTest, TellsUsersMistakeFromServersState) {
   EXPECT_EQ(ExitCodeOf(absl::DataLossError("")), 74);
   EXPECT_EQ(ExitCodeOf(absl::ResourceExhaustedError("")), 75);
   EXPECT_EQ(ExitCodeOf(absl::DeadlineExceededError("")), 75);
+  EXPECT_EQ(ExitCodeOf(absl::AbortedError("")), 65);
+  EXPECT_EQ(ExitCodeOf(absl::UnauthenticatedError("")), 77);
+  EXPECT_EQ(ExitCodeOf(absl::PermissionDeniedError("")), 77);
   EXPECT_EQ(ExitCodeOf(absl::FailedPreconditionError("")), 78);
 }
 

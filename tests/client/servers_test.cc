@@ -37,6 +37,19 @@ TEST(ServersTest, AListIsLookedUp) {
   }
 }
 
+TEST(ServersTest, KnowsWhatIsOnThisHost) {
+  for (const char* here :
+       {"127.0.0.1:1", "127.1.2.3:1", "localhost:1", "[::1]:1", "unix:/x",
+        "127.0.0.1:1,localhost:2"}) {
+    EXPECT_TRUE(IsOnThisHost(here)) << here;
+  }
+  for (const char* elsewhere :
+       {"10.0.0.1:1", "127.0.0.1.evil.org:1", "localhost.evil.org:1", "a:1",
+        "127.0.0.1:1,a:2", "dns:///localhost:1", "[::2]:1", ""}) {
+    EXPECT_FALSE(IsOnThisHost(elsewhere)) << elsewhere;
+  }
+}
+
 TEST(ServersTest, TheConfigurationIsJsonWithRoundRobin) {
   for (const char* server : {"a:1", "a:1,b:2", "dns:///a:1"}) {
     for (bool retries : {false, true}) {

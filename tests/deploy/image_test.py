@@ -38,9 +38,11 @@ class ImageTest(unittest.TestCase):
         cls.dockerfile = (SOURCE / "docker/Dockerfile").read_text()
 
     def inside(self, *words):
-        """A command that runs in the tree, as the image's user, with nothing of outside."""
+        """A command that runs in the tree, as the image's user, with nothing of outside but what
+        an engine mounts."""
         return ["unshare", "--mount", "sh", "-c",
-                f"mount -t tmpfs tmpfs {self.root}/tmp && "
+                f"cd {self.root} && mount -t tmpfs tmpfs tmp && mount -t tmpfs tmpfs dev && "
+                "touch dev/null && mount --bind /dev/null dev/null && mount --rbind /proc proc && "
                 f"exec chroot --userspec={USER}:{USER} {self.root} \"$@\"", "sh", *words]
 
     def test_its_size(self):

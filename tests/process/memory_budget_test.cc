@@ -56,6 +56,18 @@ TEST(MemoryBudgetTest, ANameHoldsHalfAndAnOriginThreeQuarters) {
   EXPECT_EQ(budget.used(), 1000);
 }
 
+TEST(MemoryBudgetTest, AnOriginMayHaveALimitOfItsOwn) {
+  MemoryBudget budget(1000);
+  const std::optional<Share> first = budget.TryTake({"a", "1"}, 80, 100);
+  ASSERT_TRUE(first.has_value());
+  // Of the origin, whatever name it goes by; no other has it.
+  EXPECT_FALSE(budget.TryTake({"a", "2"}, 21, 100).has_value());
+  EXPECT_TRUE(budget.TryTake({"a", "2"}, 20, 100).has_value());
+  EXPECT_TRUE(budget.TryTake({"b", "1"}, 300).has_value());
+  // A larger one than its part is no more than its part.
+  EXPECT_FALSE(budget.TryTake({"a", "2"}, 700, 2000).has_value());
+}
+
 TEST(MemoryBudgetTest, ARefusalChangesNothing) {
   MemoryBudget budget(1000);
   const std::optional<Share> share = budget.TryTake({"a", "1"}, 500);

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "model/engine/step_executor.h"
 #include "model/steering/catalog.h"
@@ -70,6 +71,10 @@ class ScriptedExecutor : public StepExecutor {
   absl::Status ReadFeatures(absl::Span<ConceptReading> readings, int top_k,
                             const WhyStop& why_stop) const override {
     return absl::UnimplementedError("a script has no features");
+  }
+  absl::StatusOr<SlotExplanation> ExplainSlot(int checkpoint, int slot,
+                                              int top_k) const override {
+    return absl::UnimplementedError("a script has no slots");
   }
   int kv_slots() const override { return kv_slots_; }
 

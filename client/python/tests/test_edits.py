@@ -29,12 +29,14 @@ class PositionsTest(unittest.TestCase):
         self.both("window:2:5", slice(2, 5))
         self.both("window:-2:", slice(-2, None))
         self.both("window::4", slice(None, 4))
+        text = edits.positions_message("text:Ann Lee")
+        self.assertEqual((text.text, text.prompt), ("Ann Lee", 6))
 
     def test_an_open_window_is_a_window(self):
         self.assertTrue(edits.positions_message(slice(None)).HasField("window"))
 
     def test_bad_ones(self):
-        for bad in ("sometimes", "list:a", "list:", "window:3", "window:a:b", "last:3",
+        for bad in ("sometimes", "list:a", "list:", "window:3", "window:a:b", "last:3", "text:",
                     slice(0, 9, 2)):
             with self.subTest(bad), self.assertRaisesRegex(ValueError, "^positions: must be"):
                 edits.positions_message(bad)

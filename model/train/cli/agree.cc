@@ -39,21 +39,23 @@ struct StrongChannels {
 // Channel `i` of a list spread over the width.
 int64_t ChannelAt(int i, int64_t width) { return (97 * i + 13) % width; }
 
-// residual: what is added to these channels of the stream, as published GPT-2s
-// have it. gains: of the layer norms, over it in the matrices behind. values:
+// residual: what is added to these channels of the stream, and the gains of the
+// layer norms that read them over it, as published GPT-2s have it. gains: of the layer norms, over it in the matrices behind. values:
 // of what attention carries, over it in the matrix behind.
 void MakeStrong(const StrongChannels& strong, Gpt2Weights& weights) {
   const int64_t d = weights.wte.size(1);
   for (int i = 0; i < strong.count; ++i) {
     const int64_t c = ChannelAt(i, d);
     if (strong.where == kResidual) {
-      weights.wte.select(1, c) *= strong.strength;
       weights.wpe.select(1, c) *= strong.strength;
+      weights.ln_f_weight[c] /= strong.strength;
     }
     for (Gpt2Block& block : weights.blocks) {
       if (strong.where == kResidual) {
         block.attn_proj_weight.select(1, c) *= strong.strength;
         block.mlp_proj_weight.select(1, c) *= strong.strength;
+        block.ln_1_weight[c] /= strong.strength;
+        block.ln_2_weight[c] /= strong.strength;
       } else if (strong.where == kGains) {
         block.ln_1_weight[c] *= strong.strength;
         block.ln_2_weight[c] *= strong.strength;

@@ -91,7 +91,8 @@ void RegisterSae(CLI::App& app, absl::Status& status) {
   from->require_option(1);
   AddSplitSeedFlag(*sub, command->split_seed);
   sub->add_option("--model", command->model,
-                  "Hugging Face GPT-2 directory, such as gpt2/ of `lm`")
+                  "Hugging Face GPT-2 or GPT-NeoX directory, such as gpt2/ of "
+                  "`lm`")
       ->required();
   sub->add_option("--out", command->out, "Directory of the checkpoint")
       ->required();
