@@ -26,7 +26,6 @@
 #include "server/api/rpc_env.h"
 #include "server/api/slot_watchers.h"
 #include "server/config/server_config.h"
-#include "server/grpc/access.h"
 #include "server/grpc/concept_service.h"
 #include "server/grpc/grpc_server.h"
 #include "server/grpc/health_service.h"

@@ -1,9 +1,12 @@
 #include "server/api/access.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "model/base/status_macros.h"
 #include "server/api/methods.h"
+#include "server/process/log.h"
 
 namespace alignsae {
 
@@ -36,6 +39,26 @@ absl::StatusOr<Access> OpenAccess(const AccessFiles& files) {
     ALIGNSAE_ASSIGN_OR_RETURN(access.audit, AuditLog::Open(files.audit_log));
   }
   return access;
+}
+
+bool WarnIfExposed(const ServerConfig& config, bool policy, bool tls) {
+  std::vector<Endpoint> clear;
+  if (!tls) clear.push_back(config.listen);
+  if (config.http.on) clear.push_back(config.http.listen);
+  bool exposed = false;
+  for (const Endpoint& endpoint : clear) {
+    if (IsLoopback(endpoint.host)) continue;
+    exposed = true;
+    LogLine(LogLevel::kWarning, "plaintext_exposed")
+        .Add("listen", endpoint.ToString())
+        .Add("what",
+             policy ? "who is between can read along, tokens included; speak "
+                      "TLS (--tls-cert) or keep a proxy in front"
+                    : "anybody who reaches this port may call it and read "
+                      "along; speak TLS (--tls-cert, --tls-client-ca), say who "
+                      "may do what (--policy), or keep a proxy in front");
+  }
+  return exposed;
 }
 
 }  // namespace alignsae

@@ -1,4 +1,5 @@
-// What decides on calls and keeps account of them, opened from its files.
+// What decides on calls and keeps account of them, opened from its files; and a
+// warning where nothing does.
 //
 // Thread-safety: value type; its parts are thread-safe.
 // Errors: those of PolicyGuard::Create and AuditLog::Open.
@@ -25,6 +26,10 @@ struct Access {
 };
 
 absl::StatusOr<Access> OpenAccess(const AccessFiles& files);
+
+// Whether a port off loopback speaks in the clear; if so, the log says what
+// that means. `tls`: of the gRPC port.
+bool WarnIfExposed(const ServerConfig& config, bool policy, bool tls);
 
 }  // namespace alignsae
 

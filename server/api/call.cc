@@ -75,6 +75,10 @@ absl::Status Call::Permit(const AskedAll& asked, int64_t tokens) const {
   return env_->policy->Permit(*principal_, asked, tokens, env_->clock->Now());
 }
 
+void Call::Unspend(int64_t tokens) const {
+  if (principal_.has_value()) env_->policy->Unspend(*principal_, tokens);
+}
+
 bool Call::SeesModel(absl::string_view model) const {
   return !principal_.has_value() || principal_->rights().models.Allows(model);
 }

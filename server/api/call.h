@@ -83,6 +83,8 @@ class Call {
   // without a policy. Errors: PolicyGuard's.
   absl::Status PermitModel(absl::string_view model) const;
   absl::Status Permit(const AskedAll& asked, int64_t tokens) const;
+  // What was permitted did not come to run: the tokens are given back.
+  void Unspend(int64_t tokens) const;
   // Whether the caller may know of it. True without a policy.
   bool SeesModel(absl::string_view model) const;
   bool SeesCheckpoint(absl::string_view checkpoint) const;

@@ -29,6 +29,8 @@ absl::Status LaneFull(const Call& call, Lane lane) {
 absl::Status EnterLane(Call& call, Lane lane, int64_t request_bytes,
                        std::function<void()> run,
                        std::function<bool()> may_start) {
+  // Nobody whom the policy does not know waits, or holds anything.
+  ALIGNSAE_RETURN_IF_ERROR(call.status());
   ALIGNSAE_ASSIGN_OR_RETURN(MemoryBudget::Share share,
                             call.HoldRequest(request_bytes));
   // Shared, because a std::function is copied.

@@ -20,8 +20,8 @@ WorkerPool& PoolOf(Lanes& lanes, Lane lane);
 
 // Puts work of `call` into `lane`, where its request, of `request_bytes` bytes,
 // is counted in the memory budget until it runs; `may_start` as in
-// WorkerPool::NewWork. RESOURCE_EXHAUSTED, and nothing is taken: reason
-// MEMORY, or LaneFull.
+// WorkerPool::NewWork. Call::status; RESOURCE_EXHAUSTED, and nothing is taken:
+// reason MEMORY, or LaneFull.
 absl::Status EnterLane(Call& call, Lane lane, int64_t request_bytes,
                        std::function<void()> run,
                        std::function<bool()> may_start = nullptr);

@@ -138,16 +138,20 @@ absl::StatusOr<RequestHandle> CallScope::Submit(
   ALIGNSAE_RETURN_IF_ERROR(call->WhyStop());
   const Catalog& catalog = model->catalog();
   call->audit().SetAsked(spec, catalog);
+  const int64_t tokens = TokensOf(spec);
   ALIGNSAE_RETURN_IF_ERROR(
-      call->Permit(AskedOf(call->method(), spec, catalog), TokensOf(spec)));
+      call->Permit(AskedOf(call->method(), spec, catalog), tokens));
   spec.max_slots = call->max_slots();
   spec.deadline = call->deadline();
   spec.origin = call->owner().origin;
   spec.client = call->owner().name;
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      RequestHandle handle,
-      model->scheduler().Submit(std::move(spec), std::move(sink)));
-  call->OnCancel([handle] { handle.Cancel(); });
+  absl::StatusOr<RequestHandle> handle =
+      model->scheduler().Submit(std::move(spec), std::move(sink));
+  if (handle.ok()) {
+    call->OnCancel([running = *handle] { running.Cancel(); });
+  } else {
+    call->Unspend(tokens);
+  }
   return handle;
 }
 

@@ -51,6 +51,10 @@ class PolicyGuard {
   // so many tokens left, which are taken.
   absl::Status Permit(const Principal& principal, const AskedAll& asked,
                       int64_t tokens, absl::Time now);
+  // The request that was permitted was refused by somebody else.
+  void Unspend(const Principal& principal, int64_t tokens) {
+    quotas_.ReturnTokens(principal, tokens);
+  }
   absl::Status PermitModel(const Principal& principal, absl::string_view model);
 
   struct Counts {

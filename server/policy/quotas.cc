@@ -36,6 +36,14 @@ absl::Status Quotas::TakeTokens(const Principal& principal, int64_t tokens,
               principal.rights().quota.tokens_per_minute, "tokens", now);
 }
 
+void Quotas::ReturnTokens(const Principal& principal, int64_t tokens) {
+  MutexLock lock(&mutex_);
+  const auto found = tokens_.find(principal.origin);
+  if (found == tokens_.end()) return;
+  double& taken = found->second.taken;
+  taken = std::max(0.0, taken - static_cast<double>(tokens));
+}
+
 absl::Status Quotas::Take(Buckets& buckets, const Principal& principal,
                           int64_t amount, int64_t per_minute, const char* what,
                           absl::Time now) {

@@ -29,6 +29,9 @@ class Quotas {
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status TakeTokens(const Principal& principal, int64_t tokens,
                           absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Of what was taken and is not spent after all.
+  void ReturnTokens(const Principal& principal, int64_t tokens)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   // What was taken and is not filled up again.

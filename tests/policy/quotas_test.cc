@@ -49,6 +49,18 @@ TEST(QuotasTest, WhatIsRefusedTakesNothing) {
   EXPECT_OK(quotas.TakeTokens(eva, 600, kStart));
 }
 
+TEST(QuotasTest, WhatIsNotSpentIsGivenBack) {
+  Quotas quotas;
+  const Principal eva = Named("eva@example.org");
+  EXPECT_OK(quotas.TakeTokens(eva, 600, kStart));
+  quotas.ReturnTokens(eva, 100);
+  EXPECT_OK(quotas.TakeTokens(eva, 100, kStart));
+  EXPECT_FALSE(quotas.TakeTokens(eva, 1, kStart).ok());
+  quotas.ReturnTokens(eva, 9000);  // No more than there was.
+  EXPECT_OK(quotas.TakeTokens(eva, 600, kStart));
+  EXPECT_FALSE(quotas.TakeTokens(eva, 1, kStart).ok());
+}
+
 TEST(QuotasTest, EachPrincipalHasItsOwn) {
   Quotas quotas;
   EXPECT_OK(quotas.TakeTokens(Named("eva@example.org"), 600, kStart));
@@ -69,9 +81,10 @@ TEST(QuotasTest, RequestsAreCountedApart) {
 
 TEST(QuotasTest, ManyNamesAreForgottenOnceTheirBucketsAreFull) {
   Quotas quotas;
+  Principal principal = Named("eva@example.org");
   for (int i = 0; i < 5000; ++i) {
-    EXPECT_OK(
-        quotas.TakeTokens(Named(absl::StrCat(i, "@example.org")), 600, kStart));
+    principal.origin = absl::StrCat("staff/", i, "@example.org");
+    EXPECT_OK(quotas.TakeTokens(principal, 600, kStart));
   }
   const absl::Time later = kStart + absl::Seconds(61);
   EXPECT_OK(quotas.TakeTokens(Named("new@example.org"), 600, later));
