@@ -31,15 +31,15 @@ absl::StatusOr<std::vector<double>> Numbers(const JsonObject& object,
       (size >= 0 && found->size() != static_cast<size_t>(size)) ||
       found->size() > kMaxTokens) {
     const std::string rule =
-        size < 0 ? std::string("be an array of 1 to 65536 numbers")
-                 : absl::StrCat("be an array of ", size, " numbers");
+        size < 0 ? std::string("an array of 1 to 65536 numbers")
+                 : absl::StrCat("an array of ", size, " numbers");
     return object.Refuse(
         key, rule, ShowJson(found == object.json().end() ? nullptr : &*found));
   }
   std::vector<double> numbers;
   for (const nlohmann::json& value : *found) {
     if (!value.is_number() || !std::isfinite(value.get<double>())) {
-      return object.Refuse(key, "hold finite numbers", ShowJson(&value));
+      return object.Refuse(key, "finite numbers", ShowJson(&value));
     }
     numbers.push_back(value.get<double>());
   }
@@ -50,7 +50,7 @@ absl::StatusOr<double> NotNegative(const JsonObject& object,
                                    absl::string_view key) {
   ALIGNSAE_ASSIGN_OR_RETURN(const double value, object.FiniteNumber(key));
   if (value >= 0) return value;
-  return object.Refuse(key, "be at least 0", ShowNumber(value));
+  return object.Refuse(key, "at least 0", ShowNumber(value));
 }
 
 absl::StatusOr<DoctorPrompt> ParsePrompt(const JsonObject& object,
@@ -64,11 +64,11 @@ absl::StatusOr<DoctorPrompt> ParsePrompt(const JsonObject& object,
                             Numbers(object, "token_ids", -1));
   for (double id : ids) {
     if (id < 0 || id > INT32_MAX || id != std::floor(id)) {
-      return object.Refuse("token_ids", "hold token ids", ShowNumber(id));
+      return object.Refuse("token_ids", "token ids", ShowNumber(id));
     }
     prompt.token_ids.push_back(static_cast<int32_t>(id));
   }
-  if (ids.empty()) return object.Refuse("token_ids", "hold an id", "[]");
+  if (ids.empty()) return object.Refuse("token_ids", "one id or more", "[]");
   ALIGNSAE_ASSIGN_OR_RETURN(prompt.residual_norm,
                             NotNegative(object, "residual_norm"));
   ALIGNSAE_ASSIGN_OR_RETURN(prompt.reconstruction_error,
@@ -99,7 +99,7 @@ absl::StatusOr<DoctorFacts> ParseDoctorFacts(absl::string_view json,
   ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<JsonObject> prompts,
                             root.Objects("prompts"));
   if (prompts.empty() || prompts.size() > kMaxDoctorPrompts) {
-    return root.Refuse("prompts", "hold 1 to 64 prompts",
+    return root.Refuse("prompts", "1 to 64 prompts",
                        absl::StrCat(prompts.size()));
   }
   DoctorFacts facts;

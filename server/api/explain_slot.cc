@@ -89,9 +89,9 @@ absl::Status DoExplainSlot(const CallScope& scope,
                            v1::ExplainSlotResponse* response) {
   ALIGNSAE_ASSIGN_OR_RETURN(const Explained parsed,
                             Parse(request, scope.parse_env()));
-  ALIGNSAE_RETURN_IF_ERROR(scope.call->Permit(
-      {{scope.model->catalog().checkpoints[parsed.checkpoint].name}, {}, {}},
-      0));
+  const CheckpointInfo& checkpoint =
+      scope.model->catalog().checkpoints[parsed.checkpoint];
+  ALIGNSAE_RETURN_IF_ERROR(scope.call->Permit({{checkpoint.name}, {}, {}}, 0));
   ALIGNSAE_RETURN_IF_ERROR(scope.call->Hold(kBytesPerToken * parsed.top_k));
   ALIGNSAE_ASSIGN_OR_RETURN(const SlotExplanation explanation,
                             scope.model->executor().ExplainSlot(
@@ -102,8 +102,7 @@ absl::Status DoExplainSlot(const CallScope& scope,
       RenderInfo(catalog, scope.call->request_id(), parsed.checkpoint);
   response->set_slot(parsed.slot);
   response->set_concept_name(parsed.concept_name);
-  *response->mutable_hook_point() =
-      RenderHook(catalog.checkpoints[parsed.checkpoint].hook);
+  *response->mutable_hook_point() = RenderHook(checkpoint.hook);
   response->set_direction_norm(explanation.direction_norm);
   if (explanation.without_ln_f.has_value()) {
     *response->mutable_without_ln_f() =

@@ -115,6 +115,14 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
   CallScope scope_;  // Written before Submit, read after RequestDone.
 };
 
+// The canary's requests are those of callers who may use it.
+int DefaultCheckpointOf(const Call& call, const ServedModel& model) {
+  const int chosen = model.DefaultCheckpoint(call.request_id());
+  if (chosen == 0) return 0;
+  return call.SeesCheckpoint(model.catalog().checkpoints[chosen].name) ? chosen
+                                                                       : 0;
+}
+
 }  // namespace
 
 ParseEnv CallScope::parse_env() const {
@@ -122,7 +130,7 @@ ParseEnv CallScope::parse_env() const {
           [model = model](const Intervention& intervention) {
             return model->executor().CheckIntervention(intervention);
           },
-          model->DefaultCheckpoint(call->request_id())};
+          DefaultCheckpointOf(*call, *model)};
 }
 
 absl::StatusOr<RequestHandle> CallScope::Submit(

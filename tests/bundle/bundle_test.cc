@@ -95,7 +95,7 @@ class BundleTest : public ::testing::Test {
     return absl::StrCat(root_, "/", name);
   }
   absl::StatusOr<std::shared_ptr<const Bundle>> Load() const {
-    return LoadBundle(root_, {});
+    return LoadBundle(root_, {.examine = false});
   }
   void Rewrite(const std::string& name, const std::string& from,
                const std::string& to) const {

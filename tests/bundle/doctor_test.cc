@@ -94,14 +94,14 @@ class DoctorTest : public ::testing::Test {
       const BundleOptions& options) const {
     return LoadParts(root_ + "/model", {root_ + "/sae"}, options);
   }
-  // Refused with a sentence that has `what` in it, whole and concepts only.
+  // Half of the checkpoints are loaded whole, the others by their concepts.
+  bool whole() const { return seed_ / 4 % 2 == 0; }
+  // Refused with a sentence that has `what` in it.
   void ExpectRefused(const std::string& what) const {
-    for (const bool whole : {false, true}) {
-      const absl::Status status = Load({.whole_sae = whole}).status();
-      EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition)
-          << seed_ << " " << what << ": " << status;
-      EXPECT_THAT(std::string(status.message()), HasSubstr(what)) << seed_;
-    }
+    const absl::Status status = Load({.whole_sae = whole()}).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition)
+        << seed_ << " " << what << ": " << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(what)) << seed_;
   }
 
   std::string root_;
@@ -116,11 +116,9 @@ TEST_F(DoctorTest, RefusesNoCheckpointThatIsAsItWasRecorded) {
     for (const WeightType type :
          {WeightType::kF32, WeightType::kBf16, WeightType::kInt8}) {
       if (!WhyUnsupported(type, "cpu").empty()) continue;
-      for (const bool whole : {false, true}) {
-        ASSERT_OK_AND_ASSIGN(const auto bundle,
-                             Load({.whole_sae = whole, .weight_type = type}));
-        EXPECT_THAT(bundle->warnings, IsEmpty());
-      }
+      ASSERT_OK_AND_ASSIGN(const auto bundle,
+                           Load({.whole_sae = whole(), .weight_type = type}));
+      EXPECT_THAT(bundle->warnings, IsEmpty());
     }
   }
 }
@@ -153,6 +151,7 @@ TEST_F(DoctorTest, RefusesAnotherActivation) {
     Write(i);
     for (const SaeActivation activation : kActivations) {
       if (activation == config_.activation) continue;
+      if (i >= 8 && activation != kActivations[(i + 1) % 4]) continue;
       SaeConfig wrong = config_;
       Become(wrong, activation);
       Save(wrong);
@@ -199,7 +198,7 @@ TEST_F(DoctorTest, RefusesAFileThatIsNoRecord) {
            {"{", "doctor.json: "},
            {R"({"format_version": 2, "prompts": []})", "format_version"},
            {R"({"format_version": 1, "prompts": []})",
-            "prompts: must hold 1 to 64 prompts, got 0"},
+            "prompts: must be 1 to 64 prompts, got 0"},
            {R"({"format_version": 1, "prompts": [{"text": "a",
              "token_ids": [1], "residual_norm": 1, "reconstruction_error": 1,
              "pre": [1], "values": [1, 2, 3]}]})",
@@ -207,7 +206,7 @@ TEST_F(DoctorTest, RefusesAFileThatIsNoRecord) {
            {R"({"format_version": 1, "prompts": [{"text": "a",
              "token_ids": [1.5], "residual_norm": 1, "reconstruction_error": 1,
              "pre": [1, 2, 3], "values": [1, 2, 3]}]})",
-            "token_ids: must hold token ids, got 1.5"}}) {
+            "token_ids: must be token ids, got 1.5"}}) {
     ASSERT_OK(WriteFileAtomically(root_ + "/sae/doctor.json", from));
     const absl::Status status = Load({}).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << from;

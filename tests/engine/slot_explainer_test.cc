@@ -114,7 +114,7 @@ TEST_F(UntiedSlotExplainerTest, IsExactInFloat32) {
 }
 
 TEST_F(UntiedSlotExplainerTest, IsRoundedAsTheWeightsAre) {
-  ExpectExplained(WeightType::kInt8, 0.03);
+  ExpectExplained(WeightType::kInt8, 0.05);
 }
 
 TEST_F(SlotExplainerTest, WhatWritesNothingBehindTheNormAddsNothing) {

@@ -412,6 +412,14 @@ class OperatorTest(unittest.TestCase):
         stream = self.api.steering.Generate(steering.GenerateRequest(
             prompt=self.question, model="demo-2"), timeout=30)
         self.assertEqual(next(stream).started.info.model, "demo-2")
+        gone = self.operator.UnloadModel(operators.UnloadModelRequest(model="third"),
+                                         timeout=30).generation
+        self.assertEqual((gone.model, gone.generation_id), ("third", 1))
+        self.assertIn(gone.state, (STATES.GENERATION_STATE_DRAINING, STATES.GENERATION_STATE_GONE))
+        self.assertRefused(grpc.StatusCode.NOT_FOUND, 'model: must be one that is loaded, got "third"',
+                           self.api.model.GetModel, model.GetModelRequest(model="third"))
+        self.assertRefused(grpc.StatusCode.FAILED_PRECONDITION, "model: must not be the default",
+                           self.operator.UnloadModel, operators.UnloadModelRequest(model="demo"))
 
     def test_the_command_line(self):
         self.serve()
@@ -424,7 +432,11 @@ class OperatorTest(unittest.TestCase):
             return done.stdout + done.stderr
         self.assertIn("READY", alignsae("checkpoints"))
         self.assertIn("main 1 (1), other 2 (2)", alignsae("load", "demo-2", "--name=other"))
+        self.assertIn("other 2 (2) [shadow]", alignsae("rollout", "--shadow=other"))
+        self.assertIn("[canary 0.1]", alignsae("rollout", "--canary=other", "--fraction=0.1"))
+        self.assertNotIn("[", alignsae("rollout"))
         self.assertIn("main 1 (1)", alignsae("unload", "other"))
+        self.assertIn("model: must not be the default", alignsae("unload-model", "demo", code=78))
         self.assertIn("main 2 (4)", alignsae("reload", "demo-2"))
         self.assertIn("checkpoint: must not be the default", alignsae("unload", "main", code=78))
         self.assertIn('"generations"', alignsae("checkpoints", "--json"))
