@@ -80,13 +80,4 @@ AskedAll AskedOf(absl::string_view method, const RequestSpec& spec,
   return asked;
 }
 
-int64_t TokensOf(const RequestSpec& spec) {
-  int64_t tokens = 0;
-  for (const SequenceSpec& sequence : spec.sequences) {
-    tokens +=
-        static_cast<int64_t>(sequence.prompt.size()) + sequence.max_new_tokens;
-  }
-  return tokens;
-}
-
 }  // namespace alignsae

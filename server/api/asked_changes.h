@@ -6,7 +6,6 @@
 #ifndef ALIGNSAE_SERVER_API_ASKED_CHANGES_H_
 #define ALIGNSAE_SERVER_API_ASKED_CHANGES_H_
 
-#include <cstdint>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -22,9 +21,6 @@ std::string ConceptAt(const CheckpointInfo& checkpoint, int slot);
 // `method` says what the request calls its fields.
 AskedAll AskedOf(absl::string_view method, const RequestSpec& spec,
                  const Catalog& catalog);
-
-// Prompt and new tokens of all sequences.
-int64_t TokensOf(const RequestSpec& spec);
 
 }  // namespace alignsae
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/base/status_payload.h"
+#include "model/scheduler/active_request.h"
 #include "server/api/asked_changes.h"
 #include "server/api/enter_lane.h"
 #include "server/api/held_bytes.h"
