@@ -209,7 +209,7 @@ TEST(ServerConfigTest, CacheIsTheUsersUnlessItIsGiven) {
   EXPECT_EQ(cache({}, {{"HOME", "/h"}}), "/h/.cache/alignsae");
   EXPECT_EQ(cache({}, {{"XDG_CACHE_HOME", "not/absolute"}}), "");
   EXPECT_EQ(cache({"--cache-dir=/mine"}, both), "/mine");
-  EXPECT_EQ(cache({"--cache-dir="}, both), "");
+  EXPECT_EQ(cache({"--cache-dir=off"}, both), "");
 }
 
 TEST(ServerConfigTest, WhatIsGivenIsKeptAtItsLimit) {
