@@ -115,7 +115,7 @@ def measure(name, directory, weights, cache):
         assert len(answer.arms[0].tokens) == 8
         stays = watch.now()
         watch.stop = True
-        lines = [json.loads(line) for line in server.log().splitlines()]
+        lines = [json.loads(line) for line in server.log().splitlines() if line[:1] == "{"]
         loaded = next(line for line in lines if line["event"] == "model_loaded")
         measured = sum(line["seconds"] for line in lines
                        if line["event"] == "weight_type_measured" and not line["cached"])
