@@ -82,7 +82,8 @@ TEST_F(ValidateStreamTest, ReadsAndSwapsWhatItIsGiven) {
 }
 
 // A transport that takes one message at a time, as gRPC does, and its time.
-class OneMessageSink final : public StreamSink<v1::ValidateBindingResponse> {
+class SlowValidationSink final
+    : public StreamSink<v1::ValidateBindingResponse> {
  public:
   void Write(const v1::ValidateBindingResponse&) override {
     EXPECT_FALSE(writing.exchange(true));
@@ -108,7 +109,7 @@ TEST_F(ValidateStreamTest, TheReportWaitsForTheMessageBeforeIt) {
   Store({{"a", "city", "", {}}});
   Load();
   for (const bool reads : {true, false}) {
-    auto sink = std::make_shared<OneMessageSink>();
+    auto sink = std::make_shared<SlowValidationSink>();
     const v1::ValidateBindingRequest request;
     const auto stream =
         ValidateBinding(MakeCall(kRpcValidateBinding), &request, sink);
