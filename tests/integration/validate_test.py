@@ -91,9 +91,9 @@ class ValidateTest(FrontDoorTestCase):
             self.assertEqual(json.loads(last)["report"]["read"]["tries"], "1")
             path.write_text('{"prompt": "a", "concept": "cty"}\n')
             self.assertIn('must be a concept of the checkpoint, got "cty"',
-                          self.cli("validate", str(path), code=3))
+                          self.cli("validate", str(path), code=66))
             path.write_text('{"prompt": "a"}\n')
-            self.assertIn("own.jsonl:1: concept", self.cli("validate", str(path), code=2))
+            self.assertIn("own.jsonl:1: concept", self.cli("validate", str(path), code=64))
 
     def test_a_deadline_ends_it(self):
         with self.assertRaises(grpc.RpcError) as refused:
