@@ -12,6 +12,7 @@
 
 #include "alignsae/v1/concept_service.pb.h"
 #include "alignsae/v1/steering_service.pb.h"
+#include "model/base/random_id.h"
 #include "model/base/status_payload.h"
 #include "server/api/parse_generation.h"
 #include "server/api/parse_readout.h"
@@ -116,8 +117,9 @@ constexpr char kSwapRequest[] =
 
 TEST_F(ReplySizeTest, OfASwapIsThatOfTheLargestAnswer) {
   ASSERT_OK_AND_ASSIGN(
-      const ParsedGeneration parsed,
+      ParsedGeneration parsed,
       ParseSwap(FromText<v1::SwapRequest>(kSwapRequest), env(), 1));
+  parsed.asked.receipt_id = RandomId();
   const RequestSpec& spec = parsed.spec;
   v1::SwapResponse response;
   RenderHead(*catalog_, std::string(kMaxRequestIdBytes, 'r'), parsed.asked,

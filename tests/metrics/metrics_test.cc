@@ -43,6 +43,7 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
   }
   std::sort(types.begin(), types.end());
   const char* const kGolden[] = {
+      "alignsae_audit_lines_lost_total counter",
       "alignsae_build_info gauge",
       "alignsae_call_memory_bytes gauge",
       "alignsae_cancel_to_free_seconds histogram",
