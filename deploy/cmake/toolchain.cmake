@@ -28,6 +28,10 @@ if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
 else()
   # ccache needs this beside a precompiled header.
   target_compile_options(alignsae_warnings INTERFACE -fpch-preprocess)
+  if(CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
+    # Warns of references that a function took out of its other argument.
+    target_compile_options(alignsae_warnings INTERFACE -Wno-dangling-reference)
+  endif()
   if(CMAKE_UNITY_BUILD)
     # GCC takes a source that another one includes for a header.
     target_compile_options(alignsae_warnings INTERFACE -Wno-subobject-linkage)

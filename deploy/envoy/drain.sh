@@ -14,5 +14,5 @@ post() {
 }
 post /healthcheck/fail
 sleep "$lame_duck"
-post "/drain_listeners?graceful&skip_exit"
+post "/drain_listeners?graceful"
 sleep "$drain"

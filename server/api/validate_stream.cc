@@ -182,20 +182,40 @@ void ValidateStream::Report() {
 }
 
 void ValidateStream::OnWritten(bool ok) {
-  {
-    MutexLock lock(&mutex_);
-    writing_ = false;
-  }
   if (!ok) call_->Cancel();  // Seen before the next chunk.
+  MutexLock lock(&mutex_);
+  writing_ = false;
+  if (finished_ || !reported_) return;
+  if (ok) {
+    End(absl::OkStatus(), &report_);
+  } else {
+    End(CancelledByClient(), nullptr);
+  }
 }
 
 void ValidateStream::EndWith(const absl::Status& status,
                              const v1::ValidateBindingResponse* report) {
   MutexLock lock(&mutex_);
   if (finished_) return;
+  if (report != nullptr && writing_) {  // One message at a time.
+    reported_ = true;
+    GuardUnread();
+    return;
+  }
+  End(status, report);
+}
+
+void ValidateStream::End(const absl::Status& status,
+                         const v1::ValidateBindingResponse* report) {
   finished_ = true;
-  sink_->GiveUpAfter(call_->env().unread.max_age);
+  GuardUnread();
   sink_->Finish(report, call_->End(status));
+}
+
+void ValidateStream::GuardUnread() {
+  if (guarded_) return;
+  guarded_ = true;
+  sink_->GiveUpAfter(call_->env().unread.max_age);
 }
 
 }  // namespace alignsae

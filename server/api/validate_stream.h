@@ -66,9 +66,14 @@ class ValidateStream final
 
   void TellProgress() ABSL_LOCKS_EXCLUDED(mutex_);
   void Report() ABSL_LOCKS_EXCLUDED(mutex_);
+  // With a report, once the message that is under way is written.
   void EndWith(const absl::Status& status,
                const v1::ValidateBindingResponse* report)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  void End(const absl::Status& status,
+           const v1::ValidateBindingResponse* report)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GuardUnread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::shared_ptr<Call> call_;
   const v1::ValidateBindingRequest* const request_;
@@ -86,6 +91,8 @@ class ValidateStream final
   Mutex mutex_;
   v1::ValidateBindingResponse message_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool reported_ ABSL_GUARDED_BY(mutex_) = false;  // The report waits.
+  bool guarded_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -51,8 +51,8 @@ void AddModelFlags(CLI::App& app, ServerConfig& config) {
                  "gives way to a safer one; off: it runs all the same")
       ->check(OneOf({"on", "off"}));
   app.add_option("--cache-dir", config.cache_dir,
-                 "Where what is measured once is kept; default: alignsae in "
-                 "XDG_CACHE_HOME or in .cache of HOME");
+                 "Where what is measured once is kept; off: nowhere; default: "
+                 "alignsae in XDG_CACHE_HOME or in .cache of HOME");
   app.add_option(
          "--threads", config.threads,
          "Threads of the model; 0: one for each processor that it may use")
@@ -381,6 +381,8 @@ absl::StatusOr<ConfigOutcome> ParseServerConfig(
   ALIGNSAE_RETURN_IF_ERROR(TakeAddresses(addresses, config));
   if (app.get_option("--cache-dir")->count() == 0) {
     config.cache_dir = CacheDirectory(get_env);
+  } else if (config.cache_dir == "off") {
+    config.cache_dir.clear();
   }
   ALIGNSAE_RETURN_IF_ERROR(RelateSettings(
       [&app](absl::string_view name) {

@@ -120,8 +120,8 @@ struct ServerConfig {
   // "on": a type that misleads (measured once against f32) gives way to a safer
   // one. "off": the type that is asked for runs.
   std::string weight_type_check = "on";
-  // Where what was measured is kept; empty: nowhere. Unless it is given: of the
-  // user ($XDG_CACHE_HOME or $HOME/.cache), if there is one.
+  // Where what was measured is kept; empty ("off"): nowhere. Unless it is
+  // given: of the user ($XDG_CACHE_HOME or $HOME/.cache), if there is one.
   std::string cache_dir;
   int threads = 0;  // 0: every processor that the process may use.
 

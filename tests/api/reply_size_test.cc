@@ -119,7 +119,7 @@ TEST_F(ReplySizeTest, OfASwapIsThatOfTheLargestAnswer) {
   ASSERT_OK_AND_ASSIGN(
       ParsedGeneration parsed,
       ParseSwap(FromText<v1::SwapRequest>(kSwapRequest), env(), 1));
-  parsed.asked.receipt_id = RandomId();  // As of a call.
+  parsed.asked.receipt_id = RandomId();
   const RequestSpec& spec = parsed.spec;
   v1::SwapResponse response;
   RenderHead(*catalog_, std::string(kMaxRequestIdBytes, 'r'), parsed.asked,

@@ -81,6 +81,53 @@ TEST_F(ValidateStreamTest, ReadsAndSwapsWhatItIsGiven) {
   EXPECT_EQ(Metric("alignsae_validated_binding{checkpoint=\"main\"}"), "none");
 }
 
+// A transport that takes one message at a time, as gRPC does, and its time.
+class SlowValidationSink final
+    : public StreamSink<v1::ValidateBindingResponse> {
+ public:
+  void Write(const v1::ValidateBindingResponse&) override {
+    EXPECT_FALSE(writing.exchange(true));
+    wrote.Notify();
+  }
+  void Finish(const v1::ValidateBindingResponse* report,
+              const WireStatus& end) override {
+    EXPECT_FALSE(report != nullptr && writing);
+    reported = report != nullptr;
+    status = end;
+    ended.Notify();
+  }
+  void GiveUpAfter(absl::Duration) override { ++give_ups; }
+
+  std::atomic<bool> writing{false};
+  std::atomic<int> give_ups{0};
+  bool reported = false;
+  WireStatus status;
+  absl::Notification wrote, ended;
+};
+
+TEST_F(ValidateStreamTest, TheReportWaitsForTheMessageBeforeIt) {
+  Store({{"a", "city", "", {}}});
+  Load();
+  for (const bool reads : {true, false}) {
+    auto sink = std::make_shared<SlowValidationSink>();
+    const v1::ValidateBindingRequest request;
+    const auto stream =
+        ValidateBinding(MakeCall(kRpcValidateBinding), &request, sink);
+    stream->Begin();
+    sink->wrote.WaitForNotification();  // `started` is not taken yet.
+    EXPECT_FALSE(
+        sink->ended.WaitForNotificationWithTimeout(absl::Milliseconds(200)));
+    EXPECT_EQ(sink->give_ups, 1);  // It is not waited for without end.
+    sink->writing = false;
+    stream->OnWritten(reads);
+    sink->ended.WaitForNotification();
+    EXPECT_EQ(sink->reported, reads);
+    EXPECT_EQ(sink->status.code,
+              reads ? absl::StatusCode::kOk : absl::StatusCode::kCancelled);
+    EXPECT_EQ(sink->give_ups, 1);
+  }
+}
+
 TEST_F(ValidateStreamTest, ByDefaultItTakesWhatTheBundleStores) {
   Store({{"a", "city", "", {{"job", "x"}}},
          {"b", "job", "", {}},

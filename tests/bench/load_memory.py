@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import struct
 import sys
@@ -115,11 +116,13 @@ def measure(name, directory, weights, cache):
         assert len(answer.arms[0].tokens) == 8
         stays = watch.now()
         watch.stop = True
-        lines = [json.loads(line) for line in server.log().splitlines()]
+        lines = [dict(word.split("=", 1) for word in shlex.split(line) if "=" in word)
+                 for line in server.log().splitlines() if line.startswith("ts=")]
         loaded = next(line for line in lines if line["event"] == "model_loaded")
-        measured = sum(line["seconds"] for line in lines
-                       if line["event"] == "weight_type_measured" and not line["cached"])
-        print(f"{name:7} {weights:5} {loaded['weight_type']:5} {loaded['seconds']:8.1f} "
+        measured = sum(float(line["seconds"]) for line in lines
+                       if line["event"] == "weight_type_measured"
+                       and line["cached"] in ("false", "0"))
+        print(f"{name:7} {weights:5} {loaded['weight_type']:5} {float(loaded['seconds']):8.1f} "
               f"{measured:9.1f} {watch.most:9.0f} {stays:9.0f} {watch.most / stays:7.2f}",
               flush=True)
         api.close()

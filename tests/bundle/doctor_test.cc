@@ -104,15 +104,7 @@ class DoctorTest : public ::testing::Test {
     EXPECT_THAT(std::string(status.message()), HasSubstr(what)) << seed_;
   }
 
-  std::string root_;
-  int seed_ = 0;
-  SaeConfig config_;
-  SaeWeights weights_;
-};
-
-TEST_F(DoctorTest, RefusesNoCheckpointThatIsAsItWasRecorded) {
-  for (int i = 0; i < kGood; ++i) {
-    Write(i);
+  void ExpectKept() const {
     for (const WeightType type :
          {WeightType::kF32, WeightType::kBf16, WeightType::kInt8}) {
       if (!WhyUnsupported(type, "cpu").empty()) continue;
@@ -121,11 +113,7 @@ TEST_F(DoctorTest, RefusesNoCheckpointThatIsAsItWasRecorded) {
       EXPECT_THAT(bundle->warnings, IsEmpty());
     }
   }
-}
-
-TEST_F(DoctorTest, RefusesTheNextSiteAndNamesTheOneThatFits) {
-  for (int i = 0; i < kGood; ++i) {
-    Write(i);
+  void ExpectRefusedAtOtherSites() {
     for (const int step : {-1, 1}) {
       SaeConfig wrong = config_;
       wrong.hook.layer += step;
@@ -134,35 +122,34 @@ TEST_F(DoctorTest, RefusesTheNextSiteAndNamesTheOneThatFits) {
           absl::StrCat("hook: must be ", config_.hook.ToString(), ", where"));
     }
   }
-}
-
-TEST_F(DoctorTest, RefusesAnotherScaleAndNamesTheOneThatFits) {
-  for (int i = 0; i < kGood; ++i) {
-    Write(i);
+  void ExpectRefusedWithOtherScaleAndActivation() {
     SaeConfig wrong = config_;
     wrong.scale *= 2;
     Save(wrong);
     ExpectRefused("scale: must be 2.5");
-  }
-}
-
-TEST_F(DoctorTest, RefusesAnotherActivation) {
-  for (int i = 0; i < kGood; ++i) {
-    Write(i);
     for (const SaeActivation activation : kActivations) {
       if (activation == config_.activation) continue;
-      if (i >= 8 && activation != kActivations[(i + 1) % 4]) continue;
-      SaeConfig wrong = config_;
+      if (seed_ >= 8 && activation != kActivations[(seed_ + 1) % 4]) continue;
+      wrong = config_;
       Become(wrong, activation);
       Save(wrong);
       ExpectRefused("activation: must be the one that was recorded with");
     }
   }
-}
 
-TEST_F(DoctorTest, RefusesAnotherTokenizer) {
+  std::string root_;
+  int seed_ = 0;
+  SaeConfig config_;
+  SaeWeights weights_;
+};
+
+TEST_F(DoctorTest, KeepsTwentyAsTheyWereRecordedAndRefusesEachWrongOne) {
   for (int i = 0; i < kGood; ++i) {
     Write(i);
+    ExpectKept();
+    ExpectRefusedAtOtherSites();
+    ExpectRefusedWithOtherScaleAndActivation();
+    Save(config_);
     WriteTokenizer("zz zz qq qq the quick brown fox jumps over quagga");
     ExpectRefused("tokenizer: must give the");
   }

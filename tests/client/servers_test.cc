@@ -38,9 +38,8 @@ TEST(ServersTest, AListIsLookedUp) {
 }
 
 TEST(ServersTest, KnowsWhatIsOnThisHost) {
-  for (const char* here :
-       {"127.0.0.1:1", "127.1.2.3:1", "localhost:1", "[::1]:1", "unix:/x",
-        "127.0.0.1:1,localhost:2"}) {
+  for (const char* here : {"127.0.0.1:1", "127.1.2.3:1", "localhost:1",
+                           "[::1]:1", "unix:/x", "127.0.0.1:1,localhost:2"}) {
     EXPECT_TRUE(IsOnThisHost(here)) << here;
   }
   for (const char* elsewhere :

@@ -209,7 +209,7 @@ TEST(ServerConfigTest, CacheIsTheUsersUnlessItIsGiven) {
   EXPECT_EQ(cache({}, {{"HOME", "/h"}}), "/h/.cache/alignsae");
   EXPECT_EQ(cache({}, {{"XDG_CACHE_HOME", "not/absolute"}}), "");
   EXPECT_EQ(cache({"--cache-dir=/mine"}, both), "/mine");
-  EXPECT_EQ(cache({"--cache-dir="}, both), "");
+  EXPECT_EQ(cache({"--cache-dir=off"}, both), "");
 }
 
 TEST(ServerConfigTest, WhatIsGivenIsKeptAtItsLimit) {
@@ -413,8 +413,9 @@ std::vector<BadCase> BadCases() {
        With({"--http-listen=127.evil.example:1", "--tls-cert=/etc/hostname",
              "--tls-key=/etc/hostname", "--tls-client-ca=/etc/hostname"}),
        {},
-       "--http-listen: must be a loopback address with --tls-client-ca, as it "
-       "asks for no certificate, got 127.evil.example:1"},
+       "--http-listen: must be a loopback address with --tls-client-ca and "
+       "without --policy, as it asks for no certificate, got "
+       "127.evil.example:1"},
       {"HostWithPort",
        With({"--http-allowed-hosts=a.example:80"}),
        {},

@@ -420,7 +420,10 @@ TEST_F(FrontDoorTest, AStreamedCompletionSaysTheSame) {
     const json& choice = completion["choices"][i];
     EXPECT_EQ(texts[i], choice["text"]);
     EXPECT_EQ(ends[i], choice["finish_reason"]);
-    EXPECT_EQ(receipts[i], choice["steering"]);
+    json receipt = choice["steering"];
+    EXPECT_NE(receipts[i][0]["receiptId"], receipt[0]["receiptId"]);
+    receipt[0]["receiptId"] = receipts[i][0]["receiptId"];  // Of its own call.
+    EXPECT_EQ(receipts[i], receipt);
     EXPECT_EQ(receipts[i][0]["targetConcept"], "job");
   }
   EXPECT_THAT(texts[0], StartsWith("a"));

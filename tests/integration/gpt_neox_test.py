@@ -40,7 +40,7 @@ class GptNeoXTest(TrainTest):
                  "--learning-rate=0.01", "--stage1-epochs=5", "--stage2-epochs=40"]
         self.assertIn("resid_mid", self.train(
             "sae", f"--model={path}", f"--prompts={prompts}", f"--out={self.root}/no",
-            "--layer=1", "--hook=resid_mid", *flags, code=1))
+            "--layer=1", "--hook=resid_mid", *flags, code=2))
         self.train("sae", f"--model={path}", f"--prompts={prompts}", f"--out={self.root}/own",
                    "--layer=1", *flags)
         figures = self.root / "figures.json"

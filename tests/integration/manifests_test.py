@@ -126,8 +126,8 @@ class ChartTest(unittest.TestCase):
         cls.values = yaml.safe_load((CHART / "values.yaml").read_text())
 
     def test_every_flag_is_one_of_the_binary(self):
-        flags = {flag for path in (CHART / "templates").iterdir()
-                 for flag in re.findall(r"(?m)^ *- --([a-z-]+)=", path.read_text())}
+        text = (CHART / "templates/deployment.yaml").read_text()
+        flags = set(re.findall(r"(?m)^ *- --([a-z-]+)=", text))
         self.assertGreaterEqual(flags, {"model", "listen", "admin-listen", "tls-client-ca"})
         for path in VALUES:
             flags |= set(yaml.safe_load(path.read_text()).get("config", ()))

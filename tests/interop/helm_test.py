@@ -103,7 +103,7 @@ class HelmTest(unittest.TestCase):
                              ("max_request_headers_kb: 12", "max_request_headers_kb: 0"),
                              ("lb_endpoints:", "lb_endpoint:"),
                              ("runAsNonRoot: true", "runAsNonRoot: false"),
-                             ("drop:\n            - ALL", "drop:\n            - KILL"),
+                             ('drop: ["ALL"]', 'drop: ["KILL"]'),
                              ("emptyDir:\n            sizeLimit: 64Mi", "hostPath:\n            path: /"),
                              ("enableServiceLinks", "enableServiceLink")):
             path = pathlib.Path(self.directory.name) / "wrong.yaml"

@@ -27,6 +27,7 @@ constexpr char kRead[] = "ConceptService/ReadConcepts";
 TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
   Metrics metrics({kRead}, "1.2.3");
   Catalog catalog = CatalogWith(1);
+  catalog.model.type_measurements = {{.type = "int8"}};
   catalog.checkpoints[0].concepts[0].certificate =
       WriteCertificate{.measured_swap = MeasuredSwapOf(1, 2, 3, 4)};
   catalog.checkpoints[0].evaluation_json =
@@ -42,6 +43,7 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
   }
   std::sort(types.begin(), types.end());
   const char* const kGolden[] = {
+      "alignsae_audit_lines_lost_total counter",
       "alignsae_build_info gauge",
       "alignsae_call_memory_bytes gauge",
       "alignsae_cancel_to_free_seconds histogram",
@@ -86,6 +88,9 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       "alignsae_time_per_output_token_seconds histogram",
       "alignsae_time_to_first_token_seconds histogram",
       "alignsae_validated_binding gauge",
+      "alignsae_weight_type_info gauge",
+      "alignsae_weight_type_kl gauge",
+      "alignsae_weight_type_top1 gauge",
       "process_cpu_seconds_total counter",
       "process_max_fds gauge",
       "process_open_fds gauge",

@@ -40,8 +40,9 @@ struct StrongChannels {
 int64_t ChannelAt(int i, int64_t width) { return (97 * i + 13) % width; }
 
 // residual: what is added to these channels of the stream, and the gains of the
-// layer norms that read them over it, as published GPT-2s have it. gains: of the layer norms, over it in the matrices behind. values:
-// of what attention carries, over it in the matrix behind.
+// layer norms that read them over it, as published GPT-2s have it. gains: of
+// the layer norms, over it in the matrices behind. values: of what attention
+// carries, over it in the matrix behind.
 void MakeStrong(const StrongChannels& strong, Gpt2Weights& weights) {
   const int64_t d = weights.wte.size(1);
   for (int i = 0; i < strong.count; ++i) {

@@ -91,8 +91,9 @@ TEST_F(PipelineTest, MakesABundleThatLoadsAndCanBeMeasuredAgain) {
   EXPECT_EQ(checkpoint.concepts.at(1).name, "birth_city");
   EXPECT_EQ(checkpoint.concepts.at(1).slot, 1);
   EXPECT_EQ(std::string(InterventionModeName(*checkpoint.recommended_mode)),
-            evaluation["chosen"]["mode"]);
-  EXPECT_EQ(checkpoint.hook.ToString(), evaluation["chosen"]["hook"]);
+            evaluation["chosen"]["mode"].get<std::string>());
+  EXPECT_EQ(checkpoint.hook.ToString(),
+            evaluation["chosen"]["hook"].get<std::string>());
   ASSERT_OK_AND_ASSIGN(const std::string text,
                        ReadFile(run.out + "/bundle.json"));
   ASSERT_OK_AND_ASSIGN(const Manifest manifest, ParseManifest(text));
