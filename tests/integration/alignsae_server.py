@@ -86,6 +86,12 @@ def eventually(condition, seconds=10):
     return condition()
 
 
+def told(answer):
+    """All that a message, or a list of them, says, but for the id of its receipts, which no
+    other call has."""
+    return re.sub(r'receipt_id: "[0-9a-f]{16}"', "receipt_id", str(answer))
+
+
 def make_certificate(directory, name):
     """A self-signed certificate of loopback in `directory`: NAME.pem and NAME.key."""
     subprocess.run(

@@ -12,7 +12,7 @@ import time
 import unittest
 
 from alignsae_server import (Server, ServerTest, common, concept, eventually, generation,
-                             intervention, main, model, steering, swap_edit)
+                             intervention, main, model, steering, swap_edit, told)
 from google.protobuf import json_format
 from google_rpc.rpc import error_details_pb2 as details
 
@@ -122,13 +122,13 @@ class ConnectTest(FrontDoorTestCase):
                     path_of(method), json_format.MessageToJson(request), X_Request_Id="same")
                 self.assertEqual((status, headers["content-type"], headers["x-request-id"]),
                                  (200, "application/json", "same"), body)
-                self.assertEqual(json_format.Parse(body, answer_type()), expected)
+                self.assertEqual(told(json_format.Parse(body, answer_type())), told(expected))
             with self.subTest(method, codec="proto"):
                 status, headers, body = self.post(
                     path_of(method), request.SerializeToString(), "application/proto",
                     X_Request_Id="same")
                 self.assertEqual((status, headers["content-type"]), (200, "application/proto"))
-                self.assertEqual(answer_type.FromString(body), expected)
+                self.assertEqual(told(answer_type.FromString(body)), told(expected))
 
     def test_every_stream_says_what_grpc_does(self):
         greedy = generation.GenerationConfig(max_new_tokens=8, seed=7, ignore_eos=True)
@@ -160,7 +160,7 @@ class ConnectTest(FrontDoorTestCase):
                         def order(event):
                             return (event.WhichOneof("event") == "summary", event.cell.index)
                         got, expected = sorted(got, key=order), sorted(expected, key=order)
-                    self.assertEqual(got, expected)
+                    self.assertEqual(told(got), told(expected))
 
     def test_errors_carry_grpcs_code_sentence_and_details(self):
         status, headers, body = self.post(
@@ -415,7 +415,7 @@ class CompletionsTest(FrontDoorTestCase):
         self.assertNotEqual(choice["text"], self.expected(self.text()).arms[0].text)
         receipt = json_format.ParseDict(choice["steering"][0],
                                         intervention.InterventionReceipt())
-        self.assertEqual(receipt, expected.arms[0].receipts[0])
+        self.assertEqual(told(receipt), told(expected.arms[0].receipts[0]))
 
     def test_refuses_by_name_in_openais_form(self):
         for fields, status, param in (({"presence_penalty": 3}, 400, "presence_penalty"),
