@@ -47,6 +47,9 @@ if(ALIGNSAE_TORCH)
     file(COPY ${dnnl_headers} ${DNNL_INCLUDE_DIR}/oneapi DESTINATION ${CMAKE_BINARY_DIR}/dnnl
       FILES_MATCHING PATTERN "dnnl*.h*")
     target_include_directories(alignsae_torch SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/dnnl)
+    # PyTorch's libraries export a std::filesystem of another libstdc++, whose remove_all()
+    # calls address 0. What is named first is found first.
+    target_link_libraries(alignsae_torch INTERFACE stdc++)
   endif()
   target_include_directories(alignsae_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
   target_link_libraries(alignsae_torch INTERFACE ${TORCH_LIBRARIES})

@@ -41,7 +41,9 @@ std::vector<int32_t> FixedTokens(int count, int vocab_size) {
 at::Tensor BeforeHead(const Transformer& model) {
   const TransformerFacts& facts = model.facts();
   const int length = std::min(kTextLength, facts.context_length);
-  KvCache cache(facts, kTexts, model.device(), model.kv_type());
+  TransformerFacts short_facts = facts;
+  short_facts.context_length = length;  // A cache no longer than the texts.
+  KvCache cache(short_facts, kTexts, model.device(), model.kv_type());
   std::vector<PackedRow> rows;
   for (int i = 0; i < kTexts; ++i) {
     rows.push_back({.index = i,
