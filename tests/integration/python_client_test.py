@@ -162,8 +162,8 @@ class PythonClientTest(ServerTest):
             "generate", self.question, edits, arms="both", **sampling)
         [summary] = [e for e in events if isinstance(e, alignsae.answers.GenerationSummary)]
         whole = self.client.complete(self.question, edits, arms="both", **sampling)
-        self.assertEqual(whole, self.by_asyncio("complete", self.question, edits, arms="both",
-                                                **sampling))
+        again = self.by_asyncio("complete", self.question, edits, arms="both", **sampling)
+        self.assertEqual(told(whole), told(again))
         self.assertEqual([arm.text for arm in whole.arms], [arm.text for arm in summary.arms])
         self.assertEqual(whole.text, whole.arms[1].text)
 
@@ -180,7 +180,7 @@ class PythonClientTest(ServerTest):
         arguments = (self.question, ["employer", "major"], [0.5, 2])
         self.check_stream("SweepAlphaResponse", words, "sweep_events", *arguments, seed=1)
         found = self.client.sweep(*arguments, seed=1)
-        self.assertEqual(found, self.by_asyncio("sweep", *arguments, seed=1))
+        self.assertEqual(told(found), told(self.by_asyncio("sweep", *arguments, seed=1)))
         self.assertEqual([(cell.target, cell.alpha) for cell in found.cells], [
             ("", 0.0), ("employer", 0.5), ("employer", 2), ("major", 0.5), ("major", 2)])
 
