@@ -17,6 +17,7 @@ class Model:
     vocab_size: int
     prompt_template: str
     dtype: str
+    dtype_reason: str  # What was asked for, and what the type changes.
     bundle_sha256: str
     eos_token_ids: tuple[int, ...]
     eos_token_id: Optional[int] = None
