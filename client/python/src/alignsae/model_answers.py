@@ -39,6 +39,7 @@ class Checkpoint:
     version: str            # Of its bundle.
     generation_id: int      # The first of the model that had it.
     trained_positions: str  # LAST, ALL or LABELLED
+    tells_outside: bool     # Whether readings say if they are outside.
 
 
 @_answers("Limits")
