@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "client/cli/table.h"
 
@@ -189,20 +190,41 @@ std::string CertificateTable(const v1::CheckpointConcepts& checkpoint,
   return out;
 }
 
+// "name        text", its lines below each other where it is too wide.
+std::string Field(absl::string_view name, absl::string_view text,
+                  const Look& look) {
+  constexpr int kNameCells = 12;
+  const std::string printable = Printable(text);
+  const int room = std::max(look.width - kNameCells, 20);
+  std::string out = absl::StrFormat("%-*s", kNameCells, name);
+  if (look.width == 0) return absl::StrCat(out, printable, "\n");
+  return absl::StrCat(
+      out,
+      absl::StrJoin(Wrapped(printable, room),
+                    absl::StrCat("\n", std::string(kNameCells, ' '))),
+      "\n");
+}
+
 }  // namespace
 
 std::string RenderModel(const v1::GetModelResponse& answer, const Look& look) {
   const v1::Model& model = answer.model();
-  std::string out = absl::StrCat(
-      "model       ", Printable(model.name()), " ", Printable(model.version()),
-      "\nshape       ", model.n_layer(), " blocks, width ", model.d_model(),
-      ", ", model.n_head(), " heads, vocabulary ", model.vocab_size(),
-      ", context ", model.context_length(), ", ", Printable(model.dtype()),
-      "\ntype        ", Printable(model.dtype_reason()), "\nsha256      ",
-      Printable(model.sha256()), "\ntemplate    ",
-      Printable(model.prompt_template()), "\nserver      ",
-      Printable(answer.server_version()), ", ",
-      answer.limits().max_running_sequences(), " sequences at once\n");
+  const std::string out = absl::StrCat(
+      Field("model", absl::StrCat(model.name(), " ", model.version()), look),
+      Field("shape",
+            absl::StrCat(model.n_layer(), " blocks, width ", model.d_model(),
+                         ", ", model.n_head(), " heads, vocabulary ",
+                         model.vocab_size(), ", context ",
+                         model.context_length(), ", ", model.dtype()),
+            look),
+      Field("type", model.dtype_reason(), look),
+      Field("sha256", model.sha256(), look),
+      Field("template", model.prompt_template(), look),
+      Field("server",
+            absl::StrCat(answer.server_version(), ", ",
+                         answer.limits().max_running_sequences(),
+                         " sequences at once"),
+            look));
   if (answer.checkpoints_size() == 0) return out + "checkpoints none\n";
   Table table({"checkpoint", "hook", "activation", "concepts", "features",
                "loaded", "recommended"});
