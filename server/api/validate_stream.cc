@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/answer_match.h"
 #include "model/base/status_macros.h"
+#include "model/base/status_payload.h"
 #include "model/scheduler/endings.h"
 #include "server/api/enter_lane.h"
 #include "server/api/held_bytes.h"
@@ -80,12 +81,20 @@ void ValidateStream::Run() {
     return absl::OkStatus();
   });
   if (!status.ok()) {
-    EndWith(status, nullptr);
+    EndWith(InTime(status), nullptr);
   } else if (done()) {
     Report();
   } else if (!submitted) {
     Schedule(/*begun=*/true);
   }
+}
+
+// The scheduler refuses a chunk for which the time left is too short. Between
+// chunks that is the deadline of the whole.
+absl::Status ValidateStream::InTime(const absl::Status& status) const {
+  const bool begun = next_ > 0;
+  return begun && ReasonOf(status) == kReasonDeadline ? DeadlinePassed()
+                                                      : status;
 }
 
 absl::StatusOr<bool> ValidateStream::SubmitChunk() {
@@ -131,7 +140,7 @@ absl::StatusOr<RequestSpec> ValidateStream::NextChunk() const {
 void ValidateStream::Take(const absl::Status& status,
                           std::vector<SequenceAnswer>& answers) {
   if (!status.ok()) {
-    EndWith(status, nullptr);
+    EndWith(InTime(status), nullptr);
     return;
   }
   Count(answers);

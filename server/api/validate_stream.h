@@ -56,6 +56,7 @@ class ValidateStream final
   // The next chunk, as a task of the background lane.
   void Schedule(bool begun) ABSL_LOCKS_EXCLUDED(mutex_);
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status InTime(const absl::Status& status) const;
   // False: the model is busy, come again.
   absl::StatusOr<bool> SubmitChunk() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<RequestSpec> NextChunk() const;
