@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "model/gpt_neox/gpt_neox.h"
+#include "model/gpt_neox/weights.h"
 #include "model/transformer/layers.h"
 #include "tests/support/status_matchers.h"
 
@@ -172,6 +173,30 @@ TEST_P(GptNeoXGoldenTest, OtherNumberTypesAreNearF32) {
     EXPECT_LT(kl, 0.02) << WeightTypeName(type);
     EXPECT_GT(kl, 1e-9) << WeightTypeName(type);  // It is another type.
   }
+}
+
+TEST_P(GptNeoXGoldenTest, UnembedIsTheHeadsMatrixAlone) {
+  ASSERT_OK_AND_ASSIGN(
+      const GptNeoXWeights weights,
+      GptNeoXWeights::Open(Directory(GetParam()), model_->config()));
+  ASSERT_OK_AND_ASSIGN(const at::Tensor embedding, weights.Embedding());
+  ASSERT_OK_AND_ASSIGN(const NormedMatrix head, weights.Head(embedding));
+  const at::Tensor x = at::linspace(-1, 2, 3 * head.weight.size(0))
+                           .view({3, head.weight.size(0)});
+  const at::Tensor expected = x.matmul(head.weight);  // [3, V]
+  const double largest = expected.abs().max().item<double>();
+  const auto error = [&](const GptNeoX& model) {
+    return MaxDifference(model.Unembed(x), expected) / largest;
+  };
+  EXPECT_LT(error(*model_), 1e-5);
+  ASSERT_OK_AND_ASSIGN(const GptNeoX in_files,
+                       GptNeoX::Load(Directory(GetParam()), at::kCPU,
+                                     WeightType::kF32, Keep::kInFiles));
+  EXPECT_LT(error(in_files), 1e-5);
+  ASSERT_OK_AND_ASSIGN(
+      const GptNeoX rounded,
+      GptNeoX::Load(Directory(GetParam()), at::kCPU, WeightType::kInt8));
+  EXPECT_LT(error(rounded), 0.03);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, GptNeoXGoldenTest,
