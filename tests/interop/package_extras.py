@@ -131,7 +131,8 @@ class VectorsTest(ServerTest):
         with tempfile.TemporaryDirectory() as folder:
             out = pathlib.Path(folder) / "v.gguf"
             said = subprocess.run(
-                [sys.executable, "-m", "alignsae.vectors", directory, "--concept=employer",
+                [pathlib.Path(sys.executable).with_name("alignsae-vectors"), directory,
+                 "--concept=employer",
                  f"--out={out}", "--nearest=3"], check=True, capture_output=True, text=True,
                 timeout=60).stdout
             self.assertEqual(len(said.splitlines()), 3)
