@@ -13,6 +13,7 @@
 #include <cstring>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -106,7 +107,8 @@ AuditLog::~AuditLog() {
   if (impl_->sink->written() + lost() < impl_->made) {
     // Its thread is held by whoever does not take what it writes: waiting for
     // it could last for ever, so it is left to the end of the process.
-    static_cast<void>(new std::shared_ptr<Impl>(impl_));
+    static auto* const left = new std::vector<std::shared_ptr<Impl>>();
+    left->push_back(impl_);
   }
 }
 

@@ -124,7 +124,8 @@ TEST(TokenListTest, FindsWhoseTokenItIs) {
 }
 
 TEST(TokenListTest, RefusesWithTheLineAndNeverShowsWhatMayBeAToken) {
-  const Policy& policy = SmallState()->policy;
+  const auto state = SmallState();
+  const Policy& policy = state->policy;
   const absl::Status plain =
       TokenList::Read("anna secret\n", "tokens", policy).status();
   EXPECT_THAT(plain, StatusIs(absl::StatusCode::kInvalidArgument,
