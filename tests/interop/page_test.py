@@ -392,7 +392,8 @@ class WatcherTest(PageTest):
             self.assertEqual(row["count"], total)
         self.assertEqual(rows["birth_city"]["cells"][4:], ["2", "0"])
         self.assertEqual(rows["major"]["cells"][4:], ["0", "1"])
-        self.assertEqual(seen["tiles"], [str(total), "0 %", "2", str(total)])
+        # Prompts, those of them unbound and outside, edits, prompts since the start.
+        self.assertEqual(seen["tiles"], [str(total), "0 %", "0 %", "2", str(total)])
         self.assertRegex(seen["drift"], rf"PSI, of {total} prompts; 100 are enough")
         swaps = sorted(re.sub(r"\s+", " ", text) for text in seen["swaps"])
         self.assertEqual(swaps, ["birth city → to major", "birth city → to work city"])
