@@ -25,6 +25,10 @@ target_compile_options(alignsae_warnings INTERFACE
   -Wno-unused-parameter)
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   target_compile_options(alignsae_warnings INTERFACE -Wthread-safety)
+  if(CMAKE_UNITY_BUILD)
+    # It takes an alias of another source of the unit for one that is meant. GCC judges.
+    target_compile_options(alignsae_warnings INTERFACE -Wno-shadow)
+  endif()
 else()
   # ccache needs this beside a precompiled header.
   target_compile_options(alignsae_warnings INTERFACE -fpch-preprocess)
