@@ -37,7 +37,7 @@ struct Tokenizer::Impl {
   // The tokens of a text and, where asked for, where each begins.
   struct Output {
     std::vector<int32_t>& ids;
-    std::vector<size_t>* begins;
+    std::vector<size_t>* begins = nullptr;
     BpeModel::Scratch scratch = {};
 
     void Add(int32_t id, size_t begin) {
