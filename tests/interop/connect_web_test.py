@@ -43,6 +43,8 @@ async function run(useBinaryFormat) {
   said.text = (await models.detokenize({tokenIds: tokens.map((token) => token.id)})).text;
   said.read = message('ReadConceptsResponse', await concepts.readConcepts({prompts: [prompt]}));
   said.inspect = message('InspectSlotsResponse', await concepts.inspectSlots({prompt}));
+  said.explain = message('ExplainSlotResponse', await concepts.explainSlot(
+      {slot: employer, topK: 3}));
   said.swap = message('SwapResponse', await steering.swap({prompt, target: employer}));
   let headers;
   said.complete = message('CompleteResponse', await steering.complete(
@@ -57,6 +59,12 @@ async function run(useBinaryFormat) {
   for await (const event of steering.sweepAlpha(
       {prompt, targets: [employer], alphas: [0.5, 1], generation})) {
     said.sweep.push(event.event.case);
+  }
+  said.validate = [];
+  for await (const event of concepts.validateBinding(
+      {prompts: [{prompt, conceptName: 'birth_city'}], maxSwaps: 0})) {
+    said.validate.push(event.event.case);
+    said.report = message('ValidateBindingResponse', event).report;
   }
   for await (const look of concepts.watchSlots({})) {
     said.watch = message('WatchSlotsResponse', look);
@@ -132,6 +140,8 @@ class ConnectWebTest(ServerTest):
             self.assertGreater(len(said["inspect"]["tokens"]), 3)
             self.assertNotEqual(said["swap"]["baseline"]["text"], said["swap"]["steered"]["text"])
             self.assertEqual(len(said["complete"]["arms"][0]["tokens"]), 5)
+            self.assertEqual(said["explain"]["conceptName"], "employer")
+            self.assertEqual(len(said["explain"]["withLnF"]["top"]), 3)
 
     def test_streams(self):
         for said in self.said.values():
@@ -140,6 +150,8 @@ class ConnectWebTest(ServerTest):
             seen = said["generate"]
             self.assertEqual((seen[0], seen[-1], seen.count("token")), ("started", "summary", 5))
             self.assertEqual(said["sweep"], ["started", "cell", "cell", "cell", "summary"])
+            self.assertEqual((said["validate"][0], said["validate"][-1]), ("started", "report"))
+            self.assertEqual(said["report"]["read"]["successes"], "1")
             self.assertEqual(said["cancelled"][0], "started")
             self.assertEqual(said["cancelled"][-1], "Canceled")
             self.assertNotIn("summary", said["cancelled"])
