@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/tensor/device.h"
 #include "model/tensor/threads.h"
 
 namespace alignsae {
@@ -43,7 +44,7 @@ at::Tensor ThroughNorm(const Transformer& model, const at::Tensor& v) {
 std::vector<TokenEffect> End(const at::Tensor& logits, int count,
                              bool largest) {
   auto [values, tokens] = logits.topk(count, 0, largest, /*sorted=*/true);
-  values = values.to(at::kCPU, at::kFloat).contiguous();
+  values = ToCpu(values);
   tokens = tokens.to(at::kCPU).contiguous();
   std::vector<TokenEffect> end;
   for (int i = 0; i < count; ++i) {

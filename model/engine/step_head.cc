@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/engine/device_greedy.h"
 #include "model/sampling/sampler.h"
+#include "model/tensor/device.h"
 
 namespace alignsae {
 namespace {
@@ -86,7 +87,7 @@ absl::StatusOr<SampledToken> Score(absl::Span<const float> logits,
 std::vector<absl::StatusOr<SampledToken>> ChooseAll(
     const at::Tensor& logits, absl::Span<const Place> places,
     absl::Span<const StepRow> rows, Choose choose) {
-  const at::Tensor host = logits.to(at::kCPU, at::kFloat).contiguous();
+  const at::Tensor host = ToCpu(logits);
   const int64_t vocabulary = host.size(1);
   const float* data = host.data_ptr<float>();
   std::vector<absl::StatusOr<SampledToken>> tokens(places.size());

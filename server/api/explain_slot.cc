@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/field_error.h"
 #include "model/base/status_macros.h"
+#include "server/api/asked_changes.h"
 #include "server/api/parse_intervention.h"
 #include "server/api/parse_parts.h"
 #include "server/api/render_catalog.h"
@@ -49,13 +50,8 @@ absl::StatusOr<Explained> Parse(const v1::ExplainSlotRequest& wire,
       env.catalog->checkpoints[parsed.checkpoint];
   ALIGNSAE_ASSIGN_OR_RETURN(
       parsed.slot, InField("slot", ParseConcept(wire.slot(), checkpoint)));
-  bool is_concept = false;
-  for (const Concept& known : checkpoint.concepts) {
-    if (known.slot != parsed.slot) continue;
-    parsed.concept_name = known.name;
-    is_concept = true;
-  }
-  if (!is_concept && !checkpoint.whole_sae_loaded) {
+  parsed.concept_name = ConceptAt(checkpoint, parsed.slot);
+  if (parsed.concept_name.empty() && !checkpoint.whole_sae_loaded) {
     return FieldStatus(
         {"slot", "be a concept's when only concept slots are loaded",
          absl::StrCat(parsed.slot, "; the server needs --whole-sae")},

@@ -2,12 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
-#include <spdlog/async_logger.h>
-#include <spdlog/details/thread_pool.h>
 #include <spdlog/sinks/base_sink.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstring>
@@ -20,25 +15,12 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "model/base/posix_file.h"
+#include "server/process/async_lines.h"
 
 namespace alignsae {
 namespace {
 
-constexpr size_t kMaxWaitingLines = 4096;
 constexpr absl::Duration kLastWrites = absl::Seconds(1);
-
-// Whether all of it was written.
-bool WriteAll(int fd, absl::string_view text) {
-  while (!text.empty()) {
-    const ssize_t size = write(fd, text.data(), text.size());
-    if (size > 0) {
-      text.remove_prefix(static_cast<size_t>(size));
-    } else if (errno != EINTR) {
-      return false;
-    }
-  }
-  return true;
-}
 
 class AuditSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
@@ -82,18 +64,9 @@ absl::StatusOr<std::unique_ptr<AuditLog>> AuditLog::Open(
                      path, " (", std::strerror(errno), ")"));
   }
   auto impl = std::make_shared<Impl>();
-  // Signals are for whoever waits for them.
-  impl->pool =
-      std::make_shared<spdlog::details::thread_pool>(kMaxWaitingLines, 1, [] {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_BLOCK, &all, nullptr);
-      });
+  impl->pool = MakeLinePool();
   impl->sink = std::make_shared<AuditSink>(std::move(fd));
-  // The newest lines are kept, as in the log.
-  impl->logger = std::make_shared<spdlog::async_logger>(
-      "audit", impl->sink, impl->pool,
-      spdlog::async_overflow_policy::overrun_oldest);
+  impl->logger = MakeAsyncLogger("audit", impl->sink, impl->pool);
   return std::unique_ptr<AuditLog>(new AuditLog(std::move(impl)));
 }
 

@@ -1,10 +1,5 @@
 #include "server/process/log.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <spdlog/async_logger.h>
 #include <spdlog/details/thread_pool.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
@@ -18,12 +13,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/time/clock.h"
 #include "model/base/quote.h"
+#include "server/process/async_lines.h"
 
 namespace alignsae {
 namespace {
 
 constexpr size_t kMaxValueBytes = 1024;
-constexpr size_t kMaxWaiting = 4096;  // Lines.
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
@@ -52,21 +47,6 @@ Log& TheLog() {
   return *log;
 }
 
-// Waits for whoever reads; gives up what an error would not let through.
-void WriteToStderr(absl::string_view text) {
-  while (!text.empty()) {
-    const ssize_t size = write(STDERR_FILENO, text.data(), text.size());
-    if (size > 0) {
-      text.remove_prefix(static_cast<size_t>(size));
-    } else if (errno == EAGAIN) {
-      pollfd reader = {STDERR_FILENO, POLLOUT, 0};
-      poll(&reader, 1, -1);
-    } else if (errno != EINTR) {
-      return;
-    }
-  }
-}
-
 class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
@@ -74,7 +54,7 @@ class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
     formatter_->format(message, line);
     // Not by stdio: the end of the process takes the lock of its stderr, which
     // a write that nobody reads would hold.
-    WriteToStderr({line.data(), line.size()});
+    WriteAll(STDERR_FILENO, {line.data(), line.size()});
     ++TheLog().written;
   }
   void flush_() override {}
@@ -84,16 +64,10 @@ class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
 
 void InitLogging(absl::string_view level) {
   Log& log = TheLog();
-  // Signals are for whoever waits for them.
-  log.pool = std::make_shared<spdlog::details::thread_pool>(kMaxWaiting, 1, [] {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  });
+  log.pool = MakeLinePool();
   log.written = log.made.load();  // What came before went elsewhere.
-  auto logger = std::make_shared<spdlog::async_logger>(
-      "alignsae", std::make_shared<StderrSink>(), log.pool,
-      spdlog::async_overflow_policy::overrun_oldest);
+  auto logger =
+      MakeAsyncLogger("alignsae", std::make_shared<StderrSink>(), log.pool);
   logger->set_pattern("ts=%Y-%m-%dT%H:%M:%S.%e%z level=%l %v");
   spdlog::level::level_enum least = spdlog::level::info;
   if (level == "debug") least = spdlog::level::debug;

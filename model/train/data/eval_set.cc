@@ -20,7 +20,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr char kPeopleFile[] = "people.jsonl";
 constexpr char kWordingsFile[] = "wordings.jsonl";
-constexpr char kNameMark[] = "{name}";
 
 absl::Status BadLine(const std::string& path, size_t line,
                      absl::string_view what) {
@@ -186,6 +185,11 @@ absl::StatusOr<EvalSet> ReadEvalSet(const std::string& directory,
   return set;
 }
 
+std::string QuestionAbout(const EvalSet& set, absl::string_view pattern,
+                          int person) {
+  return absl::StrReplaceAll(pattern, {{kNameMark, set.people[person].name}});
+}
+
 std::vector<int> SamplePeople(const EvalSet& set, int per_half) {
   std::vector<int> people;
   int taken[2] = {0, 0};
@@ -206,8 +210,7 @@ std::vector<EvalPrompt> MakePrompts(const EvalSet& set,
   for (int person : people) {
     for (const EvalWording& wording : set.wordings) {
       if (wording.split != split) continue;
-      const std::string question = absl::StrReplaceAll(
-          wording.pattern, {{kNameMark, set.people[person].name}});
+      const std::string question = QuestionAbout(set, wording.pattern, person);
       const FilledTemplate prompt = FillTemplate(set.prompt_template, question);
       prompts.push_back({.person = person,
                          .relation = wording.relation,

@@ -57,6 +57,13 @@ absl::StatusOr<EvalSet> ReadEvalSet(const std::string& directory,
 // the set's order; 0: everybody. Indices into people, rising.
 std::vector<int> SamplePeople(const EvalSet& set, int per_half);
 
+// Stands in a pattern for the name of whoever is asked about.
+inline constexpr char kNameMark[] = "{name}";
+
+// `pattern` about people[person], without the prompt template.
+std::string QuestionAbout(const EvalSet& set, absl::string_view pattern,
+                          int person);
+
 // One prompt of an evaluation.
 struct EvalPrompt {
   int person = 0;

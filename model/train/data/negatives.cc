@@ -6,7 +6,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "model/base/file.h"
 #include "model/base/json_lines.h"
 #include "model/base/json_object.h"
@@ -17,7 +16,6 @@
 namespace alignsae {
 namespace {
 
-constexpr char kName[] = "{name}";
 // Between the people of two patterns, so that all are asked in turn.
 constexpr size_t kStride = 7;
 
@@ -83,15 +81,15 @@ NegativePrompts MakeNegatives(const std::vector<Negative>& negatives,
     const Negative& negative = negatives[i];
     if (negative.split != split) continue;
     const size_t people = set.people.size();
-    const bool named = absl::StrContains(negative.pattern, kName) && people > 0;
+    const bool named =
+        absl::StrContains(negative.pattern, kNameMark) && people > 0;
     const size_t times =
         named ? std::min(people, static_cast<size_t>(names)) : 1;
     for (size_t n = 0; n < times; ++n) {
       const size_t person =
           (i * kStride + n * people / times) % std::max<size_t>(people, 1);
       const std::string question =
-          named ? absl::StrReplaceAll(negative.pattern,
-                                      {{kName, set.people[person].name}})
+          named ? QuestionAbout(set, negative.pattern, static_cast<int>(person))
                 : negative.pattern;
       const FilledTemplate prompt = FillTemplate(set.prompt_template, question);
       PositionedPrompt& added = made.prompts.emplace_back();

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/str_replace.h"
 #include "model/base/status_macros.h"
 
 namespace alignsae {
@@ -24,8 +23,7 @@ EvalSet OneWordingEach(const EvalSet& set) {
 std::vector<std::string> QuestionsAbout(const EvalSet& set, int person) {
   std::vector<std::string> questions(set.relations.size());
   for (const EvalWording& wording : set.wordings) {
-    questions[wording.relation] = absl::StrReplaceAll(
-        wording.pattern, {{"{name}", set.people[person].name}});
+    questions[wording.relation] = QuestionAbout(set, wording.pattern, person);
   }
   return questions;
 }

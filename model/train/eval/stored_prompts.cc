@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_replace.h"
 #include "model/tokenizer/prompt_template.h"
 
 namespace alignsae {
@@ -14,9 +13,8 @@ constexpr int kPeopleOfEachHalf = 10;
 constexpr size_t kMostPrompts = 400;
 
 std::string Fill(const EvalSet& set, const std::string& pattern, int person) {
-  const std::string question =
-      absl::StrReplaceAll(pattern, {{"{name}", set.people[person].name}});
-  return FillTemplate(set.prompt_template, question).text;
+  return FillTemplate(set.prompt_template, QuestionAbout(set, pattern, person))
+      .text;
 }
 
 }  // namespace
