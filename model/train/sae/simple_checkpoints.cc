@@ -22,8 +22,8 @@ namespace {
 constexpr int kProbeSteps = 400;
 constexpr double kProbeRate = 0.05;
 constexpr double kProbeDecay = 0.01;
-// Encoded at once: [kRows, F] floats are 400 MB at F = 100,000.
-constexpr int64_t kRows = 1024;
+// Encoded at once: [kEncodedRows, F] floats are 400 MB at F = 100,000.
+constexpr int64_t kEncodedRows = 1024;
 
 // A configuration without concepts.
 SaeConfig BareConfig(const SaeInputs& inputs, HookPoint hook, int features) {
@@ -160,8 +160,8 @@ absl::StatusOr<std::vector<std::vector<int>>> TellingFeatures(
     const at::Tensor& h = inputs.train.by_hook.at(plain.config().hook);
     const at::Tensor owners = OwnersOf(inputs);
     FeatureSeparation separation;
-    for (int64_t begin = 0; begin < h.size(0); begin += kRows) {
-      const int64_t rows = std::min(kRows, h.size(0) - begin);
+    for (int64_t begin = 0; begin < h.size(0); begin += kEncodedRows) {
+      const int64_t rows = std::min(kEncodedRows, h.size(0) - begin);
       separation.Add(plain.Encode(h.narrow(0, begin, rows)),
                      owners.narrow(0, begin, rows));
     }
