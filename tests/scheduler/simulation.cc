@@ -58,6 +58,7 @@ Simulation::Simulation(uint64_t seed)
       kv_slots_(Between(1, 6)),
       options_(RandomOptions()),
       executor_(kv_slots_),
+      copies_fail_(OneIn(4)),
       scheduler_(options_, &executor_, &clock_,
                  SequenceEnv{TwoCheckpoints(), &FakeTokenBytes}, &observer_) {
   executor_.keep_steps = false;
@@ -133,14 +134,13 @@ RequestSpec Simulation::RandomRequest() {
   spec.grouping = static_cast<Grouping>(Below(3));
   std::vector<int32_t> prompt;
   const int count = OneIn(2) ? 1 : Between(1, 6);
-  const bool readout = OneIn(6);
   for (int i = 0; i < count; ++i) {
     if (prompt.empty() || spec.grouping == Grouping::kSeparate) {
       prompt = RandomPrompt();
     }
     spec.sequences.push_back(RandomSequence(prompt));
-    // Variants are all read, or all continued.
-    if (spec.grouping != Grouping::kSeparate && !readout) {
+    // Variants are continued: what a readout leaves out others would need.
+    if (spec.grouping != Grouping::kSeparate && count > 1) {
       int& tokens = spec.sequences.back().max_new_tokens;
       tokens = std::max(1, tokens);
     }
@@ -199,8 +199,9 @@ void Simulation::BreakSomething() {
     default:
       error_in_ = OneIn(2) ? 0 : Between(3, 40);
       executor_.lose_results = OneIn(4) ? Between(1, 2) : 0;
-      executor_.copy_kv =
-          OneIn(4) ? absl::InternalError("broken") : absl::OkStatus();
+      executor_.copy_kv = copies_fail_ && OneIn(2)
+                              ? absl::InternalError("broken")
+                              : absl::OkStatus();
   }
 }
 

@@ -135,6 +135,9 @@ class Simulation {
   const int kv_slots_;
   SchedulerOptions options_;
   FakeStepExecutor executor_;
+  // A beginning may turn out not to be there; then turns have counted too
+  // little, and their bound is not looked at.
+  const bool copies_fail_;
   Scheduler scheduler_;
   std::vector<Submitted> submitted_;
   // Sequences of requests that have ended are looked at once more, then left.
