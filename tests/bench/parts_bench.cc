@@ -79,9 +79,10 @@ void CopyPrefix(benchmark::State& state) {
   KvCache cache(kShape.facts(), kSlots, at::kCPU, KvType::kBf16);
   int64_t bytes = 0;
   for (int layer = 0; layer < kShape.n_layer; ++layer) {
-    for (at::Tensor memory : {cache.keys(layer), cache.values(layer)}) {
+    for (const at::Tensor& memory : {cache.keys(layer), cache.values(layer)}) {
       memory.fill_(1);
-      bytes += memory.nbytes() / kSlots * positions / kShape.context_length;
+      bytes += static_cast<int64_t>(memory.nbytes()) / kSlots * positions /
+               kShape.context_length;
     }
   }
   int from = 0;
