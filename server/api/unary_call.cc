@@ -18,6 +18,13 @@ namespace {
 // An answer as large as this takes a millisecond or more to make.
 constexpr int64_t kLargeAnswer = 512 << 10;
 
+// Whether a call that waits for room has it now, or ends anyway: nobody waits
+// for it, or the server drains.
+bool HasRoom(Call& call, int64_t bytes) {
+  return call.TryHold(bytes) || !call.WhyStop().ok() ||
+         call.env().models->refuses_new();
+}
+
 // One call on its way. Alive as long as somebody has it: the lane or the
 // scheduler that it waits in.
 class ModelCall final : public std::enable_shared_from_this<ModelCall> {
@@ -64,7 +71,7 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
               WithoutMemoryFailure([&self] { return self->Submit(); }));
         },
         [self = shared_from_this(), bytes] {
-          return self->call_->TryHold(bytes) || !self->call_->WhyStop().ok();
+          return HasRoom(*self->call_, bytes);
         });
   }
 
@@ -227,9 +234,7 @@ void RunDirect(std::shared_ptr<Call> call, DirectWork work, Done done) {
           return task->work.run(scope);
         }));
       },
-      [task, bytes] {
-        return task->call->TryHold(bytes) || !task->call->WhyStop().ok();
-      });
+      [task, bytes] { return HasRoom(*task->call, bytes); });
   if (!taken.ok()) task->done(taken);
 }
 

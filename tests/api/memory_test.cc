@@ -163,6 +163,35 @@ TEST_F(MemoryTest, ACallThatWaitsForRoomEndsWhenItIsCancelled) {
   EXPECT_EQ(response.tokens_size(), 0);
 }
 
+TEST_F(MemoryTest, WhoWaitsForRoomIsToldOfADrain) {
+  Load();
+  const auto taken = TakeAll(memory_.answers);
+  const auto inspect = FromText<v1::InspectSlotsRequest>(
+      "prompt { token_ids { ids: 5 } } checkpoint: 'whole' top_k: 3");
+  const v1::TokenizeRequest tokenize = Long();
+  v1::InspectSlotsResponse slots;
+  v1::TokenizeResponse tokens;
+  absl::Notification inspected, tokenized;
+  absl::Status first, second;
+  InspectSlots(MakeCall(kRpcInspectSlots), &inspect, &slots,
+               [&](const absl::Status& told) {
+                 first = told;
+                 inspected.Notify();
+               });
+  Tokenize(MakeCall(kRpcTokenize), &tokenize, &tokens,
+           [&](const absl::Status& told) {
+             second = told;
+             tokenized.Notify();
+           });
+  EXPECT_FALSE(
+      inspected.WaitForNotificationWithTimeout(absl::Milliseconds(100)));
+  registry_.RefuseNew();
+  inspected.WaitForNotification();
+  tokenized.WaitForNotification();
+  EXPECT_TRUE(absl::IsUnavailable(first)) << first;
+  EXPECT_TRUE(absl::IsUnavailable(second)) << second;
+}
+
 TEST_F(MemoryTest, AnAnswerHoldsItsBytesUntilTheCallIsGone) {
   Load();
   auto call = MakeCall(kRpcTokenize);
