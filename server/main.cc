@@ -170,10 +170,7 @@ struct Parts {
                    [this](grpc::CallbackServerContext* context) {
                      return PermitRpc(env, kRpcReflection, context);
                    }) {
-    memory.answers.OnReturn([this] {
-      lanes.interactive.Wake();
-      lanes.background.Wake();
-    });
+    memory.answers.OnReturn([this] { lanes.Wake(); });
   }
   ~Parts() { Stop(); }
 

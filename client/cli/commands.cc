@@ -124,6 +124,7 @@ void AddSweep(const Commands& group) {
       ->type_name(kConceptType);
   AddSteering(sweep, options);
   AddGeneration(sweep, options);
+  AddSave(sweep, options);
 }
 
 void AddGenerate(const Commands& group) {
@@ -158,8 +159,7 @@ void AddReplay(const Commands& group) {
       RunReplay);
   replay
       ->add_option("saved", options.saved,
-                   "File that --save of swap or generate "
-                   "has written")
+                   "File that --save of swap, generate or sweep has written")
       ->type_name(kFileType)
       ->required();
 }

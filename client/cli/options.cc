@@ -1,15 +1,14 @@
 #include "client/cli/options.h"
 
-#include <cstdlib>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/cli/edit_spec.h"
+#include "client/lib/bearer_token.h"
 #include "client/lib/servers.h"
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
@@ -92,26 +91,6 @@ absl::StatusOr<v1::PositionSelection> MakePositions(const CliOptions& options) {
   return selection;
 }
 
-namespace {
-
-// Of the file, or of the environment: a command line can be read by every user
-// of the host.
-absl::StatusOr<std::string> TokenOf(const CliOptions& options) {
-  if (options.token_file.empty()) {
-    const char* token = std::getenv("ALIGNSAE_TOKEN");
-    return std::string(token == nullptr ? "" : token);
-  }
-  ALIGNSAE_ASSIGN_OR_RETURN(std::string token, ReadFile(options.token_file));
-  absl::StripAsciiWhitespace(&token);
-  if (token.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--token-file: must hold a token, got an empty ", options.token_file));
-  }
-  return token;
-}
-
-}  // namespace
-
 absl::StatusOr<Client> Connect(const CliOptions& options) {
   ALIGNSAE_RETURN_IF_ERROR(TargetOf(options.server).status());
   ClientOptions client;
@@ -120,12 +99,9 @@ absl::StatusOr<Client> Connect(const CliOptions& options) {
   client.request_id = options.request_id;
   client.client_id = options.client_id;
   client.tls = !options.tls_ca.empty() || !options.tls_cert.empty();
-  ALIGNSAE_ASSIGN_OR_RETURN(client.token, TokenOf(options));
-  if (!client.token.empty() && !client.tls && !IsOnThisHost(options.server)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--token-file: must not travel in the open; use TLS (--tls-ca) to ",
-        options.server));
-  }
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      client.token,
+      BearerToken(options.token_file, client.tls, options.server));
   for (auto [path, pem] : {std::pair{&options.tls_ca, &client.ca_pem},
                            {&options.tls_cert, &client.certificate_pem},
                            {&options.tls_key, &client.key_pem}}) {

@@ -103,19 +103,22 @@ absl::StatusOr<v1::SweepAlphaRequest> MakeSweep(const CliOptions& options) {
 // Cells come in any order; the table is printed when all are there.
 absl::Status SweepOne(const CliOptions& options, Client& client,
                       const v1::SweepAlphaRequest& request) {
-  std::vector<v1::SweepCell> cells;
+  SavedSweep saved;
+  saved.request = request;
   absl::Status printed;
   const absl::Status status =
       client.SweepAlpha(request, [&](const v1::SweepAlphaResponse& event) {
         if (options.json) printed = PrintJson(event, /*indented=*/false);
-        if (event.has_cell()) cells.push_back(event.cell());
+        saved.Add(event);
         return printed.ok();
       });
   ALIGNSAE_RETURN_IF_ERROR(printed);
   ALIGNSAE_RETURN_IF_ERROR(status);
-  return options.json
-             ? absl::OkStatus()
-             : PrintText(RenderSweep(std::move(cells), LookOf(stdout)));
+  ALIGNSAE_RETURN_IF_ERROR(SaveAnswer(options.save, client, saved));
+  if (options.json) return absl::OkStatus();
+  std::vector<v1::SweepCell> cells;
+  for (const auto& [index, cell] : saved.answer.cells) cells.push_back(cell);
+  return PrintText(RenderSweep(std::move(cells), LookOf(stdout)));
 }
 
 // What the checkpoint that answered was trained on.

@@ -24,7 +24,9 @@ absl::Status ToAbsl(const grpc::Status& status, const std::string& target) {
                       status.error_message());
 }
 
-std::shared_ptr<grpc::ChannelCredentials> Credentials(
+}  // namespace
+
+std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(
     const ClientOptions& options) {
   if (!options.tls) return grpc::InsecureChannelCredentials();
   grpc::SslCredentialsOptions ssl;
@@ -34,8 +36,6 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(
   return grpc::SslCredentials(ssl);
 }
 
-}  // namespace
-
 Client::Client(ClientOptions options) : options_(std::move(options)) {
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(
@@ -44,7 +44,7 @@ Client::Client(ClientOptions options) : options_(std::move(options)) {
   const std::string target =
       TargetOf(options_.target).value_or(options_.target);
   std::shared_ptr<grpc::Channel> channel =
-      grpc::CreateCustomChannel(target, Credentials(options_), arguments);
+      grpc::CreateCustomChannel(target, CredentialsOf(options_), arguments);
   model_ = v1::ModelService::NewStub(channel);
   concepts_ = v1::ConceptService::NewStub(channel);
   steering_ = v1::SteeringService::NewStub(channel);

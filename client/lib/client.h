@@ -18,6 +18,8 @@
 #ifndef ALIGNSAE_CLIENT_LIB_CLIENT_H_
 #define ALIGNSAE_CLIENT_LIB_CLIENT_H_
 
+#include <grpcpp/security/credentials.h>
+
 #include <functional>
 #include <memory>
 #include <optional>
@@ -53,6 +55,10 @@ struct ClientOptions {
   std::string certificate_pem;
   std::string key_pem;
 };
+
+// What a connection is made with, by `tls` and the PEM contents.
+std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(
+    const ClientOptions& options);
 
 class Client {
  public:

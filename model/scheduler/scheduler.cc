@@ -224,7 +224,7 @@ void Scheduler::FinishMember(RunningUnit& unit, size_t index,
   }
   {
     MutexLock lock(&mutex_);
-    admission_.RecordService(now - unit.started, tokens);
+    admission_.RecordService(unit.request->spec, now - unit.started, tokens);
   }
   Retire(unit, index, reason, report);
   ALIGNSAE_DCHECK(!unit.request->ended && unit.request->unfinished > 0);

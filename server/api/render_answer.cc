@@ -83,17 +83,17 @@ v1::ConceptReading RenderReading(const ConceptReading& reading,
   return wire;
 }
 
-v1::FeatureSummary RenderFeatures(const ConceptReading& reading) {
-  v1::FeatureSummary wire;
+void RenderFeatures(const ConceptReading& reading, v1::FeatureSummary* wire) {
+  wire->mutable_top_features()->Reserve(
+      static_cast<int>(reading.top_features.size()));
   for (const ConceptReading::FeatureValue& feature : reading.top_features) {
-    v1::FeatureValue* row = wire.add_top_features();
+    v1::FeatureValue* row = wire->add_top_features();
     row->set_feature(feature.feature);
     row->set_value(feature.value);
   }
-  wire.set_l0(reading.l0);
-  wire.set_reconstruction_error(reading.reconstruction_error);
-  wire.set_residual_norm(reading.residual_norm);
-  return wire;
+  wire->set_l0(reading.l0);
+  wire->set_reconstruction_error(reading.reconstruction_error);
+  wire->set_residual_norm(reading.residual_norm);
 }
 
 v1::PromptToken RenderPromptToken(const SampledToken& token, int position,

@@ -218,7 +218,7 @@ TEST_F(ReplySizeTest, OfAnInspectionIsThatOfTheLargestAnswer) {
     row->set_piece(
         std::string(PieceBytes(*tokenizer_, sequence.prompt[position])));
     *row->mutable_reading() = RenderReading(reading, *catalog_);
-    *row->mutable_features() = RenderFeatures(reading);
+    RenderFeatures(reading, row->mutable_features());
   }
   EXPECT_EQ(InspectionBytes(sequence, 1, 12, env()),
             static_cast<int64_t>(response.ByteSizeLong()));
