@@ -74,7 +74,8 @@ absl::Status Measure(const OwnBundle& parts, Manifest& manifest,
   }
   for (const LabelledPrompt& prompt : set.prompts) {
     if (prompt.split != Split::kTest || prompt.text.empty() ||
-        prompt.concepts.size() != 1 ||
+        prompt.concepts.size() != 1 || prompt.position != -1 ||
+        !prompt.position_text.empty() ||
         manifest.prompts.size() == kStoredPrompts) {
       continue;
     }
