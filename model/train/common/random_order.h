@@ -24,6 +24,7 @@ enum class RandomPurpose : uint64_t {
   kSaeEpoch = 6,
   kPromptSplit = 7,
   kResidualOrder = 8,
+  kStudyLabels = 10,
 };
 
 // The stream of `purpose` number `index` (a person, an epoch) under `seed`.

@@ -1,5 +1,6 @@
 #include "model/train/sae/objective.h"
 
+#include <algorithm>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -62,7 +63,7 @@ class TermSum {
 
 }  // namespace
 
-SaeLossWeights WeightsOfStage(const SaeOptions& options, int stage) {
+SaeLossWeights WeightsOfEpoch(const SaeOptions& options, int stage, int epoch) {
   SaeLossWeights weights = {.recon = options.recon,
                             .sparse = options.sparse,
                             .align = options.align,
@@ -72,6 +73,11 @@ SaeLossWeights WeightsOfStage(const SaeOptions& options, int stage) {
                             .prefix = options.prefix,
                             .l0 = options.l0,
                             .aux = options.aux};
+  if (options.align_rise > 0) {
+    weights.align *=
+        std::min(1.0, static_cast<double>(epoch - options.stage1_epochs) /
+                          static_cast<double>(options.align_rise));
+  }
   if (stage == 1) {
     weights.align = weights.perp = weights.val = weights.indep = 0;
     weights.prefix = 0;

@@ -21,8 +21,9 @@
 
 namespace alignsae {
 
-// The terms that `options` give a stage, 1 or 2.
-SaeLossWeights WeightsOfStage(const SaeOptions& options, int stage);
+// The terms that `options` give epoch `epoch` (from 1, both stages counted),
+// which is of stage `stage`.
+SaeLossWeights WeightsOfEpoch(const SaeOptions& options, int stage, int epoch);
 
 // Whether the terms fit the activation, whatever the data.
 absl::Status CheckTerms(const SaeOptions& options);

@@ -276,7 +276,7 @@ absl::StatusOr<SaeEpochLog> SaeTrainer::RunEpoch() {
   SaeEpochLog log;
   log.epoch = epochs_done() + 1;
   log.stage = log.epoch <= options_.stage1_epochs ? 1 : 2;
-  const SaeLossWeights weights = WeightsOfStage(options_, log.stage);
+  const SaeLossWeights weights = WeightsOfEpoch(options_, log.stage, log.epoch);
   CounterRng rng =
       RandomStream(options_.seed, RandomPurpose::kSaeEpoch, log.epoch);
   const std::vector<int64_t> bounds = BlocksOf(data_);
