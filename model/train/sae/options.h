@@ -75,6 +75,19 @@ struct SaeOptions {
     visit("batch_size", self.batch_size, Range{2, 65536}, "Rows of a batch");
     visit("learning_rate", self.learning_rate, Range{0, 1}, "Of AdamW");
     visit("weight_decay", self.weight_decay, Range{0, 10}, "On matrices only");
+    VisitWeights(self, visit);
+    VisitForms(self, visit);
+    visit("value_hidden", self.value_hidden, Range{1, 65536},
+          "Hidden units of a value head");
+    visit("seed", self.seed, kSeedRange, "Of the weights and the data order");
+    visit("checkpoint_every", self.checkpoint_every, Range{1, 100000},
+          "Epochs between checkpoints");
+  }
+
+ private:
+  // Of the loss terms, and what belongs to some of them.
+  template <typename Self, typename Visitor>
+  static void VisitWeights(Self& self, Visitor& visit) {
     visit("recon", self.recon, Range{0, 1e9}, "Weight of the reconstruction");
     visit("sparse", self.sparse, Range{0, 1e9},
           "Weight of the free features' L1 norm");
@@ -99,6 +112,11 @@ struct SaeOptions {
           "Dead features that aux uses per row");
     visit("dead_after", self.dead_after, Range{1, 1e9},
           "Rows after which a free feature that never fired is dead, for aux");
+  }
+
+  // What the terms are and where the weights start.
+  template <typename Self, typename Visitor>
+  static void VisitForms(Self& self, Visitor& visit) {
     visit("recon_form", self.recon_form, Choices{"sum", "mean"},
           "Whether recon sums over the width or averages");
     visit("align_form", self.align_form, Choices{"ce", "mse"},
@@ -118,11 +136,6 @@ struct SaeOptions {
           "Whether residuals are divided by their mean norm");
     visit("perp_form", self.perp_form, Choices{"covariance", "correlation"},
           "Whether perp divides by the standard deviations");
-    visit("value_hidden", self.value_hidden, Range{1, 65536},
-          "Hidden units of a value head");
-    visit("seed", self.seed, kSeedRange, "Of the weights and the data order");
-    visit("checkpoint_every", self.checkpoint_every, Range{1, 100000},
-          "Epochs between checkpoints");
   }
 };
 
