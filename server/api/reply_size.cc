@@ -47,7 +47,6 @@ v1::ConceptReading WidestReading(int checkpoint, const ParseEnv& env) {
   ConceptReading reading;
   reading.checkpoint = checkpoint;
   reading.position = env.catalog->model.context_length - 1;
-  reading.positions = env.catalog->model.context_length;
   reading.values.assign(concepts, 1);
   reading.probabilities.assign(concepts, 1);
   reading.top = std::max(0, static_cast<int>(concepts) - 1);
@@ -223,6 +222,8 @@ int64_t ReadBytes(const RequestSpec& spec, int checkpoint,
   for (const SequenceSpec& sequence : spec.sequences) {
     row.mutable_prompt_token_ids()->Assign(sequence.prompt.begin(),
                                            sequence.prompt.end());
+    const size_t read = sequence.observations[0].positions.size();
+    row.mutable_reading()->set_mean_of(read > 1 ? static_cast<int>(read) : 0);
     bytes += FieldBytes(row);
     tokens += row.prompt_token_ids_size();
   }
