@@ -222,6 +222,8 @@ int64_t ReadBytes(const RequestSpec& spec, int checkpoint,
   for (const SequenceSpec& sequence : spec.sequences) {
     row.mutable_prompt_token_ids()->Assign(sequence.prompt.begin(),
                                            sequence.prompt.end());
+    const size_t read = sequence.observations[0].positions.size();
+    row.mutable_reading()->set_mean_of(read > 1 ? static_cast<int>(read) : 0);
     bytes += FieldBytes(row);
     tokens += row.prompt_token_ids_size();
   }
