@@ -48,6 +48,15 @@ void AddRead(const Commands& group) {
   AddCheckpoint(read, options);
   read->add_option("--position", options.position,
                    "Position to read at; negative from the end (default: -1)");
+  read->add_option("--at", options.at_text,
+                   "Read at this text, such as a name, which stands once in "
+                   "each prompt, instead of --position")
+      ->excludes("--position");
+  read->add_option("--span", options.span,
+                   "With --at: its last token, or the mean of all of them "
+                   "(default: as the checkpoint was trained)")
+      ->check(CLI::IsMember({"last", "mean"}))
+      ->needs("--at");
 }
 
 void AddInspect(const Commands& group) {

@@ -48,6 +48,8 @@ struct CliOptions {
   std::string checkpoint;
   // Reading.
   std::optional<int> position;
+  std::string at_text;  // `read`: instead of the position.
+  std::string span;     // `read`: last, mean or nothing.
   std::optional<int> top_k;
   // Watching.
   int64_t count = 0;     // Messages; 0: no end.

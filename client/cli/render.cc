@@ -126,6 +126,9 @@ std::string TrainedClause(v1::TrainedPositions trained) {
       return "; the SAE was trained on every position";
     case v1::TRAINED_POSITIONS_LABELLED:
       return "; the SAE was trained on the positions that its prompts label";
+    case v1::TRAINED_POSITIONS_SPAN:
+      return "; the SAE was trained on all tokens of the texts that its "
+             "prompts name";
     default:
       return "; the checkpoint does not say which positions it was trained on";
   }
@@ -281,11 +284,14 @@ std::string RenderReadings(const v1::ReadConceptsResponse& answer,
     if (answer.readings_size() > 1) {
       absl::StrAppend(&out, i == 0 ? "" : "\n", "prompt ", i, "\n");
     }
-    absl::StrAppend(&out, ReadingTable(answer.concepts(), reading, look),
-                    TopLine(reading), "\nread at ",
-                    HookName(answer.hook_point()), ", position ",
-                    reading.position(), " of ",
-                    answer.readings(i).prompt_token_ids_size(), " tokens\n");
+    absl::StrAppend(
+        &out, ReadingTable(answer.concepts(), reading, look), TopLine(reading),
+        "\nread at ", HookName(answer.hook_point()),
+        reading.mean_of() > 1
+            ? absl::StrCat(", mean of ", reading.mean_of(), " positions up to ")
+            : ", position ",
+        reading.position(), " of ", answer.readings(i).prompt_token_ids_size(),
+        " tokens\n");
   }
   return out;
 }

@@ -185,6 +185,11 @@ absl::Status RunRead(const CliOptions& options) {
     }
     request.set_checkpoint(options.checkpoint);
     if (options.position) request.set_position(*options.position);
+    request.set_position_text(options.at_text);
+    if (!options.span.empty()) {
+      request.set_span_reading(options.span == "mean" ? v1::SPAN_READING_MEAN
+                                                      : v1::SPAN_READING_LAST);
+    }
     return PrintAnswer(options, client.ReadConcepts(request), RenderReadings);
   };
   if (!options.file.empty()) {

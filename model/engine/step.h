@@ -32,10 +32,11 @@ struct Observation {
   bool whole = false;
 };
 
-// Concept slots at one position.
+// Concept slots at one position, or their mean over several.
 struct ConceptReading {
   int checkpoint = 0;
-  int position = 0;
+  int position = 0;   // Of a mean: the last one.
+  int positions = 1;  // That it is the mean of (scheduler/mean_reading.h).
   std::vector<float> values;         // [R] z of each concept.
   std::vector<float> probabilities;  // [R] softmax of pre over the concepts.
   int top = 0;                       // Argmax of pre, index into concepts.

@@ -91,10 +91,11 @@ void ReadConcepts(std::shared_ptr<Call> call,
        },
        [=](const CallScope& scope,
            std::vector<SequenceAnswer>& answers) -> absl::Status {
+         const Catalog& catalog = scope.model->catalog();
          for (size_t i = 0; i < answers.size(); ++i) {
            *response->mutable_readings(static_cast<int>(i))->mutable_reading() =
-               RenderReading(answers[i].finished.readings.front(),
-                             scope.model->catalog());
+               RenderReading(WholeReading(answers[i].finished, catalog),
+                             catalog);
          }
          return absl::OkStatus();
        }},

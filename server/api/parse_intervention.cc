@@ -9,8 +9,8 @@
 #include "model/base/nearest.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
+#include "model/tokenizer/text_span.h"
 #include "server/api/parse_parts.h"
-#include "server/api/text_span.h"
 #include "server/api/wire_mode.h"
 
 namespace alignsae {

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "model/scheduler/mean_reading.h"
 #include "server/api/asked_changes.h"
 #include "server/api/utf8_stream.h"
 #include "server/api/wire_mode.h"
@@ -59,10 +60,18 @@ void RenderSlots(const Intervention& intervention,
 
 }  // namespace
 
+ConceptReading WholeReading(const SequenceFinished& finished,
+                            const Catalog& catalog) {
+  const int checkpoint = finished.readings.front().checkpoint;
+  return MeanReading(finished.readings,
+                     catalog.checkpoints[checkpoint].concepts);
+}
+
 v1::ConceptReading RenderReading(const ConceptReading& reading,
                                  const Catalog& catalog) {
   v1::ConceptReading wire;
   wire.set_position(reading.position);
+  if (reading.positions > 1) wire.set_mean_of(reading.positions);
   wire.mutable_values()->Assign(reading.values.begin(), reading.values.end());
   wire.mutable_probabilities()->Assign(reading.probabilities.begin(),
                                        reading.probabilities.end());

@@ -24,6 +24,11 @@
 
 namespace alignsae {
 
+// The one reading of a prompt that was read at one position, or at several:
+// their mean.
+ConceptReading WholeReading(const SequenceFinished& finished,
+                            const Catalog& catalog);
+
 v1::ConceptReading RenderReading(const ConceptReading& reading,
                                  const Catalog& catalog);
 // Of a reading that encoded every feature.

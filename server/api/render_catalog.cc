@@ -33,6 +33,8 @@ v1::TrainedPositions ToWire(TrainedPositions positions) {
       return v1::TRAINED_POSITIONS_ALL;
     case TrainedPositions::kLabelled:
       return v1::TRAINED_POSITIONS_LABELLED;
+    case TrainedPositions::kSpan:
+      return v1::TRAINED_POSITIONS_SPAN;
     default:
       return v1::TRAINED_POSITIONS_UNSPECIFIED;
   }

@@ -47,6 +47,7 @@ v1::ConceptReading WidestReading(int checkpoint, const ParseEnv& env) {
   ConceptReading reading;
   reading.checkpoint = checkpoint;
   reading.position = env.catalog->model.context_length - 1;
+  reading.positions = env.catalog->model.context_length;
   reading.values.assign(concepts, 1);
   reading.probabilities.assign(concepts, 1);
   reading.top = std::max(0, static_cast<int>(concepts) - 1);

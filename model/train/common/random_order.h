@@ -23,6 +23,7 @@ enum class RandomPurpose : uint64_t {
   kSaeWeights = 5,
   kSaeEpoch = 6,
   kPromptSplit = 7,
+  kResidualOrder = 8,
   kStudyLabels = 10,
 };
 

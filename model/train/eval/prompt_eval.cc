@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "model/base/status_macros.h"
 #include "model/train/common/decode.h"
 #include "model/train/common/readouts.h"
+#include "model/train/common/signatures.h"
 #include "model/train/data/prompt_tokens.h"
 #include "model/train/eval/certificate.h"
 #include "model/train/eval/share.h"
@@ -62,7 +64,8 @@ class PromptEval {
     ALIGNSAE_ASSIGN_OR_RETURN(
         const QuestionResiduals residuals,
         CollectPrompts(subject_.model(), subject_.tokenizer(), set_, all,
-                       Split::kTest, {sae().config().hook}));
+                       Split::kTest, {sae().config().hook},
+                       sae().config().trained));
     for (size_t i = 0; i < all.size(); ++i) {
       if (set_.prompts[i].split != Split::kTest) continue;
       prompts_.push_back(&set_.prompts[i]);
@@ -125,9 +128,12 @@ int PromptEval::CountInFacet(const LabelledPrompt& prompt,
 }
 
 absl::Status PromptEval::Read(OrderedJson& json) {
+  const bool reads_spans = sae().config().trained == TrainedPositions::kSpan;
   std::vector<ReadPlace> places;
   for (const PositionedPrompt& prompt : located_) {
-    places.push_back({prompt.tokens, prompt.position});
+    places.push_back({prompt.tokens, reads_spans
+                                         ? prompt.Span()
+                                         : std::vector<int>{prompt.position}});
   }
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::vector<ConceptReading> readings,
@@ -227,7 +233,7 @@ absl::Status PromptEval::Swap(OrderedJson& json) {
     edit.source_slot = concepts_[prompts_[job]->concepts[0]].slot;
     edit.target_slot = concepts_[targets[job][arm].first].slot;
     edit.alpha = options_.alpha;
-    edit.positions.prompt = {located_[job].position};
+    edit.positions.prompt = located_[job].Span();
     return edit;
   };
   for (size_t job = 0; job < jobs.size(); ++job) {
@@ -256,6 +262,29 @@ absl::Status PromptEval::Swap(OrderedJson& json) {
     by_target[c].AddTo(json["swap"]["targets"], set_.concepts[c]);
   }
   return absl::OkStatus();
+}
+
+// What the figures show to have gone wrong.
+std::string WrongText(const OrderedJson& evaluation) {
+  const auto rate = [&evaluation](const char* path) {
+    const OrderedJson::json_pointer at(path);
+    return evaluation.contains(at)
+               ? std::optional<double>(evaluation.at(at).get<double>())
+               : std::nullopt;
+  };
+  RecipeFigures figures;
+  figures.read = rate("/read/rate");
+  figures.swap = rate("/swap/all/rate");
+  figures.alpha = rate("/swap/alpha");
+  for (const OrderedJson& entry : evaluation.at("concepts")) {
+    const double cosine = entry.value("cosine", 1.0);
+    const double share = entry.value("written_share", 1.0);
+    figures.cosine = std::min(cosine, figures.cosine.value_or(cosine));
+    figures.written_share =
+        std::min(share, figures.written_share.value_or(share));
+  }
+  const std::string text = RenderSignatures(SignaturesOf(figures));
+  return text.empty() ? "" : "\nWhat the figures show\n" + text;
 }
 
 std::string ShareOfText(const OrderedJson& parent, const std::string& key) {
@@ -314,7 +343,7 @@ std::string RenderPromptEvaluation(const OrderedJson& evaluation) {
         NumberOf(entry, "cosine"), NumberOf(entry, "written_share"),
         ShareOfText(targets, name));
   }
-  return text;
+  return text + WrongText(evaluation);
 }
 
 }  // namespace alignsae

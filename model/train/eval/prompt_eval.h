@@ -1,9 +1,10 @@
 // What a checkpoint does on labelled prompts of its test split: whether the
 // slots read the concepts, stay silent where there is none, and write them.
 //
-// Shares come with their 95 % Wilson interval. Read at each prompt's position;
-// SWAP at that position too, from the prompt's concept to each one that its
-// `targets` name.
+// Shares come with their 95 % Wilson interval. Read as the server reads: at
+// each prompt's position, or, where the checkpoint was trained on spans, as the
+// mean over the position's text. SWAP at all tokens of that text, from the
+// prompt's concept to each one that its `targets` name.
 //
 // Thread-safety: as EvalSubject.
 // Errors: FAILED_PRECONDITION when the checkpoint's concepts are not the

@@ -1,6 +1,8 @@
 #include "model/train/eval/report.h"
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 
@@ -8,6 +10,16 @@ namespace alignsae {
 namespace {
 
 using Json = nlohmann::json;
+
+std::optional<double> NumberUnder(const Json& json, const char* path) {
+  const Json::json_pointer at(path);
+  if (!json.contains(at) || !json.at(at).is_number()) return std::nullopt;
+  return json.at(at).get<double>();
+}
+
+void KeepLowest(std::optional<double> value, std::optional<double>& lowest) {
+  if (value) lowest = std::min(*value, lowest.value_or(*value));
+}
 
 Json SuccessToJson(const SuccessCounts& counts) {
   return {{"tries", counts.tries},
@@ -137,6 +149,36 @@ Json WrittenToJson(const std::vector<WriteCertificate>& written,
   json["cosine"] = Rounded(cosine / n);
   json["written_share"] = Rounded(share / n);
   return json;
+}
+
+RecipeFigures RecipeFiguresOf(const Json& split) {
+  RecipeFigures figures;
+  figures.read = NumberUnder(split, "/binding/diagonal_accuracy");
+  figures.swap = NumberUnder(split, "/swap/all/whole");
+  figures.alpha = NumberUnder(split, "/swap/alpha");
+  const std::optional<double> dead =
+      NumberUnder(split, "/dictionary/dead_features");
+  const std::optional<double> free =
+      NumberUnder(split, "/dictionary/free_features");
+  if (dead && free && *free > 0) figures.dead_share = *dead / *free;
+  const Json::json_pointer kWritten("/written/by_relation");
+  if (split.contains(kWritten)) {
+    for (const Json& of : split.at(kWritten)) {
+      KeepLowest(NumberUnder(of, "/cosine"), figures.cosine);
+      KeepLowest(NumberUnder(of, "/written_share"), figures.written_share);
+    }
+  }
+  const Json::json_pointer kCurve("/swap/alpha_curve");
+  if (split.contains(kCurve)) {
+    for (const Json& point : split.at(kCurve)) {
+      const std::optional<double> alpha = NumberUnder(point, "/alpha");
+      const std::optional<double> swap = NumberUnder(point, "/whole");
+      if (alpha && swap) figures.curve.push_back({*alpha, *swap});
+    }
+  }
+  std::sort(figures.curve.begin(), figures.curve.end(),
+            [](const auto& a, const auto& b) { return a.alpha < b.alpha; });
+  return figures;
 }
 
 }  // namespace alignsae

@@ -220,6 +220,9 @@ std::string RenderEvaluation(const Json& evaluation) {
     add(RenderSwaps(title, At(part, "swap")));
     if (std::string(split) == "test") add(RenderPairs(At(part, "swap")));
   }
+  const std::string wrong =
+      RenderSignatures(SignaturesOf(RecipeFiguresOf(At(evaluation, "test"))));
+  if (!wrong.empty()) add(absl::StrCat("What the test figures show\n", wrong));
   const Json& baselines = At(evaluation, "baselines");
   if (baselines.is_object()) add(RenderBaselines(baselines));
   return text;

@@ -57,7 +57,35 @@ TrainPreset Gpt2Small() {
   return preset;
 }
 
-std::vector<TrainPreset> AllPresets() { return {Tiny(), Demo(), Gpt2Small()}; }
+// The SAE of the authors' released code: a linear one as torch's Linear starts,
+// raw residuals, squared errors averaged over the width and against a one-hot,
+// no sparsity in stage 1.
+TrainPreset Authors() {
+  TrainPreset preset;
+  preset.name = "authors";
+  preset.description =
+      "Demo's data and language model, with the SAE of the paper's code";
+  preset.sae.activation = "identity";
+  preset.sae.free_features = 10000;
+  preset.sae.init = "linear";
+  preset.sae.scale = "none";
+  preset.sae.recon_form = "mean";
+  preset.sae.align_form = "mse";
+  preset.sae.align_on = "z";
+  preset.sae.sparse = 1e-3;
+  preset.sae.sparse_form = "mean";
+  preset.sae.sparse_stages = "second";
+  preset.sae.perp = 1e-2;
+  preset.sae.batch_size = 64;
+  preset.sae.weight_decay = 0.01;
+  preset.sae.stage1_epochs = 100;
+  preset.sae.stage2_epochs = 500;
+  return preset;
+}
+
+std::vector<TrainPreset> AllPresets() {
+  return {Tiny(), Demo(), Gpt2Small(), Authors()};
+}
 
 }  // namespace
 

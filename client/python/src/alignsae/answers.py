@@ -94,6 +94,7 @@ class ConceptReading:
     outside_absence: str = ""              # Why the two below are None.
     outside: Optional[bool] = None         # Of what the checkpoint knows.
     outside_ratio: Optional[float] = None  # Outside above 1.
+    mean_of: int = 0  # Positions that it is the mean of, the last of them `position`; 0: one.
 
 
 @_answers("PromptReading")

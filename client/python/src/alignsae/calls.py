@@ -86,11 +86,16 @@ def detokenize(token_ids: Sequence[int]) -> Call[model_answers.DetokenizeAnswer]
 
 
 def read(prompts: Union[Prompt, Sequence[Prompt]], *, checkpoint: str = "",
-         position: Optional[int] = None) -> Call[answers.ReadAnswer]:
+         position: Optional[int] = None, position_text: str = "",
+         span_reading: str = "") -> Call[answers.ReadAnswer]:
     """Which concept is the model using? All slots at one position (default: the last) of
-    each prompt."""
+    each prompt, or at a text, such as a name, that stands once in each: at its last token or
+    as the mean over all of them, by `span_reading` ("last", "mean"; default: as the checkpoint
+    was trained)."""
+    reading = _enums.number("SpanReading", span_reading, "span_reading") if span_reading else 0
     return _call("ConceptService/ReadConcepts", prompts=edits.prompt_messages(prompts),
-                 checkpoint=checkpoint, position=position)
+                 checkpoint=checkpoint, position=position, position_text=position_text,
+                 span_reading=reading)
 
 
 def inspect(prompt: Prompt, *, positions: Optional[Positions] = None,

@@ -39,7 +39,7 @@ class Checkpoint:
     recommended_alpha: float
     version: str            # Of its bundle.
     generation_id: int      # The first of the model that had it.
-    trained_positions: str  # LAST, ALL or LABELLED
+    trained_positions: str  # LAST, ALL, LABELLED or SPAN
     tells_outside: bool     # Whether readings say if they are outside.
 
 
