@@ -23,6 +23,8 @@ enum class RandomPurpose : uint64_t {
   kSaeWeights = 5,
   kSaeEpoch = 6,
   kPromptSplit = 7,
+  kHops = 8,
+  kNoise = 9,
 };
 
 // The stream of `purpose` number `index` (a person, an epoch) under `seed`.

@@ -13,7 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
 #include "model/tensor/torch_fence.h"
-#include "model/train/data/relations.h"
+#include "model/train/data/corpus.h"
 
 namespace alignsae {
 namespace {
@@ -28,10 +28,7 @@ std::vector<Concept> ConceptsAt(const std::vector<std::string>& relations,
     Concept entry;
     entry.name = relations[r];
     entry.slot = slots[r];
-    for (const RelationInfo& info : kRelationInfo) {
-      if (info.name != relations[r]) continue;
-      entry.description = std::string(info.description);
-    }
+    entry.description = DescriptionOf(relations[r]);
     concepts.push_back(std::move(entry));
   }
   return concepts;
