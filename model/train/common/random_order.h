@@ -25,6 +25,7 @@ enum class RandomPurpose : uint64_t {
   kPromptSplit = 7,
   kHops = 8,
   kNoise = 9,
+  kStudyLabels = 10,
 };
 
 // The stream of `purpose` number `index` (a person, an epoch) under `seed`.
