@@ -193,7 +193,7 @@ TEST_F(LmTrainerTest, KeepsModelsOnTheWayAndForgetsThoseOfAnotherRun) {
   EXPECT_NE(weights(1), Weights(directory));
   ASSERT_OK(Tokenizer::Load(KeptDirectory(directory.path(), 1)));
   options.keep_every = 2;
-  ASSERT_OK(TrainLm(corpus_, options,
+  ASSERT_OK(TrainLm(texts_, options,
                     {.directory = directory.path(), .restart = true}));
   EXPECT_THAT(KeptEpochs(directory.path()), ::testing::ElementsAre(2));
 }
