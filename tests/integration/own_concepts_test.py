@@ -98,7 +98,9 @@ class OwnConceptsTest(TrainTest):
                 for first, second in (("Beth", "Carl"), ("Carl", "Beth"), ("Beth", "Dora"),
                                       ("Dora", "Carl")):
                     lines.append({"prompt": f"{first} {verb} {second}", "split": split,
-                                  "concept": [f"subject/{first}", f"object/{second}"]})
+                                  "concept": [f"subject/{first}", f"object/{second}"],
+                                  "targets": {"object/Carl" if second == "Dora" else
+                                              "object/Dora": "somebody"}})
                 lines.append({"prompt": f"nobody {verb} anybody", "split": split,
                               "concept": None, "position": {"text": "anybody"}})
         prompts = self.write(*lines)
@@ -109,6 +111,9 @@ class OwnConceptsTest(TrainTest):
         self.assertEqual(figures["read"]["n"], 16)  # Two facets of 8 test prompts.
         self.assertGreaterEqual(figures["concepts"]["object/Carl"]["read"]["rate"], 0.75)
         self.assertEqual(figures["negatives"], 2)
+        # A swap takes away what the prompt has of the target's own facet.
+        self.assertEqual(figures["swap"]["all"]["n"], 8)
+        self.assertEqual(set(figures["swap"]["targets"]), {"object/Carl", "object/Dora"})
 
     def questions(self, people):
         return self.write(*question_lines(people))

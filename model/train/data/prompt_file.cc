@@ -130,8 +130,9 @@ std::vector<std::vector<int>> FacetsOf(
 }
 
 absl::string_view PromptSplitName(Split split) {
-  if (split == Split::kUnseen) return "";
-  return split == Split::kSaeTrain ? "train" : SplitName(split);
+  if (split == Split::kSaeTrain) return "train";
+  const bool named = split == Split::kValidation || split == Split::kTest;
+  return named ? SplitName(split) : "";
 }
 
 absl::Status BadPrompt(const PromptSet& set, const LabelledPrompt& prompt,
@@ -157,20 +158,20 @@ absl::StatusOr<PromptSet> ReadPrompts(const std::string& path, uint64_t seed) {
 std::string PromptLinesOf(const Corpus& corpus) {
   std::string lines;
   for (const Question& question : corpus.questions) {
-    if (question.split == Split::kUnseen) continue;
+    if (PromptSplitName(question.split).empty()) continue;
     const Person& person = corpus.people[question.person];
-    const std::string name(InfoOf(question.relation).name);
+    const std::string& name = corpus.relations[question.relation].name;
     nlohmann::ordered_json targets = nlohmann::ordered_json::object();
-    for (Relation relation : kRelations) {
-      if (relation == question.relation) continue;
-      targets[std::string(InfoOf(relation).name)] = person.value(relation);
+    for (size_t r = 0; r < corpus.relations.size(); ++r) {
+      if (static_cast<int>(r) == question.relation) continue;
+      targets[corpus.relations[r].name] = person.values[r];
     }
     const nlohmann::ordered_json line = {
         {"prompt", question.prompt},
         {"concept", name},
         {"split", PromptSplitName(question.split)},
         {"group", absl::StrCat(name, " wording ", question.wording)},
-        {"answer", person.value(question.relation)},
+        {"answer", person.values[question.relation]},
         {"targets", targets}};
     absl::StrAppend(&lines, line.dump(), "\n");
   }

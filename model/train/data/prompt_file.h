@@ -59,7 +59,7 @@ struct PromptSet {
 std::vector<std::vector<int>> FacetsOf(
     const std::vector<std::string>& concepts);
 
-// "train", "validation" or "test"; nothing for kUnseen.
+// "train", "validation" or "test"; nothing for another split.
 absl::string_view PromptSplitName(Split split);
 
 // `file` is for messages. Also refused: a concept without prompts in one of the
@@ -74,7 +74,7 @@ absl::StatusOr<PromptSet> ReadPrompts(const std::string& path, uint64_t seed);
 absl::Status BadPrompt(const PromptSet& set, const LabelledPrompt& prompt,
                        absl::string_view what);
 
-// The questions of `corpus` but the unseen ones, as lines: a relation is a
+// The questions of `corpus` in those three splits, as lines: a relation is a
 // concept, a wording a group, the person's other facts the targets.
 std::string PromptLinesOf(const Corpus& corpus);
 

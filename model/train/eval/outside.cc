@@ -237,13 +237,15 @@ absl::StatusOr<GatedCheckpoint> GateOnPeople(
                             ResidualsOf(inputs, sae, measured));
   ALIGNSAE_ASSIGN_OR_RETURN(const AskedResiduals test,
                             QuestionsOf(inputs, sae, Split::kTest));
-  ALIGNSAE_ASSIGN_OR_RETURN(const AskedResiduals unseen,
-                            QuestionsOf(inputs, sae, Split::kUnseen));
   ALIGNSAE_RETURN_IF_ERROR(WithTorchFence([&] {
     gated.figures = MeasureGate(with_gate, Together(test, none));
     gated.figures["abstention_by_kind"] = ByKind(with_gate, measured, none);
-    gated.figures["unseen"] = MeasureGate(with_gate, unseen);
   }));
+  if (!HasWordings(*inputs.set, Split::kUnseen)) return gated;
+  ALIGNSAE_ASSIGN_OR_RETURN(const AskedResiduals unseen,
+                            QuestionsOf(inputs, sae, Split::kUnseen));
+  ALIGNSAE_RETURN_IF_ERROR(WithTorchFence(
+      [&] { gated.figures["unseen"] = MeasureGate(with_gate, unseen); }));
   return gated;
 }
 

@@ -94,6 +94,9 @@ class PromptEval {
   int TopOfFacet(const ConceptReading& reading, int concept_index) const;
   // Concepts of the prompt in the facet of `concept_index`.
   int CountInFacet(const LabelledPrompt& prompt, int concept_index) const;
+  // The concept that a swap to `target` takes away: the prompt's only one, or
+  // the only one of the target's facet; -1: there is none.
+  int SourceOf(const LabelledPrompt& prompt, int target) const;
   const std::vector<int>& FacetOf(int concept_index) const {
     return *std::find_if(facets_.begin(), facets_.end(), [&](const auto& f) {
       return std::binary_search(f.begin(), f.end(), concept_index);
@@ -125,6 +128,15 @@ int PromptEval::CountInFacet(const LabelledPrompt& prompt,
       std::count_if(prompt.concepts.begin(), prompt.concepts.end(), [&](int c) {
         return std::binary_search(facet.begin(), facet.end(), c);
       }));
+}
+
+int PromptEval::SourceOf(const LabelledPrompt& prompt, int target) const {
+  if (prompt.concepts.size() == 1) return prompt.concepts[0];
+  if (CountInFacet(prompt, target) != 1) return -1;
+  const std::vector<int>& facet = FacetOf(target);
+  return *std::find_if(
+      prompt.concepts.begin(), prompt.concepts.end(),
+      [&](int c) { return std::binary_search(facet.begin(), facet.end(), c); });
 }
 
 absl::Status PromptEval::Read(OrderedJson& json) {
@@ -215,13 +227,18 @@ absl::Status PromptEval::Answer(OrderedJson& json) {
 }
 
 absl::Status PromptEval::Swap(OrderedJson& json) {
+  struct Arm {
+    int source = 0;
+    int target = 0;
+    std::string gold;
+  };
   std::vector<DecodeJob> jobs;
-  std::vector<std::vector<std::pair<int, std::string>>> targets;
+  std::vector<std::vector<Arm>> targets;
   for (size_t i = 0; i < prompts_.size(); ++i) {
     targets.emplace_back();
-    if (prompts_[i]->concepts.size() == 1) {
-      targets.back().assign(prompts_[i]->targets.begin(),
-                            prompts_[i]->targets.end());
+    for (const auto& [target, gold] : prompts_[i]->targets) {
+      const int source = SourceOf(*prompts_[i], target);
+      if (source >= 0) targets.back().push_back({source, target, gold});
     }
     jobs.push_back({.prompt = located_[i].tokens,
                     .arms = static_cast<int>(targets.back().size())});
@@ -230,8 +247,8 @@ absl::Status PromptEval::Swap(OrderedJson& json) {
     Intervention edit;
     edit.checkpoint = checkpoint_;
     edit.mode = InterventionMode::kSwap;
-    edit.source_slot = concepts_[prompts_[job]->concepts[0]].slot;
-    edit.target_slot = concepts_[targets[job][arm].first].slot;
+    edit.source_slot = concepts_[targets[job][arm].source].slot;
+    edit.target_slot = concepts_[targets[job][arm].target].slot;
     edit.alpha = options_.alpha;
     edit.positions.prompt = located_[job].Span();
     return edit;
@@ -251,10 +268,10 @@ absl::Status PromptEval::Swap(OrderedJson& json) {
             1, edit_of(job, arm));
       },
       [&](int job, int arm, const std::string& text) {
-        const auto& [target, gold] = targets[job][arm];
-        const bool right = WholeAnswerMatches(gold, text);
+        const Arm& tried = targets[job][arm];
+        const bool right = WholeAnswerMatches(tried.gold, text);
         all.Add(right);
-        by_target[target].Add(right);
+        by_target[tried.target].Add(right);
       }));
   if (all.n == 0) return absl::OkStatus();
   json["swap"] = {{"alpha", options_.alpha}, {"all", all.ToJson()}};

@@ -37,7 +37,9 @@ struct PromptEvalOptions {
 //  "silent": share,            of negatives: no slot reaches its threshold
 //  "confusion": {name: {name: count}},    one concept; highest of its facet
 //  "answers": share,           unsteered, of prompts with an answer
-//  "swap": {"alpha": a, "all": share, "targets": {name: share}}}
+//  "swap": {"alpha": a, "all": share, "targets": {name: share}}}   instead of
+//                              the prompt's one concept, or of its one in the
+//                              target's facet
 // A share is {"n", "rate", "low", "high"}; what nothing was measured on is
 // left out.
 absl::StatusOr<nlohmann::ordered_json> EvaluatePrompts(

@@ -47,6 +47,30 @@ Json PerRelation(const std::vector<double>& values,
   return object;
 }
 
+// "by_target", each with its chance and success beyond it, and the same of all
+// tries.
+void AddChance(const SwapTable& table, size_t chosen,
+               const std::vector<std::string>& relations, Json& json) {
+  const auto add = [](const SuccessCounts& counts, double chance, Json& into) {
+    into["chance"] = Rounded(chance);
+    const double above = AboveChance(counts.Rate(counts.whole), chance);
+    into["above_chance"] = std::isfinite(above) ? Json(Rounded(above)) : Json();
+  };
+  double expected = 0;
+  json["by_target"] = Json::object();
+  for (size_t j = 0; j < relations.size(); ++j) {
+    const HalvesCounts target = table.Target(chosen, static_cast<int>(j));
+    Json& figures = json["by_target"][relations[j]];
+    figures = HalvesToJson(target);
+    const double chance = j < table.chance.size() ? table.chance[j] : 0;
+    add(target.all(), chance, figures);
+    expected += chance * static_cast<double>(target.all().tries);
+  }
+  const SuccessCounts all = table.Total(chosen).all();
+  const double tries = static_cast<double>(all.tries);
+  add(all, tries > 0 ? expected / tries : 0, json);
+}
+
 }  // namespace
 
 double Rounded(double value) { return std::round(value * 1e4) / 1e4; }
@@ -71,13 +95,11 @@ Json AnswersToJson(const std::vector<HalvesCounts>& by_relation,
 Json SwapsToJson(const SwapTable& table, size_t chosen, InterventionMode mode,
                  const std::vector<std::string>& relations) {
   Json json = HalvesToJson(table.Total(chosen));
+  AddChance(table, chosen, relations, json);
   json["mode"] = InterventionModeName(mode);
   json["alpha"] = table.alphas[chosen];
-  json["by_target"] = Json::object();
   json["pairs"] = Json::object();
   for (size_t j = 0; j < relations.size(); ++j) {
-    json["by_target"][relations[j]] =
-        HalvesToJson(table.Target(chosen, static_cast<int>(j)));
     for (size_t i = 0; i < relations.size(); ++i) {
       if (i == j) continue;
       json["pairs"][absl::StrCat(relations[i], " -> ", relations[j])] =

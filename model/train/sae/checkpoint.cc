@@ -17,7 +17,7 @@
 #include "model/sae/written.h"
 #include "model/tensor/torch_fence.h"
 #include "model/train/common/signatures.h"
-#include "model/train/data/relations.h"
+#include "model/train/data/corpus.h"
 #include "model/train/sae/class_means.h"
 #include "model/train/sae/losses.h"
 #include "model/train/sae/rows.h"
@@ -36,10 +36,7 @@ std::vector<Concept> ConceptsAt(const std::vector<std::string>& relations,
     Concept entry;
     entry.name = relations[r];
     entry.slot = slots[r];
-    for (const RelationInfo& info : kRelationInfo) {
-      if (info.name != relations[r]) continue;
-      entry.description = std::string(info.description);
-    }
+    entry.description = DescriptionOf(relations[r]);
     concepts.push_back(std::move(entry));
   }
   return concepts;

@@ -55,8 +55,8 @@ EvalSet FirstRelations(const EvalSet& set, int concepts) {
   return first;
 }
 
-// Inputs of all cells, by the epoch that was kept, the concepts, and whose
-// questions train the SAE.
+// Inputs of all cells, by the epoch that was kept, the concepts, and which
+// prompts and tokens train the SAE.
 class InputsOfCells {
  public:
   InputsOfCells(const StudyPlan& plan, const StudyRun& run) : run_(run) {
