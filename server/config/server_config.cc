@@ -50,6 +50,11 @@ void AddModelFlags(CLI::App& app, ServerConfig& config) {
                  "on: a number type that misleads, measured once against f32, "
                  "gives way to a safer one; off: it runs all the same")
       ->check(OneOf({"on", "off"}));
+  app.add_option("--kernel-tuning", config.kernel_tuning,
+                 "on: the fastest kernels for this processor, measured once "
+                 "for each shape; off: those built in, so that answers have "
+                 "the same bits wherever they run")
+      ->check(OneOf({"on", "off"}));
   app.add_option("--cache-dir", config.cache_dir,
                  "Where what is measured once is kept; off: nowhere; default: "
                  "alignsae in XDG_CACHE_HOME or in .cache of HOME");
