@@ -51,9 +51,8 @@ void AddModelFlags(CLI::App& app, ServerConfig& config) {
                  "gives way to a safer one; off: it runs all the same")
       ->check(OneOf({"on", "off"}));
   app.add_option("--kernel-tuning", config.kernel_tuning,
-                 "on: the fastest kernels for this processor, measured once "
-                 "for each shape; off: those built in, so that answers have "
-                 "the same bits wherever they run")
+                 "on: the kernels that are measured to be the fastest here; "
+                 "off: those built in, the same at every start")
       ->check(OneOf({"on", "off"}));
   app.add_option("--cache-dir", config.cache_dir,
                  "Where what is measured once is kept; off: nowhere; default: "
@@ -71,26 +70,6 @@ struct Addresses {
   std::string http;       // Empty: no front door.
   std::string operators;  // Empty: no port for operators.
 };
-
-CLI::Validator IsOrigin() {
-  return TextThat("scheme://host[:port] or *", "scheme://host[:port]",
-                  [](const std::string& text) {
-                    const size_t scheme = text.find("://");
-                    return text == "*" ||
-                           (scheme != std::string::npos && scheme > 0 &&
-                            scheme + 3 < text.size() &&
-                            text.find('/', scheme + 3) == std::string::npos);
-                  });
-}
-
-CLI::Validator IsHostName() {
-  return TextThat("a name or an address without a port", "name",
-                  [](const std::string& text) {
-                    return !text.empty() &&
-                           text.find_first_of("/ []") == std::string::npos &&
-                           std::count(text.begin(), text.end(), ':') != 1;
-                  });
-}
 
 void AddHttpFlags(CLI::App& app, HttpConfig& http, std::string& listen) {
   app.add_option("--http-listen", listen,
@@ -246,6 +225,9 @@ void AddLimitFlags(CLI::App& app, ServerConfig& config) {
                  config.max_prompt_tokens_per_step,
                  "Prompt tokens of one step; longer prompts take several")
       ->check(IntIn(1, 1 << 20));
+  app.add_option("--prefix-cache-tokens", config.prefix_cache_tokens,
+                 "Tokens of beginnings of prompts kept in free slots; 0: off")
+      ->check(IntIn(0, 1 << 30));
   app.add_option("--max-watchers", config.max_watchers,
                  "WatchSlots streams at once")
       ->check(IntIn(0, 4096));
