@@ -65,6 +65,7 @@ struct EngineSetup {
   // is not known yet.
   bool tune_kernels = false;
   std::string cache_directory;
+  bool keep_prepared = false;  // The prepared weights there too.
   EngineOptions engine;
 
   // Of an engine that runs: its model, tokenizer and checkpoints are shared,

@@ -15,6 +15,7 @@
 #include "model/steering/hook_point.h"
 #include "model/steering/intervention.h"
 #include "model/steering/mode.h"
+#include "model/steering/prepared_weights.h"
 #include "model/steering/trained_positions.h"
 #include "model/steering/type_measurement.h"
 #include "model/steering/validation_prompt.h"
@@ -45,6 +46,8 @@ struct ModelInfo {
   std::vector<TypeMeasurement> type_measurements;
   // What multiplies by its matrices, a sentence for each shape.
   std::vector<std::string> kernels;
+  // Likewise, of the types that were loaded; empty: none was kept.
+  std::vector<PreparedWeights> prepared;
   std::string prompt_template;  // Holds "{question}"; empty: no template.
 };
 

@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <memory>
+#include <stdexcept>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/types/span.h"
 #include "model/kernels/kernels.h"
 #include "model/transformer/balance.h"
 #include "model/transformer/streamed_memory.h"
@@ -58,6 +62,22 @@ Memory::desc KernelLayout(int64_t inputs, int64_t outputs, WeightType type) {
   return Memory::desc({inputs, outputs}, StoredType(type), tag);
 }
 
+// All that decides where a weight lies.
+std::string InWords(const Memory::desc& layout) {
+  const auto& data = layout.data;
+  const auto& blocks = data.format_desc.blocking;
+  const auto list = [](const auto* values, int count) {
+    return absl::StrJoin(absl::MakeConstSpan(values, count), "x");
+  };
+  return absl::StrCat("type ", static_cast<int>(data.data_type), " format ",
+                      static_cast<int>(data.format_kind), " padded ",
+                      list(data.padded_dims, data.ndims), " strides ",
+                      list(blocks.strides, data.ndims), " blocks ",
+                      list(blocks.inner_blks, blocks.inner_nblks), " of ",
+                      list(blocks.inner_idxs, blocks.inner_nblks), " extra ",
+                      data.extra.flags);
+}
+
 int64_t BlocksOf(int64_t outputs) {
   return (outputs + kColumnBlock - 1) / kColumnBlock;
 }
@@ -69,6 +89,10 @@ GemmKernel KernelOf(GemmPath path, WeightType type) {
   return type == WeightType::kBf16
              ? (tiles ? kernels.bf16_tiles : kernels.bf16)
              : (tiles ? kernels.int8_tiles : kernels.int8);
+}
+
+MatrixShape ShapeOf(const at::Tensor& sizes, WeightType type) {
+  return {type, sizes[0].item<int64_t>(), sizes[1].item<int64_t>()};
 }
 
 }  // namespace
@@ -83,6 +107,32 @@ PreparedMatrix::PreparedMatrix(const at::Tensor& weight, bool bias,
   } else {
     Repack(weight, layout_, memory_);
   }
+}
+
+PreparedMatrix::PreparedMatrix(const PreparedParts& parts,
+                               const std::string& name, bool bias,
+                               WeightType type)
+    : PreparedMatrix(ShapeOf(parts.Get(name + ".shape"), type)) {
+  SetLayout(bias);
+  memory_ = parts.Get(name + ".memory");
+  const std::string layout = parts.GetText(name + ".layout");
+  if (layout != InWords(layout_) || memory_.nbytes() != layout_.get_size()) {
+    throw std::runtime_error(absl::StrCat(name, ": must be in the layout ",
+                                          InWords(layout_), ", got ", layout));
+  }
+  if (type == WeightType::kInt8) {
+    column_scales_ = parts.Get(name + ".column_scales");
+    column_sums_ = parts.Get(name + ".column_sums");
+  }
+}
+
+void PreparedMatrix::Save(const std::string& name, PreparedParts& parts) const {
+  parts.Put(name + ".shape",
+            at::tensor({shape_.inputs, shape_.outputs}, at::kLong));
+  parts.PutText(name + ".layout", InWords(layout_));
+  parts.Put(name + ".memory", memory_);
+  parts.Put(name + ".column_scales", column_scales_);
+  parts.Put(name + ".column_sums", column_sums_);
 }
 
 void PreparedMatrix::SetLayout(bool bias) {

@@ -16,10 +16,12 @@
 #include <cstdint>
 #include <dnnl.hpp>
 #include <memory>
+#include <string>
 
 #include "model/kernels/small_gemm.h"
 #include "model/transformer/kernel_plan.h"
 #include "model/transformer/onednn_matmul.h"
+#include "model/transformer/prepared_parts.h"
 #include "model/transformer/weight_type.h"
 
 namespace alignsae {
@@ -30,6 +32,11 @@ class PreparedMatrix {
   // `row_scale` as Linear's. No second copy of the weights in float32 is made.
   PreparedMatrix(const at::Tensor& weight, bool bias, WeightType type,
                  const at::Tensor& row_scale = {});
+  // Of what Save has put; throws where it is in another layout than this
+  // machine asks for.
+  PreparedMatrix(const PreparedParts& parts, const std::string& name, bool bias,
+                 WeightType type);
+  void Save(const std::string& name, PreparedParts& parts) const;
 
   const MatrixShape& shape() const { return shape_; }
   WeightType type() const { return shape_.type; }
