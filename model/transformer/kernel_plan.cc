@@ -12,11 +12,13 @@ namespace alignsae {
 namespace {
 
 // Rows up to which kernels without tiles are as fast as those with them.
-constexpr int64_t kMaxRowsBesideTiles = 8;
+constexpr int64_t RowsBesideTiles(WeightType type) {
+  return type == WeightType::kBf16 ? 4 : 8;
+}
 
 GemmPath FirstChoice(WeightType type, int64_t rows) {
   const bool tiles = CanRun(GemmPath::kTiles, type);
-  if (tiles && rows > kMaxRowsBesideTiles) {
+  if (tiles && rows > RowsBesideTiles(type)) {
     // int8 keeps what follows the product in one pass with it.
     const bool ours = type == WeightType::kInt8 || rows <= kMaxSmallGemmRows;
     return ours ? GemmPath::kTiles : GemmPath::kOneDnn;
