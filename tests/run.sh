@@ -20,6 +20,7 @@ case "${1:-}" in
     ctest --preset dev -L interop --no-tests=error
     ;;
   --long)
+    deploy/install-packages.sh --arm64
     tests/run_sanitized.sh --long
     ctest --preset dev -L long --no-tests=error
     ;;

@@ -221,6 +221,7 @@ std::string RenderModel(const v1::GetModelResponse& answer, const Look& look) {
                          model.context_length(), ", ", model.dtype()),
             look),
       Field("type", model.dtype_reason(), look),
+      Field("kernels", absl::StrJoin(model.kernels(), "; "), look),
       Field("sha256", model.sha256(), look),
       Field("template", model.prompt_template(), look),
       Field("server",

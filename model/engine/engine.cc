@@ -25,7 +25,9 @@ struct Engine::Impl {
   Impl(std::shared_ptr<const Bundle> loaded, const EngineOptions& options)
       : bundle(std::move(loaded)),
         cache(bundle->model->facts(), options.kv_slots, bundle->model->device(),
-              bundle->model->kv_type()) {}
+              bundle->model->kv_type()) {
+    bundle->model->LinkMatrices();
+  }
 
   // Whether `intervention` leaves alone what the fork shares.
   bool LiesBehind(const PromptFork& fork,
