@@ -5,6 +5,7 @@
 
 #include "client/cli/command_flags.h"
 #include "client/cli/options.h"
+#include "client/cli/own_program.h"
 #include "client/cli/run.h"
 #include "model/terminal/command_line.h"
 
@@ -306,6 +307,7 @@ void AddCommands(CLI::App& app, absl::Status& result) {
   AddValidate(group);
   AddTokenize(group);
   AddOperators(group);
+  AddVectors(app, result);
 }
 
 }  // namespace alignsae

@@ -34,6 +34,7 @@ class Engine : public StepExecutor {
   ~Engine() override;
 
   std::vector<RowResult> Step(absl::Span<const StepRow> rows) override;
+  absl::Status CopyKv(const KvCopy& copy) override;
   absl::Status CheckIntervention(
       const Intervention& intervention) const override;
   absl::Status ReadFeatures(absl::Span<ConceptReading> readings, int top_k,
@@ -61,6 +62,7 @@ struct EngineSetup {
   // measured in this directory (empty: nowhere).
   bool check_weight_type = false;
   std::string cache_directory;
+  bool keep_prepared = false;  // The prepared weights there too.
   EngineOptions engine;
 
   // Of an engine that runs: its model, tokenizer and checkpoints are shared,

@@ -39,15 +39,21 @@ struct SequenceEnv {
 
 class Sequence {
  public:
-  // `spec` and `env` must outlive the sequence.
-  Sequence(const SequenceSpec* spec, int index, const SequenceEnv* env);
+  // `spec` and `env` must outlive the sequence. The first `taken` tokens of the
+  // prompt, not all, are in the cache already.
+  Sequence(const SequenceSpec* spec, int index, const SequenceEnv* env,
+           int taken = 0);
 
   // Prompt tokens that are not in the cache yet; 0 once the answer is running.
   int prompt_left() const;
   int prompt_length() const { return static_cast<int>(spec_->prompt.size()); }
   bool is_readout() const { return spec_->max_new_tokens == 0; }
   int index() const { return index_; }  // In RequestSpec::sequences.
+  int taken() const { return taken_; }
   int generated_tokens() const { return static_cast<int>(generated_.size()); }
+
+  // Tokens of prompt and answer that are in the cache, the first `most`.
+  std::vector<int32_t> CachedTokens(int most) const;
 
   // The row of the next step. While prompt_left() > 0 it feeds
   // min(max_prompt_tokens, prompt_left()) tokens of the prompt.
@@ -84,7 +90,8 @@ class Sequence {
   int index_;
   const SequenceEnv* env_;
   std::vector<Observation> observations_;  // spec_->observations come first.
-  int fed_ = 0;                            // Positions in the cache.
+  int taken_;
+  int fed_;  // Positions in the cache.
   std::vector<int32_t> generated_;
   StopMatcher matcher_;
   int stop_index_ = -1;

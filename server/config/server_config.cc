@@ -53,6 +53,9 @@ void AddModelFlags(CLI::App& app, ServerConfig& config) {
   app.add_option("--cache-dir", config.cache_dir,
                  "Where what is measured once is kept; off: nowhere; default: "
                  "alignsae in XDG_CACHE_HOME or in .cache of HOME");
+  app.add_option("--prepared-cache", config.prepared_cache,
+                 "on: prepared weights are kept in --cache-dir; off: made anew")
+      ->check(OneOf({"on", "off"}));
   app.add_option(
          "--threads", config.threads,
          "Threads of the model; 0: one for each processor that it may use")
@@ -241,6 +244,9 @@ void AddLimitFlags(CLI::App& app, ServerConfig& config) {
                  config.max_prompt_tokens_per_step,
                  "Prompt tokens of one step; longer prompts take several")
       ->check(IntIn(1, 1 << 20));
+  app.add_option("--prefix-cache-tokens", config.prefix_cache_tokens,
+                 "Tokens of beginnings of prompts kept in free slots; 0: off")
+      ->check(IntIn(0, 1 << 30));
   app.add_option("--max-watchers", config.max_watchers,
                  "WatchSlots streams at once")
       ->check(IntIn(0, 4096));
