@@ -27,7 +27,7 @@ case "${1:-}" in
   "")
     # ctest comes last: its closing line is the run's.
     tests/run_sanitized.sh
-    ctest --preset dev -LE "interop|long"
+    ctest --preset dev -j "$(nproc)" -LE "interop|long"
     ;;
   *)
     ctest --preset dev "$@"
