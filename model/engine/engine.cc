@@ -30,6 +30,8 @@ struct Engine::Impl {
   // Whether `intervention` leaves alone what the fork shares.
   bool LiesBehind(const PromptFork& fork,
                   const Intervention& intervention) const;
+  // Whether its condition is of a checkpoint that reads where it edits.
+  bool CanBeRead(const Intervention& intervention) const;
   absl::Status CheckRow(const StepRow& row,
                         std::vector<bool>& kv_slot_taken) const;
   PackedRow Pack(const StepRow& row, int index) const;
@@ -71,6 +73,18 @@ bool Engine::Impl::LiesBehind(const PromptFork& fork,
   if (edited.empty()) return true;
   return bundle->catalog->HookOf(intervention).site() >= fork.site &&
          edited.front() >= fork.position;
+}
+
+bool Engine::Impl::CanBeRead(const Intervention& intervention) const {
+  const ReadingCondition& when = *intervention.when;
+  if (when.checkpoint < 0 ||
+      when.checkpoint >= static_cast<int>(bundle->saes.size())) {
+    return false;
+  }
+  const Sae& sae = bundle->saes[when.checkpoint];
+  return when.column >= 0 && when.column < sae.concept_count() &&
+         sae.config().hook.place() ==
+             bundle->catalog->HookOf(intervention).place();
 }
 
 // The scheduler builds rows; a row that breaks a rule is a bug of ours. It is
@@ -115,6 +129,9 @@ absl::Status Engine::Impl::CheckRow(const StepRow& row,
     } else if (intervention.checkpoint < 0 ||
                intervention.checkpoint >= checkpoints) {
       return BadRow("intervention of an unknown checkpoint");
+    }
+    if (intervention.when.has_value() && !CanBeRead(intervention)) {
+      return BadRow("condition that cannot be read where it is asked");
     }
     if (row.fork.has_value() && !LiesBehind(*row.fork, intervention)) {
       return BadRow("intervention in what a fork shares");

@@ -126,6 +126,7 @@ void Scheduler::Start(const QueuedUnit& queued, absl::Time now,
 absl::Status Scheduler::Deliver(ActiveRequest& request, RunningMember& member,
                                 Sequence::Progress& progress, absl::Time now,
                                 StepReport& report) {
+  if (member.sequence.is_follower()) return absl::OkStatus();
   for (RequestEvent& event : progress.events) {
     if (std::holds_alternative<TokenEvent>(event)) {
       ++report.generated_tokens;
@@ -148,6 +149,11 @@ void Scheduler::TakeResults(const StepBatch& batch,
   RowResult missing;  // An executor owes a result for each row.
   missing.status = absl::InternalError("step: results are missing");
   results.resize(batch.rows.size(), missing);
+  for (size_t r = 0; r < batch.rows.size(); ++r) {
+    const int follower = batch.rows[r].reference;
+    if (follower < 0 || !results[r].sampled.has_value()) continue;
+    results[follower].sampled = results[r].sampled;
+  }
   for (size_t r = 0; r < batch.rows.size(); ++r) {
     const auto [unit, index] = batch.owners[r];
     // Another row of the request may have ended all of it in this very step.
@@ -186,6 +192,7 @@ void Scheduler::FinishMember(RunningUnit& unit, size_t index,
                              FinishReason reason, absl::Time now,
                              StepReport& report) {
   const RunningMember& member = *unit.members[index];
+  const int sequence = member.sequence.index();
   const int tokens = member.sequence.generated_tokens();
   if (tokens > 1) {
     observer_->OnTokenTime((member.last_token - member.first_token) /
@@ -197,7 +204,17 @@ void Scheduler::FinishMember(RunningUnit& unit, size_t index,
   }
   Retire(unit, index, reason, report);
   ALIGNSAE_DCHECK(!unit.request->ended && unit.request->unfinished > 0);
-  if (--unit.request->unfinished == 0) {
+  --unit.request->unfinished;
+  for (size_t i = 0; i < unit.members.size(); ++i) {
+    const std::optional<RunningMember>& other = unit.members[i];
+    if (!other.has_value() || !other->sequence.is_follower() ||
+        other->sequence.leader() != sequence) {
+      continue;
+    }
+    Retire(unit, i, reason, report);
+    --unit.request->unfinished;
+  }
+  if (unit.request->unfinished == 0) {
     unit.request->ended = true;
     unit.request->sink->Deliver(RequestDone{absl::OkStatus()});
   }
@@ -208,6 +225,7 @@ void Scheduler::Retire(RunningUnit& unit, size_t index, FinishReason reason,
   const ActiveRequest& request = *unit.request;
   std::optional<RunningMember>& member = unit.members[index];
   const int sequence = member->sequence.index();
+  const bool told = !member->sequence.is_follower();
   SequenceFinished finished = member->sequence.Finish(reason);
   member.reset();  // Frees the KV slot, unless others of the fork read it.
   if (unit.live() == 0) unit.prefix.reset();
@@ -217,7 +235,7 @@ void Scheduler::Retire(RunningUnit& unit, size_t index, FinishReason reason,
   if (!interventions.empty()) {
     observer_->OnSteered(interventions, finished.receipts);
   }
-  request.sink->Deliver(std::move(finished));
+  if (told) request.sink->Deliver(std::move(finished));
 }
 
 void Scheduler::EndRequest(const std::shared_ptr<ActiveRequest>& request,
@@ -285,42 +303,6 @@ StepReport Scheduler::RunOneStep() {
   report.kv_slots_in_use = pool_.size() - pool_.free_count();
   Publish(report);
   return report;
-}
-
-bool Scheduler::WaitForWork() {
-  if (!running_.empty()) return true;
-  MutexLock lock(&mutex_);
-  while (admission_.empty() && !end_all_) changed_.Wait(&mutex_);
-  return !admission_.empty();
-}
-
-bool Scheduler::HasWork() const {
-  if (!running_.empty()) return true;
-  MutexLock lock(&mutex_);
-  return !admission_.empty();
-}
-
-void Scheduler::RefuseNew() {
-  MutexLock lock(&mutex_);
-  admission_.RefuseNew();
-}
-
-bool Scheduler::WaitUntilIdle(absl::Duration timeout) {
-  const absl::Time end = clock_->Now() + timeout;
-  MutexLock lock(&mutex_);
-  while (!admission_.empty() || busy_) {
-    const absl::Duration left = end - clock_->Now();
-    if (left <= absl::ZeroDuration()) return false;
-    changed_.WaitFor(&mutex_, left);
-  }
-  return true;
-}
-
-void Scheduler::EndAll() {
-  MutexLock lock(&mutex_);
-  admission_.RefuseNew();
-  end_all_ = true;
-  changed_.NotifyAll();
 }
 
 SchedulerCensus Scheduler::TakeCensus() const {

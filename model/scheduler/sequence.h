@@ -47,6 +47,8 @@ class Sequence {
   int prompt_length() const { return static_cast<int>(spec_->prompt.size()); }
   bool is_readout() const { return spec_->max_new_tokens == 0; }
   int index() const { return index_; }  // In RequestSpec::sequences.
+  bool is_follower() const { return spec_->follows.has_value(); }
+  int leader() const { return *spec_->follows; }  // With is_follower().
   int generated_tokens() const { return static_cast<int>(generated_.size()); }
 
   // The row of the next step. While prompt_left() > 0 it feeds
@@ -89,6 +91,7 @@ class Sequence {
   StopMatcher matcher_;
   int stop_index_ = -1;
   double total_logprob_ = 0;
+  std::optional<SideEffectMeter> meter_;  // Where the spec measures.
   std::vector<InterventionReceipt> receipts_;
   std::optional<ConceptReading> prompt_reading_;
   // [observation of the spec] readings so far.
