@@ -130,6 +130,7 @@ SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
                             std::max(2, config.max_queued_sequences / 20);
   options.max_prompt_tokens_per_step = config.max_prompt_tokens_per_step;
   options.slots = SlotRulesFor(config.kv_slots);
+  options.prefix_cache_tokens = config.prefix_cache_tokens;
   return options;
 }
 

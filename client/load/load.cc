@@ -48,6 +48,36 @@ absl::Status Load::Learn() {
     return absl::FailedPreconditionError(
         "server: must have a checkpoint of two concepts with examples");
   }
+  return options_.shared_head > 0 ? AddSharedHead() : absl::OkStatus();
+}
+
+// The head is the questions' own prompts, one after the other.
+absl::Status Load::AddSharedHead() {
+  std::vector<int32_t> head;
+  for (const std::string& question : subject_.questions) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::seconds(10));
+    v1::TokenizeRequest request;
+    request.set_question(question);
+    v1::TokenizeResponse tokens;
+    const grpc::Status status =
+        model_stub(0).Tokenize(&context, request, &tokens);
+    if (!status.ok()) {
+      return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+                          status.error_message());
+    }
+    std::vector<int32_t>& prompt = subject_.prompts.emplace_back();
+    for (const v1::TokenPiece& token : tokens.tokens()) {
+      prompt.push_back(token.id());
+    }
+    head.insert(head.end(), prompt.begin(), prompt.end());
+  }
+  const size_t length = options_.shared_head;
+  for (size_t i = 0; head.size() < length; ++i) head.push_back(head[i]);
+  for (std::vector<int32_t>& prompt : subject_.prompts) {
+    prompt.insert(prompt.begin(), head.begin(), head.begin() + length);
+  }
   return absl::OkStatus();
 }
 

@@ -43,6 +43,8 @@ std::shared_ptr<grpc::Channel> NewConnection(const std::string& target);
 // What the calls are about, from the server itself.
 struct LoadSubject {
   std::vector<std::string> questions;
+  // With LoadOptions::shared_head: each question's prompt behind it.
+  std::vector<std::vector<int32_t>> prompts;
   std::vector<std::string> concepts;
 };
 
@@ -57,7 +59,8 @@ class Load {
  public:
   explicit Load(const LoadOptions& options);
 
-  // Asks the server for its concepts and their examples.
+  // Asks the server for its concepts and their examples, and what their prompts
+  // are.
   absl::Status Learn();
 
   // `ended` is called once, on a thread of gRPC.
@@ -91,6 +94,8 @@ class Load {
   }
 
  private:
+  absl::Status AddSharedHead();
+
   const LoadOptions options_;
   LoadSubject subject_;
   LoadClock::time_point begin_;

@@ -22,7 +22,13 @@ constexpr int kDetokenizedIds = 32;
 v1::Prompt PromptOf(const Load& load, uint64_t index) {
   const std::vector<std::string>& questions = load.subject().questions;
   v1::Prompt prompt;
-  prompt.set_question(questions[index % questions.size()]);
+  if (load.subject().prompts.empty()) {
+    prompt.set_question(questions[index % questions.size()]);
+    return prompt;
+  }
+  for (int32_t id : load.subject().prompts[index % questions.size()]) {
+    prompt.mutable_token_ids()->add_ids(id);
+  }
   return prompt;
 }
 
@@ -142,7 +148,9 @@ std::map<std::string, Starter> ModelStarters() {
            "tokenize", &Load::model_stub, &ModelAsync::Tokenize,
            [](const Load& load, uint64_t index) {
              v1::TokenizeRequest request;
-             request.set_question(PromptOf(load, index).question());
+             const std::vector<std::string>& questions =
+                 load.subject().questions;
+             request.set_question(questions[index % questions.size()]);
              return request;
            },
            [](const Load&, const auto&, const auto& answer) {

@@ -41,6 +41,9 @@ struct LoadOptions {
   LoadMix mix = {{"swap", 1}};
   int max_new_tokens = 12;
   bool ignore_eos = true;  // Every answer has max_new_tokens.
+  // Tokens in front of every prompt, the same for all, as of a few examples: 0:
+  // the questions stand alone.
+  int shared_head = 0;
   uint64_t seed = 1;
   // Health checks meanwhile, one every so often; zero: none.
   absl::Duration health_every = absl::Milliseconds(100);

@@ -104,6 +104,9 @@ void AddCalls(CLI::App& app, Flags& flags) {
                  "Tokens of an answer")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
+  app.add_option("--shared-head", options.shared_head,
+                 "Put so many tokens, the same ones, in front of every prompt")
+      ->check(CLI::Range(1, 1 << 20));
   app.add_flag("!--stop-at-eos", options.ignore_eos,
                "Let answers end at the end-of-text token");
   app.add_option("--seed", options.seed, "Decides times and RPCs")

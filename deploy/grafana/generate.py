@@ -210,10 +210,14 @@ SERVICE = [
         lines("Refused at the front door", "By reason, before they were calls.",
               (rate("http_refused_total", "reason"), "{{reason}}"), unit="reqps")]),
     ("Tokens", [
-        lines("Tokens", "Computed and generated, and those that forks did not compute again.",
+        lines("Tokens", "Computed and generated, and those that were not computed again: shared by "
+              "forks, kept of prompts that begin alike.",
               (rate("prompt_tokens_total", "job"), "prompt"),
               (rate("generated_tokens_total", "job"), "generated"),
-              (rate("prefix_tokens_saved_total", "job"), "shared"), unit="cps"),
+              (rate("prefix_tokens_saved_total", "job"), "shared"),
+              (rate("prefix_cache_tokens_saved_total", "job"), "kept"), unit="cps"),
+        lines("Prompts that begin alike", "Beginning was kept, was not, or could not be used.",
+              (rate("prefix_cache_prompts_total", "result"), "{{result}}"), unit="reqps"),
         lines("Time to first token", "From submission.",
               *percentiles("time_to_first_token_seconds"), unit="s", steps=[(2.5, "red")]),
         lines("Time of an output token", "Mean of a sequence after its first.",

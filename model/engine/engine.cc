@@ -266,6 +266,25 @@ std::vector<RowResult> Engine::Step(absl::Span<const StepRow> rows) {
   return results;
 }
 
+absl::Status Engine::CopyKv(const KvCopy& copy) {
+  KvCache& cache = impl_->cache;
+  const TransformerFacts& facts = impl_->bundle->model->facts();
+  const auto no_slot = [&cache](int slot) {
+    return slot < 0 || slot >= cache.slots();
+  };
+  if (no_slot(copy.from) || no_slot(copy.to) || copy.positions < 0 ||
+      copy.positions > facts.context_length || copy.layers < 0 ||
+      copy.layers > facts.n_layer) {
+    return absl::InternalError(absl::StrCat(
+        "kv copy: ", copy.positions, " positions and ", copy.layers,
+        " layers from KV slot ", copy.from, " to ", copy.to));
+  }
+  return WithTorchFence([&]() -> absl::Status {
+    cache.Copy(copy.from, copy.to, copy.positions, copy.layers);
+    return absl::OkStatus();
+  });
+}
+
 absl::Status Engine::CheckIntervention(const Intervention& intervention) const {
   if (intervention.vector != nullptr) {
     return CheckVector(intervention, impl_->bundle->catalog->model);

@@ -34,6 +34,7 @@ class Engine : public StepExecutor {
   ~Engine() override;
 
   std::vector<RowResult> Step(absl::Span<const StepRow> rows) override;
+  absl::Status CopyKv(const KvCopy& copy) override;
   absl::Status CheckIntervention(
       const Intervention& intervention) const override;
   absl::Status ReadFeatures(absl::Span<ConceptReading> readings, int top_k,

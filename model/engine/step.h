@@ -94,6 +94,15 @@ struct StepRow {
   int reference = -1;
 };
 
+// The first `positions` of KV slot `from`, in the first `layers` blocks, to
+// slot `to`, where what lay there is lost. One slot: nothing moves.
+struct KvCopy {
+  int from = 0;
+  int to = 0;
+  int positions = 0;
+  int layers = 0;
+};
+
 struct RowResult {
   // OK, or OUT_OF_RANGE when the logits are not finite because of an
   // intervention. Other rows are not affected.

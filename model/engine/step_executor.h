@@ -49,6 +49,10 @@ class StepExecutor {
   // Runs all rows together; results in row order. Rows name distinct kv_slots.
   virtual std::vector<RowResult> Step(absl::Span<const StepRow> rows) = 0;
 
+  // Between two steps, on their thread. INTERNAL for what is not in the cache;
+  // then nothing of `to` is to be relied on.
+  virtual absl::Status CopyKv(const KvCopy& copy) = 0;
+
   // Whether the loaded checkpoint can run `intervention` (see CheckApplicable).
   // Thread-safe: reads immutable data only and computes nothing, called from
   // RPC threads.

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -44,6 +45,10 @@ struct QueuedUnit {
   std::vector<int> sequences;  // Indices into request->spec.sequences.
   int64_t tokens = 0;          // Prompt and max_new_tokens of all of them.
 };
+
+// Asked, once, of a unit that leaves the queue: how many of its prompt tokens
+// need not be computed.
+using SavedFn = std::function<int64_t(const QueuedUnit&)>;
 
 // Prompt and max_new_tokens, of all sequences.
 int64_t TokensOf(const SequenceSpec& sequence);

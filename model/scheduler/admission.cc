@@ -112,7 +112,8 @@ bool Admission::GivesWay(const QueuedUnit& front) const {
   return !needs_all || held_.large() > 0;
 }
 
-std::optional<QueuedUnit> Admission::NextUnit(int free_kv_slots) {
+std::optional<QueuedUnit> Admission::NextUnit(int free_kv_slots,
+                                              const SavedFn& saved) {
   if (free_kv_slots < 1) return std::nullopt;
   for (int turns = queue_.clients(); turns > 0; --turns) {
     queue_.SettleTurn(free_kv_slots);
@@ -126,18 +127,22 @@ std::optional<QueuedUnit> Admission::NextUnit(int free_kv_slots) {
     const int for_large = kv_slots_ - rules_.kept - held_.large();
     const int open = gives_way ? std::min(free_kv_slots, std::max(0, for_large))
                                : free_kv_slots;
-    std::optional<QueuedUnit> unit = queue_.PopFront(std::min(open, share));
+    std::optional<QueuedUnit> unit =
+        queue_.PopFront(std::min(open, share), saved);
     if (unit.has_value() || !gives_way) return unit;
     break;
   }
-  return queue_.PopSmall(free_kv_slots, [this](const QueuedUnit& unit) {
-    return ShareOf(unit) > 0;
-  });
+  std::optional<QueuedUnit> unit = queue_.PopSmall(
+      free_kv_slots,
+      [this](const QueuedUnit& small) { return ShareOf(small) > 0; });
+  if (unit.has_value() && saved != nullptr) saved(*unit);
+  return unit;
 }
 
-std::vector<QueuedUnit> Admission::GiveOut(int free_kv_slots, absl::Time now) {
+std::vector<QueuedUnit> Admission::GiveOut(int free_kv_slots, absl::Time now,
+                                           const SavedFn& saved) {
   std::vector<QueuedUnit> starting;
-  while (std::optional<QueuedUnit> unit = NextUnit(free_kv_slots)) {
+  while (std::optional<QueuedUnit> unit = NextUnit(free_kv_slots, saved)) {
     const int count = static_cast<int>(unit->sequences.size());
     free_kv_slots -= count;
     held_.Add(unit->request->spec, count);

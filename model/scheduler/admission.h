@@ -52,8 +52,10 @@ class Admission {
   // cancelled, has no time left to run or gave its place to another client, and
   // silently what belongs to a request that has ended. Each request once.
   std::vector<Dropped> Sweep(absl::Time now, bool ending_all);
-  // What starts now; together at most `free_kv_slots` sequences, in order.
-  std::vector<QueuedUnit> GiveOut(int free_kv_slots, absl::Time now);
+  // What starts now; together at most `free_kv_slots` sequences, in the order
+  // in which `saved` was asked of them. Turns count what is not saved.
+  std::vector<QueuedUnit> GiveOut(int free_kv_slots, absl::Time now,
+                                  const SavedFn& saved = nullptr);
 
   // Who holds KV slots, before GiveOut.
   void SetHeld(HeldSlots held) { held_ = std::move(held); }
@@ -84,7 +86,7 @@ class Admission {
   bool StartsAtOnce(const RequestSpec& spec) const;
   // The next unit that may start. Passes the turns of those on that hold their
   // share already.
-  std::optional<QueuedUnit> NextUnit(int free_kv_slots);
+  std::optional<QueuedUnit> NextUnit(int free_kv_slots, const SavedFn& saved);
   // What HeldSlots::ShareOf says to `unit` now.
   int ShareOf(const QueuedUnit& unit) const;
   // Whether kept slots are not for `front`, and small requests pass it.

@@ -1,9 +1,5 @@
 #include "model/scheduler/kv_slot_pool.h"
 
-#include <algorithm>
-#include <functional>
-#include <numeric>
-
 #include "model/base/dcheck.h"
 
 namespace alignsae {
@@ -21,22 +17,23 @@ void KvSlot::Release() {
   if (pool_ != nullptr) std::exchange(pool_, nullptr)->Return(index_);
 }
 
-KvSlotPool::KvSlotPool(int size) : size_(size), free_(size) {
-  std::iota(free_.begin(), free_.end(), 0);  // Sorted is a min-heap.
+KvSlotPool::KvSlotPool(int size) : size_(size) {
+  for (int index = 0; index < size; ++index) free_.insert(free_.end(), index);
 }
 
 std::optional<KvSlot> KvSlotPool::Acquire() {
   if (free_.empty()) return std::nullopt;
-  std::pop_heap(free_.begin(), free_.end(), std::greater<>());
-  const int index = free_.back();
-  free_.pop_back();
+  return Acquire(*free_.begin());
+}
+
+std::optional<KvSlot> KvSlotPool::Acquire(int index) {
+  if (free_.erase(index) == 0) return std::nullopt;
   return KvSlot(this, index);
 }
 
 void KvSlotPool::Return(int index) {
-  ALIGNSAE_DCHECK(index >= 0 && index < size_ && free_count() < size_);
-  free_.push_back(index);
-  std::push_heap(free_.begin(), free_.end(), std::greater<>());
+  const bool returned = free_.insert(index).second;
+  ALIGNSAE_DCHECK(index >= 0 && index < size_ && returned);
 }
 
 }  // namespace alignsae

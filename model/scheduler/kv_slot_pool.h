@@ -17,8 +17,8 @@
 #define ALIGNSAE_MODEL_SCHEDULER_KV_SLOT_POOL_H_
 
 #include <optional>
+#include <set>
 #include <utility>
-#include <vector>
 
 namespace alignsae {
 
@@ -50,16 +50,19 @@ class KvSlotPool {
   // The lowest free KV slot, so that a small load touches a small part of the
   // cache. O(log size).
   std::optional<KvSlot> Acquire();
+  // This one; nullopt when it is leased. O(log size).
+  std::optional<KvSlot> Acquire(int index);
 
   int size() const { return size_; }
   int free_count() const { return static_cast<int>(free_.size()); }
+  const std::set<int>& free() const { return free_; }  // Their indices.
 
  private:
   friend class KvSlot;
   void Return(int index);
 
   int size_;
-  std::vector<int> free_;  // Min-heap.
+  std::set<int> free_;
 };
 
 }  // namespace alignsae

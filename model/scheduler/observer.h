@@ -23,6 +23,18 @@
 
 namespace alignsae {
 
+// What the prefix cache (prefix_cache.h) did in a step.
+struct PrefixReport {
+  int hits = 0;    // Prompts whose beginning was taken.
+  int misses = 0;  // That could have taken one, and there was none.
+  // That could take none: too few tokens before the first that is edited, read
+  // or scored.
+  int barred = 0;
+  int64_t tokens_taken = 0;  // By the hits; what a fork shares counts once.
+  int evictions = 0;
+  int64_t tokens_kept = 0;  // In free KV slots, behind the step.
+};
+
 // One step, as it went.
 struct StepReport {
   int rows = 0;           // 0: nothing to do; the executor was not called.
@@ -33,6 +45,7 @@ struct StepReport {
   int admitted = 0;  // Sequences that left the queue for a KV slot.
   int finished = 0;  // Sequences that ended, for whatever reason.
   int kv_slots_in_use = 0;
+  PrefixReport prefix;
   absl::Duration duration;
 };
 

@@ -80,6 +80,9 @@ struct RequestSpec {
   std::string origin;
   std::string client;
   int max_slots = 0;  // Of the origin, at once; 0: no limit of its own.
+  // Requests of one scope take computed beginnings of prompts from each other
+  // (prefix_cache.h): how long one takes tells whether it did.
+  std::string prefix_scope;
   absl::Time deadline = absl::InfiniteFuture();
 };
 
@@ -119,6 +122,7 @@ struct SequenceFinished {
       text_tail;        // Bytes held back that are part of the text after all.
   int stop_index = -1;  // Into SequenceSpec::stop_sequences; kStop only.
   int prompt_tokens = 0;
+  int taken_tokens = 0;  // Of the prompt's, by the prefix cache.
   int generated_tokens = 0;
   double total_logprob = 0;
   std::vector<InterventionReceipt> receipts;     // One per intervention.

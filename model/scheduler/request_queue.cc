@@ -211,13 +211,14 @@ const QueuedUnit* RequestQueue::Front() const {
   return line_.empty() ? nullptr : &line_.First().units.front();
 }
 
-std::optional<QueuedUnit> RequestQueue::PopFront(int kv_slots) {
+std::optional<QueuedUnit> RequestQueue::PopFront(int kv_slots,
+                                                 const SavedFn& saved) {
   if (line_.empty() || kv_slots < 1) return std::nullopt;
   WaitingClient& client = line_.First();
   const int count = PartSize(client.units.front(), kv_slots);
   if (count > kv_slots) return std::nullopt;
   QueuedUnit unit = Take(client, count);
-  line_.GaveFirst(unit.tokens);
+  line_.GaveFirst(unit.tokens - (saved == nullptr ? 0 : saved(unit)));
   return unit;
 }
 

@@ -3,7 +3,8 @@
 //
 // Fair between origins, and between the clients of one: whose turn it is and
 // what that means is client_line.h's. Tokens are those asked for: prompt and
-// max_new_tokens, also when the answer ends early. The line holds at most
+// max_new_tokens, also when the answer ends early; of what is given out, less
+// the prompt tokens that the prefix cache saves. The line holds at most
 // Options::max_sequences names, however many names there are.
 //
 // A client alone may fill the queue; when another one finds it full, the newest
@@ -78,8 +79,9 @@ class RequestQueue {
   // !empty().
   void PassTurn() { line_.PassTurn(); }
   // Front, or as much of it as fits; nullopt when it needs more than
-  // `kv_slots`, also when nobody waits.
-  std::optional<QueuedUnit> PopFront(int kv_slots);
+  // `kv_slots`, also when nobody waits. The turn counts what is not `saved`.
+  std::optional<QueuedUnit> PopFront(int kv_slots,
+                                     const SavedFn& saved = nullptr);
   // SettleTurn and PopFront.
   std::optional<QueuedUnit> Pop(int free_kv_slots);
   // The same among small requests that `may` says yes to: of the first client

@@ -1,13 +1,10 @@
 #include "model/scheduler/scheduler.h"
 
 #include <algorithm>
-#include <iterator>
-#include <map>
-#include <set>
 
-#include "absl/strings/str_cat.h"
 #include "model/base/dcheck.h"
 #include "model/scheduler/endings.h"
+#include "model/scheduler/prefix_rules.h"
 
 namespace alignsae {
 
@@ -26,6 +23,7 @@ Scheduler::Scheduler(const SchedulerOptions& options, StepExecutor* executor,
       env_(std::move(env)),
       observer_(observer),
       pool_(executor->kv_slots()),
+      cache_(&pool_, options.prefix_cache_tokens),
       admission_(options.queue, executor->kv_slots(), options.slots) {}
 
 absl::StatusOr<RequestHandle> Scheduler::Submit(
@@ -90,34 +88,58 @@ void Scheduler::SweepQueue(absl::Time now, StepReport& report) {
 
 void Scheduler::StartWaiting(absl::Time now, StepReport& report) {
   std::vector<QueuedUnit> starting;
+  std::vector<UnitPlaces> places;
+  const auto take_places = [&](const QueuedUnit& unit) {
+    places.push_back(TakePlaces(unit, *env_.catalog, cache_));
+    return places.back().tokens_saved();
+  };
   {
     MutexLock lock(&mutex_);
-    starting = admission_.GiveOut(pool_.free_count(), now);
+    starting = admission_.GiveOut(pool_.free_count(), now, take_places);
     busy_ = busy_ || !starting.empty();
   }
-  for (const QueuedUnit& unit : starting) Start(unit, now, report);
+  FillBeginnings(places);
+  for (size_t i = 0; i < starting.size(); ++i) {
+    Start(starting[i], std::move(places[i]), now, report);
+  }
   if (options_.slots.kept > 0) share_.Choose(running_);
 }
 
-void Scheduler::Start(const QueuedUnit& queued, absl::Time now,
-                      StepReport& report) {
+void Scheduler::FillBeginnings(std::vector<UnitPlaces>& places) {
+  absl::Status copied;
+  for (UnitPlaces& unit : places) {
+    KvCopy& beginning = unit.beginning;
+    if (beginning.positions == 0) continue;
+    if (copied.ok()) copied = executor_->CopyKv(beginning);
+    if (copied.ok()) continue;
+    // It is computed. Who was to copy from here is behind it and does so too.
+    cache_.Holds(beginning.to, {});
+    beginning.positions = 0;
+  }
+}
+
+void Scheduler::Start(const QueuedUnit& queued, UnitPlaces places,
+                      absl::Time now, StepReport& report) {
   ALIGNSAE_DCHECK(!queued.request->ended);
+  ALIGNSAE_DCHECK(places.kv_slots.size() == queued.sequences.size());
   RunningUnit unit{queued.request, now, {}, std::nullopt, nullptr};
   std::vector<const SequenceSpec*> specs;
-  for (int index : queued.sequences) {
+  for (size_t i = 0; i < queued.sequences.size(); ++i) {
+    const int index = queued.sequences[i];
     specs.push_back(&queued.request->spec.sequences[index]);
-    std::optional<KvSlot> kv_slot = pool_.Acquire();
-    ALIGNSAE_DCHECK(kv_slot.has_value());  // No more than are free.
-    unit.members.push_back(
-        RunningMember{Sequence(specs.back(), index, &env_),
-                      std::make_shared<KvSlot>(*std::move(kv_slot))});
+    unit.members.push_back(RunningMember{
+        Sequence(specs.back(), index, &env_, places.beginning.positions),
+        std::make_shared<KvSlot>(std::move(places.kv_slots[i]))});
     observer_->OnQueueWait(now - queued.request->submitted);
     ++report.admitted;
   }
+  unit.first_slot = places.beginning.to;
+  unit.unedited = UneditedPositions(*specs.front());
   if (specs.size() > 1) {
     unit.prefix = unit.members.front()->kv_slot;
     unit.fork = PlanFork(specs, *env_.catalog);
-    unit.fork->kv_slot = unit.prefix->index();
+    unit.fork->kv_slot = unit.first_slot;
+    unit.unedited = unit.fork->position;
     report.forks += static_cast<int>(specs.size()) - 1;
   }
   running_.push_back(std::move(unit));
@@ -173,6 +195,9 @@ void Scheduler::TakeResult(const StepBatch& batch, size_t r, RowResult result,
     EndRequest(unit.request, progress.status(), now, report);
     return;
   }
+  if (batch.rows[r].start < batch.rows[r].prompt_length) {
+    TellCached(unit, member);
+  }
   // The other variants of a fork read the same prompt.
   if (r == 0 || batch.owners[r - 1].first != &unit) {
     for (const ConceptReading& reading : progress->prompt_readings) {
@@ -186,6 +211,12 @@ void Scheduler::TakeResult(const StepBatch& batch, size_t r, RowResult result,
   } else if (progress->finished.has_value()) {
     FinishMember(unit, index, *progress->finished, now, report);
   }
+}
+
+void Scheduler::TellCached(const RunningUnit& unit,
+                           const RunningMember& member) {
+  if (member.kv_slot->index() != unit.first_slot) return;
+  cache_.Holds(unit.first_slot, member.sequence.CachedTokens(unit.unedited));
 }
 
 void Scheduler::FinishMember(RunningUnit& unit, size_t index,
@@ -226,9 +257,13 @@ void Scheduler::Retire(RunningUnit& unit, size_t index, FinishReason reason,
   std::optional<RunningMember>& member = unit.members[index];
   const int sequence = member->sequence.index();
   const bool told = !member->sequence.is_follower();
+  TellCached(unit, *member);
   SequenceFinished finished = member->sequence.Finish(reason);
   member.reset();  // Frees the KV slot, unless others of the fork read it.
-  if (unit.live() == 0) unit.prefix.reset();
+  if (unit.live() == 0) {
+    unit.prefix.reset();
+    cache_.Settle(unit.first_slot);
+  }
   ++report.finished;
   const std::vector<Intervention>& interventions =
       *request.spec.sequences[sequence].interventions;
@@ -301,78 +336,45 @@ StepReport Scheduler::RunOneStep() {
                      [](const RunningUnit& unit) { return unit.live() == 0; }),
       running_.end());
   report.kv_slots_in_use = pool_.size() - pool_.free_count();
+  report.prefix = cache_.TakeReport();
   Publish(report);
   return report;
 }
 
-SchedulerCensus Scheduler::TakeCensus() const {
-  SchedulerCensus census;
-  for (const RunningUnit& unit : running_) {
-    for (const std::optional<RunningMember>& member : unit.members) {
-      if (!member.has_value()) continue;
-      census.running.push_back(
-          {unit.request->sink.get(), member->sequence.index()});
-    }
-  }
+bool Scheduler::WaitForWork() {
+  if (!running_.empty()) return true;
   MutexLock lock(&mutex_);
-  admission_.queue().ForEach([&census](const QueuedUnit& unit) {
-    for (int index : unit.sequences) {
-      census.waiting.push_back({unit.request->sink.get(), index});
-    }
-  });
-  census.waiting_tokens = admission_.queue().tokens();
-  for (const std::shared_ptr<ActiveRequest>& request : admission_.displaced()) {
-    census.displaced.push_back(request->sink.get());
-  }
-  return census;
+  while (admission_.empty() && !end_all_) changed_.Wait(&mutex_);
+  return !admission_.empty();
 }
 
-absl::Status Scheduler::CheckRunning(const SchedulerCensus& census) const {
-  std::map<const RequestSink*, int> left;  // Sequences that have not ended.
-  for (const SchedulerCensus::Place& place : census.waiting) ++left[place.sink];
-  for (const SchedulerCensus::Place& place : census.running) ++left[place.sink];
-  std::set<int> held;  // KV slots.
-  size_t members = 0;  // That hold one of their own.
-  std::set<int> own;
-  for (const RunningUnit& unit : running_) {
-    const ActiveRequest& request = *unit.request;
-    if (request.ended) return absl::InternalError("run: has ended and runs");
-    if (unit.live() == 0) return absl::InternalError("run: nothing is left");
-    if (request.unfinished != left[request.sink.get()]) {
-      return absl::InternalError(
-          absl::StrCat("run: ", request.unfinished, " sequences to come, ",
-                       left[request.sink.get()], " run or wait"));
-    }
-    for (const std::optional<RunningMember>& member : unit.members) {
-      if (!member.has_value()) continue;
-      ++members;
-      own.insert(member->kv_slot->index());
-    }
-    if (unit.prefix != nullptr) held.insert(unit.prefix->index());
-  }
-  held.insert(own.begin(), own.end());
-  if (own.size() != members) {
-    return absl::InternalError("run: two sequences have one KV slot");
-  }
-  const int used = pool_.size() - pool_.free_count();
-  if (used != static_cast<int>(held.size())) {
-    return absl::InternalError(absl::StrCat(
-        "run: ", used, " KV slots are taken, ", held.size(), " are held"));
-  }
-  return absl::OkStatus();
+bool Scheduler::HasWork() const {
+  if (!running_.empty()) return true;
+  MutexLock lock(&mutex_);
+  return !admission_.empty();
 }
 
-absl::Status Scheduler::CheckInvariants() const {
-  const absl::Status running = CheckRunning(TakeCensus());
-  if (!running.ok()) return running;
+void Scheduler::RefuseNew() {
   MutexLock lock(&mutex_);
-  if (busy_ == running_.empty()) {
-    return absl::InternalError("run: busy is not whether something runs");
+  admission_.RefuseNew();
+}
+
+bool Scheduler::WaitUntilIdle(absl::Duration timeout) {
+  const absl::Time end = clock_->Now() + timeout;
+  MutexLock lock(&mutex_);
+  while (!admission_.empty() || busy_) {
+    const absl::Duration left = end - clock_->Now();
+    if (left <= absl::ZeroDuration()) return false;
+    changed_.WaitFor(&mutex_, left);
   }
-  if (admission_.free_kv_slots() != pool_.free_count()) {
-    return absl::InternalError("run: free KV slots are told wrongly");
-  }
-  return admission_.queue().CheckInvariants();
+  return true;
+}
+
+void Scheduler::EndAll() {
+  MutexLock lock(&mutex_);
+  admission_.RefuseNew();
+  end_all_ = true;
+  changed_.NotifyAll();
 }
 
 }  // namespace alignsae

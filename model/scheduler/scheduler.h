@@ -8,7 +8,8 @@
 //
 // RunOneStep does all of it, so that tests need no thread; the step thread is a
 // loop around it. Sequences that are variants of one prompt share its cache
-// (fork_plan.h).
+// (fork_plan.h), and a prompt that begins as one that was computed takes that
+// from it (prefix_cache.h).
 //
 // Who calls: Submit, RefuseNew, EndAll, WaitUntilIdle and RequestHandle::Cancel
 // from any thread; RunOneStep, WaitForWork, HasWork, TakeCensus and
@@ -20,7 +21,8 @@
 // and observer are borrowed.
 //
 // What blocks: only WaitForWork, WaitUntilIdle and, for the time of a step,
-// RunOneStep. The lock is held for O(waiting requests), never over a step.
+// RunOneStep. The lock is held for O(waiting requests) and, of each that
+// starts, O(KV slots), never over a step.
 // With s the longest step:
 //
 //   Submit, Cancel               no wait
@@ -63,10 +65,12 @@
 #include "model/scheduler/held_slots.h"
 #include "model/scheduler/kv_slot_pool.h"
 #include "model/scheduler/observer.h"
+#include "model/scheduler/prefix_cache.h"
 #include "model/scheduler/request.h"
 #include "model/scheduler/sequence.h"
 #include "model/scheduler/step_batch.h"
 #include "model/scheduler/step_share.h"
+#include "model/scheduler/unit_places.h"
 
 namespace alignsae {
 
@@ -78,6 +82,9 @@ struct SchedulerOptions {
   // Who may have how many KV slots. With slots kept, what is soon done also
   // goes without the others in most steps (StepShare).
   SlotRules slots = {};
+  // Beginnings of prompts that free KV slots keep for prompts that begin alike,
+  // in tokens; 0: every prompt is computed.
+  int64_t prefix_cache_tokens = 0;
 };
 
 // A submitted request, to cancel it. May outlive the request and the scheduler.
@@ -103,6 +110,7 @@ struct SchedulerCensus {
   };
   std::vector<Place> waiting;  // Client by client, in the order of the line.
   std::vector<Place> running;
+  std::vector<int> running_taken;  // Prompt tokens, by the prefix cache.
   std::vector<const RequestSink*> displaced;  // Not told yet.
   int64_t waiting_tokens = 0;
   friend bool operator==(const SchedulerCensus&,
@@ -145,6 +153,7 @@ class Scheduler {
   SchedulerCensus TakeCensus() const ABSL_LOCKS_EXCLUDED(mutex_);
   // INTERNAL when the books do not agree.
   absl::Status CheckInvariants() const ABSL_LOCKS_EXCLUDED(mutex_);
+  const PrefixCache& prefix_cache() const { return cache_; }
 
  private:
   // End what may not go on: was cancelled, has expired, is not read, is
@@ -155,7 +164,10 @@ class Scheduler {
       ABSL_LOCKS_EXCLUDED(mutex_);
   void StartWaiting(absl::Time now, StepReport& report)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  void Start(const QueuedUnit& queued, absl::Time now, StepReport& report);
+  // Makes the copies that are owed, in their order.
+  void FillBeginnings(std::vector<UnitPlaces>& places);
+  void Start(const QueuedUnit& queued, UnitPlaces places, absl::Time now,
+             StepReport& report);
   void TakeResults(const StepBatch& batch, std::vector<RowResult> results,
                    absl::Time now, StepReport& report);
   // What row `r` gave.
@@ -165,6 +177,9 @@ class Scheduler {
   absl::Status Deliver(ActiveRequest& request, RunningMember& member,
                        Sequence::Progress& progress, absl::Time now,
                        StepReport& report);
+  // Tells the prefix cache what the unit's first KV slot holds, when it is the
+  // member's.
+  void TellCached(const RunningUnit& unit, const RunningMember& member);
   void FinishMember(RunningUnit& unit, size_t index, FinishReason reason,
                     absl::Time now, StepReport& report)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -188,6 +203,7 @@ class Scheduler {
 
   // The step thread's.
   KvSlotPool pool_;
+  PrefixCache cache_;
   std::vector<RunningUnit> running_;
   StepShare share_;
 

@@ -4,13 +4,17 @@
 #include <utility>
 
 #include "model/base/status_macros.h"
+#include "model/scheduler/prefix_rules.h"
 
 namespace alignsae {
 
-Sequence::Sequence(const SequenceSpec* spec, int index, const SequenceEnv* env)
+Sequence::Sequence(const SequenceSpec* spec, int index, const SequenceEnv* env,
+                   int taken)
     : spec_(spec),
       index_(index),
       env_(env),
+      taken_(taken),
+      fed_(taken),
       matcher_(spec->stop_sequences),
       receipts_(spec->interventions->size()),
       readings_(spec->observations.size()) {
@@ -23,14 +27,7 @@ Sequence::Sequence(const SequenceSpec* spec, int index, const SequenceEnv* env)
 void Sequence::PlanObservations() {
   const std::vector<CheckpointInfo>& checkpoints = env_->catalog->checkpoints;
   observations_ = spec_->observations;
-  int last_site = env_->catalog->model.n_layer;
-  if (is_readout()) {
-    last_site = 0;
-    for (const Observation& observation : spec_->observations) {
-      const HookPoint& hook = checkpoints[observation.checkpoint].hook;
-      last_site = std::max(last_site, hook.site_behind());
-    }
-  }
+  const int last_site = BlocksOf(*spec_, *env_->catalog);
   const int last = static_cast<int>(spec_->prompt.size()) - 1;
   for (size_t c = 0; c < checkpoints.size(); ++c) {
     if (checkpoints[c].concepts.empty()) continue;
@@ -44,6 +41,16 @@ void Sequence::PlanObservations() {
 
 int Sequence::prompt_left() const {
   return std::max(0, static_cast<int>(spec_->prompt.size()) - fed_);
+}
+
+std::vector<int32_t> Sequence::CachedTokens(int most) const {
+  const size_t count = std::min(most, fed_);
+  const size_t of_prompt = std::min(count, spec_->prompt.size());
+  const auto prompt = spec_->prompt.begin();
+  std::vector<int32_t> tokens(prompt, prompt + of_prompt);
+  tokens.insert(tokens.end(), generated_.begin(),
+                generated_.begin() + (count - of_prompt));
+  return tokens;
 }
 
 StepRow Sequence::NextRow(int kv_slot, int max_prompt_tokens) const {
@@ -221,6 +228,7 @@ SequenceFinished Sequence::Finish(FinishReason reason) {
   finished.text_tail = matcher_.Finish();
   finished.stop_index = reason == FinishReason::kStop ? stop_index_ : -1;
   finished.prompt_tokens = static_cast<int>(spec_->prompt.size());
+  finished.taken_tokens = taken_;
   finished.generated_tokens = generated_tokens();
   finished.total_logprob = total_logprob_;
   finished.receipts = std::move(receipts_);

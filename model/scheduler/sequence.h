@@ -39,8 +39,10 @@ struct SequenceEnv {
 
 class Sequence {
  public:
-  // `spec` and `env` must outlive the sequence.
-  Sequence(const SequenceSpec* spec, int index, const SequenceEnv* env);
+  // `spec` and `env` must outlive the sequence. The first `taken` tokens of the
+  // prompt, not all, are in the cache already.
+  Sequence(const SequenceSpec* spec, int index, const SequenceEnv* env,
+           int taken = 0);
 
   // Prompt tokens that are not in the cache yet; 0 once the answer is running.
   int prompt_left() const;
@@ -49,7 +51,11 @@ class Sequence {
   int index() const { return index_; }  // In RequestSpec::sequences.
   bool is_follower() const { return spec_->follows.has_value(); }
   int leader() const { return *spec_->follows; }  // With is_follower().
+  int taken() const { return taken_; }
   int generated_tokens() const { return static_cast<int>(generated_.size()); }
+
+  // Tokens of prompt and answer that are in the cache, the first `most`.
+  std::vector<int32_t> CachedTokens(int most) const;
 
   // The row of the next step. While prompt_left() > 0 it feeds
   // min(max_prompt_tokens, prompt_left()) tokens of the prompt.
@@ -86,7 +92,8 @@ class Sequence {
   int index_;
   const SequenceEnv* env_;
   std::vector<Observation> observations_;  // spec_->observations come first.
-  int fed_ = 0;                            // Positions in the cache.
+  int taken_;
+  int fed_;  // Positions in the cache.
   std::vector<int32_t> generated_;
   StopMatcher matcher_;
   int stop_index_ = -1;

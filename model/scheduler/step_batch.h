@@ -43,6 +43,10 @@ struct RunningUnit {
   // what they share (one member's own) until the last of them has ended.
   std::optional<PromptFork> fork;
   std::shared_ptr<KvSlot> prefix;
+  // The first member's KV slot, and how many of its positions are as without
+  // edits.
+  int first_slot = 0;
+  int unedited = 0;
   // Of the next step, see StepShare: it is left out, or its prompt gets at most
   // so many tokens.
   bool passed_over = false;

@@ -57,6 +57,25 @@ KvCache::KvCache(const TransformerFacts& facts, int slots, at::Device device,
   }
 }
 
+void KvCache::Copy(int from, int to, int positions, int layers) {
+  if (from == to) return;
+  const int64_t blocks = PaddedPositions(positions) / kKeyBlock;
+  const auto copy = [&](const at::Tensor& memory, int64_t block) {
+    if (layout_ == KvLayout::kBlocks) {
+      const int64_t count = blocks * heads_ * block;
+      memory[to].narrow(0, 0, count).copy_(memory[from].narrow(0, 0, count));
+      return;
+    }
+    const int64_t context = context_length_;
+    memory.narrow(0, to * context, positions)
+        .copy_(memory.narrow(0, from * context, positions));
+  };
+  for (int layer = 0; layer < layers; ++layer) {
+    copy(keys_[layer], key_block_);
+    copy(values_[layer], value_block_);
+  }
+}
+
 KvCache::KvCache(KvCache&&) noexcept = default;
 KvCache& KvCache::operator=(KvCache&&) noexcept = default;
 KvCache::~KvCache() = default;

@@ -63,6 +63,10 @@ class KvCache {
             heads_ * key_block_, heads_ * value_block_};
   }
 
+  // The first `positions` of slot `from`, in the first `layers` blocks, to slot
+  // `to`; of kBlocks whole blocks of positions, one run of memory a layer.
+  void Copy(int from, int to, int positions, int layers);
+
   // kPlain: [S * T + 1, H, K], position t of slot s at row s T + t.
   const at::Tensor& keys(int layer) const { return keys_[layer]; }
   const at::Tensor& values(int layer) const { return values_[layer]; }

@@ -146,6 +146,8 @@ absl::StatusOr<RequestHandle> CallScope::Submit(
   spec.deadline = call->deadline();
   spec.origin = call->owner().origin;
   spec.client = call->owner().name;
+  // Principals do not learn from times what others have asked.
+  if (call->env().policy != nullptr) spec.prefix_scope = spec.origin;
   absl::StatusOr<RequestHandle> handle =
       model->scheduler().Submit(std::move(spec), std::move(sink));
   if (handle.ok()) {

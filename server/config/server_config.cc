@@ -241,6 +241,9 @@ void AddLimitFlags(CLI::App& app, ServerConfig& config) {
                  config.max_prompt_tokens_per_step,
                  "Prompt tokens of one step; longer prompts take several")
       ->check(IntIn(1, 1 << 20));
+  app.add_option("--prefix-cache-tokens", config.prefix_cache_tokens,
+                 "Tokens of beginnings of prompts kept in free slots; 0: off")
+      ->check(IntIn(0, 1 << 30));
   app.add_option("--max-watchers", config.max_watchers,
                  "WatchSlots streams at once")
       ->check(IntIn(0, 4096));

@@ -140,6 +140,8 @@ struct ServerConfig {
   int max_queued_sequences = 256;      // Sequences that wait.
   int64_t max_queued_tokens = 262144;  // Prompt + max_new_tokens of them.
   int max_prompt_tokens_per_step = 512;
+  // Beginnings of prompts that free KV slots keep; 0: every prompt is computed.
+  int64_t prefix_cache_tokens = 16384;
   int max_watchers = 32;  // WatchSlots at once.
   // Requests that wait and answers that are made and not yet taken, in all.
   int call_memory_mib = 256;

@@ -32,7 +32,21 @@ GenerationMetrics::GenerationMetrics(prometheus::Registry* registry)
       queue_of_(Add<Gauge>(*registry, "model_queue_depth",
                            "Sequences that wait for a slot of the model.")),
       slots_of_(Add<Gauge>(*registry, "model_kv_slots_in_use",
-                           "KV slots of the model that are taken.")) {}
+                           "KV slots of the model that are taken.")),
+      prefix_prompts_(Add<Counter>(
+          *registry, "prefix_cache_prompts_total",
+          "Prompts whose beginning was there (hit), was not (miss), or could "
+          "not be used (barred: short, or edited, read or scored near the "
+          "beginning).")),
+      prefix_saved_(
+          Add<Counter>(*registry, "prefix_cache_tokens_saved_total",
+                       "Prompt tokens that hits did not compute again.")),
+      prefix_evictions_(
+          Add<Counter>(*registry, "prefix_cache_evictions_total",
+                       "Beginnings given up for a request or for others.")),
+      prefix_tokens_(Add<Gauge>(
+          *registry, "prefix_cache_tokens",
+          "Tokens of beginnings that free KV slots of the model keep.")) {}
 
 void GenerationMetrics::Entered(const std::string& model, uint64_t generation,
                                 absl::string_view state, absl::Time since) {
@@ -73,5 +87,24 @@ void GenerationMetrics::AddSlotsInUse(const std::string& model, int slots) {
 }
 
 void GenerationMetrics::AddSlots(int slots) { slots_.Increment(slots); }
+
+void GenerationMetrics::CountPrefixes(const std::string& model,
+                                      const PrefixCounts& counts) {
+  const auto prompts = [&](const char* result, int count) {
+    prefix_prompts_.Add({{"model", model}, {"result", result}})
+        .Increment(count);
+  };
+  prompts("hit", counts.hits);
+  prompts("miss", counts.misses);
+  prompts("barred", counts.barred);
+  prefix_saved_.Add({{"model", model}})
+      .Increment(static_cast<double>(counts.tokens_saved));
+  prefix_evictions_.Add({{"model", model}}).Increment(counts.evictions);
+}
+
+void GenerationMetrics::AddPrefixTokens(const std::string& model,
+                                        int64_t tokens) {
+  prefix_tokens_.Add({{"model", model}}).Increment(static_cast<double>(tokens));
+}
 
 }  // namespace alignsae

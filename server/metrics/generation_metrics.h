@@ -44,10 +44,19 @@ class GenerationMetrics {
   void CountShadow(const std::string& model, const std::string& shadow,
                    bool disagrees);
 
+  // What prompts of the model had of its prefix cache.
+  struct PrefixCounts {
+    int hits = 0, misses = 0, barred = 0;
+    int64_t tokens_saved = 0;
+    int evictions = 0;
+  };
+  void CountPrefixes(const std::string& model, const PrefixCounts& counts);
+
   // What a generation's scheduler holds, by how much it has changed.
   void AddQueued(const std::string& model, int sequences);
   void AddSlotsInUse(const std::string& model, int slots);
   void AddSlots(int slots);
+  void AddPrefixTokens(const std::string& model, int64_t tokens);
 
  private:
   prometheus::Family<prometheus::Gauge>& states_;
@@ -59,6 +68,10 @@ class GenerationMetrics {
   prometheus::Gauge& slots_;
   prometheus::Family<prometheus::Gauge>& queue_of_;
   prometheus::Family<prometheus::Gauge>& slots_of_;
+  prometheus::Family<prometheus::Counter>& prefix_prompts_;
+  prometheus::Family<prometheus::Counter>& prefix_saved_;
+  prometheus::Family<prometheus::Counter>& prefix_evictions_;
+  prometheus::Family<prometheus::Gauge>& prefix_tokens_;
 
   Mutex mutex_;
   std::map<std::pair<std::string, uint64_t>, prometheus::Gauge*> current_

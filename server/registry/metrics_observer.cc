@@ -67,6 +67,8 @@ MetricsObserver::MetricsObserver(Metrics* metrics, std::string model,
   metrics_->generations().AddSlots(kv_slots_);
   metrics_->generations().AddQueued(model_, 0);  // The series is there.
   metrics_->generations().AddSlotsInUse(model_, 0);
+  metrics_->generations().AddPrefixTokens(model_, 0);
+  metrics_->generations().CountPrefixes(model_, {});
   for (const CheckpointInfo& checkpoint : catalog_->checkpoints) {
     std::unordered_map<int, int>& slots = by_slot_.emplace_back();
     for (size_t i = 0; i < checkpoint.concepts.size(); ++i) {
@@ -79,6 +81,7 @@ MetricsObserver::~MetricsObserver() {
   metrics_->generations().AddSlots(-kv_slots_);
   metrics_->generations().AddQueued(model_, -queued_);
   metrics_->generations().AddSlotsInUse(model_, -slots_in_use_);
+  metrics_->generations().AddPrefixTokens(model_, -prefix_tokens_);
 }
 
 void MetricsObserver::OnQueue(int sequences, int64_t tokens) {
@@ -98,10 +101,24 @@ void MetricsObserver::OnStep(const StepReport& report) {
   const int in_use = report.kv_slots_in_use;
   metrics_->generations().AddSlotsInUse(
       model_, in_use - std::exchange(slots_in_use_, in_use));
+  CountPrefixes(report.prefix);
   if (report.rows == 0) return;
   metrics_->ObserveStep(report.duration, report.rows);
   metrics_->CountTokens(report.prompt_tokens, report.generated_tokens);
   metrics_->CountForks(report.forks, report.prefix_tokens_saved);
+}
+
+void MetricsObserver::CountPrefixes(const PrefixReport& prefix) {
+  const int64_t kept = prefix.tokens_kept;
+  if (const int64_t more = kept - std::exchange(prefix_tokens_, kept)) {
+    metrics_->generations().AddPrefixTokens(model_, more);
+  }
+  if (prefix.hits + prefix.misses + prefix.barred + prefix.evictions == 0) {
+    return;
+  }
+  metrics_->generations().CountPrefixes(
+      model_, {prefix.hits, prefix.misses, prefix.barred, prefix.tokens_taken,
+               prefix.evictions});
 }
 
 void MetricsObserver::OnFirstToken(absl::Duration since_submit) {

@@ -45,6 +45,7 @@ class MetricsObserver : public SchedulerObserver {
                  const std::vector<InterventionReceipt>& receipts) override;
 
  private:
+  void CountPrefixes(const PrefixReport& prefix);
   // Compares the shadow's reading of a prompt with the default checkpoint's.
   void CompareShadow(const ConceptReading& reading, int top);
   void CountReceipt(const Intervention& intervention,
@@ -64,6 +65,7 @@ class MetricsObserver : public SchedulerObserver {
   // As told last. OnQueue comes one at a time, OnStep from the step thread.
   int queued_ = 0;
   int slots_in_use_ = 0;
+  int64_t prefix_tokens_ = 0;
   const std::shared_ptr<const Catalog> catalog_;
   const std::unique_ptr<ConceptMetrics> concepts_;
   std::vector<std::unordered_map<int, int>> by_slot_;  // Of each checkpoint.

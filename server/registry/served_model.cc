@@ -158,6 +158,10 @@ void ServedModel::Serve(LoadedModel loaded) {
                        int32_t id) { return TextBytes(*tokenizer, id); }},
         &observer);
     scheduler_ = &scheduler;
+    LogLine(LogLevel::kInfo, "prefix_cache")
+        .Add("model", name_)
+        .Add("generation", generation_)
+        .Add("most_tokens", env_.scheduler.prefix_cache_tokens);
     if (BecomeReady()) {
       while (scheduler.WaitForWork()) scheduler.RunOneStep();
     }

@@ -1,6 +1,6 @@
 // The parts of a step one by one, at GPT-2 small's shape: attention over the
-// cache, layer norm, sampling, tokenizer, concept readout and the encoding of a
-// whole SAE of 100,006 slots.
+// cache, copies of kept prompts, layer norm, sampling, tokenizer, concept
+// readout and the encoding of a whole SAE of 100,006 slots.
 //
 //   build/release/bin/parts_bench
 //
@@ -69,6 +69,35 @@ void Attention(benchmark::State& state) {
 BENCHMARK(Attention)
     ->ArgNames({"rows", "keys", "bf16"})
     ->ArgsProduct({{1, 16, 64}, {36, 512}, {0, 1}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMicrosecond);
+
+// What a prompt takes from another one's KV slot, in all layers.
+void CopyPrefix(benchmark::State& state) {
+  const int positions = static_cast<int>(state.range(0));
+  constexpr int kSlots = 8;  // More than the processor's caches hold.
+  KvCache cache(kShape.facts(), kSlots, at::kCPU, KvType::kBf16);
+  int64_t bytes = 0;
+  for (int layer = 0; layer < kShape.n_layer; ++layer) {
+    for (const at::Tensor& memory : {cache.keys(layer), cache.values(layer)}) {
+      memory.fill_(1);
+      bytes += static_cast<int64_t>(memory.nbytes()) / kSlots * positions /
+               kShape.context_length;
+    }
+  }
+  int from = 0;
+  for (auto _ : state) {
+    const int to = (from + 1) % kSlots;
+    cache.Copy(from, to, positions, kShape.n_layer);
+    from = to;
+  }
+  ReportShare(state, static_cast<double>(bytes));
+}
+BENCHMARK(CopyPrefix)
+    ->ArgName("positions")
+    ->Arg(16)
+    ->Arg(512)
+    ->Arg(1024)
     ->UseRealTime()
     ->Unit(benchmark::kMicrosecond);
 

@@ -11,6 +11,7 @@ from alignsae_server import BIN, SOURCE
 
 K8S = SOURCE / "deploy/k8s"
 CHART = SOURCE / "deploy/helm/alignsae"
+STUDY = SOURCE / "deploy/study/job.yaml"
 # prometheus-adapter.yaml is for another chart.
 VALUES = [CHART / "values.yaml", *(path for path in (SOURCE / "deploy/helm/values").glob("*.yaml")
                                    if path.stem != "prometheus-adapter")]
@@ -43,7 +44,7 @@ class ManifestsTest(unittest.TestCase):
         files = [*K8S.glob("*.yaml"), SOURCE / "docker/compose.yaml",
                  *(SOURCE / "deploy/prometheus").rglob("*.yaml"),
                  *(SOURCE / "deploy/grafana").rglob("*.yaml"), CHART / "Chart.yaml",
-                 SOURCE / "deploy/helm/load-bundle.yaml", *VALUES]
+                 SOURCE / "deploy/helm/load-bundle.yaml", STUDY, *VALUES]
         done = subprocess.run(
             ["yamllint", "-d", "{extends: relaxed, rules: {line-length: {max: 100}}}", *files],
             capture_output=True, text=True)
@@ -108,6 +109,32 @@ class ManifestsTest(unittest.TestCase):
         self.assertEqual(one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"], labels)
         for service in (d for d in documents() if d["kind"] == "Service"):
             self.assertEqual(service["spec"]["selector"], labels)
+
+    def test_the_job_of_a_study_has_a_shard_for_each_pod_and_known_flags(self):
+        job = yaml.safe_load(STUDY.read_text())
+        told = subprocess.run([BIN / "alignsae-train", "study", "--help"], capture_output=True,
+                              text=True, check=True, timeout=60).stdout
+        pod = job["spec"]["template"]["spec"]
+        container = pod["containers"][0]
+        command, plan, *flags = container["args"]
+        self.assertEqual(command, "study")
+        self.assertRegex(told, rf"\b{plan}\b")
+        flags = dict(flag[2:].split("=", 1) for flag in flags)
+        for flag in flags:
+            self.assertRegex(told, rf"--{flag}\b")
+        self.assertEqual(job["spec"]["completionMode"], "Indexed")
+        self.assertEqual(job["spec"]["completions"], job["spec"]["parallelism"])
+        self.assertEqual(flags["shard"], f"$(JOB_COMPLETION_INDEX)/{job['spec']['completions']}")
+        self.assertEqual([entry["name"] for entry in container["env"]], ["JOB_COMPLETION_INDEX"])
+        [mount] = container["volumeMounts"]
+        for path in ("data", "model", "work"):
+            self.assertTrue(flags[path].startswith(mount["mountPath"] + "/"), path)
+        self.assertIn("AS train", self.dockerfile)
+        self.assertTrue(pod["securityContext"]["runAsNonRoot"])
+        self.assertEqual(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault")
+        self.assertFalse(container["securityContext"]["allowPrivilegeEscalation"])
+        self.assertTrue(container["securityContext"]["readOnlyRootFilesystem"])
+        self.assertEqual(container["securityContext"]["capabilities"]["drop"], ["ALL"])
 
     def test_kustomization_lists_every_manifest(self):
         listed = set(yaml.safe_load((K8S / "kustomization.yaml").read_text())["resources"])

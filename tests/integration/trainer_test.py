@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -50,38 +51,109 @@ class TrainerTest(TrainTest):
         self.assertIn("--layer: must be in [0, 1], got 2; the model has 2 blocks",
                       self.train(*sae, "--layer=2", code=2))
 
-    def test_a_study_in_shards_is_the_study(self):
+    def study(self, plan, *arguments):
+        """The command line of a study of `plan`, on a model made for it."""
         root = self.root
         self.train("data", "--preset=tiny", f"--out={root}/data", *flags(DATA))
         self.train("lm", "--preset=tiny", "--threads=1", f"--data={root}/data",
-                   f"--out={root}/lm", *flags(LM))
-        plan = root / "plan.json"
-        plan.write_text(json.dumps({
-            "name": "sparse", "axes": {"sparse": [0, 0.01]},
+                   f"--out={root}/lm", *flags(LM), "--keep-every=1")
+        path = root / "plan.json"
+        path.write_text(json.dumps({
             "base": {name.replace("-", "_"): value for name, value in SAE.items()},
-            "eval": {name.replace("-", "_"): value for name, value in EVAL.items()}}))
-        study = ["study", str(plan), "--preset=tiny", "--threads=1", f"--data={root}/data",
-                 f"--model={root}/lm/gpt2", "--seeds=2"]
-        shards = [subprocess.Popen([TRAIN, *study, f"--work={root}/shards", f"--shard={i}/2"],
-                                   stdout=subprocess.DEVNULL) for i in (1, 2)]
-        self.assertEqual([shard.wait(240) for shard in shards], [0, 0])
-        self.train(*study, f"--work={root}/whole")
-        self.train(*study, f"--work={root}/shards", "--report")
+            "eval": {name.replace("-", "_"): value for name, value in EVAL.items()}, **plan}))
+        return ["study", str(path), "--preset=tiny", "--threads=1", f"--data={root}/data",
+                f"--model={root}/lm/gpt2", *arguments]
 
-        def summary(work):
-            return json.loads((root / work / "sparse/study.json").read_text())
-        self.assertEqual(summary("shards"), summary("whole"))
-        self.assertEqual(summary("whole")["missing"], 0)
-        self.assertEqual(len(summary("whole")["settings"]), 2)
+    def summary(self, work, plan):
+        return json.loads((self.root / work / plan / "study.json").read_text())
+
+    def test_a_study_in_four_processes_one_of_them_killed_is_the_study(self):
+        root = self.root
+        study = self.study({"name": "sparse", "axes": {"sparse": [0, 0.01, 0.1]}}, "--seeds=2")
+
+        def shard(i):
+            # pylint: disable-next=consider-using-with
+            return subprocess.Popen([TRAIN, *study, f"--work={root}/shards", f"--shard={i}/4"],
+                                    stdout=subprocess.DEVNULL)
+        shards = [shard(i) for i in range(4)]  # As an array counts: from 0.
+        deadline = time.monotonic() + 120
+        while not any((root / "shards/work").glob("*")) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        shards[1].kill()
+        self.assertIn(shards[1].wait(), (0, -signal.SIGKILL))
+        shards[1] = shard(1)
+        self.assertEqual([each.wait(240) for each in shards], [0] * 4)
+        self.train(*study, f"--work={root}/whole")
+        self.assertIn(f"{root}/shards/sparse/report.md",
+                      self.train("study", "report", f"--work={root}/shards"))
+        self.assertEqual(self.summary("shards", "sparse"), self.summary("whole", "sparse"))
+        whole = self.summary("whole", "sparse")
+        self.assertEqual((whole["missing"], len(whole["settings"])), (0, 3))
         cells = {path: path.stat().st_mtime_ns for path in (root / "whole/cells").iterdir()}
-        self.assertEqual(len(cells), 4)
-        next(iter(cells)).unlink()
-        self.train(*study, f"--work={root}/whole")  # Only the one that is missing.
-        again = {path: path.stat().st_mtime_ns for path in (root / "whole/cells").iterdir()}
-        self.assertEqual(sum(again[path] != cells[path] for path in cells), 1)
-        self.assertEqual(summary("shards"), summary("whole"))
+        self.assertEqual(len(cells), 6)
+        # Only what is missing is measured again: by its own command, or by the whole one.
+        cell = whole["settings"][0]["cells"][1]
+        self.assertIn(f"--cell {cell['id']}", cell["command"])
+        for again in (f"--cell={cell['id']}", "--shard=1/1"):
+            lost = root / "whole/cells" / f"{cell['id']}.json"
+            lost.unlink()
+            self.train(*study, f"--work={root}/whole", again)
+            changed = {path for path, when in cells.items() if path.stat().st_mtime_ns != when}
+            self.assertEqual(changed, {lost})
+        self.assertEqual(self.summary("shards", "sparse"), self.summary("whole", "sparse"))
         self.assertIn("shard: must be i/n", self.train(*study, f"--work={root}/x", "--shard=3/2",
                                                        code=2))
+        self.assertIn("cell: must be the id", self.train(*study, f"--work={root}/x", "--cell=7",
+                                                         code=1))
+        self.assertIn("must be the --work of a study",
+                      self.train("study", "report", f"--work={root}/y", code=1))
+        self.assertIn("either --data or --prompts",
+                      self.train("study", "losses", f"--work={root}/x", code=2))
+
+    def test_a_study_of_methods_epochs_and_few_labels(self):
+        study = self.study({"name": "methods", "variants": {
+            "few labels": {"labels": 4}, "epoch 1": {"epoch": 1, "concepts": 3},
+            "means": {"method": "class_means", "measure": "robustness"},
+            "probe": {"method": "linear_probe"}, "chance": {"method": "random_directions"},
+            "feature": {"method": "separating_feature"},
+            "effect": {"method": "output_feature", "free_features": 60}}}, "--seeds=1")
+        report = self.train(*study, f"--work={self.root}/work")
+        settings = {row["settings"]["variant"]: row
+                    for row in self.summary("work", "methods")["settings"]}
+        for name, row in settings.items():
+            self.assertTrue("swap" in row or row["refused"], name)
+        means = settings["means"]
+        self.assertEqual(means["groups"]["two asked"]["read"]["n"], 4 * 30)
+        self.assertIn("confidence, quarter 4", means["groups"])
+        self.assertIn("answers", settings["epoch 1"])
+        self.assertEqual(settings["epoch 1"]["read"]["n"] * 2, means["read"]["n"])
+        self.assertIn("recon", settings["few labels"]["terms"])
+        self.assertIn("## Groups of prompts", report)
+        # The same on labelled prompts, where nobody is asked about.
+        study = [part for part in study if not part.startswith("--data")]
+        (self.root / "plan.json").write_text(json.dumps({
+            "name": "own", "eval": {"alphas": "1", "max_tokens": 3, "sample": 6},
+            "axes": {"method": ["class_means"]}}))
+        self.train(*study, f"--prompts={self.root}/data/prompts.jsonl", f"--work={self.root}/work")
+        [row] = self.summary("work", "own")["settings"]
+        self.assertEqual(row["read"]["n"], 6 * 4)  # Six wordings, four people.
+        self.assertEqual(row["swap"]["n"], 6 * 4 * 5)
+
+    def test_baselines_are_checkpoints_that_a_bundle_takes(self):
+        self.study({"name": "none"})
+        parts = []
+        for name in ("class_means", "linear_probe", "separating_feature", "output_feature"):
+            parts += ["--sae", f"{self.root}/{name}"]
+            self.train("baseline", name, "--preset=tiny", "--threads=1",
+                       f"--data={self.root}/data", f"--model={self.root}/lm/gpt2",
+                       f"--out={self.root}/{name}", *flags({**SAE, "free-features": 60}))
+        self.train("bundle", f"--model={self.root}/lm/gpt2", *parts, f"--out={self.root}/bundle")
+        manifest = json.loads((self.root / "bundle/bundle.json").read_text())
+        self.assertEqual([len(sae["concepts"]) for sae in manifest["saes"]], [6] * 4)
+        self.assertIn("must have --data", self.train(
+            "baseline", "output_feature", f"--prompts={self.root}/data/prompts.jsonl",
+            f"--model={self.root}/lm/gpt2", f"--out={self.root}/x", code=2))
+        self.assertFalse((self.root / "x").exists())
 
     def test_pipeline_and_eval(self):
         self.train(*self.pipeline())

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace alignsae {
@@ -16,6 +17,17 @@ TEST(KvSlotPoolTest, HandsOutTheLowestFreeSlotFirst) {
   a.reset();
   EXPECT_EQ(pool.Acquire()->index(), 0);
   EXPECT_EQ(b->index(), 1);
+}
+
+TEST(KvSlotPoolTest, GivesTheSlotThatIsAskedForOnce) {
+  KvSlotPool pool(3);
+  std::optional<KvSlot> middle = pool.Acquire(1);
+  EXPECT_EQ(middle->index(), 1);
+  EXPECT_FALSE(pool.Acquire(1).has_value());
+  EXPECT_EQ(pool.free(), (std::set<int>{0, 2}));
+  EXPECT_FALSE(pool.Acquire(3).has_value());
+  middle.reset();
+  EXPECT_EQ(pool.Acquire(1)->index(), 1);
 }
 
 TEST(KvSlotPoolTest, RefusesWhenEverySlotIsLeased) {

@@ -88,6 +88,11 @@ class SchedulerTest : public ::testing::Test {
   static constexpr int kSlots = 4;
   static constexpr int kMaxQueued = 8;  // Sequences.
 
+  explicit SchedulerTest(int64_t prefix_cache_tokens = 0)
+      : options_{.queue = {.max_sequences = kMaxQueued, .max_tokens = 400},
+                 .max_prompt_tokens_per_step = 8,
+                 .prefix_cache_tokens = prefix_cache_tokens} {}
+
   static SequenceSpec Generate(std::vector<int32_t> prompt, int tokens) {
     SequenceSpec spec;
     spec.prompt = std::move(prompt);
@@ -134,9 +139,7 @@ class SchedulerTest : public ::testing::Test {
   FakeClock clock_;
   FakeStepExecutor executor_{kSlots};
   RecordingObserver observer_;
-  SchedulerOptions options_ = {
-      .queue = {.max_sequences = kMaxQueued, .max_tokens = 400},
-      .max_prompt_tokens_per_step = 8};
+  SchedulerOptions options_;
   Scheduler scheduler_{options_, &executor_, &clock_,
                        SequenceEnv{TwoCheckpoints(), &FakeTokenBytes},
                        &observer_};

@@ -26,6 +26,7 @@ bool SimulatedSink::Deliver(RequestEvent event) {
     if (!finished.emplace(end->sequence, end->reason).second) {
       broken = "a sequence finished twice";
     }
+    taken[end->sequence] = end->taken_tokens;
     if (end->generated_tokens !=
         static_cast<int>(tokens[end->sequence].size())) {
       broken = "a sequence's tokens are not those that were told";
@@ -48,6 +49,7 @@ void Simulation::Observer::OnStep(const StepReport& report) {
   admitted += report.admitted;
   finished += report.finished;
   generated += report.generated_tokens;
+  taken += report.prefix.tokens_taken;
   last = report;
 }
 
@@ -56,6 +58,7 @@ Simulation::Simulation(uint64_t seed)
       kv_slots_(Between(1, 6)),
       options_(RandomOptions()),
       executor_(kv_slots_),
+      copies_fail_(OneIn(4)),
       scheduler_(options_, &executor_, &clock_,
                  SequenceEnv{TwoCheckpoints(), &FakeTokenBytes}, &observer_) {
   executor_.keep_steps = false;
@@ -78,7 +81,29 @@ SchedulerOptions Simulation::RandomOptions() {
   if (OneIn(2)) options.slots.of_client = Between(1, kv_slots_);
   if (OneIn(2)) options.slots.of_origin = Between(1, kv_slots_);
   if (OneIn(2)) options.queue.max_large = Between(1, 8);
+  if (!OneIn(4)) options.prefix_cache_tokens = Between(1, 120);
   return options;
+}
+
+// Half of them begin alike, as a template or a few examples do; some go on from
+// what was answered.
+std::vector<int32_t> Simulation::RandomPrompt() {
+  std::vector<int32_t> prompt;
+  if (OneIn(2)) {
+    prompt.assign(PrefixCache::kLeastTokens, Between(1, 2));
+  } else if (!submitted_.empty() && OneIn(3)) {
+    const SimulatedSink& sink = *submitted_[Below(submitted_.size())].sink;
+    prompt = sink.spec.sequences[0].prompt;
+    const auto answer = sink.tokens.find(0);
+    if (answer != sink.tokens.end()) {
+      prompt.insert(prompt.end(), answer->second.begin(), answer->second.end());
+    }
+    if (prompt.size() > 30) prompt.resize(30);
+  }
+  const size_t head = prompt.size();
+  prompt.resize(OneIn(40) ? kSmallPrompt + 1 : head + Between(1, 12));
+  for (size_t i = head; i < prompt.size(); ++i) prompt[i] = Between(1, 90);
+  return prompt;
 }
 
 SequenceSpec Simulation::RandomSequence(const std::vector<int32_t>& prompt) {
@@ -109,15 +134,13 @@ RequestSpec Simulation::RandomRequest() {
   spec.grouping = static_cast<Grouping>(Below(3));
   std::vector<int32_t> prompt;
   const int count = OneIn(2) ? 1 : Between(1, 6);
-  const bool readout = OneIn(6);
   for (int i = 0; i < count; ++i) {
     if (prompt.empty() || spec.grouping == Grouping::kSeparate) {
-      prompt.assign(OneIn(40) ? kSmallPrompt + 1 : Between(1, 12), 0);
-      for (int32_t& id : prompt) id = Between(1, 90);
+      prompt = RandomPrompt();
     }
     spec.sequences.push_back(RandomSequence(prompt));
-    // Variants are all read, or all continued.
-    if (spec.grouping != Grouping::kSeparate && !readout) {
+    // Variants are continued: what a readout leaves out others would need.
+    if (spec.grouping != Grouping::kSeparate && count > 1) {
       int& tokens = spec.sequences.back().max_new_tokens;
       tokens = std::max(1, tokens);
     }
@@ -125,6 +148,7 @@ RequestSpec Simulation::RandomRequest() {
   spec.origin = absl::StrCat("origin", OneIn(2) ? 0 : Below(3));
   spec.client = OneIn(4) ? absl::StrCat("new", names_++)
                          : absl::StrCat("client", Below(4));
+  if (OneIn(3)) spec.prefix_scope = spec.origin;
   if (OneIn(3)) {
     spec.deadline = clock_.Now() + absl::Milliseconds(Between(-5, 400));
   }
@@ -175,6 +199,9 @@ void Simulation::BreakSomething() {
     default:
       error_in_ = OneIn(2) ? 0 : Between(3, 40);
       executor_.lose_results = OneIn(4) ? Between(1, 2) : 0;
+      executor_.copy_kv = copies_fail_ && OneIn(2)
+                              ? absl::InternalError("broken")
+                              : absl::OkStatus();
   }
 }
 
@@ -213,6 +240,7 @@ void Simulation::Step() {
 void Simulation::StopFaults() {
   error_in_ = 0;
   executor_.lose_results = 0;
+  executor_.copy_kv = absl::OkStatus();
   for (const Submitted& request : submitted_) {
     request.sink->stalled = false;
     request.sink->accept = 1 << 30;

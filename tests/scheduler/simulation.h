@@ -46,6 +46,7 @@ class SimulatedSink : public RequestSink {
   std::optional<absl::Status> done;
   std::map<int, std::vector<int32_t>> tokens;  // By sequence.
   std::map<int, FinishReason> finished;        // By sequence.
+  std::map<int, int> taken;  // Prompt tokens, by sequence that finished.
   int token_events = 0;
   std::string broken;
 };
@@ -84,7 +85,7 @@ class Simulation {
     void OnStep(const StepReport& report) override;
     int waiting = 0;
     int64_t waiting_tokens = 0;
-    int64_t admitted = 0, finished = 0, generated = 0;
+    int64_t admitted = 0, finished = 0, generated = 0, taken = 0;
     StepReport last;
   };
 
@@ -95,6 +96,7 @@ class Simulation {
   bool OneIn(uint64_t n) { return Below(n) == 0; }
 
   SchedulerOptions RandomOptions();
+  std::vector<int32_t> RandomPrompt();
   SequenceSpec RandomSequence(const std::vector<int32_t>& prompt);
   RequestSpec RandomRequest();
 
@@ -114,11 +116,12 @@ class Simulation {
   void CheckKept(const SchedulerCensus& census);
   void CheckCounters(const SchedulerCensus& census);
   void CheckAnswers();
+  void CheckBeginnings();
   void CheckShares(const SchedulerCensus& before, const SchedulerCensus& after);
   // Nobody of `held`, which started something, has more than `most`.
   void CheckShare(const Places& held, int most);
   void CheckTurns(const SchedulerCensus& before, const SchedulerCensus& after);
-  // Tokens that were given out between the two, by client.
+  // Tokens to compute that were given out between the two, by client.
   std::map<Client, int64_t> Given(const SchedulerCensus& before,
                                   const SchedulerCensus& after) const;
   bool PassedOver(const Client& client, const Places& waiting,
@@ -132,6 +135,9 @@ class Simulation {
   const int kv_slots_;
   SchedulerOptions options_;
   FakeStepExecutor executor_;
+  // A beginning may turn out not to be there; then turns have counted too
+  // little, and their bound is not looked at.
+  const bool copies_fail_;
   Scheduler scheduler_;
   std::vector<Submitted> submitted_;
   // Sequences of requests that have ended are looked at once more, then left.

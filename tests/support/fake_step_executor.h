@@ -3,7 +3,9 @@
 // tell a sequence that was mixed up with another.
 //
 // It checks what every executor relies on: distinct slots, a cache that holds
-// exactly the positions before `start`, observed positions inside the row.
+// exactly the positions before `start`, as this row's own interventions and no
+// others leave them and in as many blocks as it runs through, observed
+// positions inside the row.
 //
 // Thread-safety: Step from one thread, ReadFeatures from any; what scripts them
 // is set before.
@@ -72,6 +74,11 @@ class FakeStepExecutor : public StepExecutor {
   std::function<void()> before_features = [] {};
   // Results that are missing at the end of every step.
   size_t lose_results = 0;
+  // Blocks of the model, and at which site each checkpoint reads.
+  int n_layer = 4;
+  std::vector<int> sites = {1, 3};
+  absl::Status copy_kv;  // What CopyKv says.
+  std::vector<KvCopy> copies;
   // Every step so far, for inspection, unless keep_steps is off.
   bool keep_steps = true;
   std::vector<std::vector<StepRow>> steps;
@@ -85,6 +92,7 @@ class FakeStepExecutor : public StepExecutor {
       EXPECT_TRUE(slots.insert(row.kv_slot).second) << "slot taken twice";
       EXPECT_GE(row.kv_slot, 0);
       EXPECT_LT(row.kv_slot, kv_slots_);
+      TakeShared(row);
       results.push_back(Run(row));
     }
     for (const StepRow& row : rows) CheckFork(row, rows);
@@ -97,6 +105,30 @@ class FakeStepExecutor : public StepExecutor {
     }
     results.resize(results.size() - std::min(lose_results, results.size()));
     return results;
+  }
+
+  absl::Status CopyKv(const KvCopy& copy) override {
+    if (keep_steps) copies.push_back(copy);
+    if (!copy_kv.ok()) return copy_kv;
+    std::vector<Cached> copied = cache_[copy.from];
+    EXPECT_LE(copy.positions, static_cast<int>(copied.size()));
+    EXPECT_LE(copy.layers, n_layer);
+    copied.resize(copy.positions);
+    for (Cached& at : copied) at.layers = std::min(at.layers, copy.layers);
+    cache_[copy.to] = std::move(copied);
+    return absl::OkStatus();
+  }
+  // Whether the slot begins with `tokens`, without edits, in so many blocks.
+  bool Holds(int kv_slot, const std::vector<int32_t>& tokens, int layers) {
+    const std::vector<Cached>& held = cache_[kv_slot];
+    if (held.size() < tokens.size()) return false;
+    const std::vector<Intervention> none;
+    uint64_t state = 0;
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      state = After(state, tokens[i], static_cast<int>(i), none, 0);
+      if (held[i].state != state || held[i].layers < layers) return false;
+    }
+    return true;
   }
 
   absl::Status CheckIntervention(
@@ -144,13 +176,75 @@ class FakeStepExecutor : public StepExecutor {
     }
   }
 
-  RowResult Run(const StepRow& row) {
-    std::vector<int32_t>& cache = cache_[row.kv_slot];
+  // One position of a slot.
+  struct Cached {
+    int32_t token = 0;
+    uint64_t state = 0;  // Of all tokens and edits up to it.
+    int layers = 0;      // Blocks that have it.
+  };
+
+  static uint64_t After(uint64_t state, int32_t token, int position,
+                        const std::vector<Intervention>& interventions,
+                        int prompt_length) {
+    state = Mix64(state ^ static_cast<uint64_t>(token));
+    for (size_t i = 0; i < interventions.size(); ++i) {
+      if (!interventions[i].AppliesAt(position, prompt_length)) continue;
+      state = Mix64(state ^ (1000 + i));
+    }
+    return state;
+  }
+
+  int LayersOf(const StepRow& row) const {
+    if (!row.leave_after_observations) return n_layer;
+    int layers = 0;
+    for (const Observation& observation : row.observations) {
+      const size_t checkpoint = observation.checkpoint;
+      layers = std::max(
+          layers, checkpoint < sites.size() ? sites[checkpoint] : n_layer);
+    }
+    return layers;
+  }
+
+  // What a fork shares is in the KV slot of its first row, which only adds to
+  // it.
+  void TakeShared(const StepRow& row) {
+    if (!row.fork.has_value() || row.fork->kv_slot == row.kv_slot ||
+        row.start > row.fork->position) {
+      return;
+    }
+    const std::vector<Cached>& shared = cache_[row.fork->kv_slot];
+    ASSERT_GE(static_cast<int>(shared.size()), row.start);
+    cache_[row.kv_slot].assign(shared.begin(), shared.begin() + row.start);
+  }
+
+  // Appends the row's tokens to its slot; all ids that are there then.
+  std::vector<int32_t> Feed(const StepRow& row) {
+    std::vector<Cached>& cache = cache_[row.kv_slot];
     if (row.start == 0) cache.clear();
     EXPECT_EQ(static_cast<int>(cache.size()), row.start)
         << "the cache does not hold the positions before the row";
     EXPECT_FALSE(row.tokens.empty());
-    cache.insert(cache.end(), row.tokens.begin(), row.tokens.end());
+    const int layers = LayersOf(row);
+    uint64_t state = 0;
+    std::vector<int32_t> ids;
+    for (const Cached& at : cache) {
+      state = After(state, at.token, static_cast<int>(ids.size()),
+                    *row.interventions, row.prompt_length);
+      ids.push_back(at.token);
+      EXPECT_EQ(at.state, state) << "edited otherwise than the row is";
+      EXPECT_GE(at.layers, layers) << "not in all blocks";
+    }
+    for (int32_t token : row.tokens) {
+      state = After(state, token, static_cast<int>(ids.size()),
+                    *row.interventions, row.prompt_length);
+      ids.push_back(token);
+      cache.push_back({token, state, layers});
+    }
+    return ids;
+  }
+
+  RowResult Run(const StepRow& row) {
+    const std::vector<int32_t> cache = Feed(row);
     RowResult result;
     result.status = row_status(row);
     if (!result.status.ok()) return result;
@@ -217,7 +311,7 @@ class FakeStepExecutor : public StepExecutor {
   }
 
   int kv_slots_;
-  std::map<int, std::vector<int32_t>> cache_;  // By slot.
+  std::map<int, std::vector<Cached>> cache_;  // By slot.
 };
 
 }  // namespace alignsae

@@ -65,6 +65,9 @@ class ScriptedExecutor : public StepExecutor {
     for (const StepRow& row : rows) results.push_back(Run(row));
     return results;
   }
+  absl::Status CopyKv(const KvCopy& copy) override {
+    return absl::UnimplementedError("a script keeps no prefixes");
+  }
   absl::Status CheckIntervention(const Intervention& edit) const override {
     return check(edit);
   }

@@ -61,5 +61,33 @@ TEST(KvCacheTest, PlainLayoutIsOneRowForEachPositionAndASpareOne) {
   EXPECT_THAT(cache.values(1).sizes(), ElementsAre(161, 3, 4));
 }
 
+// What Copy moves, in numbers of each slot's keys of one layer.
+at::Tensor SlotKeys(const KvCache& cache, int layer, int slot) {
+  return cache.layout() == KvLayout::kBlocks
+             ? cache.keys(layer)[slot]
+             : cache.keys(layer).narrow(0, slot * 40, 40).flatten();
+}
+
+TEST(KvCacheTest, CopiesTheFirstPositionsOfSomeBlocks) {
+  for (KvLayout layout : {KvLayout::kBlocks, KvLayout::kPlain}) {
+    KvCache cache(kConfig.facts(), 3, at::kCPU, KvType::kF32, layout);
+    for (int layer = 0; layer < 2; ++layer) {
+      SlotKeys(cache, layer, 2).fill_(7 + layer);
+      SlotKeys(cache, layer, 0).fill_(1);
+    }
+    cache.Copy(/*from=*/2, /*to=*/0, /*positions=*/17, /*layers=*/1);
+    const at::Tensor copied = SlotKeys(cache, 0, 0);
+    // 3 heads of 4 numbers; in blocks two whole ones of 16 positions.
+    const int64_t count = 12 * (layout == KvLayout::kBlocks ? 32 : 17);
+    EXPECT_TRUE((copied.narrow(0, 0, count) == 7).all().item<bool>());
+    EXPECT_TRUE((copied.narrow(0, count, copied.numel() - count) == 1)
+                    .all()
+                    .item<bool>());
+    EXPECT_TRUE((SlotKeys(cache, 1, 0) == 1).all().item<bool>());
+    EXPECT_TRUE((SlotKeys(cache, 0, 1) == 0).all().item<bool>());
+    EXPECT_TRUE((SlotKeys(cache, 0, 2) == 7).all().item<bool>());
+  }
+}
+
 }  // namespace
 }  // namespace alignsae

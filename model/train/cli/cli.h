@@ -33,6 +33,7 @@ void RegisterPipeline(CLI::App& app, absl::Status& status);
 void RegisterExportSae(CLI::App& app, absl::Status& status);
 void RegisterCalibrate(CLI::App& app, absl::Status& status);
 void RegisterBundle(CLI::App& app, absl::Status& status);
+void RegisterBaseline(CLI::App& app, absl::Status& status);
 void RegisterStudy(CLI::App& app, absl::Status& status);
 
 // Adds --preset, which fills `preset` (and must outlive the parse). Call before

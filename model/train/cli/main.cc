@@ -27,9 +27,10 @@ int Run(int argc, char** argv) {
   AddStandardFlags(app);
   app.require_subcommand(1);
   absl::Status status;
-  for (const auto add : {RegisterData, RegisterLm, RegisterSae, RegisterEval,
-                         RegisterAgree, RegisterPipeline, RegisterBundle,
-                         RegisterStudy, RegisterExportSae, RegisterCalibrate}) {
+  for (const auto add :
+       {RegisterData, RegisterLm, RegisterSae, RegisterEval, RegisterAgree,
+        RegisterPipeline, RegisterBundle, RegisterBaseline, RegisterStudy,
+        RegisterExportSae, RegisterCalibrate}) {
     add(app, status);
   }
   try {

@@ -23,6 +23,7 @@ enum class RandomPurpose : uint64_t {
   kSaeWeights = 5,
   kSaeEpoch = 6,
   kPromptSplit = 7,
+  kStudyLabels = 10,
 };
 
 // The stream of `purpose` number `index` (a person, an epoch) under `seed`.

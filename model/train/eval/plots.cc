@@ -110,34 +110,6 @@ std::string Confusion(const Json& confusion, const std::string& picture) {
       "plot $rows matrix columnheaders rowheaders using 1:2:3 with image\n");
 }
 
-// Runs gnuplot in `directory` on a script that lies there.
-absl::Status Gnuplot(const std::string& directory, const std::string& script) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
-  char program[] = "gnuplot";
-  std::string file = script;
-  char* const arguments[] = {program, file.data(), nullptr};
-  pid_t child = 0;
-  const int error =
-      posix_spawnp(&child, program, &actions, nullptr, arguments, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error == ENOENT) {
-    return absl::NotFoundError(
-        "plots: gnuplot must be installed (Debian: gnuplot-nox)");
-  }
-  if (error != 0) {
-    return absl::InternalError(
-        absl::StrCat("plots: cannot run gnuplot: ", std::strerror(error)));
-  }
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return absl::OkStatus();
-  return absl::InternalError(
-      absl::StrCat("plots: gnuplot failed on ", directory, "/", script));
-}
-
 }  // namespace
 
 std::map<std::string, std::string> PlotScripts(const Json& evaluation) {
@@ -165,6 +137,34 @@ std::map<std::string, std::string> PlotScripts(const Json& evaluation) {
   return scripts;
 }
 
+absl::Status RunGnuplot(const std::string& directory,
+                        const std::string& script) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
+  char program[] = "gnuplot";
+  std::string file = script;
+  char* const arguments[] = {program, file.data(), nullptr};
+  pid_t child = 0;
+  const int error =
+      posix_spawnp(&child, program, &actions, nullptr, arguments, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error == ENOENT) {
+    return absl::NotFoundError(
+        "plots: gnuplot must be installed (Debian: gnuplot-nox)");
+  }
+  if (error != 0) {
+    return absl::InternalError(
+        absl::StrCat("plots: cannot run gnuplot: ", std::strerror(error)));
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat("plots: gnuplot failed on ", directory, "/", script));
+}
+
 absl::StatusOr<std::vector<std::string>> DrawPlots(
     const Json& evaluation, const std::string& directory) {
   ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(directory));
@@ -174,7 +174,7 @@ absl::StatusOr<std::vector<std::string>> DrawPlots(
         absl::StrReplaceAll(picture, {{".svg", ".gnuplot"}});
     ALIGNSAE_RETURN_IF_ERROR(
         WriteFileAtomically(absl::StrCat(directory, "/", name), script));
-    ALIGNSAE_RETURN_IF_ERROR(Gnuplot(directory, name));
+    ALIGNSAE_RETURN_IF_ERROR(RunGnuplot(directory, name));
     files.push_back(picture);
   }
   return files;

@@ -27,6 +27,10 @@ namespace alignsae {
 std::map<std::string, std::string> PlotScripts(
     const nlohmann::json& evaluation);
 
+// Runs gnuplot in `directory` on a script that lies there.
+absl::Status RunGnuplot(const std::string& directory,
+                        const std::string& script);
+
 // Draws into `directory`, which is made. The names of the files.
 absl::StatusOr<std::vector<std::string>> DrawPlots(
     const nlohmann::json& evaluation, const std::string& directory);

@@ -38,6 +38,7 @@ struct LmOptions {
   int probe_every = 5;
   int probe_people = 60;
   int checkpoint_every = 1;
+  int keep_every = 0;
 
   template <typename Self, typename Visitor>
   static void VisitFields(Self& self, Visitor&& visit) {
@@ -74,6 +75,8 @@ struct LmOptions {
           "People of each half in a probe");
     visit("checkpoint_every", self.checkpoint_every, Range{1, 100000},
           "Epochs between checkpoints");
+    visit("keep_every", self.keep_every, Range{0, 100000},
+          "Epochs between models that are kept, in kept/; 0: none");
   }
 };
 

@@ -24,6 +24,7 @@
 #include "model/train/lm/data.h"
 #include "model/train/lm/epoch_sums.h"
 #include "model/train/lm/forward.h"
+#include "model/train/lm/kept.h"
 #include "model/train/lm/model.h"
 
 namespace alignsae {
@@ -62,7 +63,8 @@ Json Fingerprint(const Corpus& corpus, const LmOptions& options,
                  absl::string_view vocabulary, const std::string& initial,
                  at::Device device) {
   Json json = FieldsToJson(options);
-  for (const char* name : {"probe_every", "probe_people", "checkpoint_every"}) {
+  for (const char* name :
+       {"probe_every", "probe_people", "checkpoint_every", "keep_every"}) {
     json.erase(name);
   }
   json["data_sha256"] = corpus.hash;
@@ -189,7 +191,10 @@ absl::Status LmTrainer::Resume() {
   }
   ALIGNSAE_ASSIGN_OR_RETURN(log_, JsonLog::Open(Path("log.jsonl"), "epoch",
                                                 step_ / steps_per_epoch_));
-  return CreateDirectories(Path("gpt2"));  // From here on the run may write.
+  // From here on the run may write.
+  std::error_code error;  // What an earlier run kept is of other weights.
+  if (step_ == 0) std::filesystem::remove_all(Path("kept"), error);
+  return CreateDirectories(Path("gpt2"));
 }
 
 NamedTensors LmTrainer::State() const {
@@ -282,35 +287,31 @@ absl::Status LmTrainer::FinishEpoch(int64_t epoch, const EpochSpeed& speed) {
   }
   Say(text);
   ALIGNSAE_RETURN_IF_ERROR(log_->Append(line));
+  if (options_.keep_every > 0 && number % options_.keep_every == 0) {
+    ALIGNSAE_RETURN_IF_ERROR(SaveLanguageModel(
+        KeptDirectory(run_.directory, number), vocabulary_, *model_));
+  }
   const bool due = number % options_.checkpoint_every == 0;
   return due || number == options_.epochs ? WriteCheckpoint()
                                           : absl::OkStatus();
 }
 
-// Takes away what tells of another model, and writes what the model needs.
+// Takes away what tells of another model, and writes the log.
 absl::Status LmTrainer::PrepareDirectory() {
   if (step_ < schedule_.total_steps) {
     std::error_code error;
     std::filesystem::remove(Path("lm.json"), error);
     if (error) return PosixError(Path("lm.json"), "remove", error.value());
   }
-  ALIGNSAE_RETURN_IF_ERROR(log_->Write());
-  ALIGNSAE_RETURN_IF_ERROR(
-      WriteFileAtomically(Path("gpt2/vocab.json"), vocabulary_.vocab_json));
-  return WriteFileAtomically(Path("gpt2/merges.txt"), vocabulary_.merges_txt);
+  return log_->Write();
 }
 
 absl::Status LmTrainer::WriteCheckpoint() {
   return WithTorchFence([&]() -> absl::Status {
-    // The model first: a state that says "done" must not stand beside an older
-    // model.
     ALIGNSAE_RETURN_IF_ERROR(PrepareDirectory());
-    Gpt2Weights weights = model_->weights;
-    for (auto& [name, tensor] : weights.Named()) {
-      *tensor = tensor->detach().to(at::kCPU);
-    }
-    if (model_->config.tie_word_embeddings) weights.lm_head = weights.wte;
-    ALIGNSAE_RETURN_IF_ERROR(SaveGpt2(Path("gpt2"), model_->config, weights));
+    // Before the state: "done" must not stand beside an older model.
+    ALIGNSAE_RETURN_IF_ERROR(
+        SaveLanguageModel(Path("gpt2"), vocabulary_, *model_));
     return WriteTrainingState(Path("training.safetensors"), State(),
                               {{"options", fingerprint_.dump()},
                                {"step", absl::StrCat(step_)},

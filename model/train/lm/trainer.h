@@ -8,8 +8,9 @@
 //   gpt2/                 Hugging Face layout, the model of the last checkpoint
 //   training.safetensors  weights, moments, step, sums of the epoch's losses,
 //                         options, data hash
-//   log.jsonl             one line per epoch
-//   lm.json               options and result, written when training is
+//   kept/                 models along the way, with options.keep_every
+//   (kept.h) log.jsonl             one line per epoch lm.json options and
+//   result, written when training is
 //                         finished; what is not known is null
 // A run that is refused changes nothing in it.
 //

@@ -29,6 +29,7 @@ struct SaeOptions {
   double recon = 1;
   double sparse = 1e-2;
   double align = 1;
+  int align_rise = 0;
   double perp = 1;
   double val = 0.5;
   double indep = 0;
@@ -66,6 +67,8 @@ struct SaeOptions {
           "Weight of the free features' L1 norm");
     visit("align", self.align, Range{0, 1e9},
           "Weight of binding concepts to slots");
+    visit("align_rise", self.align_rise, Range{0, 100000},
+          "Epochs of stage 2 over which align rises from 0; 0: it does not");
     visit("perp", self.perp, Range{0, 1e9},
           "Weight of the cross-covariance of slots and free features");
     visit("val", self.val, Range{0, 1e9},

@@ -25,7 +25,8 @@
 namespace alignsae {
 namespace {
 
-SaeLossWeights WeightsOfStage(const SaeOptions& options, int stage) {
+// Of epoch `epoch` (from 1, both stages counted), which is of stage `stage`.
+SaeLossWeights WeightsOfEpoch(const SaeOptions& options, int stage, int epoch) {
   SaeLossWeights weights = {.recon = options.recon,
                             .sparse = options.sparse,
                             .align = options.align,
@@ -33,6 +34,11 @@ SaeLossWeights WeightsOfStage(const SaeOptions& options, int stage) {
                             .val = options.val,
                             .indep = options.indep,
                             .prefix = options.prefix};
+  if (options.align_rise > 0) {
+    weights.align *=
+        std::min(1.0, static_cast<double>(epoch - options.stage1_epochs) /
+                          static_cast<double>(options.align_rise));
+  }
   if (stage == 1) {
     weights.align = weights.perp = weights.val = weights.indep = 0;
     weights.prefix = 0;
@@ -269,7 +275,7 @@ absl::StatusOr<SaeEpochLog> SaeTrainer::RunEpoch() {
   SaeEpochLog log;
   log.epoch = epochs_done() + 1;
   log.stage = log.epoch <= options_.stage1_epochs ? 1 : 2;
-  const SaeLossWeights weights = WeightsOfStage(options_, log.stage);
+  const SaeLossWeights weights = WeightsOfEpoch(options_, log.stage, log.epoch);
   const int rows = static_cast<int>(x_.size(0));
   CounterRng rng =
       RandomStream(options_.seed, RandomPurpose::kSaeEpoch, log.epoch);

@@ -1,6 +1,5 @@
 #include "model/train/study/plan.h"
 
-#include <map>
 #include <optional>
 #include <utility>
 
@@ -11,6 +10,8 @@
 #include "model/base/json_object.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
+#include "model/base/version.h"
+#include "model/train/study/plans.h"
 
 namespace alignsae {
 namespace {
@@ -18,35 +19,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // Raise it when figures of older cells are no longer comparable.
-constexpr int kCellVersion = 1;
-
-// What the paper shows by table or figure, at a size for two cores. Figures of
-// people that the language model was and was not asked about, 25 of each.
-const std::map<std::string, const char*>& BuiltInPlans() {
-  static const auto* plans = new std::map<std::string, const char*>{
-      {"layers", R"({"name": "layers", "eval": {"sample": 25},
-        "axes": {"layer": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]}})"},
-      {"losses", R"({"name": "losses", "eval": {"sample": 25},
-        "base": {"stage1_epochs": 10, "stage2_epochs": 30},
-        "axes": {"activation": ["relu", "identity"], "sparse": [0, 0.01],
-                 "perp": [0, 1]}})"},
-      {"curriculum", R"({"name": "curriculum", "eval": {"sample": 25},
-        "variants": {"full": {}, "no stage 1": {"stage1_epochs": 0},
-                     "short stage 1": {"stage1_epochs": 5},
-                     "long stage 1": {"stage1_epochs": 80},
-                     "no perp": {"perp": 0}, "no sparse": {"sparse": 0},
-                     "no val": {"val": 0}, "no align": {"align": 0},
-                     "indep": {"indep": 0.01}}})"},
-      {"alphas", R"({"name": "alphas",
-        "eval": {"sample": 25, "alphas":
-                 "0.1,0.25,0.5,0.75,1,1.5,2,3,5,10,50,100,1000"},
-        "axes": {"layer": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]}})"},
-      {"width", R"({"name": "width", "eval": {"sample": 25},
-        "axes": {"free_features": [100, 300, 1000, 3000, 10000]}})"},
-      {"people", R"({"name": "people", "eval": {"sample": 25},
-        "axes": {"people": ["all", "asked"]}})"}};
-  return *plans;
-}
+constexpr int kCellVersion = 2;
 
 absl::Status Bad(const std::string& place, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(place, ": ", what));
@@ -74,8 +47,9 @@ absl::Status Set(const std::string& key, const Json& value, StudyCell& cell) {
     cell.hook.kind = *kind;
     return absl::OkStatus();
   }
-  const absl::Status status = SetField(cell.sae, key, value);
-  return absl::IsNotFound(status) ? SetField(cell.eval, key, value) : status;
+  absl::Status status = SetField(cell.sae, key, value);
+  if (absl::IsNotFound(status)) status = SetField(cell.eval, key, value);
+  return absl::IsNotFound(status) ? SetField(cell.own, key, value) : status;
 }
 
 absl::Status SetAll(const std::string& place, const Json& values,
@@ -145,26 +119,87 @@ absl::Status AddAxes(const std::string& place, const Json& json,
       plan.cells);
 }
 
-std::string IdOf(const StudyCell& cell, const std::string& subject) {
-  return Sha256Hex(absl::StrCat(kCellVersion, "\n", subject, "\n",
-                                cell.hook.ToString(), "\n",
+// The report of a plan is a folder of its name.
+bool IsFolderName(const std::string& name) {
+  return !name.empty() && name.find_first_not_of(
+                              "abcdefghijklmnopqrstuvwxyz"
+                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "0123456789-_") == std::string::npos;
+}
+
+// The language model that the cell is about.
+absl::StatusOr<std::string> SubjectOf(const StudyCell& cell,
+                                      const StudyDefaults& defaults) {
+  if (cell.own.epoch == 0) return defaults.subject;
+  const auto kept = defaults.kept.find(cell.own.epoch);
+  if (kept != defaults.kept.end()) return kept->second;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "epoch: must be one that `lm --keep-every` kept, got ", cell.own.epoch));
+}
+
+absl::StatusOr<std::string> IdOf(const StudyCell& cell,
+                                 const StudyDefaults& defaults) {
+  ALIGNSAE_RETURN_IF_ERROR(CheckFields(cell.sae));
+  ALIGNSAE_RETURN_IF_ERROR(CheckFields(cell.eval));
+  ALIGNSAE_RETURN_IF_ERROR(CheckFields(cell.own));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string subject,
+                            SubjectOf(cell, defaults));
+  return Sha256Hex(absl::StrCat(kCellVersion, " ", kVersion, "\n", subject,
+                                "\n", cell.hook.ToString(), "\n",
                                 FieldsToJson(cell.sae).dump(), "\n",
-                                FieldsToJson(cell.eval).dump()))
+                                FieldsToJson(cell.eval).dump(), "\n",
+                                FieldsToJson(cell.own).dump()))
       .substr(0, 24);
+}
+
+// `json` with the numbers that stand for "1/D".
+Json WithWidth(Json json, int width) {
+  if (json == "1/D") return Json(1.0 / width);
+  if (json.is_structured()) {
+    for (Json& part : json) part = WithWidth(std::move(part), width);
+  }
+  return json;
+}
+
+// Writes the kept epochs out, where the plan asks for all of them.
+absl::Status NameKeptEpochs(const std::string& place,
+                            const StudyDefaults& defaults, Json& json) {
+  const nlohmann::ordered_json::json_pointer epochs("/axes/epoch");
+  if (!json.contains(epochs) || json[epochs] != "kept") {
+    return absl::OkStatus();
+  }
+  json[epochs] = Json::array();
+  for (const auto& [epoch, subject] : defaults.kept) {
+    json[epochs].push_back(epoch);
+  }
+  if (!defaults.kept.empty()) return absl::OkStatus();
+  return Bad(place,
+             "axes.epoch: the language model must have kept checkpoints (lm "
+             "--keep-every N), got none");
 }
 
 }  // namespace
 
 absl::StatusOr<StudyPlan> ParseStudyPlan(const std::string& place,
-                                         const Json& json,
+                                         const Json& text,
                                          const StudyDefaults& defaults) {
+  Json json = WithWidth(text, defaults.width);
+  ALIGNSAE_RETURN_IF_ERROR(NameKeptEpochs(place, defaults, json));
   const nlohmann::json plain(json);
   ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject object,
                             JsonObject::Of(plain, place));
   ALIGNSAE_RETURN_IF_ERROR(
-      object.OnlyKeys({"name", "base", "eval", "axes", "variants"}));
+      object.OnlyKeys({"name", "about", "base", "eval", "axes", "variants"}));
   StudyPlan plan;
   ALIGNSAE_ASSIGN_OR_RETURN(plan.name, object.String("name"));
+  if (!IsFolderName(plan.name)) {
+    return Bad(place, absl::StrCat("name: must be letters, digits, - and _, "
+                                   "got ",
+                                   Quoted(plan.name)));
+  }
+  if (object.Has("about")) {
+    ALIGNSAE_ASSIGN_OR_RETURN(plan.about, object.String("about"));
+  }
   StudyCell base;
   base.sae = defaults.sae;
   base.eval = defaults.eval;
@@ -177,23 +212,24 @@ absl::StatusOr<StudyPlan> ParseStudyPlan(const std::string& place,
   std::vector<StudyCell> cells;
   for (const StudyCell& cell : plan.cells) {
     if (cell.hook.layer >= defaults.layers) continue;
+    if (cell.own.concepts > defaults.concepts) continue;
     for (int seed = 1; seed <= defaults.seeds; ++seed) {
       StudyCell next = cell;
       next.sae.seed = seed;
-      absl::Status status = CheckFields(next.sae);
-      status.Update(CheckFields(next.eval));
-      if (!status.ok()) {
-        return Bad(place,
-                   absl::StrCat(cell.settings.dump(), ": ", status.message()));
+      absl::StatusOr<std::string> id = IdOf(next, defaults);
+      if (!id.ok()) {
+        return Bad(place, absl::StrCat(cell.settings.dump(), ": ",
+                                       id.status().message()));
       }
-      next.id = IdOf(next, defaults.subject);
+      next.id = *std::move(id);
       cells.push_back(std::move(next));
     }
   }
   plan.cells = std::move(cells);
   if (plan.cells.empty()) {
     return Bad(place, absl::StrCat("layer: must be below ", defaults.layers,
-                                   " in some cell"));
+                                   ", and concepts at most ", defaults.concepts,
+                                   ", in some cell"));
   }
   return plan;
 }
@@ -201,8 +237,8 @@ absl::StatusOr<StudyPlan> ParseStudyPlan(const std::string& place,
 absl::StatusOr<StudyPlan> ReadStudyPlan(const std::string& name_or_path,
                                         const StudyDefaults& defaults) {
   std::string text;
-  const auto built_in = BuiltInPlans().find(name_or_path);
-  if (built_in != BuiltInPlans().end()) {
+  const auto built_in = StudyPlanTexts().find(name_or_path);
+  if (built_in != StudyPlanTexts().end()) {
     text = built_in->second;
   } else if (FileExists(name_or_path)) {
     ALIGNSAE_ASSIGN_OR_RETURN(text, ReadFile(name_or_path));
@@ -219,7 +255,7 @@ absl::StatusOr<StudyPlan> ReadStudyPlan(const std::string& name_or_path,
 
 std::vector<std::string> StudyPlanNames() {
   std::vector<std::string> names;
-  for (const auto& [name, text] : BuiltInPlans()) names.push_back(name);
+  for (const auto& [name, text] : StudyPlanTexts()) names.push_back(name);
   return names;
 }
 

@@ -1,34 +1,24 @@
 #include "model/train/study/report.h"
 
-#include <spawn.h>
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "model/base/file.h"
-#include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
+#include "model/train/eval/plots.h"
 #include "model/train/eval/share.h"
-#include "model/train/study/run.h"
-
-extern char** environ;
+#include "model/train/study/study_plots.h"
 
 namespace alignsae {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// A number inside a cell's figures, by a JSON pointer.
-double At(const nlohmann::json& figures, const char* pointer) {
-  return figures.at(nlohmann::json::json_pointer(pointer)).get<double>();
-}
+using Pointer = nlohmann::json::json_pointer;
 
 struct ShareFigure {
   const char* name;
@@ -40,7 +30,8 @@ constexpr ShareFigure kShares[] = {
     {"swap", "/test/swap/all/tries", "/test/swap/all/whole"},
     {"unseen_read", "/unseen/binding/prompts",
      "/unseen/binding/diagonal_accuracy"},
-    {"unseen_swap", "/unseen/swap/all/tries", "/unseen/swap/all/whole"}};
+    {"unseen_swap", "/unseen/swap/all/tries", "/unseen/swap/all/whole"},
+    {"answers", "/answers/test/all/tries", "/answers/test/all/whole"}};
 
 constexpr std::pair<const char*, const char*> kMeans[] = {
     {"alpha", "/chosen/alpha"},
@@ -51,120 +42,186 @@ constexpr std::pair<const char*, const char*> kMeans[] = {
     {"effective_features", "/test/dictionary/effective_features"},
     {"effective_slots", "/test/dictionary/effective_slots"}};
 
+// The numbers at a pointer, of the cells that have one.
+std::vector<double> NumbersAt(const std::vector<nlohmann::json>& figures,
+                              const std::string& pointer) {
+  std::vector<double> numbers;
+  for (const nlohmann::json& cell : figures) {
+    const Pointer at(pointer);
+    if (cell.contains(at) && cell.at(at).is_number()) {
+      numbers.push_back(cell.at(at).get<double>());
+    }
+  }
+  return numbers;
+}
+
+// null: nothing was tried.
 Json PooledShare(const std::vector<nlohmann::json>& figures,
                  const ShareFigure& share) {
-  double n = 0, right = 0;
-  for (const nlohmann::json& cell : figures) {
-    const double tries = At(cell, share.tries);
-    n += tries;
-    right += std::round(tries * At(cell, share.rate));
+  const std::vector<double> tries = NumbersAt(figures, share.tries);
+  const std::vector<double> rates = NumbersAt(figures, share.rate);
+  double n = 0;
+  double right = 0;
+  for (size_t i = 0; i < std::min(tries.size(), rates.size()); ++i) {
+    n += tries[i];
+    right += std::round(tries[i] * rates[i]);
   }
   return n == 0 ? Json() : ShareToJson(right, n);
 }
 
-Json Spread(const std::vector<nlohmann::json>& figures, const char* pointer) {
-  double sum = 0;
-  double low = At(figures.front(), pointer);
-  double high = low;
-  for (const nlohmann::json& cell : figures) {
-    const double value = At(cell, pointer);
-    sum += value;
-    low = std::min(low, value);
-    high = std::max(high, value);
+void AddShares(const std::vector<nlohmann::json>& figures, Json& out) {
+  for (const ShareFigure& share : kShares) {
+    const Json pooled = PooledShare(figures, share);
+    if (!pooled.is_null()) out[share.name] = pooled;
   }
-  return {{"mean", sum / static_cast<double>(figures.size())},
-          {"min", low},
-          {"max", high}};
+}
+
+void AddSpread(const std::vector<nlohmann::json>& figures,
+               const std::string& pointer, Json& out) {
+  const std::vector<double> numbers = NumbersAt(figures, pointer);
+  if (numbers.empty()) return;
+  double sum = 0;
+  for (double number : numbers) sum += number;
+  const auto [low, high] = std::minmax_element(numbers.begin(), numbers.end());
+  out = {{"mean", sum / static_cast<double>(numbers.size())},
+         {"min", *low},
+         {"max", *high}};
 }
 
 // The mean swap success at each alpha.
 Json PooledCurve(const std::vector<nlohmann::json>& figures) {
-  Json curve = Json::array();
-  const nlohmann::json& first = figures.front()["test"]["swap"]["alpha_curve"];
-  for (size_t a = 0; a < first.size(); ++a) {
-    double sum = 0;
-    for (const nlohmann::json& cell : figures) {
-      sum += cell["test"]["swap"]["alpha_curve"][a]["whole"].get<double>();
+  std::map<double, std::vector<double>> by_alpha;
+  for (const nlohmann::json& cell : figures) {
+    for (const nlohmann::json& point :
+         cell.at(Pointer("/test/swap/alpha_curve"))) {
+      by_alpha[point.at("alpha").get<double>()].push_back(
+          point.at("whole").get<double>());
     }
-    curve.push_back({{"alpha", first[a]["alpha"]},
-                     {"swap", sum / static_cast<double>(figures.size())}});
+  }
+  Json curve = Json::array();
+  for (const auto& [alpha, rates] : by_alpha) {
+    double sum = 0;
+    for (double rate : rates) sum += rate;
+    curve.push_back(
+        {{"alpha", alpha}, {"swap", sum / static_cast<double>(rates.size())}});
   }
   return curve;
+}
+
+// The terms of the loss in the last epoch.
+Json PooledTerms(const std::vector<nlohmann::json>& figures) {
+  Json terms = Json::object();
+  for (const char* term : {"total", "recon", "sparse", "align", "perp", "val",
+                           "indep", "prefix"}) {
+    Json spread;
+    AddSpread(figures, absl::StrCat("/training/", term), spread);
+    if (!spread.is_null()) terms[term] = std::move(spread);
+  }
+  return terms;
+}
+
+// Groups of prompts (robustness.h), each over all seeds.
+Json PooledGroups(const std::vector<nlohmann::json>& figures) {
+  Json groups = Json::object();
+  std::map<std::pair<std::string, std::string>, std::pair<double, double>> sums;
+  for (const nlohmann::json& cell : figures) {
+    for (const nlohmann::json& group :
+         cell.value("groups", nlohmann::json::array())) {
+      const std::string name = group.at("group").get<std::string>();
+      if (!groups.contains(name)) groups[name] = Json::object();
+      for (const char* key : {"read", "swap", "both"}) {
+        if (!group.contains(key)) continue;
+        auto& [right, n] = sums[{name, key}];
+        const double tries = group[key].at("n").get<double>();
+        n += tries;
+        right += std::round(tries * group[key].at("rate").get<double>());
+      }
+    }
+  }
+  for (const auto& [key, sum] : sums) {
+    groups[key.first][key.second] = ShareToJson(sum.first, sum.second);
+  }
+  return groups;
 }
 
 // One setting: what its seeds say together.
 void Pool(const std::vector<nlohmann::json>& figures, Json& setting) {
   if (figures.empty()) return;
-  for (const ShareFigure& share : kShares) {
-    setting[share.name] = PooledShare(figures, share);
-  }
+  AddShares(figures, setting);
   for (const auto& [name, pointer] : kMeans) {
-    setting[name] = Spread(figures, pointer);
+    Json spread;
+    AddSpread(figures, pointer, spread);
+    if (!spread.is_null()) setting[name] = std::move(spread);
   }
   std::set<std::string> modes;
   for (const nlohmann::json& cell : figures) {
-    modes.insert(cell["chosen"]["mode"].get<std::string>());
+    modes.insert(cell.at(Pointer("/chosen/mode")).get<std::string>());
   }
   setting["mode"] = modes;
   setting["alpha_curve"] = PooledCurve(figures);
-}
-
-std::string SpreadText(const Json& setting, const char* name) {
-  if (!setting.contains(name)) return "-";
-  const Json& spread = setting[name];
-  return absl::StrFormat("%.3g [%.3g, %.3g]", spread["mean"].get<double>(),
-                         spread["min"].get<double>(),
-                         spread["max"].get<double>());
-}
-
-std::string LabelOf(const Json& settings) {
-  std::vector<std::string> parts;
-  for (const auto& [axis, value] : settings.items()) {
-    parts.push_back(absl::StrCat(
-        axis == "variant" ? "" : axis + " ",
-        value.is_string() ? value.get<std::string>() : value.dump()));
+  if (Json terms = PooledTerms(figures); !terms.empty()) {
+    setting["terms"] = std::move(terms);
   }
-  return parts.empty() ? "all" : absl::StrJoin(parts, ", ");
+  if (Json groups = PooledGroups(figures); !groups.empty()) {
+    setting["groups"] = std::move(groups);
+  }
 }
 
-bool HasNumericAxis(const Json& summary) {
-  if (summary["axes"].size() != 1) return false;
-  for (const Json& setting : summary["settings"]) {
-    if (!setting["settings"].begin()->is_number()) return false;
+// Runs gnuplot on each script. What the report says at its end.
+absl::StatusOr<std::string> DrawStudy(
+    const std::map<std::string, std::string>& scripts,
+    const std::string& folder) {
+  std::string text;
+  for (const auto& [name, script] : scripts) {
+    ALIGNSAE_RETURN_IF_ERROR(
+        WriteFileAtomically(absl::StrCat(folder, "/", name, ".gp"), script));
+    const absl::Status drawn = RunGnuplot(folder, name + ".gp");
+    if (absl::IsNotFound(drawn)) {
+      return std::string(
+          "\nNo plots are drawn: gnuplot is not installed (Debian: "
+          "gnuplot-nox). `gnuplot swap.gp` draws them.\n");
+    }
+    ALIGNSAE_RETURN_IF_ERROR(drawn);
+    absl::StrAppend(&text, "\n![", name, " by setting](", name, ".svg)\n");
   }
-  return true;
+  return text;
 }
 
-// Whether gnuplot is there and has drawn.
-bool RunGnuplot(const std::string& script) {
-  std::string program = "gnuplot", argument = script;
-  char* const arguments[] = {program.data(), argument.data(), nullptr};
-  pid_t pid = 0;
-  if (posix_spawnp(&pid, "gnuplot", nullptr, nullptr, arguments, environ) !=
-      0) {
-    return false;
-  }
-  int status = 0;
-  return waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
-         WEXITSTATUS(status) == 0;
+absl::StatusOr<std::string> WriteReportOf(const StudyIndex& index,
+                                          const std::string& directory) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const Json summary,
+                            SummarizeStudy(index, directory));
+  const std::string folder = absl::StrCat(directory, "/", index.plan);
+  ALIGNSAE_RETURN_IF_ERROR(
+      WriteFileAtomically(folder + "/study.json", summary.dump(1) + "\n"));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string plots,
+                            DrawStudy(StudyPlots(summary), folder));
+  const std::string path = folder + "/report.md";
+  ALIGNSAE_RETURN_IF_ERROR(
+      WriteFileAtomically(path, RenderStudy(summary) + plots));
+  return path;
 }
 
 }  // namespace
 
-absl::StatusOr<Json> SummarizeStudy(const StudyPlan& plan,
+absl::StatusOr<Json> SummarizeStudy(const StudyIndex& index,
                                     const std::string& directory) {
-  Json summary = {{"plan", plan.name}, {"axes", plan.axes}, {"missing", 0}};
-  summary["settings"] = Json::array();
+  Json summary = {{"plan", index.plan},
+                  {"about", index.about},
+                  {"command", index.command},
+                  {"axes", index.axes},
+                  {"missing", 0},
+                  {"settings", Json::array()}};
   int missing = 0;
-  for (size_t i = 0; i < plan.cells.size();) {
-    const Json settings = plan.cells[i].settings;
+  for (size_t i = 0; i < index.cells.size();) {
+    const Json settings = index.cells[i].settings;
     Json setting = {{"settings", settings},
-                    {"seeds", Json::array()},
-                    {"refused", Json::array()}};
+                    {"refused", Json::array()},
+                    {"cells", Json::array()}};
     std::vector<nlohmann::json> figures;
-    for (; i < plan.cells.size() && plan.cells[i].settings == settings; ++i) {
-      const absl::StatusOr<nlohmann::json> cell =
-          ReadCell(directory, plan.cells[i]);
+    for (; i < index.cells.size() && index.cells[i].settings == settings; ++i) {
+      const IndexedCell& entry = index.cells[i];
+      const absl::StatusOr<nlohmann::json> cell = ReadCell(directory, entry.id);
       if (absl::IsNotFound(cell.status())) {
         ++missing;
         continue;
@@ -174,7 +231,12 @@ absl::StatusOr<Json> SummarizeStudy(const StudyPlan& plan,
         setting["refused"].push_back((*cell)["refused"].get<std::string>());
         continue;
       }
-      setting["seeds"].push_back(plan.cells[i].sae.seed);
+      Json row = {
+          {"seed", entry.seed},
+          {"id", entry.id},
+          {"command", absl::StrCat(index.command, " --cell ", entry.id)}};
+      AddShares({(*cell)["figures"]}, row);
+      setting["cells"].push_back(std::move(row));
       figures.push_back((*cell)["figures"]);
     }
     Pool(figures, setting);
@@ -184,95 +246,18 @@ absl::StatusOr<Json> SummarizeStudy(const StudyPlan& plan,
   return summary;
 }
 
-std::string RenderStudy(const Json& summary) {
-  std::string text = absl::StrCat(
-      "# Study: ", summary["plan"].get<std::string>(),
-      "\n\nShares with their 95 % Wilson interval over all seeds; other "
-      "figures "
-      "with the lowest and highest seed. Test wordings; `unseen` are wordings "
-      "that the language model never saw either.\n\n");
-  if (summary["missing"] != 0) {
-    absl::StrAppend(&text, summary["missing"].dump(),
-                    " cells have not been measured.\n\n");
+absl::StatusOr<std::vector<std::string>> WriteStudyReports(
+    const std::string& directory, const std::string& plan) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<StudyIndex> indexes,
+                            ReadStudyIndexes(directory));
+  std::vector<std::string> paths;
+  for (const StudyIndex& index : indexes) {
+    if (!plan.empty() && index.plan != plan) continue;
+    ALIGNSAE_ASSIGN_OR_RETURN(std::string path,
+                              WriteReportOf(index, directory));
+    paths.push_back(std::move(path));
   }
-  text +=
-      "| setting | seeds | read | swap | mode, alpha | cosine | written | "
-      "unseen read | unseen "
-      "swap | FVU | L0 | features a concept |\n"
-      "|---|---|---|---|---|---|---|---|---|---|---|---|\n";
-  for (const Json& setting : summary["settings"]) {
-    std::vector<std::string> cells = {LabelOf(setting["settings"]),
-                                      absl::StrCat(setting["seeds"].size())};
-    if (setting.contains("swap")) {
-      for (const char* share : {"read", "swap"}) {
-        cells.push_back(ShareText(setting[share]));
-      }
-      cells.push_back(absl::StrCat(
-          absl::StrJoin(setting["mode"].get<std::vector<std::string>>(), "/"),
-          " ", SpreadText(setting, "alpha")));
-      for (const char* spread : {"cosine", "written_share"}) {
-        cells.push_back(SpreadText(setting, spread));
-      }
-      for (const char* share : {"unseen_read", "unseen_swap"}) {
-        cells.push_back(ShareText(setting[share]));
-      }
-      for (const char* spread : {"fvu", "l0", "effective_features"}) {
-        cells.push_back(SpreadText(setting, spread));
-      }
-    } else if (!setting["refused"].empty()) {
-      cells.push_back("refused: " + setting["refused"][0].get<std::string>());
-    }
-    absl::StrAppend(&text, "| ", absl::StrJoin(cells, " | "), " |\n");
-  }
-  return text;
-}
-
-std::string StudyPlot(const Json& summary, const std::string& svg) {
-  const bool numeric = HasNumericAxis(summary);
-  std::string data;
-  int row = 0;
-  for (const Json& setting : summary["settings"]) {
-    if (!setting.contains("swap")) continue;
-    const std::string x =
-        numeric ? setting["settings"].begin()->dump() : absl::StrCat(row);
-    absl::StrAppendFormat(&data, "%s \"%s\"", x, LabelOf(setting["settings"]));
-    for (const char* name : {"read", "swap", "unseen_swap"}) {
-      absl::StrAppendFormat(&data, " %g %g %g",
-                            setting[name]["rate"].get<double>(),
-                            setting[name]["low"].get<double>(),
-                            setting[name]["high"].get<double>());
-    }
-    data += "\n";
-    ++row;
-  }
-  const char* style = numeric ? "yerrorlines" : "yerrorbars";
-  return absl::StrCat(
-      "set terminal svg size 900,480 font 'sans,12'\nset output '", svg,
-      "'\n$cells << EOD\n", data, "EOD\nset yrange [0:1.05]\nset grid y\n",
-      "set ylabel 'share'\nset key outside\n",
-      numeric ? absl::StrCat("set xlabel '",
-                             summary["axes"][0].get<std::string>(), "'\n")
-              : "set xtics rotate by -35 noenhanced\nset offsets 0.5,0.5\n",
-      "plot $cells using 1:3:4:5", numeric ? "" : ":xtic(2)", " with ", style,
-      " title 'read', \\\n  '' using 1:6:7:8 with ", style,
-      " title 'swap', \\\n  '' using 1:9:10:11 with ", style,
-      " title 'swap, unseen wordings'\n");
-}
-
-absl::Status WriteStudyReport(const StudyPlan& plan,
-                              const std::string& directory) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const Json summary,
-                            SummarizeStudy(plan, directory));
-  const std::string folder = absl::StrCat(directory, "/", plan.name);
-  ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(folder));
-  ALIGNSAE_RETURN_IF_ERROR(
-      WriteFileAtomically(folder + "/study.json", summary.dump(1) + "\n"));
-  std::string text = RenderStudy(summary);
-  const std::string script = folder + "/swap.gp";
-  ALIGNSAE_RETURN_IF_ERROR(
-      WriteFileAtomically(script, StudyPlot(summary, folder + "/swap.svg")));
-  if (RunGnuplot(script)) text += "\n![shares by setting](swap.svg)\n";
-  return WriteFileAtomically(folder + "/report.md", text);
+  return paths;
 }
 
 }  // namespace alignsae

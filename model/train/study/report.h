@@ -1,44 +1,46 @@
 // What the measured cells of a plan say together: study.json, report.md and,
-// where gnuplot is installed, SVG plots.
+// where gnuplot is installed, SVG plots. Needs the working directory alone.
 //
 // Seeds of one setting are pooled: shares are over all their tries, with a 95 %
 // Wilson interval; other figures are means with the lowest and highest seed.
 //
 // Thread-safety: one call per directory at a time.
-// Errors: those of ReadCell (but not NOT_FOUND: a missing cell is counted) and
-// of the file writer.
+// Errors: those of ReadStudyIndexes and ReadCell (but a missing cell is
+// counted) and of the file writer.
 
 #ifndef ALIGNSAE_MODEL_TRAIN_STUDY_REPORT_H_
 #define ALIGNSAE_MODEL_TRAIN_STUDY_REPORT_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/train/study/plan.h"
+#include "model/train/study/cells.h"
 #include "nlohmann/json.hpp"
 
 namespace alignsae {
 
-// {"plan", "axes", "missing": cells, "settings": [
-//   {"settings": {...}, "seeds": [..], "refused": [sentence, ..],
-//    "read" | "swap" | "unseen_read" | "unseen_swap": {n, rate, low, high},
-//    "fvu" | "l0" | "effective_features" | "effective_slots" | "alpha":
+// {"plan", "about", "command", "axes", "missing": cells, "settings": [
+//   {"settings": {...}, "refused": [sentence, ..],
+//    "cells": [{"seed", "id", "command", "read", "swap", ...: shares}],
+//    "read" | "swap" | "unseen_read" | "unseen_swap" | "answers":
+//      {n, rate, low, high},
+//    "fvu" | "l0" | "effective_features" | "effective_slots" | "alpha" | ...:
 //      {mean, min, max},
+//    "terms": {"recon": {mean, min, max}, ..},   of the last epoch
+//    "groups": {name: {"read" | "swap" | "both": share}},   robustness.h
 //    "mode": [..], "alpha_curve": [{"alpha", "swap"}]}]}
 absl::StatusOr<nlohmann::ordered_json> SummarizeStudy(
-    const StudyPlan& plan, const std::string& directory);
+    const StudyIndex& index, const std::string& directory);
 
+// As tables in Markdown.
 std::string RenderStudy(const nlohmann::ordered_json& summary);
 
-// The gnuplot script that draws `svg` from a summary: the shares along the
-// plan's one numeric axis, or a bar for each setting.
-std::string StudyPlot(const nlohmann::ordered_json& summary,
-                      const std::string& svg);
-
-// Writes DIR/<plan>/{study.json,report.md,swap.gp,swap.svg}.
-absl::Status WriteStudyReport(const StudyPlan& plan,
-                              const std::string& directory);
+// Writes DIR/<plan>/{study.json,report.md,*.gp,*.svg} of every plan that DIR
+// has, or of the one that is named. The paths of the reports.
+absl::StatusOr<std::vector<std::string>> WriteStudyReports(
+    const std::string& directory, const std::string& plan);
 
 }  // namespace alignsae
 

@@ -18,6 +18,7 @@
 #include "model/gpt2/gpt2.h"
 #include "model/io/tensor_file.h"
 #include "model/train/common/checkpoint.h"
+#include "model/train/lm/kept.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/status_matchers.h"
 #include "tests/train/lm/fixture.h"
@@ -174,6 +175,27 @@ TEST_F(LmTrainerTest, HowOftenToProbeMayChangeOnTheWay) {
   // How often to probe does not change the weights.
   options.probe_every = 1;
   EXPECT_THAT(Train(directory, options, 1), IsOk());
+}
+
+TEST_F(LmTrainerTest, KeepsModelsOnTheWayAndForgetsThoseOfAnotherRun) {
+  const TemporaryDirectory directory("lm_kept");
+  LmOptions options = SmallOptions();
+  options.keep_every = 1;
+  ASSERT_THAT(Train(directory, options, 7), IsOk());  // Six are an epoch.
+  EXPECT_THAT(KeptEpochs(directory.path()), ::testing::ElementsAre(1));
+  ASSERT_THAT(Train(directory, options), IsOk());
+  EXPECT_THAT(KeptEpochs(directory.path()), ::testing::ElementsAre(1, 2));
+  const auto weights = [&](int epoch) {
+    return *ReadFile(KeptDirectory(directory.path(), epoch) +
+                     "/model.safetensors");
+  };
+  EXPECT_EQ(weights(2), Weights(directory));
+  EXPECT_NE(weights(1), Weights(directory));
+  ASSERT_OK(Tokenizer::Load(KeptDirectory(directory.path(), 1)));
+  options.keep_every = 2;
+  ASSERT_OK(TrainLm(corpus_, options,
+                    {.directory = directory.path(), .restart = true}));
+  EXPECT_THAT(KeptEpochs(directory.path()), ::testing::ElementsAre(2));
 }
 
 TEST_F(LmTrainerTest, RestartForgetsTheCheckpoint) {

@@ -18,6 +18,7 @@
 #include "model/train/pipeline/pipeline.h"
 #include "tests/support/status_matchers.h"
 #include "tests/train/lm/fixture.h"
+#include "tests/train/study/tiny_study.h"
 
 namespace alignsae {
 namespace {
@@ -99,6 +100,7 @@ TEST(TinyPipelineTest, ReachesItsFloorsFromNothing) {
         << example;
   }
   ExpectCertificates(run.out, evaluation);
+  ExpectLossesMatter(run.work);
   // The curve falls on both sides of its best alpha.
   const nlohmann::json& curve = test["swap"]["alpha_curve"];
   const double best = test["swap"]["all"]["whole"].get<double>();

@@ -19,7 +19,12 @@ using ::testing::SizeIs;
 using Json = nlohmann::ordered_json;
 
 StudyDefaults Defaults() {
-  return {.sae = {}, .eval = {}, .layers = 3, .seeds = 2, .subject = "s"};
+  return {.sae = {},
+          .eval = {},
+          .layers = 3,
+          .concepts = 100,
+          .seeds = 2,
+          .subject = "s"};
 }
 
 absl::StatusOr<StudyPlan> Parse(const std::string& text,
@@ -74,7 +79,7 @@ TEST(ParseStudyPlanTest, LayersBeyondTheModelAreLeftOut) {
   EXPECT_THAT(plan.cells, SizeIs(4));
   EXPECT_THAT(Parse(R"({"name": "p", "axes": {"layer": [3]}})"),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("layer: must be below 3 in some cell")));
+                       HasSubstr("layer: must be below 3")));
 }
 
 TEST(ParseStudyPlanTest, WhatIsWrongIsNamed) {
@@ -84,6 +89,9 @@ TEST(ParseStudyPlanTest, WhatIsWrongIsNamed) {
         << text;
   };
   expect(R"({"axes": {}})", "plan: name: must be");
+  expect(R"({"name": "a/b"})", "plan: name: must be letters, digits, - and _");
+  expect(R"({"name": "p", "axes": {"method": ["best"]}})",
+         "{\"method\":\"best\"}: method: must be one of sae, class_means");
   expect(R"({"name": "p", "axis": {}})", "\"axis\": must not be there");
   expect(R"({"name": "p", "axes": []})", "plan: axes: must be an object");
   expect(R"({"name": "p", "axes": {"perp": 1}})",
@@ -104,11 +112,48 @@ TEST(ParseStudyPlanTest, WhatIsWrongIsNamed) {
          "layer: must be in [0, 4095], got -1");
 }
 
+TEST(ParseStudyPlanTest, OneOverTheWidthIsANumber) {
+  StudyDefaults defaults = Defaults();
+  defaults.width = 8;
+  ASSERT_OK_AND_ASSIGN(const StudyPlan plan,
+                       Parse(R"({"name": "p", "base": {"recon": "1/D"},
+                "variants": {"a": {"prefix": "1/D"}}})",
+                             defaults));
+  EXPECT_EQ(plan.cells[0].sae.recon, 0.125);
+  EXPECT_EQ(plan.cells[0].sae.prefix, 0.125);
+}
+
+TEST(ParseStudyPlanTest, KeptEpochsAreWhatTheModelHas) {
+  const std::string text = R"({"name": "p", "axes": {"epoch": "kept"}})";
+  EXPECT_THAT(Parse(text),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("must have kept checkpoints (lm --keep-every "
+                                 "N), got none")));
+  StudyDefaults defaults = Defaults();
+  defaults.kept = {{5, "five"}, {10, "ten"}};
+  ASSERT_OK_AND_ASSIGN(const StudyPlan plan, Parse(text, defaults));
+  ASSERT_THAT(plan.cells, SizeIs(4));
+  EXPECT_EQ(plan.cells.back().own.epoch, 10);
+  const std::string id = plan.cells.back().id;
+  defaults.kept[10] = "other weights";
+  EXPECT_NE(Parse(text, defaults)->cells.back().id, id);
+  EXPECT_THAT(Parse(R"({"name": "p", "axes": {"epoch": [7]}})", defaults),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("{\"epoch\":7}: epoch: must be one that")));
+}
+
 TEST(ReadStudyPlanTest, EveryBuiltInPlanIsSound) {
-  EXPECT_THAT(StudyPlanNames(), ::testing::Not(::testing::IsEmpty()));
+  StudyDefaults defaults = Defaults();
+  defaults.kept = {{5, "five"}};
+  for (const char* name :
+       {"layers", "losses", "curriculum", "robustness", "alphas", "width",
+        "labels", "baselines", "authors", "checkpoints", "hops", "concepts"}) {
+    EXPECT_THAT(StudyPlanNames(), ::testing::Contains(name));
+  }
   for (const std::string& name : StudyPlanNames()) {
-    ASSERT_OK_AND_ASSIGN(const StudyPlan plan, ReadStudyPlan(name, Defaults()));
+    ASSERT_OK_AND_ASSIGN(const StudyPlan plan, ReadStudyPlan(name, defaults));
     EXPECT_EQ(plan.name, name);
+    EXPECT_FALSE(plan.about.empty()) << name;
     EXPECT_FALSE(plan.cells.empty());
   }
   EXPECT_THAT(ReadStudyPlan("nothing", Defaults()),
@@ -120,7 +165,8 @@ TEST(ParseStudyShardTest, IsOneOfSeveral) {
   ASSERT_OK_AND_ASSIGN(const StudyShard shard, ParseStudyShard("2/3"));
   EXPECT_EQ(shard.index, 2);
   EXPECT_EQ(shard.count, 3);
-  for (const char* bad : {"", "1", "0/3", "4/3", "a/3", "1/2/3", "1/0"}) {
+  EXPECT_EQ(ParseStudyShard("0/3")->index, 3);  // Arrays that count from 0.
+  for (const char* bad : {"", "1", "-1/3", "4/3", "a/3", "1/2/3", "0/0"}) {
     EXPECT_THAT(ParseStudyShard(bad),
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr("shard: must be i/n")))

@@ -7,7 +7,8 @@
 #include <string>
 
 #include "model/base/file.h"
-#include "model/train/study/run.h"
+#include "model/train/study/plan.h"
+#include "model/train/study/study_plots.h"
 #include "tests/support/status_matchers.h"
 #include "tests/train/lm/fixture.h"
 
@@ -20,15 +21,17 @@ using Json = nlohmann::ordered_json;
 class StudyReportTest : public ::testing::Test {
  protected:
   StudyReportTest() : directory_("study") {
-    plan_ = *ParseStudyPlan(
-        "plan", Json::parse(R"({"name": "p", "axes": {"perp": [0, 1]}})"),
-        {.sae = {}, .eval = {}, .layers = 3, .seeds = 2, .subject = "s"});
+    index_ = IndexOf(
+        *ParseStudyPlan(
+            "plan", Json::parse(R"({"name": "p", "axes": {"perp": [0, 1]}})"),
+            {.sae = {}, .eval = {}, .layers = 3, .seeds = 2, .subject = "s"}),
+        "alignsae-train study p");
     std::filesystem::create_directories(directory_.File("cells"));
   }
 
   void Write(int cell, const Json& record) {
     ASSERT_OK(WriteFileAtomically(
-        CellPath(directory_.path(), plan_.cells[cell]), record.dump()));
+        CellPath(directory_.path(), index_.cells[cell].id), record.dump()));
   }
   static Json Figures(double swap, double fvu) {
     const Json part = {
@@ -44,13 +47,14 @@ class StudyReportTest : public ::testing::Test {
           {"effective_features", 2},
           {"effective_slots", 1}}}};
     return {{"figures",
-             {{"test", part},
+             {{"training", {{"epoch", 9}, {"recon", fvu}, {"total", 1}}},
+              {"test", part},
               {"unseen", part},
               {"chosen", {{"mode", "SWAP"}, {"alpha", 1}}}}}};
   }
 
   TemporaryDirectory directory_;
-  StudyPlan plan_;
+  StudyIndex index_;
 };
 
 TEST_F(StudyReportTest, SeedsArePooledAndGapsCounted) {
@@ -58,10 +62,18 @@ TEST_F(StudyReportTest, SeedsArePooledAndGapsCounted) {
   Write(1, Figures(0.7, 0.3));
   Write(2, {{"refused", "steering: must be possible"}});
   ASSERT_OK_AND_ASSIGN(const Json summary,
-                       SummarizeStudy(plan_, directory_.path()));
+                       SummarizeStudy(index_, directory_.path()));
   EXPECT_EQ(summary["missing"], 1);
   const Json& first = summary["settings"][0];
-  EXPECT_EQ(first["seeds"], Json({1, 2}));
+  ASSERT_EQ(first["cells"].size(), 2u);
+  const Json& cell = first["cells"][1];
+  EXPECT_EQ(cell["seed"], 2);
+  EXPECT_EQ(cell["command"],
+            "alignsae-train study p --cell " + index_.cells[1].id);
+  EXPECT_EQ(cell["swap"]["n"], 200);
+  EXPECT_LT(cell["swap"]["low"], 0.7);
+  EXPECT_GT(cell["swap"]["high"], 0.7);
+  EXPECT_DOUBLE_EQ(first["terms"]["recon"]["mean"], 0.2);
   EXPECT_EQ(first["swap"]["n"], 400);
   EXPECT_DOUBLE_EQ(first["swap"]["rate"], 0.6);
   EXPECT_LT(first["swap"]["low"], 0.6);
@@ -75,24 +87,61 @@ TEST_F(StudyReportTest, SeedsArePooledAndGapsCounted) {
   EXPECT_THAT(text, HasSubstr("1 cells have not been measured"));
   EXPECT_THAT(text, HasSubstr("| perp 0 | 2 | 1.000 [0.981, 1.000] | 0.600 ["));
   EXPECT_THAT(text, HasSubstr("| perp 1 | 0 | refused: steering"));
-  // The plot has a line for each setting that was measured.
-  const std::string plot = StudyPlot(summary, "out.svg");
-  EXPECT_THAT(plot, HasSubstr("\n0 \"perp 0\" 1 "));
-  EXPECT_THAT(plot, ::testing::Not(HasSubstr("perp 1")));
+  EXPECT_THAT(text, HasSubstr("| perp 0 | 1 [1, 1] | 0.2 [0.1, 0.3] | - |"));
+  // The plots have each setting that was measured.
+  const auto plots = StudyPlots(summary);
+  EXPECT_THAT(plots.at("swap"), HasSubstr("\n0 \"perp 0\" 1 "));
+  EXPECT_THAT(plots.at("swap"), ::testing::Not(HasSubstr("perp 1")));
+  EXPECT_THAT(plots.at("alphas"),
+              HasSubstr("\"alpha\" \"1\" \"2\"\n\"perp 0\" 0.6 0\n"));
 }
 
 TEST_F(StudyReportTest, ADamagedCellIsNotTakenForAMissingOne) {
   Write(0, {{"figure", 1}});
-  EXPECT_THAT(SummarizeStudy(plan_, directory_.path()),
+  EXPECT_THAT(SummarizeStudy(index_, directory_.path()),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("cells/")));
 }
 
 TEST_F(StudyReportTest, WritesItsFiles) {
   Write(0, Figures(0.5, 0.1));
-  ASSERT_OK(WriteStudyReport(plan_, directory_.path()));
+  EXPECT_THAT(WriteStudyReports(directory_.path(), ""),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("must be the --work of a study")));
+  ASSERT_OK(WriteStudyIndex(directory_.path(), index_));
+  ASSERT_OK_AND_ASSIGN(const std::vector<std::string> reports,
+                       WriteStudyReports(directory_.path(), ""));
+  EXPECT_THAT(reports, ::testing::ElementsAre(directory_.File("p/report.md")));
   for (const char* name : {"study.json", "report.md", "swap.gp"}) {
     EXPECT_TRUE(FileExists(directory_.File(std::string("p/") + name))) << name;
   }
+  // With gnuplot there are pictures; without, a sentence says so.
+  ASSERT_OK_AND_ASSIGN(const std::string text, ReadFile(reports[0]));
+  EXPECT_THAT(text, HasSubstr(FileExists(directory_.File("p/swap.svg"))
+                                  ? "![swap by setting](swap.svg)"
+                                  : "gnuplot is not installed"));
+  ASSERT_OK(WriteFileAtomically(directory_.File("p/cells.json"), "{}"));
+  EXPECT_THAT(WriteStudyReports(directory_.path(), "").status(),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("cells.json")));
+}
+
+TEST_F(StudyReportTest, ManyValuesOfANumberAreALine) {
+  const StudyIndex index = IndexOf(
+      *ParseStudyPlan("plan", Json::parse(R"({"name": "q", "axes": {
+                          "perp": [0, 1, 100], "activation": ["relu"]}})"),
+                      {.sae = {}, .eval = {}, .layers = 3, .subject = "s"}),
+      "c");
+  for (size_t i = 0; i < 3; ++i) {
+    ASSERT_OK(WriteFileAtomically(
+        CellPath(directory_.path(), index.cells[i].id),
+        Figures(0.25 * static_cast<double>(i), 0.1).dump()));
+  }
+  ASSERT_OK_AND_ASSIGN(const Json summary,
+                       SummarizeStudy(index, directory_.path()));
+  const std::string plot = StudyPlots(summary).at("swap");
+  EXPECT_THAT(plot, HasSubstr("$swap0 << END\n0 0 "));
+  EXPECT_THAT(plot, HasSubstr("\n100 0.5 0."));
+  EXPECT_THAT(plot, HasSubstr("set logscale x"));
+  EXPECT_THAT(plot, HasSubstr("title \"activation relu\""));
 }
 
 }  // namespace

@@ -1,0 +1,147 @@
+// RenderStudy: a summary as tables.
+
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "model/train/eval/share.h"
+#include "model/train/study/report.h"
+#include "model/train/study/study_plots.h"
+
+namespace alignsae {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string SpreadText(const Json& parent, const char* name) {
+  if (!parent.contains(name)) return "-";
+  const Json& spread = parent[name];
+  return absl::StrFormat("%.3g [%.3g, %.3g]", spread["mean"].get<double>(),
+                         spread["min"].get<double>(),
+                         spread["max"].get<double>());
+}
+
+std::string ShareCell(const Json& parent, const std::string& name) {
+  return parent.contains(name) ? ShareText(parent[name]) : "-";
+}
+
+std::string Row(const std::vector<std::string>& cells) {
+  return absl::StrCat("| ", absl::StrJoin(cells, " | "), " |\n");
+}
+
+std::string Header(const std::vector<std::string>& names) {
+  return absl::StrCat(Row(names),
+                      Row(std::vector<std::string>(names.size(), "---")));
+}
+
+bool Any(const Json& summary, const char* key) {
+  for (const Json& setting : summary["settings"]) {
+    if (setting.contains(key)) return true;
+  }
+  return false;
+}
+
+std::string FiguresTable(const Json& summary) {
+  const bool answers = Any(summary, "answers");
+  std::vector<std::string> names = {
+      "setting",        "seeds",  "read",    "swap",
+      "mode, alpha",    "cosine", "written", "unseen read",
+      "unseen swap",    "FVU",    "L0",      "features a concept",
+      "slots a concept"};
+  if (answers) names.emplace_back("the model answers");
+  std::string text = Header(names);
+  for (const Json& setting : summary["settings"]) {
+    std::vector<std::string> cells = {SettingLabel(setting["settings"]),
+                                      absl::StrCat(setting["cells"].size())};
+    if (setting.contains("swap")) {
+      for (const char* share : {"read", "swap"}) {
+        cells.push_back(ShareCell(setting, share));
+      }
+      cells.push_back(absl::StrCat(
+          absl::StrJoin(setting["mode"].get<std::vector<std::string>>(), "/"),
+          " ", SpreadText(setting, "alpha")));
+      for (const char* spread : {"cosine", "written_share"}) {
+        cells.push_back(SpreadText(setting, spread));
+      }
+      for (const char* share : {"unseen_read", "unseen_swap"}) {
+        cells.push_back(ShareCell(setting, share));
+      }
+      for (const char* spread :
+           {"fvu", "l0", "effective_features", "effective_slots"}) {
+        cells.push_back(SpreadText(setting, spread));
+      }
+      if (answers) cells.push_back(ShareCell(setting, "answers"));
+    } else if (!setting["refused"].empty()) {
+      cells.push_back("refused: " + setting["refused"][0].get<std::string>());
+    }
+    text += Row(cells);
+  }
+  return text;
+}
+
+std::string TermsTable(const Json& summary) {
+  const std::vector<std::string> terms = {"total", "recon", "sparse", "align",
+                                          "perp",  "val",   "indep",  "prefix"};
+  std::vector<std::string> names = {"setting"};
+  names.insert(names.end(), terms.begin(), terms.end());
+  std::string text = Header(names);
+  for (const Json& setting : summary["settings"]) {
+    if (!setting.contains("terms")) continue;
+    std::vector<std::string> cells = {SettingLabel(setting["settings"])};
+    for (const std::string& term : terms) {
+      cells.push_back(SpreadText(setting["terms"], term.c_str()));
+    }
+    text += Row(cells);
+  }
+  return text;
+}
+
+std::string GroupsTable(const Json& summary) {
+  std::string text =
+      Header({"setting", "prompts", "read", "swap", "both read"});
+  for (const Json& setting : summary["settings"]) {
+    if (!setting.contains("groups")) continue;
+    for (const auto& [group, shares] : setting["groups"].items()) {
+      text += Row({SettingLabel(setting["settings"]), group,
+                   ShareCell(shares, "read"), ShareCell(shares, "swap"),
+                   ShareCell(shares, "both")});
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string RenderStudy(const Json& summary) {
+  std::string text =
+      absl::StrCat("# Study: ", summary["plan"].get<std::string>(), "\n\n");
+  if (const std::string about = summary["about"]; !about.empty()) {
+    absl::StrAppend(&text, about, "\n\n");
+  }
+  absl::StrAppend(
+      &text, "    ", summary["command"].get<std::string>(),
+      "\n\nShares with their 95 % Wilson interval over all seeds; other "
+      "figures with the lowest and highest seed. Test wordings; `unseen` are "
+      "wordings that the language model never saw either. Features a concept: "
+      "exp(entropy) of the mean activation over all features, and over the "
+      "concept slots alone.\n\n");
+  if (summary["missing"] != 0) {
+    absl::StrAppend(&text, summary["missing"].dump(),
+                    " cells have not been measured.\n\n");
+  }
+  text += FiguresTable(summary);
+  if (Any(summary, "groups")) {
+    absl::StrAppend(&text, "\n## Groups of prompts\n\n", GroupsTable(summary));
+  }
+  if (Any(summary, "terms")) {
+    absl::StrAppend(&text, "\n## Terms of the loss in the last epoch\n\n",
+                    TermsTable(summary));
+  }
+  return text;
+}
+
+}  // namespace alignsae
