@@ -14,8 +14,10 @@ struct ReadingCondition {
   int checkpoint = 0;  // Index into Catalog::checkpoints.
   int column = 0;      // Index into the checkpoint's concepts.
   // Of these at least one is given, and what is given must hold.
-  std::optional<bool> bound;    // Whether it is the top concept, and bound.
-  std::optional<double> above;  // Its value is greater. Finite.
+  // Whether it is the top concept, and bound.
+  std::optional<bool> bound = std::nullopt;
+  // Its value is greater. Finite.
+  std::optional<double> above = std::nullopt;
 
   // Of a reading with this value of the concept.
   bool Holds(double value, bool is_bound) const {

@@ -14,9 +14,12 @@ enum class GuardKind { kNormRatio, kOffTarget, kKl };
 
 // What is not given has no limit. Each is at least 0.
 struct GuardLimits {
-  std::optional<double> norm_ratio;  // norm(change) / norm(h), of one edit.
-  std::optional<double> off_target;  // Change of another slot, active means.
-  std::optional<double> kl;          // From the baseline, nats, at a token.
+  // norm(change) / norm(h), of one edit.
+  std::optional<double> norm_ratio = std::nullopt;
+  // Change of another slot, in active means.
+  std::optional<double> off_target = std::nullopt;
+  // From the baseline, nats, at a token.
+  std::optional<double> kl = std::nullopt;
 };
 
 struct GuardStop {

@@ -23,7 +23,7 @@ struct PositionEffect {
   double source_before = 0, source_after = 0;
   double target_before = 0, target_after = 0;
   // [R] z of all concepts, where the intervention measures; else empty.
-  std::vector<float> slots_before, slots_after;
+  std::vector<float> slots_before = {}, slots_after = {};
 };
 
 inline constexpr int kMaxReceiptPositions = 32;

@@ -17,15 +17,15 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-struct Run {
+struct Searched {
   std::vector<std::vector<double>> rounds;
   int tries = 0;
 };
 
 // Until the search is over; every alpha is new and in the range.
-Run Search(AlphaSearch& search, const AlphaSearch::Options& options,
+Searched Search(AlphaSearch& search, const AlphaSearch::Options& options,
            const std::function<bool(double)>& good) {
-  Run run;
+  Searched run;
   std::set<double> seen;
   while (true) {
     const std::vector<double> alphas = search.Next();
@@ -54,7 +54,7 @@ TEST(AlphaSearchTest, TheFirstRoundIsAGeometricGridWithBothEnds) {
 TEST(AlphaSearchTest, BothEndsAreFoundAsExactlyAsAsked) {
   const AlphaSearch::Options options;
   AlphaSearch search(options);
-  const Run run = Search(search, options, [](double alpha) {
+  const Searched run = Search(search, options, [](double alpha) {
     return alpha >= 0.7 && alpha <= 3.3;
   });
   ASSERT_TRUE(search.found().has_value());
@@ -75,7 +75,7 @@ TEST(AlphaSearchTest, BothEndsAreFoundAsExactlyAsAsked) {
 TEST(AlphaSearchTest, EndsOfTheRangeAreOpen) {
   const AlphaSearch::Options options = {.low = 1, .high = 4};
   AlphaSearch search(options);
-  const Run run = Search(search, options, [](double) { return true; });
+  const Searched run = Search(search, options, [](double) { return true; });
   EXPECT_THAT(run.rounds, SizeIs(1));
   const AlphaSearch::Found found = *search.found();
   EXPECT_EQ(found.smallest, 1);
@@ -111,7 +111,7 @@ TEST(AlphaSearchTest, TriesThatRunOutAreSaid) {
     const AlphaSearch::Options options = {.precision = 1.001,
                                           .max_tries = tries};
     AlphaSearch search(options);
-    const Run run = Search(search, options, [](double alpha) {
+    const Searched run = Search(search, options, [](double alpha) {
       return alpha > 0.7 && alpha < 3.3;
     });
     EXPECT_EQ(run.tries, tries);

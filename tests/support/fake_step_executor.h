@@ -262,7 +262,8 @@ class FakeStepExecutor : public StepExecutor {
         if (!intervention.AppliesAt(position, row.prompt_length)) continue;
         if (const auto& when = intervention.when) {
           ++receipt.positions_checked;
-          const Observation read = {.checkpoint = when->checkpoint};
+          Observation read;
+          read.checkpoint = when->checkpoint;
           if (!Read(read, position, cache).Meets(*when)) continue;
         }
         PositionEffect effect;
