@@ -81,6 +81,7 @@ EngineSetup EngineSetupOf(const ServerConfig& config) {
   setup.weight_type = config.weight_type;
   setup.check_weight_type = config.weight_type_check == "on";
   setup.cache_directory = config.cache_dir;
+  setup.keep_prepared = config.prepared_cache == "on";
   setup.engine.kv_slots = config.kv_slots;
   setup.default_checkpoint = config.operators.default_checkpoint;
   return setup;

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/command_flags.h"
 #include "client/cli/options.h"
+#include "client/cli/own_program.h"
 #include "client/cli/run.h"
 #include "model/base/quote.h"
 #include "model/terminal/command_line.h"
@@ -383,6 +384,7 @@ void AddCommands(CLI::App& app, absl::Status& result) {
   AddValidate(group);
   AddTokenize(group);
   AddOperators(group);
+  AddVectors(app, result);
 }
 
 }  // namespace alignsae

@@ -105,13 +105,14 @@ absl::Status AtomicFile::Append(absl::string_view bytes) {
   return absl::OkStatus();
 }
 
-absl::Status AtomicFile::Commit() {
-  if (fsync(fd_.get()) != 0) return PosixError(path_, "sync", errno);
+absl::Status AtomicFile::Commit(Survives survives) {
+  const bool synced = survives == Survives::kPowerCut;
+  if (synced && fsync(fd_.get()) != 0) return PosixError(path_, "sync", errno);
   if (rename(temporary_.c_str(), path_.c_str()) != 0) {
     return PosixError(path_, "rename a temporary file to it", errno);
   }
   temporary_.clear();
-  return SyncDirectory(ParentDirectory(path_));
+  return synced ? SyncDirectory(ParentDirectory(path_)) : absl::OkStatus();
 }
 
 absl::Status WriteFileAtomically(const std::string& path,

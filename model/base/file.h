@@ -24,6 +24,10 @@ inline constexpr int64_t kMaxTextFileBytes = int64_t{64} << 20;
 absl::StatusOr<std::string> ReadFile(const std::string& path,
                                      int64_t max_bytes = kMaxTextFileBytes);
 
+// What a file is written for. After kNoPowerCut a power cut may leave any of
+// its bytes behind: for what can be made again, and is checked when it is read.
+enum class Survives { kPowerCut, kNoPowerCut };
+
 // A file that appears whole or not at all: bytes go to a temporary file beside
 // `path`, and Commit syncs it and renames it over `path`. A reader sees the old
 // file or the new one, never a part. Without Commit nothing is left behind.
@@ -46,7 +50,7 @@ class AtomicFile {
 
   absl::Status Append(absl::string_view bytes);
   // Nothing may be called after it.
-  absl::Status Commit();
+  absl::Status Commit(Survives survives = Survives::kPowerCut);
 
  private:
   AtomicFile() = default;

@@ -18,12 +18,19 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 
 namespace alignsae {
 
 class HashedFile {
  public:
-  static absl::StatusOr<HashedFile> Of(const std::string& path);
+  // `notes`: a folder of cache_folder.h where the hash of a large file (16 MiB)
+  // is written down with its stamp. While the stamp stays, the file is not read
+  // again. Empty: it is read. `now` is the wall clock's.
+  static absl::StatusOr<HashedFile> Of(const std::string& path,
+                                       const std::string& notes = "",
+                                       absl::Time now = absl::Now());
 
   const std::string& path() const { return path_; }
   const std::string& sha256() const { return sha256_; }
@@ -36,6 +43,11 @@ class HashedFile {
   // inode.
   using Stamp = std::array<int64_t, 7>;
   static absl::StatusOr<Stamp> StampOf(const std::string& path);
+  // Whether the note at `note` is of a file with this stamp; then it has its
+  // hash.
+  bool ReadNote(const std::string& note);
+  // Failure changes nothing.
+  void WriteNote(const std::string& note, absl::Time now) const;
 
   std::string path_;
   std::string sha256_;

@@ -134,6 +134,30 @@ void SayWhatBundleSays(const Manifest& manifest, CheckpointInfo& checkpoint) {
   }
 }
 
+absl::StatusOr<LoadedTransformer> Assembly::LoadInType(
+    const std::string& directory, const std::string& sha256, WeightType type) {
+  if (!options_.keep_prepared || options_.cache_directory.empty() ||
+      sha256.empty() || !options_.device.is_cpu()) {
+    return LoadTransformer(directory, options_.device, type);
+  }
+  absl::StatusOr<PreparedPlace> place =
+      PlaceOfPrepared(options_.cache_directory, directory, sha256, type);
+  if (!place.ok()) {
+    bundle_.warnings.push_back(
+        absl::StrCat("prepared weights: made anew at every start: ",
+                     place.status().message()));
+    return LoadTransformer(directory, options_.device, type);
+  }
+  place->min_bytes = options_.min_prepared_bytes;
+  ALIGNSAE_ASSIGN_OR_RETURN(LoadedTransformer loaded,
+                            LoadTransformer(directory, options_.device, type,
+                                            Keep::kPrepared, &*place));
+  if (loaded.prepared.has_value()) {
+    catalog_.model.prepared.push_back(*loaded.prepared);
+  }
+  return loaded;
+}
+
 absl::StatusOr<LoadedTransformer> Assembly::LoadChecked(
     const std::string& directory, const std::string& sha256) {
   ModelInfo& info = catalog_.model;
@@ -144,9 +168,8 @@ absl::StatusOr<LoadedTransformer> Assembly::LoadChecked(
                     info.weight_type_why.empty() ? "" : "; ", sentence);
   };
   for (WeightType type = options_.weight_type;; type = SaferThan(type)) {
-    ALIGNSAE_ASSIGN_OR_RETURN(
-        LoadedTransformer loaded,
-        LoadTransformer(directory, options_.device, type));
+    ALIGNSAE_ASSIGN_OR_RETURN(LoadedTransformer loaded,
+                              LoadInType(directory, sha256, type));
     // One token alone is always the most likely one.
     if (type == WeightType::kF32 || !options_.check_weight_type ||
         !options_.device.is_cpu() || loaded.model->facts().vocab_size < 2) {
@@ -186,8 +209,10 @@ absl::Status Assembly::AddModel(const std::string& directory,
   ALIGNSAE_ASSIGN_OR_RETURN(const GenerationConfig generation,
                             ReadGenerationConfig(directory, facts.vocab_size));
   info.eos_token_ids = EndTokensOf(generation, *loaded, *tokenizer);
-  for (const std::string& warning : loaded->warnings) {
-    bundle_.warnings.push_back(absl::StrCat(directory, "/", warning));
+  for (const auto& warnings : {loaded->warnings, tokenizer->warnings()}) {
+    for (const std::string& warning : warnings) {
+      bundle_.warnings.push_back(absl::StrCat(directory, "/", warning));
+    }
   }
   bundle_.warnings.insert(bundle_.warnings.end(), generation.warnings.begin(),
                           generation.warnings.end());

@@ -65,6 +65,11 @@ class Assembly {
   // which and why in the catalog.
   absl::StatusOr<LoadedTransformer> LoadChecked(const std::string& directory,
                                                 const std::string& sha256);
+  // The model in `type`; what became of its prepared weights is told in the
+  // catalog.
+  absl::StatusOr<LoadedTransformer> LoadInType(const std::string& directory,
+                                               const std::string& sha256,
+                                               WeightType type);
 
   const BundleOptions options_;
   Bundle bundle_;

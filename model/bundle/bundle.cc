@@ -4,6 +4,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "model/base/cache_folder.h"
 #include "model/base/file.h"
 #include "model/base/hashed_file.h"
 #include "model/base/posix_file.h"
@@ -38,6 +39,12 @@ absl::StatusOr<std::string> HashOfWeights(const std::string& directory,
   return hash.empty() ? hash : Sha256Hex(lines);
 }
 
+// The folder of hashes; without it files are read each time.
+std::string NotesOf(const BundleOptions& options) {
+  if (!options.keep_prepared || options.cache_directory.empty()) return "";
+  return OpenCacheFolder(options.cache_directory, "hashes").value_or("");
+}
+
 }  // namespace
 
 bool IsBundle(const std::string& directory) {
@@ -48,7 +55,7 @@ absl::StatusOr<std::shared_ptr<const Bundle>> LoadBundle(
     const std::string& directory, const BundleOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(const HashedManifest read, ReadManifest(directory));
   const Manifest& manifest = read.manifest;
-  VerifiedFiles files(directory, options.verify_hashes);
+  VerifiedFiles files(directory, options.verify_hashes, NotesOf(options));
   // Before the hashes: it says in which other form the weights lie.
   ALIGNSAE_RETURN_IF_ERROR(
       CheckWholeWeights(absl::StrCat(directory, "/", manifest.model_path)));
@@ -78,7 +85,7 @@ absl::StatusOr<std::shared_ptr<const Bundle>> LoadParts(
     const std::string& model_directory,
     const std::vector<std::string>& sae_directories,
     const BundleOptions& options) {
-  VerifiedFiles files("", options.verify_hashes);
+  VerifiedFiles files("", options.verify_hashes, NotesOf(options));
   Assembly assembly(options);
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string model_sha256,
                             HashOfWeights(model_directory, files));

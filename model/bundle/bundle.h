@@ -17,12 +17,14 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/bundle/manifest.h"
+#include "model/bundle/prepared_place.h"
 #include "model/sae/sae.h"
 #include "model/steering/catalog.h"
 #include "model/tokenizer/tokenizer.h"
@@ -55,6 +57,10 @@ struct BundleOptions {
   bool check_weight_type = false;
   // Where the figures are kept; empty: nowhere.
   std::string cache_directory = {};
+  // Keep the prepared weights there too (prepared_place.h), and the hashes of
+  // large files (model/base/hashed_file.h); on the CPU only.
+  bool keep_prepared = false;
+  int64_t min_prepared_bytes = kMinPreparedBytes;
   // In front of why the type is taken.
   std::string weight_type_note = {};
 };

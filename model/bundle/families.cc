@@ -4,11 +4,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/cache_folder.h"
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/gpt2/gpt2.h"
 #include "model/gpt_neox/gpt_neox.h"
 #include "model/io/weight_files.h"
+#include "model/tensor/torch_fence.h"
 #include "model/transformer/config_fields.h"
 
 namespace alignsae {
@@ -31,14 +33,68 @@ absl::StatusOr<bool> IsGptNeoX(absl::string_view json) {
                       fields.Got("model_type"));
 }
 
+// Of the file in `place`.
+template <typename Family>
+absl::StatusOr<Family> ReadKept(const std::string& directory, WeightType type,
+                                const PreparedPlace& place) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const PreparedParts parts,
+                            ReadPrepared(place.path, place.facts));
+  ALIGNSAE_ASSIGN_OR_RETURN(Family model,
+                            Family::PutTogether(directory, type, parts));
+  TouchFile(place.path);
+  return model;
+}
+
+// `unread`: why the file in `place` was of no use.
+template <typename Family>
+std::optional<PreparedWeights> KeepNow(const Family& model,
+                                       const PreparedPlace& place,
+                                       const absl::Status& unread) {
+  if (model.matrix_bytes() < place.min_bytes) return std::nullopt;
+  const absl::Status kept =
+      WithTorchFence([&] { return KeepPrepared(place, model.TakeApart()); });
+  PreparedWeights told;
+  if (!kept.ok()) {
+    told.result = PreparedResult::kNotKept;
+    told.why = std::string(kept.message());
+  } else if (absl::IsNotFound(unread)) {
+    told.result = PreparedResult::kMade;
+  } else {
+    told.result = PreparedResult::kRemade;
+    told.why = std::string(unread.message());
+  }
+  return told;
+}
+
+// The model alone; `told` is LoadedTransformer::prepared.
+template <typename Family>
+absl::StatusOr<Family> LoadPrepared(const std::string& directory,
+                                    at::Device device, WeightType type,
+                                    Keep keep, const PreparedPlace* place,
+                                    std::optional<PreparedWeights>& told) {
+  if (place == nullptr) return Family::Load(directory, device, type, keep);
+  absl::StatusOr<Family> read = ReadKept<Family>(directory, type, *place);
+  if (read.ok()) {
+    told = PreparedWeights();  // Read.
+  } else {
+    const absl::Status unread = read.status();
+    read = Family::Load(directory, device, type, keep);
+    if (!read.ok()) return read;
+    told = KeepNow(*read, *place, unread);
+  }
+  if (told.has_value()) told->type = std::string(WeightTypeName(type));
+  return read;
+}
+
 // A model with what its config.json says beside the forward pass.
 template <typename Family>
 absl::StatusOr<LoadedTransformer> Load(const std::string& directory,
                                        at::Device device, WeightType type,
-                                       Keep keep) {
-  ALIGNSAE_ASSIGN_OR_RETURN(Family model,
-                            Family::Load(directory, device, type, keep));
+                                       Keep keep, const PreparedPlace* place) {
   LoadedTransformer loaded;
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      Family model, LoadPrepared<Family>(directory, device, type, keep, place,
+                                         loaded.prepared));
   loaded.end_tokens = model.config().end_tokens;
   loaded.warnings =
       UnreachableWarnings(loaded.end_tokens, "config.json: eos_token_id",
@@ -67,11 +123,12 @@ absl::StatusOr<TransformerFacts> ReadFacts(const std::string& directory) {
 
 absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,
                                                   at::Device device,
-                                                  WeightType type, Keep keep) {
+                                                  WeightType type, Keep keep,
+                                                  const PreparedPlace* place) {
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string json, ReadConfig(directory));
   ALIGNSAE_ASSIGN_OR_RETURN(const bool is_neox, IsGptNeoX(json));
-  if (is_neox) return Load<GptNeoX>(directory, device, type, keep);
-  return Load<Gpt2>(directory, device, type, keep);
+  if (is_neox) return Load<GptNeoX>(directory, device, type, keep, place);
+  return Load<Gpt2>(directory, device, type, keep, place);
 }
 
 }  // namespace alignsae

@@ -11,10 +11,13 @@
 #include <ATen/ATen.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/bundle/prepared_place.h"
+#include "model/steering/prepared_weights.h"
 #include "model/transformer/end_tokens.h"
 #include "model/transformer/transformer.h"
 
@@ -24,15 +27,19 @@ struct LoadedTransformer {
   std::unique_ptr<const Transformer> model;
   EndTokens end_tokens;               // Those that config.json names.
   std::vector<std::string> warnings;  // For the log, one sentence each.
+  // What became of those in the place; nullopt: none was given, or the model is
+  // too small for it.
+  std::optional<PreparedWeights> prepared = std::nullopt;
 };
 
 // What config.json says, without the weights.
 absl::StatusOr<TransformerFacts> ReadFacts(const std::string& directory);
 
-absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,
-                                                  at::Device device,
-                                                  WeightType type,
-                                                  Keep keep = Keep::kPrepared);
+// `place`, where it is not null: prepared weights are taken from there, or put
+// there when they are made. For the CPU and Keep::kPrepared.
+absl::StatusOr<LoadedTransformer> LoadTransformer(
+    const std::string& directory, at::Device device, WeightType type,
+    Keep keep = Keep::kPrepared, const PreparedPlace* place = nullptr);
 
 }  // namespace alignsae
 

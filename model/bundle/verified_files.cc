@@ -63,7 +63,7 @@ absl::Status VerifiedFiles::CheckUnchanged() const {
 absl::Status VerifiedFiles::Hash(const std::string& path,
                                  const std::string& expected) {
   ALIGNSAE_RETURN_IF_ERROR(CheckSize(path));
-  ALIGNSAE_ASSIGN_OR_RETURN(HashedFile file, HashedFile::Of(path));
+  ALIGNSAE_ASSIGN_OR_RETURN(HashedFile file, HashedFile::Of(path, notes_));
   if (!expected.empty() && file.sha256() != expected) {
     return absl::DataLossError(
         absl::StrCat(path, ": sha256: must be ", expected,

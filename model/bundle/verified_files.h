@@ -23,8 +23,9 @@ namespace alignsae {
 class VerifiedFiles {
  public:
   // `verify` off: nothing is hashed, and nothing is refused.
-  VerifiedFiles(std::string root, bool verify)
-      : root_(std::move(root)), verify_(verify) {}
+  // `notes`: as HashedFile::Of's.
+  VerifiedFiles(std::string root, bool verify, std::string notes = "")
+      : root_(std::move(root)), verify_(verify), notes_(std::move(notes)) {}
 
   // Every file that bundle.json lists has its hash, and no other lies where
   // the loaders look. `below`: of those in this folder of the bundle alone,
@@ -43,6 +44,7 @@ class VerifiedFiles {
 
   std::string root_;
   bool verify_;
+  std::string notes_;
   std::vector<HashedFile> files_;
 };
 

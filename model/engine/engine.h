@@ -62,6 +62,7 @@ struct EngineSetup {
   // measured in this directory (empty: nowhere).
   bool check_weight_type = false;
   std::string cache_directory;
+  bool keep_prepared = false;  // The prepared weights there too.
   EngineOptions engine;
 
   // Of an engine that runs: its model, tokenizer and checkpoints are shared,

@@ -86,6 +86,7 @@ absl::StatusOr<PreparedModel> Prepare(const EngineSetup& setup) {
   }
   options.check_weight_type = setup.check_weight_type;
   options.cache_directory = setup.cache_directory;
+  options.keep_prepared = setup.keep_prepared;
   ALIGNSAE_ASSIGN_OR_RETURN(prepared.bundle, ReadBundle(setup, options));
   const ModelInfo& model = prepared.bundle->catalog->model;
   if (model.weight_type != setup.weight_type) {

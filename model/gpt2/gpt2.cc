@@ -28,6 +28,17 @@ void MoveTo(at::Device device, const std::vector<at::Tensor*>& parts) {
   for (at::Tensor* part : parts) *part = part->to(device);
 }
 
+absl::StatusOr<Gpt2Config> ReadConfigOf(const std::string& directory) {
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::string json,
+      ReadFile(absl::StrCat(directory, "/config.json"), kMaxConfigBytes));
+  return ParseGpt2Config(json);
+}
+
+std::string InBlock(int layer, absl::string_view part) {
+  return absl::StrCat("h.", layer, ".", part);
+}
+
 NormedMatrix AttentionInput(const Gpt2Block& block) {
   return {block.ln_1_weight, block.ln_1_bias, block.c_attn_weight,
           block.c_attn_bias};
@@ -37,10 +48,7 @@ NormedMatrix AttentionInput(const Gpt2Block& block) {
 
 absl::StatusOr<Gpt2> Gpt2::Load(const std::string& directory, at::Device device,
                                 WeightType type, Keep keep) {
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::string json,
-      ReadFile(absl::StrCat(directory, "/config.json"), kMaxConfigBytes));
-  ALIGNSAE_ASSIGN_OR_RETURN(const Gpt2Config config, ParseGpt2Config(json));
+  ALIGNSAE_ASSIGN_OR_RETURN(const Gpt2Config config, ReadConfigOf(directory));
   ALIGNSAE_ASSIGN_OR_RETURN(Gpt2Files files,
                             Gpt2Files::Open(directory, config));
   return WithTorchFence([&]() -> absl::StatusOr<Gpt2> {
@@ -51,6 +59,51 @@ absl::StatusOr<Gpt2> Gpt2::Load(const std::string& directory, at::Device device,
                                  : model.ReadAll(files, device));
     return model;
   });
+}
+
+absl::StatusOr<Gpt2> Gpt2::PutTogether(const std::string& directory,
+                                       WeightType type,
+                                       const PreparedParts& parts) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const Gpt2Config config, ReadConfigOf(directory));
+  return WithTorchFence([&] {
+    at::NoGradGuard no_grad;
+    Gpt2 model(config, type);
+    model.TakeFrom(parts);
+    return model;
+  });
+}
+
+PreparedParts Gpt2::TakeApart() const {
+  PreparedParts parts;
+  parts.Put("wte", wte_);
+  parts.Put("wpe", wpe_);
+  head_.Save("head", parts);
+  for (int layer = 0; layer < config_.n_layer; ++layer) {
+    const Block& block = *blocks_[layer];
+    block.c_attn.Save(InBlock(layer, "c_attn"), parts);
+    block.attn_proj.Save(InBlock(layer, "attn_proj"), parts);
+    block.c_fc.Save(InBlock(layer, "c_fc"), parts);
+    block.mlp_proj.Save(InBlock(layer, "mlp_proj"), parts);
+  }
+  SaveSplit(blocks_.back()->c_attn, last_, "last", config_.d_model, parts);
+  return parts;
+}
+
+void Gpt2::TakeFrom(const PreparedParts& parts) {
+  const double epsilon = config_.layer_norm_epsilon;
+  const WeightType type = weight_type();
+  wte_ = parts.Get("wte");
+  wpe_ = parts.Get("wpe");
+  head_ = NormedLinear(parts, "head", epsilon, type);
+  for (int layer = 0; layer < config_.n_layer; ++layer) {
+    blocks_.push_back(std::make_shared<const Block>(Block{
+        .c_attn = NormedLinear(parts, InBlock(layer, "c_attn"), epsilon, type),
+        .attn_proj = Linear(parts, InBlock(layer, "attn_proj"), type),
+        .c_fc = NormedLinear(parts, InBlock(layer, "c_fc"), epsilon, type),
+        .mlp_proj = Linear(parts, InBlock(layer, "mlp_proj"), type)}));
+  }
+  last_ = SplitColumns(blocks_.back()->c_attn, parts, "last", config_.d_model,
+                       type);
 }
 
 Gpt2::Gpt2(const Gpt2Config& config, WeightType type)

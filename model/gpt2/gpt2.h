@@ -20,6 +20,7 @@
 #include "model/gpt2/weights.h"
 #include "model/transformer/block_parts.h"
 #include "model/transformer/linear.h"
+#include "model/transformer/prepared_parts.h"
 #include "model/transformer/transformer.h"
 
 namespace alignsae {
@@ -31,6 +32,13 @@ class Gpt2 : public Transformer {
                                    at::Device device = at::kCPU,
                                    WeightType type = WeightType::kF32,
                                    Keep keep = Keep::kPrepared);
+  // The same of what TakeApart gave, without the weights' files.
+  static absl::StatusOr<Gpt2> PutTogether(const std::string& directory,
+                                          WeightType type,
+                                          const PreparedParts& parts);
+  // Of a model on the CPU that keeps its weights prepared. Throws what LibTorch
+  // throws.
+  PreparedParts TakeApart() const;
   // Prepares the matrices (see Linear, and balance.h for int8); keeps the
   // embeddings.
   Gpt2(const Gpt2Config& config, const Gpt2Weights& weights,
@@ -63,6 +71,7 @@ class Gpt2 : public Transformer {
   Gpt2(const Gpt2Config& config, WeightType type);
   absl::Status ReadAll(const Gpt2Files& files, at::Device device);
   absl::Status ReadForFiles(Gpt2Files files);
+  void TakeFrom(const PreparedParts& parts);
   void SetEnds(const Gpt2Weights& weights);
   void AddBlock(const Gpt2Block& block);
   std::shared_ptr<const Block> Prepare(const Gpt2Block& block) const;

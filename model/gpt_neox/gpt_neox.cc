@@ -22,6 +22,17 @@ at::Tensor PositionsOf(const Packing& packing, at::Device device) {
   return Positions(packing, device);
 }
 
+absl::StatusOr<GptNeoXConfig> ReadConfigOf(const std::string& directory) {
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const std::string json,
+      ReadFile(absl::StrCat(directory, "/config.json"), kMaxConfigBytes));
+  return ParseGptNeoXConfig(json);
+}
+
+std::string InLayer(int layer, absl::string_view part) {
+  return absl::StrCat("layers.", layer, ".", part);
+}
+
 NormedMatrix On(at::Device device, NormedMatrix matrix) {
   for (at::Tensor* part :
        {&matrix.gain, &matrix.shift, &matrix.weight, &matrix.bias}) {
@@ -35,11 +46,8 @@ NormedMatrix On(at::Device device, NormedMatrix matrix) {
 absl::StatusOr<GptNeoX> GptNeoX::Load(const std::string& directory,
                                       at::Device device, WeightType type,
                                       Keep keep) {
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::string json,
-      ReadFile(absl::StrCat(directory, "/config.json"), kMaxConfigBytes));
   ALIGNSAE_ASSIGN_OR_RETURN(const GptNeoXConfig config,
-                            ParseGptNeoXConfig(json));
+                            ReadConfigOf(directory));
   ALIGNSAE_ASSIGN_OR_RETURN(GptNeoXWeights weights,
                             GptNeoXWeights::Open(directory, config));
   return WithTorchFence([&]() -> absl::StatusOr<GptNeoX> {
@@ -50,6 +58,51 @@ absl::StatusOr<GptNeoX> GptNeoX::Load(const std::string& directory,
                                  : model.ReadAll(weights, device));
     return model;
   });
+}
+
+absl::StatusOr<GptNeoX> GptNeoX::PutTogether(const std::string& directory,
+                                             WeightType type,
+                                             const PreparedParts& parts) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const GptNeoXConfig config,
+                            ReadConfigOf(directory));
+  return WithTorchFence([&] {
+    at::NoGradGuard no_grad;
+    GptNeoX model(config, at::kCPU, type);
+    model.TakeFrom(parts);
+    return model;
+  });
+}
+
+PreparedParts GptNeoX::TakeApart() const {
+  PreparedParts parts;
+  parts.Put("embed_in", embed_in_);
+  head_.Save("head", parts);
+  for (int layer = 0; layer < config_.n_layer; ++layer) {
+    const Block& block = *blocks_[layer];
+    block.attention.Save(InLayer(layer, "attention"), parts);
+    block.dense.Save(InLayer(layer, "dense"), parts);
+    block.inner.Save(InLayer(layer, "inner"), parts);
+    block.out.Save(InLayer(layer, "out"), parts);
+  }
+  SaveSplit(blocks_.back()->attention, last_, "last", config_.d_model, parts);
+  return parts;
+}
+
+void GptNeoX::TakeFrom(const PreparedParts& parts) {
+  const double epsilon = config_.layer_norm_epsilon;
+  const WeightType type = weight_type();
+  embed_in_ = parts.Get("embed_in");
+  head_ = NormedLinear(parts, "head", epsilon, type);
+  for (int layer = 0; layer < config_.n_layer; ++layer) {
+    blocks_.push_back(std::make_shared<const Block>(Block{
+        .attention =
+            NormedLinear(parts, InLayer(layer, "attention"), epsilon, type),
+        .dense = Linear(parts, InLayer(layer, "dense"), type),
+        .inner = NormedLinear(parts, InLayer(layer, "inner"), epsilon, type),
+        .out = Linear(parts, InLayer(layer, "out"), type)}));
+  }
+  last_ = SplitColumns(blocks_.back()->attention, parts, "last",
+                       config_.d_model, type);
 }
 
 GptNeoX::GptNeoX(const GptNeoXConfig& config, at::Device device,

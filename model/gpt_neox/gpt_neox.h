@@ -24,6 +24,7 @@
 #include "model/transformer/attention.h"
 #include "model/transformer/block_parts.h"
 #include "model/transformer/linear.h"
+#include "model/transformer/prepared_parts.h"
 #include "model/transformer/transformer.h"
 
 namespace alignsae {
@@ -35,6 +36,14 @@ class GptNeoX : public Transformer {
                                       at::Device device = at::kCPU,
                                       WeightType type = WeightType::kF32,
                                       Keep keep = Keep::kPrepared);
+
+  // The same of what TakeApart gave, without the weights' files.
+  static absl::StatusOr<GptNeoX> PutTogether(const std::string& directory,
+                                             WeightType type,
+                                             const PreparedParts& parts);
+  // Of a model on the CPU that keeps its weights prepared. Throws what LibTorch
+  // throws.
+  PreparedParts TakeApart() const;
 
   const GptNeoXConfig& config() const { return config_; }
   at::Device device() const override { return rotary_.device(); }
@@ -52,6 +61,7 @@ class GptNeoX : public Transformer {
   GptNeoX(const GptNeoXConfig& config, at::Device device, WeightType type);
   absl::Status ReadAll(const GptNeoXWeights& weights, at::Device device);
   absl::Status ReadForFiles(GptNeoXWeights weights);
+  void TakeFrom(const PreparedParts& parts);
   void AddBlock(const GptNeoXBlock& block);
   std::shared_ptr<const Block> Prepare(const GptNeoXBlock& block) const;
   // Of those that are kept, or read now.

@@ -166,7 +166,7 @@ absl::Status SafetensorsFile::ReadBytes(const TensorEntry& entry,
 
 absl::Status WriteSafetensors(
     const std::string& path, absl::Span<const TensorToWrite> tensors,
-    const std::map<std::string, std::string>& metadata) {
+    const std::map<std::string, std::string>& metadata, Survives survives) {
   std::vector<const TensorToWrite*> in_file_order;
   for (const TensorToWrite& tensor : tensors) in_file_order.push_back(&tensor);
   // Largest alignment first keeps every tensor aligned; then by name, so that
@@ -191,7 +191,7 @@ absl::Status WriteSafetensors(
   for (const TensorToWrite* tensor : in_file_order) {
     ALIGNSAE_RETURN_IF_ERROR(file.Append(tensor->data));
   }
-  return file.Commit();
+  return file.Commit(survives);
 }
 
 }  // namespace alignsae

@@ -32,6 +32,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "model/base/file.h"
 #include "model/base/posix_file.h"
 
 namespace alignsae {
@@ -110,7 +111,8 @@ struct TensorToWrite {
 // order give the same bytes. What the reader would refuse is INVALID_ARGUMENT.
 absl::Status WriteSafetensors(
     const std::string& path, absl::Span<const TensorToWrite> tensors,
-    const std::map<std::string, std::string>& metadata);
+    const std::map<std::string, std::string>& metadata,
+    Survives survives = Survives::kPowerCut);
 
 }  // namespace alignsae
 

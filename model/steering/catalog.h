@@ -15,6 +15,7 @@
 #include "model/steering/hook_point.h"
 #include "model/steering/intervention.h"
 #include "model/steering/mode.h"
+#include "model/steering/prepared_weights.h"
 #include "model/steering/trained_positions.h"
 #include "model/steering/type_measurement.h"
 #include "model/steering/validation_prompt.h"
@@ -43,6 +44,8 @@ struct ModelInfo {
   std::string weight_type_why;      // Why that one, a sentence.
   // Of the types that were tried, in that order; empty: none was measured.
   std::vector<TypeMeasurement> type_measurements;
+  // Likewise, of the types that were loaded; empty: none was kept.
+  std::vector<PreparedWeights> prepared;
   std::string prompt_template;  // Holds "{question}"; empty: no template.
 };
 

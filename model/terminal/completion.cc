@@ -75,6 +75,11 @@ std::string Commands(const CLI::App& app) {
                        });
 }
 
+// A command whose words are another program's; files may be among them.
+bool IsOwnProgram(const CLI::App& command) {
+  return command.get_prefix_command();
+}
+
 // A name that may be part of a function's.
 std::string Identifier(const std::string& name) {
   return absl::StrReplaceAll(name, {{"-", "_"}});
@@ -147,6 +152,11 @@ std::string Bash(const CLI::App& app) {
                   "  esac\n  case $command in\n");
   const std::string common = LongNames(app);
   for (const CLI::App* command : app.get_subcommands({})) {
+    if (IsOwnProgram(*command)) {
+      absl::StrAppend(&out, "  ", command->get_name(),
+                      ") COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n");
+      continue;
+    }
     const std::string below = Commands(*command);
     absl::StrAppend(&out, "  ", command->get_name(),
                     ") COMPREPLY=($(compgen -W '", LongNames(*command), " ",
@@ -230,6 +240,10 @@ std::string Zsh(const CLI::App& app) {
         "  [[ $state == argument ]] || return\n"
         "  case $words[1] in\n");
     for (const CLI::App* command : commands) {
+      if (IsOwnProgram(*command)) {
+        absl::StrAppend(&out, "  ", command->get_name(), ") _files ;;\n");
+        continue;
+      }
       absl::StrAppend(&out, "  ", command->get_name(), ") _arguments \\\n",
                       ZshArguments(*command, "    "), ZshArguments(app, "    "),
                       "    '*: :(", Commands(*command), ")' ;;\n");
@@ -294,7 +308,14 @@ std::string Fish(const CLI::App& app) {
   for (const CLI::App* command : app.get_subcommands({})) {
     absl::StrAppend(&out, "complete -c ", name, " -n __fish_use_subcommand -a ",
                     command->get_name(), " -d '",
-                    FishText(command->get_description()), "'\n",
+                    FishText(command->get_description()), "'\n");
+    if (IsOwnProgram(*command)) {
+      absl::StrAppend(&out, "complete -c ", name,
+                      " -n '__fish_seen_subcommand_from ", command->get_name(),
+                      "' -F\n");
+      continue;
+    }
+    absl::StrAppend(&out,
                     FishFlags(*command, name,
                               absl::StrCat(" -n '__fish_seen_subcommand_from ",
                                            command->get_name(), "'")));

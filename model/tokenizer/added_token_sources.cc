@@ -201,6 +201,8 @@ absl::StatusOr<TokenizerConfig> ParseTokenizerConfig(
   ALIGNSAE_RETURN_IF_ERROR(CheckSwitches(root));
   ALIGNSAE_RETURN_IF_ERROR(AddNamedOf(kConfig, root, config));
   ALIGNSAE_RETURN_IF_ERROR(ReadDecoder(root, config));
+  config.lacks_decoder =
+      !tokenizer_config.empty() && !root.contains("added_tokens_decoder");
   ALIGNSAE_ASSIGN_OR_RETURN(const Json map,
                             ParseFile(kMap, special_tokens_map));
   ALIGNSAE_RETURN_IF_ERROR(AddNamedOf(kMap, map, config));

@@ -31,6 +31,8 @@ struct TokenizerConfig {
   std::map<std::string, Named> named;
   // added_tokens_decoder, by id.
   std::vector<AddedToken> decoder;
+  // There is a tokenizer_config.json, and it has no added_tokens_decoder.
+  bool lacks_decoder = false;
 };
 
 // An object with `content` and any of the switches of AddedToken, and with

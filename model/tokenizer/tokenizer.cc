@@ -226,6 +226,10 @@ int Tokenizer::vocab_size() const {
 
 int32_t Tokenizer::eos_token_id() const { return impl_->eos_token_id; }
 
+const std::vector<std::string>& Tokenizer::warnings() const {
+  return impl_->vocabulary.warnings;
+}
+
 size_t Tokenizer::longest_text_token() const {
   return impl_->longest_text_token;
 }

@@ -91,6 +91,8 @@ class Tokenizer {
 
   int vocab_size() const;        // Largest id + 1, added tokens included.
   int32_t eos_token_id() const;  // Id of <|endoftext|>, or -1.
+  // What was odd in the files and taken all the same, one sentence each.
+  const std::vector<std::string>& warnings() const;
   // Bytes of the longest token that is text (not special); 0 without any.
   size_t longest_text_token() const;
 

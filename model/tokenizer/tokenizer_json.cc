@@ -5,6 +5,7 @@
 // does, or as GPT-NeoX (the same behind NFC), is taken; any other value of a
 // setting, and any setting that is not known here, is refused by name.
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -213,6 +214,39 @@ absl::StatusOr<std::vector<AddedToken>> AddedTokensOf(const std::string& field,
   return tokens;
 }
 
+// transformers before 4.34 lists an added token that the vocabulary has too,
+// and never cuts it out of a text unless it is special; later versions do, also
+// when they read its files. Its own ids are what its models were trained on.
+// Its files are known by what they lack: a tokenizer_config.json with the added
+// tokens (4.34 and later), and `ignore_merges` (5, which has no such list).
+// Takes those tokens out of `added` and gives a sentence, empty where there are
+// none.
+std::string LeaveInWords(const Json& model, const TokenizerConfig& config,
+                         std::vector<AddedToken>& added) {
+  if (!config.lacks_decoder || model.contains("ignore_merges")) return "";
+  const Json& vocab = model["vocab"];
+  std::vector<std::string> left;
+  added.erase(std::remove_if(added.begin(), added.end(),
+                             [&](const AddedToken& token) {
+                               if (token.special || !vocab.is_object() ||
+                                   !vocab.contains(token.content)) {
+                                 return false;
+                               }
+                               left.push_back(Quoted(token.content));
+                               return true;
+                             }),
+              added.end());
+  if (left.empty()) return "";
+  constexpr size_t kNamed = 5;
+  const size_t count = left.size();
+  left.resize(std::min(count, kNamed));
+  return absl::StrCat(
+      "tokenizer.json: ", count, " added tokens are in the vocabulary too (",
+      absl::StrJoin(left, ", "), count > kNamed ? ", ..." : "",
+      ") and stay in their words, as in transformers before 4.34, which wrote "
+      "the file; later versions cut them out of every text");
+}
+
 // A merge is "a b" or ["a", "b"].
 absl::Status AddMerges(const std::string& field, const Json& merges,
                        VocabularyBuilder& builder) {
@@ -256,6 +290,7 @@ absl::StatusOr<Vocabulary> ParseTokenizerJson(absl::string_view text,
   ALIGNSAE_ASSIGN_OR_RETURN(std::vector<AddedToken> added,
                             AddedTokensOf(field, root));
   ALIGNSAE_RETURN_IF_ERROR(AddTokensOfConfig(config, vocab, added));
+  const std::string warning = LeaveInWords(root["model"], config, added);
   VocabularyBuilder builder;
   for (AddedToken& token : added) {
     ALIGNSAE_RETURN_IF_ERROR(builder.AddAdded(field, std::move(token)));
@@ -265,6 +300,7 @@ absl::StatusOr<Vocabulary> ParseTokenizerJson(absl::string_view text,
       AddMerges(file + ".model.merges", root["model"]["merges"], builder));
   ALIGNSAE_ASSIGN_OR_RETURN(Vocabulary vocabulary, std::move(builder).Finish());
   vocabulary.nfc = !root.value("normalizer", Json()).is_null();
+  if (!warning.empty()) vocabulary.warnings.push_back(warning);
   return vocabulary;
 }
 

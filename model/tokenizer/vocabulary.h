@@ -50,6 +50,7 @@ struct Vocabulary {
   std::vector<Merge> merges;      // By rank: the lower index merges first.
   std::vector<AddedToken> added;  // By id.
   bool nfc = false;               // A text is brought into NFC first (nfc.h).
+  std::vector<std::string> warnings;  // For the log, one sentence each.
 };
 
 // The id in `json`, or nullopt unless it is an integer in [0,

@@ -12,6 +12,16 @@ NormedMatrix ForType(const NormedMatrix& plain, WeightType type) {
   return type == WeightType::kInt8 ? Balanced(plain) : plain;
 }
 
+// nullopt where the layout does not allow it.
+std::optional<SplitLinear> SplitInPlace(const NormedLinear& whole,
+                                        int64_t first) {
+  const int64_t rest = whole.matrix().outputs() - first;
+  std::optional<Linear> left = whole.matrix().Columns(0, first);
+  std::optional<Linear> right = whole.matrix().Columns(first, rest);
+  if (!left.has_value() || !right.has_value()) return std::nullopt;
+  return SplitLinear{*std::move(left), *std::move(right)};
+}
+
 }  // namespace
 
 NormedLinear::NormedLinear(const NormedMatrix& plain, double epsilon,
@@ -23,6 +33,21 @@ NormedLinear::NormedLinear(const NormedMatrix& plain, double epsilon,
   matrix_ = Linear(prepared.weight, prepared.bias, type, prepared.row_scale);
   plain_scale_ = at::where(plain.gain.ne(0), prepared.gain.div(plain.gain),
                            at::ones_like(prepared.gain));
+}
+
+NormedLinear::NormedLinear(const PreparedParts& parts, const std::string& name,
+                           double epsilon, WeightType type)
+    : gain_(parts.Get(name + ".gain")),
+      shift_(parts.Get(name + ".shift")),
+      epsilon_(epsilon),
+      matrix_(parts, name, type),
+      plain_scale_(parts.Get(name + ".plain_scale")) {}
+
+void NormedLinear::Save(const std::string& name, PreparedParts& parts) const {
+  parts.Put(name + ".gain", gain_);
+  parts.Put(name + ".shift", shift_);
+  parts.Put(name + ".plain_scale", plain_scale_);
+  matrix_.Save(name, parts);
 }
 
 at::Tensor NormedLinear::MatrixOnly(const at::Tensor& x) const {
@@ -41,11 +66,8 @@ at::Tensor NormedLinear::Normalised(const at::Tensor& x) const {
 SplitLinear SplitColumns(const NormedLinear& whole, const NormedMatrix& plain,
                          int64_t first, WeightType type) {
   const int64_t rest = plain.weight.size(1) - first;
-  std::optional<Linear> left = whole.matrix().Columns(0, first);
-  std::optional<Linear> right = whole.matrix().Columns(first, rest);
-  if (left.has_value() && right.has_value()) {
-    return {*std::move(left), *std::move(right)};
-  }
+  std::optional<SplitLinear> split = SplitInPlace(whole, first);
+  if (split.has_value()) return *std::move(split);
   const NormedMatrix prepared = ForType(plain, type);
   const auto columns = [&](int64_t begin, int64_t count) {
     return Linear(prepared.weight.narrow(1, begin, count),
@@ -53,6 +75,22 @@ SplitLinear SplitColumns(const NormedLinear& whole, const NormedMatrix& plain,
                   prepared.row_scale);
   };
   return {columns(0, first), columns(first, rest)};
+}
+
+SplitLinear SplitColumns(const NormedLinear& whole, const PreparedParts& parts,
+                         const std::string& name, int64_t first,
+                         WeightType type) {
+  std::optional<SplitLinear> split = SplitInPlace(whole, first);
+  if (split.has_value()) return *std::move(split);
+  return {Linear(parts, name + ".first", type),
+          Linear(parts, name + ".rest", type)};
+}
+
+void SaveSplit(const NormedLinear& whole, const SplitLinear& split,
+               const std::string& name, int64_t first, PreparedParts& parts) {
+  if (SplitInPlace(whole, first).has_value()) return;
+  split.first.Save(name + ".first", parts);
+  split.rest.Save(name + ".rest", parts);
 }
 
 void AddPart(const Linear& projection, const at::Tensor& input, HookKind kind,

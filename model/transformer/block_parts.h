@@ -11,9 +11,11 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <string>
 
 #include "model/transformer/balance.h"
 #include "model/transformer/linear.h"
+#include "model/transformer/prepared_parts.h"
 #include "model/transformer/residual_hook.h"
 #include "model/transformer/weight_type.h"
 
@@ -24,6 +26,10 @@ class NormedLinear {
  public:
   NormedLinear() = default;
   NormedLinear(const NormedMatrix& plain, double epsilon, WeightType type);
+  // Of what Save has put, on the CPU.
+  NormedLinear(const PreparedParts& parts, const std::string& name,
+               double epsilon, WeightType type);
+  void Save(const std::string& name, PreparedParts& parts) const;
 
   // x [N, D] float32 -> [N, D], what the matrix takes.
   at::Tensor Normalised(const at::Tensor& x) const;
@@ -50,6 +56,13 @@ struct SplitLinear {
 };
 SplitLinear SplitColumns(const NormedLinear& whole, const NormedMatrix& plain,
                          int64_t first, WeightType type);
+// The same of what SaveSplit has put, and how: nothing where the columns are on
+// the memory of `whole`.
+SplitLinear SplitColumns(const NormedLinear& whole, const PreparedParts& parts,
+                         const std::string& name, int64_t first,
+                         WeightType type);
+void SaveSplit(const NormedLinear& whole, const SplitLinear& split,
+               const std::string& name, int64_t first, PreparedParts& parts);
 
 // Adds to x [N, D] what `projection` makes of `input`, seen by `hook`, which
 // may be null, on its way.

@@ -2,6 +2,7 @@
 
 #include "model/transformer/layers.h"
 #include "model/transformer/prepared_matrix.h"
+#include "model/transformer/prepared_parts.h"
 
 namespace alignsae {
 
@@ -15,6 +16,17 @@ Linear::Linear(const at::Tensor& weight, const at::Tensor& bias,
     weight_ = type == WeightType::kBf16 ? weight.to(at::kBFloat16) : weight;
     if (bias_.defined()) bias_ = bias_.to(weight_.scalar_type());
   }
+}
+
+Linear::Linear(const PreparedParts& parts, const std::string& name,
+               WeightType type)
+    : bias_(parts.Find(name + ".bias")),
+      packed_(std::make_shared<const PreparedMatrix>(parts, name,
+                                                     bias_.defined(), type)) {}
+
+void Linear::Save(const std::string& name, PreparedParts& parts) const {
+  parts.Put(name + ".bias", bias_);
+  packed_->Save(name, parts);
 }
 
 at::ScalarType Linear::input_type() const {
@@ -66,6 +78,10 @@ std::optional<Linear> Linear::Columns(int64_t first, int64_t count) const {
   }
   if (bias_.defined()) part.bias_ = bias_.narrow(0, first, count);
   return part;
+}
+
+int64_t Linear::outputs() const {
+  return packed_ != nullptr ? packed_->outputs() : weight_.size(1);
 }
 
 int64_t Linear::bytes() const {

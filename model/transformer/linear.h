@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "model/transformer/activation.h"
 #include "model/transformer/weight_type.h"
@@ -29,6 +30,7 @@
 namespace alignsae {
 
 class PreparedMatrix;  // prepared_matrix.h
+class PreparedParts;   // prepared_parts.h
 
 class Linear {
  public:
@@ -39,6 +41,10 @@ class Linear {
   // of `weight` are multiplied by `row_scale` [I] (balance.h), for int8 alone.
   Linear(const at::Tensor& weight, const at::Tensor& bias, WeightType type,
          const at::Tensor& row_scale = {});
+
+  // Of what Save has put, on the CPU.
+  Linear(const PreparedParts& parts, const std::string& name, WeightType type);
+  void Save(const std::string& name, PreparedParts& parts) const;
 
   // What x must be: float32, or bfloat16 when the weights are.
   at::ScalarType input_type() const;
@@ -55,6 +61,7 @@ class Linear {
   // their weights; empty where the layout does not allow that.
   std::optional<Linear> Columns(int64_t first, int64_t count) const;
 
+  int64_t outputs() const;
   // Memory of the prepared weights: what one multiplication reads.
   int64_t bytes() const;
 

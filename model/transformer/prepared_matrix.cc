@@ -1,14 +1,16 @@
 #include "model/transformer/prepared_matrix.h"
 
 #include <ATen/Parallel.h>
-#include <sys/mman.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
+#include <stdexcept>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/types/span.h"
 #include "model/kernels/kernels.h"
 #include "model/transformer/balance.h"
+#include "model/transformer/streamed_memory.h"
 
 namespace alignsae {
 namespace {
@@ -30,19 +32,6 @@ int ElementBytes(WeightType type) {
   return type == WeightType::kF32 ? 4 : type == WeightType::kBf16 ? 2 : 1;
 }
 
-// Memory that is read from end to end in every step, in large pages where the
-// system grants them: the processor's prefetchers stop at the end of a page.
-at::Tensor StreamedMemory(int64_t bytes) {
-  constexpr int64_t kHugePage = int64_t{2} << 20;
-  if (bytes < kHugePage / 2) return at::empty({bytes}, at::kByte);
-  const int64_t padded = (bytes + kHugePage - 1) / kHugePage * kHugePage;
-  void* memory = std::aligned_alloc(kHugePage, padded);
-  if (memory == nullptr) throw std::bad_alloc();
-  madvise(memory, padded, MADV_HUGEPAGE);  // A wish: failure changes nothing.
-  return at::from_blob(
-      memory, {bytes}, [](void* block) { std::free(block); }, at::kByte);
-}
-
 // Each column's largest magnitude becomes 127.
 at::Tensor ColumnScales(const at::Tensor& weight) {
   return weight.abs().amax(0).div(127).clamp_min(1e-30).contiguous();  // [O]
@@ -55,6 +44,22 @@ Memory::desc KernelLayout(int64_t inputs, int64_t outputs, WeightType type) {
       : type == WeightType::kBf16 ? Memory::format_tag::BA16a64b2a
                                   : Memory::format_tag::BA16a64b4a;
   return Memory::desc({inputs, outputs}, StoredType(type), tag);
+}
+
+// All that decides where a weight lies.
+std::string InWords(const Memory::desc& layout) {
+  const auto& data = layout.data;
+  const auto& blocks = data.format_desc.blocking;
+  const auto list = [](const auto* values, int count) {
+    return absl::StrJoin(absl::MakeConstSpan(values, count), "x");
+  };
+  return absl::StrCat("type ", static_cast<int>(data.data_type), " format ",
+                      static_cast<int>(data.format_kind), " padded ",
+                      list(data.padded_dims, data.ndims), " strides ",
+                      list(blocks.strides, data.ndims), " blocks ",
+                      list(blocks.inner_blks, blocks.inner_nblks), " of ",
+                      list(blocks.inner_idxs, blocks.inner_nblks), " extra ",
+                      data.extra.flags);
 }
 
 GemmKernel KernelOf(WeightType type) {
@@ -74,15 +79,47 @@ int64_t MaxSmallRows(WeightType type) {
 PreparedMatrix::PreparedMatrix(const at::Tensor& weight, bool bias,
                                WeightType type, const at::Tensor& row_scale)
     : type_(type), inputs_(weight.size(0)), outputs_(weight.size(1)) {
-  layout_ =
-      PreferredLayout({kTypicalRows, inputs_, outputs_, type_,
-                       type_ != WeightType::kInt8 && bias, Finish::kNone});
+  SetLayout(bias);
   memory_ = StreamedMemory(static_cast<int64_t>(layout_.get_size()));
   if (type_ == WeightType::kInt8) {
     Repack(Round(weight, row_scale), layout_, memory_);
   } else {
     Repack(weight, layout_, memory_);
   }
+}
+
+PreparedMatrix::PreparedMatrix(const PreparedParts& parts,
+                               const std::string& name, bool bias,
+                               WeightType type)
+    : type_(type) {
+  const at::Tensor shape = parts.Get(name + ".shape");
+  inputs_ = shape[0].item<int64_t>();
+  outputs_ = shape[1].item<int64_t>();
+  SetLayout(bias);
+  memory_ = parts.Get(name + ".memory");
+  const std::string layout = parts.GetText(name + ".layout");
+  if (layout != InWords(layout_) || memory_.nbytes() != layout_.get_size()) {
+    throw std::runtime_error(absl::StrCat(name, ": must be in the layout ",
+                                          InWords(layout_), ", got ", layout));
+  }
+  if (type_ == WeightType::kInt8) {
+    column_scales_ = parts.Get(name + ".column_scales");
+    column_sums_ = parts.Get(name + ".column_sums");
+  }
+}
+
+void PreparedMatrix::Save(const std::string& name, PreparedParts& parts) const {
+  parts.Put(name + ".shape", at::tensor({inputs_, outputs_}, at::kLong));
+  parts.PutText(name + ".layout", InWords(layout_));
+  parts.Put(name + ".memory", memory_);
+  parts.Put(name + ".column_scales", column_scales_);
+  parts.Put(name + ".column_sums", column_sums_);
+}
+
+void PreparedMatrix::SetLayout(bool bias) {
+  layout_ =
+      PreferredLayout({kTypicalRows, inputs_, outputs_, type_,
+                       type_ != WeightType::kInt8 && bias, Finish::kNone});
   small_kernel_ = FindSmallKernel();
   max_small_rows_ = MaxSmallRows(type_);
 }

@@ -22,9 +22,11 @@
 #include <cstdint>
 #include <dnnl.hpp>
 #include <memory>
+#include <string>
 
 #include "model/kernels/small_gemm.h"
 #include "model/transformer/onednn_matmul.h"
+#include "model/transformer/prepared_parts.h"
 #include "model/transformer/weight_type.h"
 
 namespace alignsae {
@@ -35,6 +37,11 @@ class PreparedMatrix {
   // `row_scale` as Linear's. No second copy of the weights in float32 is made.
   PreparedMatrix(const at::Tensor& weight, bool bias, WeightType type,
                  const at::Tensor& row_scale = {});
+  // Of what Save has put; throws where it is in another layout than this
+  // machine asks for.
+  PreparedMatrix(const PreparedParts& parts, const std::string& name, bool bias,
+                 WeightType type);
+  void Save(const std::string& name, PreparedParts& parts) const;
 
   WeightType type() const { return type_; }
   int64_t outputs() const { return outputs_; }
@@ -57,6 +64,9 @@ class PreparedMatrix {
 
  private:
   PreparedMatrix() = default;
+
+  // The layout, and who multiplies, by type and shape.
+  void SetLayout(bool bias);
 
   // The weights as int8 [I, O], with the scales and sums of their columns.
   at::Tensor Round(const at::Tensor& weight, const at::Tensor& row_scale);

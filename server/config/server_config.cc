@@ -53,6 +53,9 @@ void AddModelFlags(CLI::App& app, ServerConfig& config) {
   app.add_option("--cache-dir", config.cache_dir,
                  "Where what is measured once is kept; off: nowhere; default: "
                  "alignsae in XDG_CACHE_HOME or in .cache of HOME");
+  app.add_option("--prepared-cache", config.prepared_cache,
+                 "on: prepared weights are kept in --cache-dir; off: made anew")
+      ->check(OneOf({"on", "off"}));
   app.add_option(
          "--threads", config.threads,
          "Threads of the model; 0: one for each processor that it may use")

@@ -123,6 +123,7 @@ struct ServerConfig {
   // Where what was measured is kept; empty ("off"): nowhere. Unless it is
   // given: of the user ($XDG_CACHE_HOME or $HOME/.cache), if there is one.
   std::string cache_dir;
+  std::string prepared_cache = "on";  // "on" or "off".
   int threads = 0;  // 0: every processor that the process may use.
 
   Endpoint listen{"127.0.0.1", 50051};

@@ -187,6 +187,9 @@ ConceptFamilies::ConceptFamilies(prometheus::Registry* registry)
       weight_type_top1_(family::Add<Gauge>(
           *registry, "weight_type_top1",
           "Share of positions with f32's most likely token, the same texts.")),
+      prepared_weights_(family::Add<Gauge>(
+          *registry, "prepared_weights_info",
+          "What became of a model's kept prepared weights at its load, 1.")),
       active_mean_(family::Add<Gauge>(
           *registry, "concept_active_mean",
           "Calibrated mean of the slot where its concept is asked.")),
@@ -284,6 +287,13 @@ void ConceptFamilies::HoldWeightTypes(const ModelInfo& model,
                                       std::vector<Held>& held) {
   Hold(weight_type_, {{"model", model.name}, {"type", model.weight_type}}, 1,
        held);
+  for (const PreparedWeights& prepared : model.prepared) {
+    Hold(prepared_weights_,
+         {{"model", model.name},
+          {"type", prepared.type},
+          {"result", PreparedResultName(prepared.result)}},
+         1, held);
+  }
   for (const TypeMeasurement& measured : model.type_measurements) {
     const Labels of = {{"model", model.name}, {"type", measured.type}};
     Hold(weight_type_kl_, of, measured.kl, held);

@@ -102,6 +102,7 @@ class ConceptFamilies {
   prometheus::Family<prometheus::Gauge>& weight_type_;
   prometheus::Family<prometheus::Gauge>& weight_type_kl_;
   prometheus::Family<prometheus::Gauge>& weight_type_top1_;
+  prometheus::Family<prometheus::Gauge>& prepared_weights_;
   prometheus::Family<prometheus::Gauge>& active_mean_;
   prometheus::Family<prometheus::Gauge>& threshold_;
   // Of write certificates.

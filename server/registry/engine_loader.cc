@@ -26,6 +26,14 @@ void LogLoaded(const LoadedEngine& loaded, const std::string& wanted_type,
         .Add("used", model.weight_type)
         .Add("why", loaded.weight_type_fallback);
   }
+  for (const PreparedWeights& prepared : model.prepared) {
+    const bool well = prepared.why.empty();
+    LogLine line(well ? LogLevel::kInfo : LogLevel::kWarning,
+                 "prepared_weights");
+    line.Add("type", prepared.type)
+        .Add("result", PreparedResultName(prepared.result));
+    if (!well) line.Add("why", prepared.why);
+  }
   for (const TypeMeasurement& measured : model.type_measurements) {
     LogLine(LogLevel::kInfo, "weight_type_measured")
         .Add("type", measured.type)

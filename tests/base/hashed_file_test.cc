@@ -50,6 +50,47 @@ TEST_F(HashedFileTest, NoticesBytesThatWereAppended) {
   ExpectChanged(file);
 }
 
+// A large file is read once, and again when its stamp is another.
+TEST_F(HashedFileTest, NotesTheHashOfALargeFile) {
+  const std::string notes = path_ + "_notes";
+  std::filesystem::remove_all(notes);
+  std::filesystem::create_directory(notes);
+  const std::string large(size_t{16} << 20, 'a');
+  ASSERT_OK(WriteFileAtomically(path_, large));
+  const auto hash = [&](absl::Time now = absl::Now() + absl::Minutes(1)) {
+    return HashedFile::Of(path_, notes, now).value().sha256();
+  };
+  const auto note = [&]() -> std::string {
+    for (const auto& file : std::filesystem::directory_iterator(notes)) {
+      return file.path();
+    }
+    return "";
+  };
+  const std::string expected = Sha256Hex(large);
+  // Too new: it could be written to again with the same times.
+  EXPECT_EQ(hash(absl::Now()), expected);
+  EXPECT_EQ(note(), "");
+  EXPECT_EQ(hash(), expected);
+  ASSERT_OK_AND_ASSIGN(const std::string written, ReadFile(note()));
+  // The note is believed, which is seen by one that lies.
+  const std::string lie(expected.rbegin(), expected.rend());
+  std::string lying = written;
+  ASSERT_OK(WriteFileAtomically(
+      note(), lying.replace(written.find(expected), lie.size(), lie)));
+  EXPECT_EQ(hash(), lie);
+  // Not one that cannot be read.
+  for (const char* spoilt : {"", "[]", "{\"stamp\": 1, \"sha256\": 2}"}) {
+    ASSERT_OK(WriteFileAtomically(note(), spoilt));
+    EXPECT_EQ(hash(), expected);
+  }
+  // Nor that of the file before it, of the same size.
+  std::string other = large;
+  other[5] = 'b';
+  ASSERT_OK(WriteFileAtomically(path_, other));
+  EXPECT_EQ(hash(), Sha256Hex(other));
+  std::filesystem::remove_all(notes);
+}
+
 TEST_F(HashedFileTest, NoticesThatTheFileIsGone) {
   ASSERT_OK_AND_ASSIGN(const HashedFile file, HashedFile::Of(path_));
   std::filesystem::remove(path_);

@@ -2,12 +2,13 @@
 """Time and memory of loading models of GPT-2's shapes: how far the anonymous memory at load
 goes beyond what stays.
 
-    tests/bench/load_memory.py [--shapes medium,large,xl] [--types int8,bf16]
+    tests/bench/load_memory.py [--shapes medium,large,xl] [--types int8,bf16] [--prepared]
 
 Writes random weights in float32 (gpt2-xl: 6.2 GB), starts the server of ALIGNSAE_BIN on
 them, looks at RssAnon in /proc every 10 ms until it is ready, asks for a few tokens, and
 looks again. Columns: seconds of the log line model_loaded, of measuring the number type
-(once, then cached), anonymous MiB at the highest and after it, and the ratio.
+(once, then cached), anonymous MiB at the highest and after it, and the ratio. The weights are
+prepared anew at each start; with --prepared two more write and read prepared weights.
 """
 import argparse
 import json
@@ -102,12 +103,12 @@ class Watch(threading.Thread):
             time.sleep(0.01)
 
 
-def measure(name, directory, weights, cache):
+def measure(name, directory, weights, cache, prepared):
     server = Server(f"--weight-type={weights}", "--kv-slots=4", f"--cache-dir={cache}",
-                    bundle=directory, wait=False)
+                    f"--prepared-cache={prepared}", bundle=directory, wait=False)
     watch = Watch(server.process.pid)
     try:
-        server._wait_until_ready()  # pylint: disable=protected-access
+        server._wait_until_ready(600)  # pylint: disable=protected-access
         api = server.api()
         answer = api.steering.Complete(steering.CompleteRequest(
             prompt=common.Prompt(token_ids=common.TokenIds(ids=[1, 2, 3])),
@@ -134,6 +135,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--shapes", default="medium")
     parser.add_argument("--types", default="int8,bf16,f32")
+    parser.add_argument("--prepared", action="store_true")
     arguments = parser.parse_args()
     print(f"{'shape':7} {'asked':5} {'runs':5} {'load s':>8} {'measure s':>9} "
           f"{'most MiB':>9} {'stays MiB':>9} {'ratio':>7}")
@@ -143,8 +145,9 @@ def main():
             write_model(name, directory)
             for weights in arguments.types.split(","):
                 # Twice: with the measuring, and with its figure at hand.
-                for _ in range(2 if weights != "f32" else 1):
-                    measure(name, directory, weights, f"{folder}/cache")
+                starts = ["off"] * (2 if weights != "f32" else 1)
+                for prepared in starts + ["on", "on"] * arguments.prepared:
+                    measure(name, directory, weights, f"{folder}/cache", prepared)
             shutil.rmtree(directory)
 
 

@@ -6,6 +6,9 @@ at the hook points inside its blocks, and what comes of an edit there.
   edit                          [D] F32
   edited                        [3, V] F32 logits of the last position, with `edit` added from
                                 position T // 2 on at attn_out[1], resid_mid[1], mlp_out[1]
+  steered                       [A, 8] I64 greedy continuation under each of ARMS, which edits
+                                the tokens that it generates too
+  steered_logprobs              [A, 8] F32 of these tokens
 
 How to run: as make_gpt2_golden.py, whose models it reads.
 """
@@ -19,6 +22,11 @@ from transformers import GPT2LMHeadModel
 CASES = ("default", "bf16_erf", "inverse_layer_scale")
 KINDS = ("attn_out", "resid_mid", "mlp_out")
 EDITED_BLOCK = 1
+NEW_TOKENS = 8
+MIN_LEAD = 2e-3  # No greedy choice is closer than this.
+# How many times `edit` is added where, each from position T // 2 on; the last arm has two.
+ARMS = ({}, {("attn_out", 1): 1.0}, {("resid_mid", 1): 1.0}, {("mlp_out", 1): 1.0},
+        {("attn_out", 1): -0.5, ("mlp_out", 1): 1.5})
 
 
 def run(model, ids, change):
@@ -51,6 +59,24 @@ def run(model, ids, change):
             handle.remove()
 
 
+def steer(model, ids, arm, edit):
+    """(tokens, log probabilities) of a greedy continuation under `arm`."""
+    first, tokens, logprobs = len(ids) // 2, [], []
+
+    def add(kind, layer, x):
+        if (kind, layer) not in arm:
+            return None
+        x = x.clone()
+        x[first:] += arm[kind, layer] * edit
+        return x
+    for _ in range(NEW_TOKENS):
+        best = run(model, ids + tokens, add)[-1].log_softmax(-1).topk(2)
+        assert best.values[0] - best.values[1] > MIN_LEAD, (arm, tokens)
+        tokens.append(int(best.indices[0]))
+        logprobs.append(best.values[0].item())
+    return tokens, logprobs
+
+
 def make(directory):
     model = GPT2LMHeadModel.from_pretrained(directory, torch_dtype=torch.float32).eval()
     ids = safetensors.torch.load_file(directory / "expected.safetensors")["input_ids"].tolist()
@@ -76,8 +102,11 @@ def make(directory):
     hidden = safetensors.torch.load_file(directory / "expected.safetensors")["hidden_states"]
     assert torch.allclose(tensors["resid_mid"][0], hidden[0] + tensors["attn_out"][0], atol=1e-5)
     assert torch.allclose(hidden[1], tensors["resid_mid"][0] + tensors["mlp_out"][0], atol=1e-5)
+    steered, logprobs = zip(*(steer(model, ids, arm, edit) for arm in ARMS))
+    assert len(set(map(tuple, steered))) == len(ARMS), steered
     safetensors.torch.save_file(
-        {**tensors, "edit": edit, "edited": torch.stack(edited)}, directory / "inner.safetensors",
+        {**tensors, "edit": edit, "edited": torch.stack(edited),
+         "steered": torch.tensor(steered), "steered_logprobs": torch.tensor(logprobs)}, directory / "inner.safetensors",
         metadata={"golden_version": "1", "generator": "tests/golden/make_inner_golden.py",
                   "transformers": transformers.__version__, "torch": torch.__version__})
     print(directory.name, {kind: f"{tensors[kind].abs().max():.1f}" for kind in KINDS})

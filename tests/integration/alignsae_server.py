@@ -134,8 +134,8 @@ class Server:
         if wait:
             self._wait_until_ready()
 
-    def _wait_until_ready(self):
-        deadline = time.monotonic() + 120
+    def _wait_until_ready(self, seconds=120):
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended: {self.log()}")

@@ -2,8 +2,10 @@
 """The command-line client and the Python example against the real server."""
 import json
 import os
+import pathlib
 import subprocess
 import sys
+import tempfile
 
 from alignsae_server import BIN, SOURCE, STUBS, ServerTest, main
 
@@ -137,6 +139,28 @@ class CliTest(ServerTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("baseline (birth_city): ", done.stdout)
         self.assertIn("steered (employer): ", done.stdout)
+
+    def test_vectors_is_a_program_of_its_own(self):
+        words = ("--concept", "employer", "--out=x.gguf", "dir", "--help", "model", "-1")
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([BIN / "alignsae", "vectors", *words], capture_output=True,
+                                  text=True, timeout=60, env={"PATH": folder}, check=False)
+            self.assertEqual((done.returncode, done.stdout), (66, ""))
+            self.assertEqual(done.stderr, "alignsae: NOT_FOUND: alignsae-vectors: must be in PATH, "
+                             "got none there; pip install 'client/python[vectors]' brings it\n")
+            program = pathlib.Path(folder) / "alignsae-vectors"
+            program.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\nexit 3\n")
+            program.chmod(0o644)
+            done = subprocess.run([BIN / "alignsae", "vectors"], capture_output=True, text=True,
+                                  timeout=60, env={"PATH": folder}, check=False)
+            self.assertEqual(done.returncode, 77)
+            self.assertIn("alignsae-vectors: cannot run", done.stderr)
+            program.chmod(0o755)
+            done = subprocess.run([BIN / "alignsae", "vectors", *words], capture_output=True,
+                                  text=True, timeout=60, env={"PATH": folder}, check=False)
+            self.assertEqual((done.returncode, done.stderr), (3, ""))
+            self.assertEqual(done.stdout.splitlines(), list(words))
+        self.assertIn("vectors", self.cli("--help"))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,23 @@ FLAGS = ["--threads=1", "--layer=1", "--free-features=128", "--batch-size=16",
          "--learning-rate=0.005", "--stage1-epochs=10", "--stage2-epochs=60"]
 
 
+def question_lines(people):
+    """Of the demo's people, as labelled prompts with answers and swaps."""
+    data = pathlib.Path(DEMO) / "eval"
+    splits = {"sae_train": "train", "validation": "validation", "test": "test"}
+    wordings = [json.loads(line) for line in
+                (data / "wordings.jsonl").read_text().splitlines()]
+    people_lines = (data / "people.jsonl").read_text().splitlines()[:people]
+    return [{"prompt": f"Q: {wording['pattern'].replace('{name}', person['name'])}\nA:",
+             "concept": wording["relation"], "split": splits[wording["split"]],
+             "group": f"{wording['relation']} {wording['wording']}",
+             "answer": person["facts"][wording["relation"]],
+             "targets": {name: fact for name, fact in person["facts"].items()
+                         if name != wording["relation"]}}
+            for person in map(json.loads, people_lines)
+            for wording in wordings if wording["split"] in splits]
+
+
 class OwnConceptsTest(TrainTest):
     def sae(self, prompts, *flags, code=0):
         return self.train("sae", f"--model={MODEL}", f"--prompts={prompts}",
@@ -93,21 +110,7 @@ class OwnConceptsTest(TrainTest):
         self.assertEqual(figures["negatives"], 2)
 
     def questions(self, people):
-        """Of the demo's people, as labelled prompts with answers and swaps."""
-        data = pathlib.Path(DEMO) / "eval"
-        splits = {"sae_train": "train", "validation": "validation", "test": "test"}
-        wordings = [json.loads(line) for line in
-                    (data / "wordings.jsonl").read_text().splitlines()]
-        people_lines = (data / "people.jsonl").read_text().splitlines()[:people]
-        return self.write(*(
-            {"prompt": f"Q: {wording['pattern'].replace('{name}', person['name'])}\nA:",
-             "concept": wording["relation"], "split": splits[wording["split"]],
-             "group": f"{wording['relation']} {wording['wording']}",
-             "answer": person["facts"][wording["relation"]],
-             "targets": {name: fact for name, fact in person["facts"].items()
-                         if name != wording["relation"]}}
-            for person in map(json.loads, people_lines)
-            for wording in wordings if wording["split"] in splits))
+        return self.write(*question_lines(people))
 
     def test_somebody_elses_sae_gets_concepts_by_which_swap_works(self):
         prompts = self.questions(people=10)

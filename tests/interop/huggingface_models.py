@@ -65,10 +65,10 @@ def save_tokenizer(kind, directory):
             made("the city", truncation=True, max_length=8, padding="max_length")
         if kind == "added":
             made.add_tokens([AddedToken("<e_1>", lstrip=True, rstrip=True),
-                             AddedToken("<w>", single_word=True)])
-            if not transformers.__version__.startswith("4."):
-                # In the vocabulary too, under the same id. 4.30 cuts " the" otherwise.
-                made.add_tokens([AddedToken("the", normalized=True), AddedToken("in")])
+                             AddedToken("<w>", single_word=True),
+                             # In the vocabulary too, under the same id: before 4.34 these
+                             # are listed in the file, and stay in their words all the same.
+                             AddedToken("the", normalized=True), AddedToken("in")])
             made.add_special_tokens({"mask_token": AddedToken("<mask>", lstrip=True),
                                      "pad_token": "<pad>"})
         if kind == "chat":

@@ -83,6 +83,18 @@ def lm_eval():
     return place / "bin/python"
 
 
+def converter():
+    """A Python without our package, which README's pip installs, and with the torch of
+    huggingface() and what else its converter needs."""
+    place = PLACE / "readme"
+    libraries = next(
+        (pathlib.Path(huggingface()[0]).parents[1] / "lib").glob("python3*/site-packages"))
+    _install([["/usr/bin/python3", "-m", "venv", "--clear", place]], ["true"])
+    own = next((place / "lib").glob("python3*/site-packages"))
+    (own / "torch_of_huggingface.pth").write_text(f"{libraries}\n")
+    return place / "bin/python"
+
+
 def package():
     """Three Pythons with the wheel of client/python, made from its source archive: one with
     all its extras and the torch and transformers of huggingface(), a clean one, and one with

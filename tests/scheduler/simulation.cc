@@ -233,6 +233,7 @@ void Simulation::Step() {
   }
   scheduler_.RunOneStep();
   Check();
+  CheckBeginnings();
   if (ok()) CheckShares(before, scheduler_.TakeCensus());
   if (ok()) CheckTurns(before, scheduler_.TakeCensus());
 }

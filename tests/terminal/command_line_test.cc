@@ -13,6 +13,7 @@
 namespace alignsae {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -36,6 +37,10 @@ class CommandLineTest : public ::testing::Test {
     app_.add_subcommand("read", "Reads")
         ->add_option("--file", to_, "From it")
         ->type_name(kFileType);
+    app_.add_subcommand("other", "Is a program of its own")
+        ->prefix_command()
+        ->fallthrough(false)
+        ->set_help_flag();
   }
 
   // What the program is told of its words: the text or the mistake.
@@ -78,6 +83,20 @@ TEST_F(CommandLineTest, AMistakeNamesWhatMayHaveBeenMeant) {
   EXPECT_THAT(Told({"read", "--level=mid"}), HasSubstr("mid"));
 }
 
+TEST_F(CommandLineTest, AProgramOfItsOwnGetsEveryWordBehindItsName) {
+  EXPECT_EQ(Told({"--level=low", "other", "--to", "swap", "--help", "-s", "x"}),
+            "parsed");
+  EXPECT_THAT(app_.get_subcommand("other")->remaining(),
+              ElementsAre("--to", "swap", "--help", "-s", "x"));
+  EXPECT_EQ(server_, "");
+  EXPECT_THAT(CompletionScript(app_, "bash"),
+              HasSubstr("other) COMPREPLY=($(compgen -f -- \"$cur\")) ;;"));
+  EXPECT_THAT(CompletionScript(app_, "zsh"), HasSubstr("other) _files ;;"));
+  EXPECT_THAT(CompletionScript(app_, "fish"),
+              HasSubstr("-n '__fish_seen_subcommand_from other' -F"));
+  EXPECT_THAT(ManPage(app_), HasSubstr(".SS other\nIs a program of its own"));
+}
+
 TEST_F(CommandLineTest, TheManualPageHasEveryFlagAndCommand) {
   const std::string page = Told({"--man"});
   EXPECT_EQ(page, ManPage(app_));
@@ -92,7 +111,7 @@ TEST_F(CommandLineTest, TheManualPageHasEveryFlagAndCommand) {
 TEST_F(CommandLineTest, CompletionsHaveWordsValuesAndAskForConcepts) {
   const std::string bash = Told({"--completion", "bash"});
   EXPECT_EQ(bash, CompletionScript(app_, "bash"));
-  EXPECT_THAT(bash, HasSubstr("swap|read"));
+  EXPECT_THAT(bash, HasSubstr("swap|read|other"));
   EXPECT_THAT(bash, HasSubstr("'low high'"));
   EXPECT_THAT(bash, HasSubstr("concepts --names"));
   EXPECT_THAT(bash, HasSubstr("complete -F _thing thing"));

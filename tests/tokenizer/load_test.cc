@@ -236,6 +236,36 @@ TEST_F(LoadTest, TakesTokensAndTheirSwitchesFromTheDecoderAlone) {
   EXPECT_THAT(from_json.Encode("<e_1>  <e_1>"), ElementsAre(260, 260));
 }
 
+TEST_F(LoadTest, AnAddedTokenOfTheVocabularyStaysInItsWordInFilesBefore4_34) {
+  constexpr int32_t kThe = 257, kSpaceThe = 258;
+  Json json = SmallTokenizerJson();
+  json["added_tokens"].push_back({{"id", kThe}, {"content", "the"}});
+  const auto expect = [&](const char* config, bool whole) {
+    Write("tokenizer.json", json.dump());
+    std::filesystem::remove(directory_ + "/tokenizer_config.json");
+    if (*config != '\0') Write("tokenizer_config.json", config);
+    ASSERT_OK_AND_ASSIGN(const Tokenizer tokenizer, Load());
+    const std::vector<int32_t> ids = tokenizer.Encode(" the");
+    EXPECT_EQ(ids.size(), whole ? 1u : 2u) << config;
+    EXPECT_EQ(ids.back(), whole ? kSpaceThe : kThe) << config;
+    EXPECT_THAT(tokenizer.Encode("<pad>"), ElementsAre(260)) << config;
+    EXPECT_EQ(tokenizer.Encode("<|endoftext|>", {.parse_special = true}),
+              std::vector<int32_t>{259});
+    if (whole) {
+      EXPECT_THAT(tokenizer.warnings(),
+                  ElementsAre(HasSubstr("1 added tokens are in the vocabulary "
+                                        "too (\"the\") and stay in their")));
+    } else {
+      EXPECT_TRUE(tokenizer.warnings().empty());
+    }
+  };
+  expect("", false);  // Nobody says who wrote it.
+  expect("{}", true);
+  expect(R"({"added_tokens_decoder": {}})", false);
+  json["model"]["ignore_merges"] = false;
+  expect("{}", false);
+}
+
 TEST_F(LoadTest, RefusesFilesThatContradictEachOtherAboutAddedTokens) {
   WriteVocabularyFiles();
   Write("added_tokens.json", R"({"<pad>":260})");

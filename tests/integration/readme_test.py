@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""README's "Serve a SAELens SAE", word for word, on the demo's model and its SAE as sae-lens
+would have saved it. Where the commands need PyTorch: tests/interop/readme_test.py."""
+import json
+import unittest
+
+import own_concepts_test
+import readme_commands
+from alignsae_server import DEMO
+from alignsae_train import TrainTest
+
+TITLE = "Serve a SAELens SAE"
+
+
+class ReadmeTest(TrainTest):
+    def run_readme(self, commands):
+        code, said = readme_commands.run(commands, self.root)
+        self.assertEqual(code, 0, said)
+        return said
+
+    def test_serve_a_saelens_sae_and_calibrate_it(self):
+        (self.root / "gpt2").symlink_to(DEMO / "gpt2")
+        self.train("export-sae", f"--sae={DEMO}/sae/main", f"--out={self.root}/sae")
+        said = self.run_readme(readme_commands.block(TITLE))
+        self.assertIn("city #3: what a value of 1 writes", said)
+        self.assertRegex(said, r"London")
+
+        (self.root / "sae/labels.jsonl").unlink()  # Nobody named its features.
+        (self.root / "labelled.jsonl").write_text("".join(
+            json.dumps(line) + "\n" for line in own_concepts_test.question_lines(people=3)))
+        said = self.run_readme(readme_commands.inline(TITLE, "alignsae-train calibrate"))
+        labels = (self.root / "calibrated/labels.jsonl").read_text().splitlines()
+        self.assertEqual(len(labels), 6)
+        self.assertTrue(all("active_mean" in json.loads(line) for line in labels))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
