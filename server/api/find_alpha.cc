@@ -50,7 +50,9 @@ class FindAlphaCall final : public std::enable_shared_from_this<FindAlphaCall> {
       ALIGNSAE_RETURN_IF_ERROR(work());
       const std::vector<double> alphas = search_->Next();
       over = alphas.empty();
-      if (!over) return InTime(SubmitRound(alphas));
+      // Once it is submitted, the next task may be under way.
+      const bool begun = rounds_ > 0;
+      if (!over) return InTime(SubmitRound(alphas), begun);
       Finish();
       return absl::OkStatus();
     });
@@ -78,9 +80,9 @@ class FindAlphaCall final : public std::enable_shared_from_this<FindAlphaCall> {
 
   // The scheduler refuses a round for which the time left is too short. Between
   // rounds that is the deadline of the whole.
-  absl::Status InTime(const absl::Status& status) const {
-    return rounds_ > 1 && ReasonOf(status) == kReasonDeadline ? DeadlinePassed()
-                                                              : status;
+  static absl::Status InTime(const absl::Status& status, bool begun) {
+    return begun && ReasonOf(status) == kReasonDeadline ? DeadlinePassed()
+                                                        : status;
   }
 
   absl::Status SubmitRound(const std::vector<double>& alphas) {
