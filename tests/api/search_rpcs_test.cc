@@ -268,6 +268,7 @@ TEST_F(SearchRpcsTest, ARefusalNamesTheField) {
   EXPECT_EQ(
       status.message,
       "goal: must name an answer, a first token or target_on_top, got none");
+  env_.config.limits.max_send_message_bytes = 100000;
   status = Find(absl::StrCat(kTwo,
                              "goal { answer: 'x' } generation { "
                              "max_new_tokens: 60 top_logprobs: 20 } "

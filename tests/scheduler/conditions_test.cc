@@ -19,7 +19,7 @@ class ConditionsTest : public SchedulerTest {
  protected:
   // Of `tokens` tokens, read by the second checkpoint.
   static SequenceSpec AbortAbove(double above, int tokens) {
-    SequenceSpec spec = Generate({5, 6}, tokens);
+    SequenceSpec spec = Generate({7, 6}, tokens);
     spec.reading_checkpoint = 1;
     spec.abort_when =
         ReadingCondition{.checkpoint = 1, .column = 0, .above = above};
@@ -28,7 +28,7 @@ class ConditionsTest : public SchedulerTest {
 };
 
 TEST_F(ConditionsTest, AnAnswerEndsWithTheTokenAtWhichItIsAborted) {
-  const std::vector<int32_t> whole = FakeStepExecutor::Continue({5, 6}, 8);
+  const std::vector<int32_t> whole = FakeStepExecutor::Continue({7, 6}, 8);
   // The largest of the first four, which is not the first of them.
   const auto largest = std::max_element(whole.begin(), whole.begin() + 4);
   ASSERT_NE(largest, whole.begin()) << "choose another prompt";
@@ -58,7 +58,7 @@ TEST_F(ConditionsTest, AConditionThatNeverHoldsChangesNothing) {
   const auto sink = Submit(AbortAbove(1000, 5));
   RunUntilIdle();
   EXPECT_THAT(sink->ids(),
-              ElementsAreArray(FakeStepExecutor::Continue({5, 6}, 5)));
+              ElementsAreArray(FakeStepExecutor::Continue({7, 6}, 5)));
   EXPECT_EQ(sink->finished()[0].reason, FinishReason::kLength);
 }
 
@@ -82,13 +82,13 @@ TEST_F(ConditionsTest, ABoundOrUnboundConceptEndsItToo) {
 
 TEST_F(ConditionsTest, OneArmEndsAndTheOtherGoesOn) {
   RequestSpec spec;
-  spec.sequences = {AbortAbove(-1, 6), Generate({5, 6}, 6)};
+  spec.sequences = {AbortAbove(-1, 6), Generate({7, 6}, 6)};
   spec.grouping = Grouping::kTogether;
   const auto sink = Submit(std::move(spec));
   RunUntilIdle();
   EXPECT_THAT(sink->ids(0), SizeIs(1));
   EXPECT_THAT(sink->ids(1),
-              ElementsAreArray(FakeStepExecutor::Continue({5, 6}, 6)));
+              ElementsAreArray(FakeStepExecutor::Continue({7, 6}, 6)));
   EXPECT_OK(*sink->done());
 }
 
