@@ -24,7 +24,7 @@ struct Searched {
 
 // Until the search is over; every alpha is new and in the range.
 Searched Search(AlphaSearch& search, const AlphaSearch::Options& options,
-           const std::function<bool(double)>& good) {
+                const std::function<bool(double)>& good) {
   Searched run;
   std::set<double> seen;
   while (true) {
