@@ -47,6 +47,14 @@ std::optional<std::pair<int32_t, double>> ParseTokenBias(
   return bias;
 }
 
+std::optional<std::pair<std::string, std::string>> ParseExpected(
+    absl::string_view spec) {
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(spec, absl::MaxSplits('=', 1));
+  if (parts.first.empty() || parts.second.empty()) return std::nullopt;
+  return std::pair(std::string(parts.first), std::string(parts.second));
+}
+
 v1::GenerationConfig MakeGeneration(const CliOptions& options) {
   v1::GenerationConfig config;
   if (options.max_new_tokens)
@@ -79,7 +87,21 @@ v1::GenerationConfig MakeGeneration(const CliOptions& options) {
   config.set_top_logprobs(options.top_logprobs);
   config.set_ignore_eos(options.ignore_eos);
   config.set_concept_trace(options.trace);
+  if (const auto condition = ParseConditionSpec(options.abort_when)) {
+    *config.mutable_abort_when() = *condition;
+  }
   return config;
+}
+
+std::optional<v1::SteeringGuard> MakeGuard(const CliOptions& options) {
+  if (!options.max_norm_ratio && !options.max_off_target && !options.max_kl) {
+    return std::nullopt;
+  }
+  v1::SteeringGuard guard;
+  if (options.max_norm_ratio) guard.set_max_norm_ratio(*options.max_norm_ratio);
+  if (options.max_off_target) guard.set_max_off_target(*options.max_off_target);
+  if (options.max_kl) guard.set_max_kl(*options.max_kl);
+  return guard;
 }
 
 absl::StatusOr<v1::PositionSelection> MakePositions(const CliOptions& options) {

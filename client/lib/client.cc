@@ -97,6 +97,7 @@ ALIGNSAE_UNARY(concepts_, InspectSlots)
 ALIGNSAE_UNARY(concepts_, ExplainSlot)
 ALIGNSAE_UNARY(steering_, Swap)
 ALIGNSAE_UNARY(steering_, Complete)
+ALIGNSAE_UNARY(steering_, FindAlpha)
 ALIGNSAE_UNARY(operator_, ListCheckpoints)
 ALIGNSAE_UNARY(operator_, LoadCheckpoint)
 ALIGNSAE_UNARY(operator_, UnloadCheckpoint)
@@ -166,6 +167,16 @@ absl::Status Client::SweepAlpha(
   return Stream<v1::SweepAlphaResponse>(
       [&](grpc::ClientContext* context) {
         return steering_->SweepAlpha(context, request);
+      },
+      on_event);
+}
+
+absl::Status Client::SwapMatrix(
+    const v1::SwapMatrixRequest& request,
+    const std::function<bool(const v1::SwapMatrixResponse&)>& on_event) {
+  return Stream<v1::SwapMatrixResponse>(
+      [&](grpc::ClientContext* context) {
+        return steering_->SwapMatrix(context, request);
       },
       on_event);
 }

@@ -81,6 +81,8 @@ class Client {
   absl::StatusOr<v1::SwapResponse> Swap(const v1::SwapRequest& request);
   absl::StatusOr<v1::CompleteResponse> Complete(
       const v1::CompleteRequest& request);
+  absl::StatusOr<v1::FindAlphaResponse> FindAlpha(
+      const v1::FindAlphaRequest& request);
 
   // Of the port for operators (--operator-listen): `target` is that one's then.
   // A load takes as long as it takes: give it a long timeout.
@@ -113,6 +115,9 @@ class Client {
   absl::Status SweepAlpha(
       const v1::SweepAlphaRequest& request,
       const std::function<bool(const v1::SweepAlphaResponse&)>& on_event);
+  absl::Status SwapMatrix(
+      const v1::SwapMatrixRequest& request,
+      const std::function<bool(const v1::SwapMatrixResponse&)>& on_event);
   // Ends with OK before the call's deadline; call it again to go on.
   absl::Status WatchSlots(
       const v1::WatchSlotsRequest& request,

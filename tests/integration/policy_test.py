@@ -14,6 +14,9 @@ import urllib.request
 import alignsae_server as api
 from alignsae_server import BIN, Server, eventually, grpc, main
 
+from alignsae.v1 import find_alpha_pb2 as find
+from alignsae.v1 import swap_matrix_pb2 as matrix
+
 READS = ["ConceptService/*", "ModelService/*"]
 POLICY = {
     "format_version": 1,
@@ -59,7 +62,7 @@ def all_rpcs():
 
 def is_stream(method):
     return method.output_type.name in ("GenerateResponse", "SweepAlphaResponse",
-                                       "WatchSlotsResponse", "ReadConceptsStreamResponse",
+                                       "SwapMatrixResponse", "WatchSlotsResponse", "ReadConceptsStreamResponse",
                                        "ValidateBindingResponse")
 
 
@@ -223,6 +226,23 @@ class PolicyTest(unittest.TestCase):
         self.assertEqual(
             self.refused(denied, "edgar", alpha=2.5),
             "alpha: must be in [0, 2] active means (steer.alpha of group editors), got 2.5")
+        self.assertEqual(self.held(), before)
+        for request, sentence in (
+                (matrix.SwapMatrixRequest(),
+                 'concepts: must be one of employer (steer.concepts of group editors), got '),
+                (find.FindAlphaRequest(target=api.common.ConceptRef(name="employer"),
+                                       goal=find.AlphaGoal(answer="x")),
+                 "min_alpha and max_alpha: must be in [0, 2] active means "
+                 "(steer.alpha of group editors), got ")):
+            request.prompt.question = self.question
+            with self.assertRaises(grpc.RpcError) as caught:
+                if isinstance(request, find.FindAlphaRequest):
+                    self.steering.FindAlpha(request, metadata=self.shown("edgar"), timeout=30)
+                else:
+                    list(self.steering.SwapMatrix(request, metadata=self.shown("edgar"),
+                                                  timeout=30))
+            self.assertEqual(caught.exception.code(), denied)
+            self.assertIn(sentence, caught.exception.details())
         self.assertEqual(self.held(), before)
         answer = self.swap("edgar", alpha=2)
         self.assertEqual(len(answer.steered.receipts[0].receipt_id), 16)

@@ -320,7 +320,7 @@ class CancelTest(PageTest):
             "closed": free})
         self.assertEqual(len(waits), 3)
         self.assertLess(max(waits), 1)
-        for method in ("Generate", "SweepAlpha", "Swap"):
+        for method in ("Generate", "SweepAlpha", "SwapMatrix"):
             self.assertGreaterEqual(self.slow.metric(
                 "alignsae_rpc_requests_total", method=f"SteeringService/{method}",
                 code="CANCELLED"), 1, method)
