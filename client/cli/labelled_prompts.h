@@ -1,6 +1,5 @@
-// Labelled prompts of a file, as `validate` asks with them: the keys of the
-// trainer's prompt files (JSONL): prompt or token_ids, position, concept (a
-// name or null), answer, targets, split, group.
+// Labelled prompts of a file (model/base/labelled_line.h has the keys), as
+// `validate` asks with them: each of one concept or none.
 //
 // Thread-safety: free function.
 // Errors: INVALID_ARGUMENT "<file>:<line>: <key>: must be <rule>, got <value>";

@@ -5,8 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/file.h"
-#include "model/base/json_lines.h"
-#include "model/base/json_object.h"
+#include "model/base/labelled_line.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
 
@@ -21,43 +20,31 @@ bool IsConcept(absl::Span<const Concept> concepts, const std::string& name) {
       [&name](const Concept& entry) { return entry.name == name; });
 }
 
-absl::Status ReadTargets(const JsonObject& json,
-                         absl::Span<const Concept> concepts,
-                         ValidationPrompt& prompt) {
-  if (!json.Has("targets")) return absl::OkStatus();
-  ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject targets, json.Object("targets"));
-  for (const auto& [name, answer] : targets.json().items()) {
-    if (!IsConcept(concepts, name)) {
-      return json.Refuse("targets", "concepts of the checkpoint", Quoted(name));
-    }
-    ALIGNSAE_ASSIGN_OR_RETURN(prompt.targets[name], targets.String(name));
+absl::StatusOr<ValidationPrompt> PromptOf(const LabelledLine& line,
+                                          absl::Span<const Concept> concepts) {
+  for (const std::string* absent : {&line.split, &line.group}) {
+    if (absent->empty()) continue;
+    return line.Refuse("split and group", "absent here", Quoted(*absent));
   }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<ValidationPrompt> ReadPrompt(
-    const JsonLine& line, absl::Span<const Concept> concepts) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject json,
-                            JsonObject::Of(line.value, line.place));
-  ALIGNSAE_RETURN_IF_ERROR(
-      json.OnlyKeys({"prompt", "concept", "answer", "targets"}));
+  if (line.text.empty()) {
+    return line.Refuse("prompt", "there", "\"token_ids\" instead");
+  }
   ValidationPrompt prompt;
-  ALIGNSAE_ASSIGN_OR_RETURN(prompt.text, json.String("prompt"));
-  if (prompt.text.empty()) return json.Refuse("prompt", "not empty", "\"\"");
-  if (!json.json().contains("concept")) {
-    return json.Refuse("concept", "a name or null", "nothing");
+  ALIGNSAE_RETURN_IF_ERROR(line.OneConcept(prompt.concept_name));
+  if (!prompt.concept_name.empty() &&
+      !IsConcept(concepts, prompt.concept_name)) {
+    return line.Refuse("concept", "a concept of the checkpoint",
+                       Quoted(prompt.concept_name));
   }
-  if (!json.json()["concept"].is_null()) {
-    ALIGNSAE_ASSIGN_OR_RETURN(prompt.concept_name, json.String("concept"));
-    if (!IsConcept(concepts, prompt.concept_name)) {
-      return json.Refuse("concept", "a concept of the checkpoint",
-                         Quoted(prompt.concept_name));
-    }
+  for (const auto& [name, answer] : line.targets) {
+    if (IsConcept(concepts, name)) continue;
+    return line.Refuse("targets", "concepts of the checkpoint", Quoted(name));
   }
-  if (json.Has("answer")) {
-    ALIGNSAE_ASSIGN_OR_RETURN(prompt.answer, json.String("answer"));
-  }
-  ALIGNSAE_RETURN_IF_ERROR(ReadTargets(json, concepts, prompt));
+  prompt.text = line.text;
+  prompt.answer = line.answer;
+  prompt.targets = line.targets;
+  prompt.position = line.position;
+  prompt.position_text = line.position_text;
   return prompt;
 }
 
@@ -69,15 +56,15 @@ absl::StatusOr<std::vector<ValidationPrompt>> ReadValidationPrompts(
   const std::string path = absl::StrCat(directory, "/", kValidationFile);
   if (!FileExists(path)) return prompts;
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxBytes));
-  ALIGNSAE_RETURN_IF_ERROR(ForEachJsonLine(
-      text, path + ":", [&](const JsonLine& line) -> absl::Status {
+  ALIGNSAE_RETURN_IF_ERROR(ForEachLabelledLine(
+      text, path, [&](const LabelledLine& line) -> absl::Status {
         if (prompts.size() == kMaxValidationPrompts) {
           return absl::InvalidArgumentError(
               absl::StrCat(line.place, ": must be at most ",
                            kMaxValidationPrompts, " prompts, got more"));
         }
         ALIGNSAE_ASSIGN_OR_RETURN(ValidationPrompt prompt,
-                                  ReadPrompt(line, concepts));
+                                  PromptOf(line, concepts));
         prompts.push_back(std::move(prompt));
         return absl::OkStatus();
       }));
@@ -90,7 +77,9 @@ std::vector<ValidationPrompt> ValidationPromptsOf(
   for (const StoredPrompt& stored : manifest.prompts) {
     if (prompts.size() == kMaxValidationPrompts) break;
     if (!IsConcept(concepts, stored.concept_name)) continue;
-    prompts.push_back({stored.text, stored.concept_name, "", {}});
+    ValidationPrompt& added = prompts.emplace_back();
+    added.text = stored.text;
+    added.concept_name = stored.concept_name;
   }
   return prompts;
 }
@@ -104,6 +93,11 @@ std::string ValidationPromptsToJsonl(
       line["concept"] = nullptr;
     } else {
       line["concept"] = prompt.concept_name;
+    }
+    if (!prompt.position_text.empty()) {
+      line["position"] = {{"text", prompt.position_text}};
+    } else if (prompt.position != -1) {
+      line["position"] = prompt.position;
     }
     if (!prompt.answer.empty()) line["answer"] = prompt.answer;
     if (!prompt.targets.empty()) line["targets"] = prompt.targets;

@@ -1,11 +1,9 @@
 // validation.jsonl in a checkpoint's directory: labelled prompts to check it
-// with while it is served. A JSON object a line, keys as in the trainer's
-// prompt files:
+// with while it is served. Its lines are those of model/base/labelled_line.h,
+// of one concept or none, without token ids, split and group:
 //
 //   {"prompt": "Q: Where was Ann born?\nA:", "concept": "birth_city",
 //    "answer": "Oslo", "targets": {"employer": "Acme"}}
-//
-// "concept" may be null; "answer" and "targets" may be absent.
 //
 // Thread-safety: free functions.
 // Errors: INVALID_ARGUMENT "<file>:<line>: <key>: must be <rule>, got <value>";

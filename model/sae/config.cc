@@ -192,7 +192,7 @@ absl::Status ReadAlignSae(const ObjectReader& root, SaeConfig& config) {
   const std::optional<TrainedPositions> trained = FindTrainedPositions(name);
   if (!trained.has_value()) {
     return Refuse(absl::StrCat("alignsae.", kTrainedKey),
-                  "last, all or labelled", Quoted(name));
+                  "last, all, labelled or span", Quoted(name));
   }
   config.trained = *trained;
   return absl::OkStatus();

@@ -17,6 +17,9 @@ enum class TrainedPositions {
   kLast,      // The last token of each prompt.
   kAll,       // Every token.
   kLabelled,  // Those that its labelled prompts name.
+  // All tokens of the texts that its labelled prompts name; their mean is what
+  // is read.
+  kSpan,
 };
 
 // As in cfg.json; kUnknown is "".
@@ -28,6 +31,8 @@ inline absl::string_view TrainedPositionsName(TrainedPositions positions) {
       return "all";
     case TrainedPositions::kLabelled:
       return "labelled";
+    case TrainedPositions::kSpan:
+      return "span";
     default:
       return "";
   }
@@ -35,8 +40,9 @@ inline absl::string_view TrainedPositionsName(TrainedPositions positions) {
 
 inline std::optional<TrainedPositions> FindTrainedPositions(
     absl::string_view name) {
-  for (TrainedPositions each : {TrainedPositions::kLast, TrainedPositions::kAll,
-                                TrainedPositions::kLabelled}) {
+  for (TrainedPositions each :
+       {TrainedPositions::kLast, TrainedPositions::kAll,
+        TrainedPositions::kLabelled, TrainedPositions::kSpan}) {
     if (name == TrainedPositionsName(each)) return each;
   }
   return std::nullopt;

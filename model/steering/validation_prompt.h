@@ -16,6 +16,10 @@ struct ValidationPrompt {
   std::string concept_name;  // Empty: it asks none of the concepts.
   std::string answer;        // Without an edit; may be empty.
   std::map<std::string, std::string> targets;  // Swapped to -> answer.
+  // Where it is read and edited: negative from the end, or, where there is one,
+  // at the tokens of a text that stands once in it.
+  int position = -1;
+  std::string position_text = {};
 
   friend bool operator==(const ValidationPrompt&,
                          const ValidationPrompt&) = default;

@@ -8,7 +8,7 @@
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
 #include "model/base/status_payload.h"
-#include "server/api/text_span.h"
+#include "model/tokenizer/text_span.h"
 
 namespace alignsae {
 namespace {
@@ -145,7 +145,6 @@ absl::StatusOr<ReadPosition> ParseReadPosition(
         const TextSpan span,
         InField("position_text", FindTextSpan(text, prompt, *env.tokenizer)));
     for (int i = span.start; i < span.stop; ++i) read.span.push_back(i);
-    read.position = span.stop - 1;
     return read;
   }
   const int wanted = position.value_or(-1);
@@ -155,9 +154,13 @@ absl::StatusOr<ReadPosition> ParseReadPosition(
                         absl::StrCat(wanted, "; ", name, " has ", length,
                                      length == 1 ? " token" : " tokens"));
   }
-  read.position = wanted < 0 ? wanted + length : wanted;
-  read.span = {read.position};
+  read.span = {wanted < 0 ? wanted + length : wanted};
   return read;
+}
+
+bool ReadsSpans(int checkpoint, const ParseEnv& env) {
+  return env.catalog->checkpoints[checkpoint].trained ==
+         TrainedPositions::kSpan;
 }
 
 }  // namespace alignsae

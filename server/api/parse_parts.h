@@ -29,18 +29,25 @@ absl::StatusOr<FilledTemplate> ApplyTemplate(absl::string_view question,
 // Whether a text is as long as one may be.
 absl::Status CheckTextBytes(absl::string_view text, const ParseEnv& env);
 
-// Where a prompt is read: `position`, which may count from the end (default:
-// the last token), or the last token of `text` where that is not empty, which
-// the edits of `span` are about then. `name` is the prompt's field, for
-// messages.
+// Where a prompt is read: at `position`, which may count from the end (default:
+// the last token), or at the tokens of `text` where that is not empty. `name`
+// is the prompt's field, for messages.
 struct ReadPosition {
-  int position = 0;
-  std::vector<int> span;  // Rising; `position` is its last.
+  std::vector<int> span;  // Rising, at least one; what edits are about.
+
+  // The positions whose mean is the reading.
+  std::vector<int> Read(bool mean) const {
+    return mean ? span : std::vector<int>{span.back()};
+  }
 };
 absl::StatusOr<ReadPosition> ParseReadPosition(
     std::optional<int> position, const std::string& text,
     const std::vector<int32_t>& prompt, absl::string_view name,
     const ParseEnv& env);
+
+// Whether a reading by a text is the mean over its tokens unless the request
+// says otherwise: as the checkpoint was trained.
+bool ReadsSpans(int checkpoint, const ParseEnv& env);
 
 // Index of a checkpoint; of the default one when `name` is empty.
 absl::StatusOr<int> FindCheckpoint(absl::string_view name, const ParseEnv& env);

@@ -50,6 +50,24 @@ absl::StatusOr<int> ParseTopK(const v1::InspectSlotsRequest& wire,
   return wire.top_k();
 }
 
+// Whether a text's mean is read.
+absl::StatusOr<bool> ParseSpanReading(const v1::ReadConceptsRequest& wire,
+                                      int checkpoint, const ParseEnv& env) {
+  const v1::SpanReading wanted = wire.span_reading();
+  if (!v1::SpanReading_IsValid(wanted)) {
+    return InvalidField("span_reading", "be LAST or MEAN",
+                        static_cast<int>(wanted));
+  }
+  if (wanted == v1::SPAN_READING_UNSPECIFIED) {
+    return ReadsSpans(checkpoint, env);
+  }
+  if (wire.position_text().empty()) {
+    return InvalidField("span_reading", "be absent without position_text",
+                        v1::SpanReading_Name(wanted));
+  }
+  return wanted == v1::SPAN_READING_MEAN;
+}
+
 }  // namespace
 
 absl::StatusOr<ParsedReadout> ParseReadConcepts(
@@ -66,6 +84,8 @@ absl::StatusOr<ParsedReadout> ParseReadConcepts(
       InField("checkpoint", FindCheckpoint(wire.checkpoint(), env)));
   ALIGNSAE_RETURN_IF_ERROR(
       InField("checkpoint", CheckHasConcepts(parsed.checkpoint, env)));
+  ALIGNSAE_ASSIGN_OR_RETURN(const bool mean,
+                            ParseSpanReading(wire, parsed.checkpoint, env));
   const auto wanted =
       wire.has_position() ? std::optional<int>(wire.position()) : std::nullopt;
   for (int i = 0; i < wire.prompts_size(); ++i) {
@@ -78,7 +98,7 @@ absl::StatusOr<ParsedReadout> ParseReadConcepts(
         ParseReadPosition(wanted, wire.position_text(), prompt, field, env));
     Observation observation;
     observation.checkpoint = parsed.checkpoint;
-    observation.positions = {position.position};
+    observation.positions = position.Read(mean);
     parsed.spec.sequences.push_back(
         Readout(std::move(prompt), std::move(observation)));
   }

@@ -88,6 +88,11 @@ v1::LabelledPrompt WireOf(const ValidationPrompt& stored) {
   v1::LabelledPrompt wire;
   wire.mutable_prompt()->set_text(stored.text);
   wire.set_concept_name(stored.concept_name);
+  if (stored.position_text.empty()) {
+    wire.set_position(stored.position);
+  } else {
+    wire.set_position_text(stored.position_text);
+  }
   wire.set_answer(stored.answer);
   for (const auto& [name, answer] : stored.targets) {
     (*wire.mutable_targets())[name] = answer;
@@ -121,6 +126,7 @@ absl::StatusOr<ValidationPlan> ParseValidateBinding(
       InField("checkpoint", FindCheckpoint(wire.checkpoint(), env)));
   ALIGNSAE_RETURN_IF_ERROR(
       InField("checkpoint", CheckHasConcepts(plan.checkpoint, env)));
+  plan.reads_spans = ReadsSpans(plan.checkpoint, env);
   const int swaps =
       wire.has_max_swaps() ? wire.max_swaps() : kDefaultValidationSwaps;
   if (swaps < 0 || swaps > kMaxValidationSwaps) {
@@ -153,7 +159,7 @@ SequenceSpec ReadOf(const ValidationPlan& plan,
   sequence.reading_checkpoint = plan.checkpoint;
   Observation observation;
   observation.checkpoint = plan.checkpoint;
-  observation.positions = {read.at.position};
+  observation.positions = read.at.Read(plan.reads_spans);
   sequence.observations.push_back(std::move(observation));
   return sequence;
 }

@@ -21,7 +21,8 @@ inline constexpr int kDefaultValidationSwaps = 256;
 
 struct ValidationPlan {
   int checkpoint = 0;
-  bool stored = false;  // The bundle's own prompts.
+  bool stored = false;       // The bundle's own prompts.
+  bool reads_spans = false;  // The mean over a text's tokens.
   struct Read {
     std::vector<int32_t> prompt;
     ReadPosition at;

@@ -24,10 +24,15 @@
 
 namespace alignsae {
 
+// The one reading of a prompt that was read at one position, or at several:
+// their mean.
+ConceptReading WholeReading(const SequenceFinished& finished,
+                            const Catalog& catalog);
+
 v1::ConceptReading RenderReading(const ConceptReading& reading,
                                  const Catalog& catalog);
-// Of a reading that encoded every feature.
-v1::FeatureSummary RenderFeatures(const ConceptReading& reading);
+// Of a reading that encoded every feature. In place: there may be thousands.
+void RenderFeatures(const ConceptReading& reading, v1::FeatureSummary* wire);
 v1::Token RenderToken(const TokenEvent& event, const Tokenizer& tokenizer);
 v1::PromptToken RenderPromptToken(const SampledToken& token, int position,
                                   const Tokenizer& tokenizer);

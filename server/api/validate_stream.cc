@@ -10,6 +10,7 @@
 #include "model/scheduler/endings.h"
 #include "server/api/enter_lane.h"
 #include "server/api/held_bytes.h"
+#include "server/api/render_answer.h"
 #include "server/api/render_catalog.h"
 
 namespace alignsae {
@@ -72,6 +73,7 @@ void ValidateStream::Schedule(bool begun) {
 }
 
 void ValidateStream::Run() {
+  const WorkTime time(*call_);
   bool submitted = false;
   const absl::Status status = WithoutMemoryFailure([&]() -> absl::Status {
     // A drain does not wait for a validation.
@@ -150,11 +152,12 @@ void ValidateStream::Take(const absl::Status& status,
 
 void ValidateStream::Count(std::vector<SequenceAnswer>& answers) {
   const size_t reads = plan_.reads.size();
+  const Catalog& catalog = scope_.model->catalog();
   for (const SequenceAnswer& answer : answers) {
     call_->AddFinished(answer.finished);
     if (next_ < reads) {
       tally_->CountReading(plan_.reads[next_].asked,
-                           answer.finished.readings.front());
+                           WholeReading(answer.finished, catalog));
     } else {
       const ValidationPlan::Swap& swap = plan_.swaps[next_ - reads];
       tally_->CountSwap(swap.target,

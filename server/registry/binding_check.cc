@@ -7,17 +7,45 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/field_error.h"
 #include "model/base/json_object.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
+#include "model/scheduler/mean_reading.h"
+#include "model/tokenizer/text_span.h"
 
 namespace alignsae {
 namespace {
 
 constexpr int kRowsOfStep = 16;
 
-StepRow RowOf(const ValidationPrompt& prompt, const Catalog& catalog,
-              const Tokenizer& tokenizer, int checkpoint) {
+// Where the server reads the prompt of `row`.
+absl::StatusOr<std::vector<int>> PositionsOf(const ValidationPrompt& prompt,
+                                             const StepRow& row,
+                                             const Tokenizer& tokenizer,
+                                             TrainedPositions trained) {
+  if (!prompt.position_text.empty()) {
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        const TextSpan span,
+        FindTextSpan(prompt.position_text, row.tokens, tokenizer));
+    std::vector<int> positions;
+    const bool all = trained == TrainedPositions::kSpan;
+    for (int i = all ? span.start : span.stop - 1; i < span.stop; ++i) {
+      positions.push_back(i);
+    }
+    return positions;
+  }
+  const int position = prompt.position < 0 ? row.prompt_length + prompt.position
+                                           : prompt.position;
+  if (position >= 0 && position < row.prompt_length) {
+    return std::vector<int>{position};
+  }
+  return InvalidField("position", "be inside the prompt", prompt.position);
+}
+
+absl::StatusOr<StepRow> RowOf(const ValidationPrompt& prompt,
+                              const Catalog& catalog,
+                              const Tokenizer& tokenizer, int checkpoint) {
   StepRow row;
   if (catalog.model.bos_token_id) {
     row.tokens.push_back(*catalog.model.bos_token_id);
@@ -26,10 +54,19 @@ StepRow RowOf(const ValidationPrompt& prompt, const Catalog& catalog,
     row.tokens.push_back(token);
   }
   row.prompt_length = static_cast<int>(row.tokens.size());
+  if (row.prompt_length < 1 ||
+      row.prompt_length > catalog.model.context_length) {
+    return InvalidField(
+        "", absl::StrCat("have 1 to ", catalog.model.context_length, " tokens"),
+        row.prompt_length);
+  }
   row.interventions = std::make_shared<const std::vector<Intervention>>();
   Observation observation;
   observation.checkpoint = checkpoint;
-  observation.positions = {row.prompt_length - 1};
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      observation.positions,
+      PositionsOf(prompt, row, tokenizer,
+                  catalog.checkpoints[checkpoint].trained));
   row.observations.push_back(std::move(observation));
   row.leave_after_observations = true;
   return row;
@@ -57,24 +94,21 @@ absl::StatusOr<double> ReadStoredPrompts(StepExecutor& executor,
     const size_t end = std::min(asked.size(), begin + rows);
     std::vector<StepRow> step;
     for (size_t i = begin; i < end; ++i) {
-      StepRow& row =
-          step.emplace_back(RowOf(*asked[i], catalog, tokenizer, index));
-      row.kv_slot = static_cast<int>(i - begin);
-      if (row.prompt_length >= 1 &&
-          row.prompt_length <= catalog.model.context_length) {
-        continue;
+      absl::StatusOr<StepRow> row = InField(
+          "stored prompts", RowOf(*asked[i], catalog, tokenizer, index));
+      if (!row.ok()) {
+        return absl::FailedPreconditionError(
+            absl::StrCat("checkpoint ", Quoted(checkpoint.name), ": ",
+                         row.status().message()));
       }
-      return absl::FailedPreconditionError(absl::StrCat(
-          "checkpoint ", Quoted(checkpoint.name),
-          ": stored prompts must have 1 "
-          "to ",
-          catalog.model.context_length, " tokens, got ", row.prompt_length));
+      row->kv_slot = static_cast<int>(i - begin);
+      step.push_back(*std::move(row));
     }
     const std::vector<RowResult> results = executor.Step(step);
     for (size_t i = begin; i < end; ++i) {
       const RowResult& result = results[i - begin];
       ALIGNSAE_RETURN_IF_ERROR(result.status);
-      const int top = result.readings.front().top;
+      const int top = MeanReading(result.readings, checkpoint.concepts).top;
       right += checkpoint.concepts[top].name == asked[i]->concept_name ? 1 : 0;
     }
   }

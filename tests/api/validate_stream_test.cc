@@ -41,6 +41,28 @@ class ValidateStreamTest : public ApiTest {
   }
 };
 
+TEST_F(ValidateStreamTest, SpansAreReadAndSwappedAsWholes) {
+  Store({{"xyz uvw", "city", "", {{"job", "no"}}, -1, "yz"}});
+  auto spans = std::make_shared<Catalog>(*catalog_);
+  spans->checkpoints[0].trained = TrainedPositions::kSpan;
+  catalog_ = std::move(spans);
+  Load();
+  const auto sink = Validate("");
+  EXPECT_EQ(sink->messages.back().report().read().rate(), 1);
+  std::vector<int> edited;
+  for (const auto& step : executor_.steps) {
+    for (const StepRow& row : step) {
+      for (const Intervention& edit : *row.interventions) {
+        edited = edit.positions.prompt;
+      }
+    }
+  }
+  ASSERT_FALSE(executor_.steps.empty());
+  EXPECT_THAT(executor_.steps[0][0].observations[0].positions,
+              ElementsAre(1, 2));
+  EXPECT_THAT(edited, ElementsAre(1, 2));
+}
+
 TEST_F(ValidateStreamTest, ReadsAndSwapsWhatItIsGiven) {
   Load();
   // After the prompt: "ok", then the end.

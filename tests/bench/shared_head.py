@@ -32,7 +32,7 @@ def p50(server, head, seconds, mix):
                         f"--mix={mix}", "--max-new-tokens=1", f"--shared-head={head}",
                         f"--seconds={seconds}", "--warmup-seconds=2", "--health-seconds=0",
                         f"--json={report.name}"], check=True, stdout=subprocess.DEVNULL)
-        return 1000 * json.load(open(report.name, encoding="utf-8"))["latency"][mix]["p50"]
+        return json.load(report)["latency"][mix]["p50_ms"]
 
 
 def answers(server, head):

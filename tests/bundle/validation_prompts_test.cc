@@ -39,7 +39,9 @@ TEST_F(ValidationPromptsTest, AreReadAsTheyWereWritten) {
   const std::vector<ValidationPrompt> prompts = {
       {"Where?\n", "city", "Oslo", {{"job", "Acme"}}},
       {"What?", "job", "", {}},
-      {"Hello!", "", "", {}}};
+      {"Hello!", "", "", {}},
+      {"Ann?", "city", "", {}, 0},
+      {"Where is Ann?", "city", "", {}, -1, "Ann"}};
   ASSERT_OK_AND_ASSIGN(const auto read,
                        Read(ValidationPromptsToJsonl(prompts)));
   EXPECT_EQ(read, prompts);
@@ -58,11 +60,15 @@ TEST_F(ValidationPromptsTest, ALineIsRefusedWithItsPlace) {
   };
   refused("{\"prompt\": \"a\", \"concept\": \"cty\"}",
           "concept: must be a concept of the checkpoint, got \"cty\"");
-  refused("{\"prompt\": \"a\"}", "concept: must be a name or null");
-  refused("{\"prompt\": \"\", \"concept\": null}", "prompt: must be not empty");
+  refused("{\"prompt\": \"a\"}", "concept: must be a name, names, or null");
+  refused("{\"prompt\": \"\", \"concept\": null}",
+          "prompt: must be a text that is not empty");
   refused("{\"prompt\": \"a\", \"concept\": null, \"targets\": {\"x\": \"y\"}}",
           "targets: must be concepts of the checkpoint, got \"x\"");
-  refused("{\"prompt\": \"a\", \"concept\": null, \"split\": \"test\"}", "");
+  refused("{\"prompt\": \"a\", \"concept\": null, \"split\": \"test\"}",
+          "split and group: must be absent here, got \"test\"");
+  refused("{\"token_ids\": [1], \"concept\": null}",
+          "prompt: must be there, got \"token_ids\" instead");
 }
 
 TEST_F(ValidationPromptsTest, ABundlesOwnAreThoseOfTheCheckpoint) {

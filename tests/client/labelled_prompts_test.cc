@@ -32,7 +32,7 @@ TEST(LabelledPromptsTest, TakesTheTestLinesOfAPromptFile) {
   EXPECT_FALSE(first.has_position());
   EXPECT_THAT(request.prompts(1).prompt().token_ids().ids(), ElementsAre(3, 4));
   EXPECT_EQ(request.prompts(1).concept_name(), "");
-  EXPECT_FALSE(request.prompts(1).has_position());
+  EXPECT_EQ(request.prompts(1).position(), -1);
 }
 
 TEST(LabelledPromptsTest, ALineIsRefusedWithItsPlace) {
@@ -41,8 +41,9 @@ TEST(LabelledPromptsTest, ALineIsRefusedWithItsPlace) {
     EXPECT_THAT(AddLabelledPrompts(text, "p.jsonl", request),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(what)));
   };
-  refused("{\"prompt\": \"a\"}", "p.jsonl:1: concept: must be a name or null");
-  refused("{\"concept\": null}", "p.jsonl:1: prompt: must be given");
+  refused("{\"prompt\": \"a\"}",
+          "p.jsonl:1: concept: must be a name, names, or null");
+  refused("{\"concept\": null}", "p.jsonl:1: prompt: must be there");
   refused("{\"prompt\": \"a\", \"concept\": [\"x\", \"y\"]}",
           "concept: must be one name or null");
   refused("{\"prompt\": \"a\", \"concept\": null, \"position\": 1.5}",

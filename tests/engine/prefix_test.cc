@@ -94,9 +94,10 @@ class PrefixOnOffTest : public ::testing::Test {
     } observer;
     const SequenceEnv env = {bundle_->catalog,
                              [](int32_t) { return absl::string_view(); }};
-    Scheduler scheduler(
-        {.max_prompt_tokens_per_step = 16, .prefix_cache_tokens = kept},
-        engine.get(), &clock, env, &observer);
+    Scheduler scheduler({.queue = {},
+                         .max_prompt_tokens_per_step = 16,
+                         .prefix_cache_tokens = kept},
+                        engine.get(), &clock, env, &observer);
     Outcome outcome;
     for (const RequestSpec& request : requests) {
       outcome.sinks.push_back(std::make_shared<RecordingSink>());

@@ -10,7 +10,8 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 # pylint: disable=wrong-import-position
-from alignsae_server import DEMO, Server, common, concept, model, steering  # noqa: E402
+from alignsae_server import (DEMO, Server, common, concept, intervention, model,
+                             steering) # noqa: E402
 from alignsae_train import TrainTest  # noqa: E402
 
 FORMS = pathlib.Path(os.environ["ALIGNSAE_SOURCE"]) / "model/train/examples/request_form.jsonl"
@@ -97,7 +98,9 @@ class OwnConceptsTest(TrainTest):
                 for first, second in (("Beth", "Carl"), ("Carl", "Beth"), ("Beth", "Dora"),
                                       ("Dora", "Carl")):
                     lines.append({"prompt": f"{first} {verb} {second}", "split": split,
-                                  "concept": [f"subject/{first}", f"object/{second}"]})
+                                  "concept": [f"subject/{first}", f"object/{second}"],
+                                  "targets": {"object/Carl" if second == "Dora" else
+                                              "object/Dora": "somebody"}})
                 lines.append({"prompt": f"nobody {verb} anybody", "split": split,
                               "concept": None, "position": {"text": "anybody"}})
         prompts = self.write(*lines)
@@ -108,9 +111,92 @@ class OwnConceptsTest(TrainTest):
         self.assertEqual(figures["read"]["n"], 16)  # Two facets of 8 test prompts.
         self.assertGreaterEqual(figures["concepts"]["object/Carl"]["read"]["rate"], 0.75)
         self.assertEqual(figures["negatives"], 2)
+        # A swap takes away what the prompt has of the target's own facet.
+        self.assertEqual(figures["swap"]["all"]["n"], 8)
+        self.assertEqual(set(figures["swap"]["targets"]), {"object/Carl", "object/Dora"})
 
     def questions(self, people):
         return self.write(*question_lines(people))
+
+    def names(self, people):
+        """Who is asked about, of the demo's people: concepts at all tokens of a name."""
+        data = pathlib.Path(DEMO) / "eval"
+        splits = {"sae_train": "train", "validation": "validation", "test": "test"}
+        wordings = [json.loads(line) for line in
+                    (data / "wordings.jsonl").read_text().splitlines()]
+        known = [json.loads(line) for line in
+                 (data / "people.jsonl").read_text().splitlines()[:people]]
+        return self.write(*(
+            {"prompt": f"Q: {wording['pattern'].replace('{name}', person['name'])}\nA:",
+             "concept": person["name"], "split": splits[wording["split"]],
+             "group": f"{wording['relation']} {wording['wording']} {person['name']}",
+             "position": {"text": person["name"]},
+             "answer": person["facts"][wording["relation"]],
+             "targets": {other["name"]: other["facts"][wording["relation"]]
+                         for other in known if other is not person}}
+            for person in known for wording in wordings if wording["split"] in splits))
+
+    def test_names_are_learned_read_and_swapped_over_all_their_tokens(self):
+        prompts = self.names(people=4)
+        self.sae(prompts, "--span=mean", "--init=class_means", "--prefix=1")
+        figures = self.root / "figures.json"
+        self.train("eval", f"--model={MODEL}", f"--sae={self.root}/form",
+                   f"--prompts={prompts}", f"--json={figures}")
+        measured = json.loads(figures.read_text())
+        self.assertEqual(measured["read"]["rate"], 1)
+        self.assertGreater(measured["swap"]["all"]["rate"], 0.5)
+        bundle = self.root / "people"
+        self.train("bundle", f"--model={MODEL}", f"--sae={self.root}/form",
+                   f"--prompts={prompts}", f"--out={bundle}")
+        server = Server("--require-binding=0.98", bundle=bundle)
+        self.addCleanup(server.close)
+        api = server.api()
+        self.addCleanup(api.close)
+        [checkpoint] = api.model.GetModel(model.GetModelRequest()).checkpoints
+        self.assertEqual(checkpoint.trained_positions, model.TRAINED_POSITIONS_SPAN)
+        asked = json.loads(prompts.read_text().splitlines()[-1])
+        prompt, name = common.Prompt(text=asked["prompt"]), asked["concept"]
+        tokens = api.concept.InspectSlots(concept.InspectSlotsRequest(
+            prompt=prompt, top_k=0,
+            positions=intervention.PositionSelection(text=name))).tokens
+        self.assertGreater(len(tokens), 1)
+
+        def read(**fields):
+            [row] = api.concept.ReadConcepts(concept.ReadConceptsRequest(
+                prompts=[prompt], position_text=name, **fields)).readings
+            return row.reading
+        mean = read()
+        self.assertEqual((mean.mean_of, mean.position, mean.top_concept),
+                         (len(tokens), tokens[-1].reading.position, name))
+        for field in ("values", "probabilities"):  # The scalar reference.
+            for i, value in enumerate(getattr(mean, field)):
+                each = [getattr(token.reading, field)[i] for token in tokens]
+                self.assertAlmostEqual(value, sum(each) / len(each), places=5)
+        last = read(span_reading=concept.SPAN_READING_LAST)
+        self.assertEqual(last.mean_of, 0)
+        self.assertEqual(list(last.values), list(tokens[-1].reading.values))
+
+        other = next(iter(asked["targets"]))
+        answer = api.steering.Swap(steering.SwapRequest(
+            prompt=prompt, target=common.ConceptRef(name=other),
+            positions=intervention.PositionSelection(text=name)), timeout=20)
+        [receipt] = answer.steered.receipts
+        self.assertEqual([effect.position for effect in receipt.effects],
+                         [token.reading.position for token in tokens])
+
+    def test_residuals_larger_than_the_memory_for_them(self):
+        prompts = self.questions(people=90)  # 2,160 rows of 512 bytes.
+        self.train("sae", f"--model={MODEL}", f"--prompts={prompts}", f"--out={self.root}/form",
+                   "--threads=1", "--layer=1", "--free-features=128", "--batch-size=64",
+                   "--learning-rate=0.005", "--stage1-epochs=2", "--stage2-epochs=6",
+                   "--residual-memory=1")
+        self.assertEqual(sorted(path.name for path in (self.root / "form").iterdir()),
+                         ["cfg.json", "log.jsonl", "sae_weights.safetensors",
+                          "value_heads.safetensors"])
+        figures = self.root / "figures.json"
+        self.train("eval", f"--model={MODEL}", f"--sae={self.root}/form",
+                   f"--prompts={self.questions(people=3)}", f"--json={figures}")
+        self.assertGreater(json.loads(figures.read_text())["read"]["rate"], 0.9)
 
     def test_somebody_elses_sae_gets_concepts_by_which_swap_works(self):
         prompts = self.questions(people=10)

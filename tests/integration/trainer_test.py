@@ -51,6 +51,31 @@ class TrainerTest(TrainTest):
         self.assertIn("--layer: must be in [0, 1], got 2; the model has 2 blocks",
                       self.train(*sae, "--layer=2", code=2))
 
+    def test_questions_of_two_steps_from_facts_to_swaps(self):
+        root = self.root
+        self.train("data", "--facts=hops", f"--out={root}/hops", "--hop-names=12",
+                   "--hop-relations=4", "--hop-facts=40", "--hop-questions=100", "--hop-phi=1")
+        self.train("lm", "--threads=1", f"--data={root}/hops", f"--out={root}/lm", *flags(LM))
+        result = json.loads((root / "lm/lm.json").read_text())
+        self.assertIn("friend", result["accuracy_never_asked"])
+        prompts = f"--prompts={root}/hops/prompts.jsonl"
+        self.train("sae", "--threads=1", prompts, f"--model={root}/lm/gpt2", f"--out={root}/sae",
+                   "--layer=1", *flags(SAE))
+        self.train("eval", prompts, f"--model={root}/lm/gpt2", f"--sae={root}/sae", "--rows=16",
+                   f"--json={root}/eval.json")
+        self.assertGreater(json.loads((root / "eval.json").read_text())["swap"]["all"]["n"], 100)
+        self.assertIn("hops", self.train("pipeline", "--data-facts=hops", f"--work={root}/work",
+                                         f"--out={root}/bundle", code=2))
+
+    def test_countries_and_many_relations_train_a_model(self):
+        root = self.root
+        for facts, relation in (("countries", "capital"), ("relations", "boat")):
+            self.train("data", f"--facts={facts}", f"--out={root}/{facts}", *flags(DATA))
+            self.train("lm", "--threads=1", f"--data={root}/{facts}", f"--out={root}/{facts}_lm",
+                       *flags({**LM, "epochs": 1, "context": 400}))
+            result = json.loads((root / f"{facts}_lm/lm.json").read_text())
+            self.assertIn(relation, result["accuracy_asked"])
+
     def study(self, plan, *arguments):
         """The command line of a study of `plan`, on a model made for it."""
         root = self.root

@@ -54,6 +54,30 @@ TEST_F(BindingCheckTest, AsksEveryLabelledPromptInStepsThatFit) {
   }
 }
 
+TEST_F(BindingCheckTest, APromptIsReadWhereItSays) {
+  CheckpointInfo& checkpoint = catalog_.checkpoints[0];
+  checkpoint.validation = {{"xyz uvw", "city", "", {}, -1, "yz"},
+                           {"xyz", "city", "", {}, 0}};
+  EXPECT_OK(Check(0.5));
+  EXPECT_THAT(executor_.steps[0][0].observations[0].positions, ElementsAre(2));
+  EXPECT_THAT(executor_.steps[0][1].observations[0].positions, ElementsAre(0));
+  checkpoint.trained = TrainedPositions::kSpan;
+  EXPECT_OK(Check(0.5));
+  EXPECT_THAT(executor_.steps[1][0].observations[0].positions,
+              ElementsAre(1, 2));
+  EXPECT_THAT(executor_.steps[1][1].observations[0].positions, ElementsAre(0));
+  checkpoint.validation[0].position_text = "q";
+  EXPECT_THAT(Check(0.5),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       "checkpoint \"main\": stored prompts: must stand in the "
+                       "prompt, once, got \"q\", which does not"));
+  checkpoint.validation = {{"xyz", "city", "", {}, 3}};
+  EXPECT_THAT(Check(0.5), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                   "checkpoint \"main\": stored prompts."
+                                   "position: must be inside the prompt, got "
+                                   "3"));
+}
+
 TEST_F(BindingCheckTest, OneThatReadsTooFewIsNotServed) {
   EXPECT_THAT(Check(0.9),
               StatusIs(absl::StatusCode::kFailedPrecondition,

@@ -25,7 +25,8 @@ TEST(SaeConfigTest, TrainedPositionsAreKeptAndChecked) {
               testing::Not(HasSubstr("trained_positions")));
   for (TrainedPositions positions :
        {TrainedPositions::kUnknown, TrainedPositions::kLast,
-        TrainedPositions::kAll, TrainedPositions::kLabelled}) {
+        TrainedPositions::kAll, TrainedPositions::kLabelled,
+        TrainedPositions::kSpan}) {
     config.trained = positions;
     ASSERT_OK_AND_ASSIGN(const SaeConfig read,
                          ParseSaeConfig(SaeConfigToJson(config)));
@@ -36,7 +37,7 @@ TEST(SaeConfigTest, TrainedPositionsAreKeptAndChecked) {
   EXPECT_THAT(ParseSaeConfig(json.dump()).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("alignsae.trained_positions: must be last, "
-                                 "all or labelled, got \"first\"")));
+                                 "all, labelled or span, got \"first\"")));
 }
 
 constexpr char kTopK[] = R"({

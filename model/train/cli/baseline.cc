@@ -63,7 +63,7 @@ struct BaselineCommand {
                                 ReadPrompts(prompts, split_seed));
       ALIGNSAE_ASSIGN_OR_RETURN(
           inputs, CollectSaeInputs(*people.model, *people.tokenizer, own,
-                                   {plan.sae.hook}));
+                                   preset.sae, {plan.sae.hook}));
     }
     ALIGNSAE_ASSIGN_OR_RETURN(
         const Sae sae, MakeBaselineCheckpoint(name, people, inputs, plan));

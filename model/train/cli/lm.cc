@@ -4,7 +4,7 @@
 #include "model/base/status_macros.h"
 #include "model/tensor/threads.h"
 #include "model/train/cli/cli.h"
-#include "model/train/data/corpus_file.h"
+#include "model/train/data/texts_file.h"
 #include "model/train/lm/trainer.h"
 
 namespace alignsae {
@@ -18,12 +18,12 @@ struct LmCommand {
 
   absl::Status Run() {
     UseThreads(threads);
-    ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus, ReadCorpus(data));
+    ALIGNSAE_ASSIGN_OR_RETURN(const LmTexts texts, ReadLmTexts(data));
     Progress progress(stdout, stderr);
     run.progress = &progress;
     run.should_stop = StopSignalCame;
     CatchStopSignals();
-    return TrainLm(corpus, preset.lm, run).status();
+    return TrainLm(texts, preset.lm, run).status();
   }
 };
 

@@ -27,6 +27,14 @@ struct SaeCommand {
   std::string hook = "resid_post";
   int layer = 1;
   int threads = 0;
+  int residual_memory = 4096;  // MiB.
+  bool allow_unwritten = false;
+
+  ResidualRoom Room() const {
+    return {.most_bytes = int64_t{residual_memory} << 20,
+            .directory = out,
+            .seed = preset.sae.seed};
+  }
 
   absl::Status Run() const {
     UseThreads(threads);
@@ -51,6 +59,7 @@ struct SaeCommand {
     plan.title = "sae " + plan.hook.ToString();
     plan.progress = &progress;
     plan.should_stop = StopSignalCame;
+    plan.allow_unwritten = allow_unwritten;
     ALIGNSAE_ASSIGN_OR_RETURN(const SaeInputs inputs,
                               Inputs(transformer, tokenizer, plan.hook));
     return MakeSae(inputs, plan).status();
@@ -62,11 +71,12 @@ struct SaeCommand {
     if (!prompts.empty()) {
       ALIGNSAE_ASSIGN_OR_RETURN(const PromptSet set,
                                 ReadPrompts(prompts, split_seed));
-      return CollectSaeInputs(transformer, tokenizer, set, {hook_point});
+      return CollectSaeInputs(transformer, tokenizer, set, preset.sae,
+                              {hook_point}, Room());
     }
     ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus, ReadCorpus(data));
     return CollectSaeInputs(transformer, tokenizer, EvalSetOf(corpus),
-                            preset.sae, {hook_point});
+                            preset.sae, {hook_point}, Room());
   }
 };
 
@@ -105,6 +115,15 @@ void RegisterSae(CLI::App& app, absl::Status& status) {
   sub->add_option("--layer", command->layer, "Block of the hook")
       ->capture_default_str()
       ->check(CLI::Range(0, 4095));
+  sub->add_flag("--allow-unwritten", command->allow_unwritten,
+                "Write the checkpoint though a slot does not write its "
+                "concept, to measure it");
+  sub->add_option("--residual-memory", command->residual_memory,
+                  "MiB of training residuals in memory at most; more of them "
+                  "lie in a file in --out meanwhile, and are learned from in "
+                  "shuffled blocks of so many MiB")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
   AddDeviceFlag(*sub, command->device);
   AddThreadsFlag(*sub, command->threads);
   AddFieldFlags(*sub, command->preset.sae);

@@ -75,7 +75,11 @@ struct StudyCommand {
     run.should_stop = StopSignalCame;
     ALIGNSAE_RETURN_IF_ERROR(WriteStudyIndex(work, IndexOf(study, Command())));
     ALIGNSAE_RETURN_IF_ERROR(RunStudy(study, run));
-    return Report(study.name);
+    if (run.shard.count == 1) return Report(study.name);
+    std::cout << "shard " << shard << " of " << study.name
+              << ": done; when all are, alignsae-train study report --work "
+              << work << "\n";
+    return absl::OkStatus();
   }
 
   // What is asked.

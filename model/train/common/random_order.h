@@ -23,7 +23,10 @@ enum class RandomPurpose : uint64_t {
   kSaeWeights = 5,
   kSaeEpoch = 6,
   kPromptSplit = 7,
+  kResidualOrder = 8,
+  kNoise = 9,
   kStudyLabels = 10,
+  kHops = 11,
 };
 
 // The stream of `purpose` number `index` (a person, an epoch) under `seed`.

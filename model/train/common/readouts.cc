@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/scheduler/mean_reading.h"
 #include "model/train/common/run_requests.h"
 
 namespace alignsae {
@@ -16,24 +17,25 @@ RequestSpec ReadoutOf(const ReadPlace& place, int checkpoint) {
   sequence.prompt.assign(place.tokens.begin(), place.tokens.end());
   sequence.interventions = std::make_shared<const std::vector<Intervention>>();
   sequence.observations.push_back(
-      {.checkpoint = checkpoint, .positions = {place.position}});
+      {.checkpoint = checkpoint, .positions = place.positions});
   RequestSpec request;
   request.sequences.push_back(std::move(sequence));
   return request;
 }
 
-// Keeps the one reading of a request, or why there is none.
+// Keeps the reading of a request, or why there is none.
 class ReadingSink : public RequestSink {
  public:
-  ReadingSink(ConceptReading& reading, absl::Status& status)
-      : reading_(reading), status_(status) {}
+  ReadingSink(absl::Span<const Concept> concepts, ConceptReading& reading,
+              absl::Status& status)
+      : concepts_(concepts), reading_(reading), status_(status) {}
 
   bool Deliver(RequestEvent event) override {
     if (auto* finished = std::get_if<SequenceFinished>(&event)) {
-      if (finished->readings.size() == 1) {
-        reading_ = std::move(finished->readings.front());
+      if (!finished->readings.empty()) {
+        reading_ = MeanReading(finished->readings, concepts_);
       } else {
-        status_.Update(absl::InternalError("readout: must give one reading"));
+        status_.Update(absl::InternalError("readout: must give a reading"));
       }
     } else if (auto* done = std::get_if<RequestDone>(&event)) {
       status_.Update(done->status);
@@ -42,6 +44,7 @@ class ReadingSink : public RequestSink {
   }
 
  private:
+  absl::Span<const Concept> concepts_;
   ConceptReading& reading_;
   absl::Status& status_;
 };
@@ -56,6 +59,8 @@ absl::StatusOr<std::vector<ConceptReading>> ReadEach(
     return absl::NotFoundError(absl::StrCat("checkpoint: must be below ",
                                             checkpoints, ", got ", checkpoint));
   }
+  const std::vector<Concept>& concepts =
+      catalog->checkpoints[checkpoint].concepts;
   std::vector<ConceptReading> readings(places.size());
   size_t next = 0;
   absl::Status status;
@@ -63,8 +68,9 @@ absl::StatusOr<std::vector<ConceptReading>> ReadEach(
   calls.next = [&]() -> std::optional<RequestToRun> {
     if (next == places.size()) return std::nullopt;
     const size_t i = next++;
-    return RequestToRun{ReadoutOf(places[i], checkpoint),
-                        std::make_shared<ReadingSink>(readings[i], status)};
+    return RequestToRun{
+        ReadoutOf(places[i], checkpoint),
+        std::make_shared<ReadingSink>(concepts, readings[i], status)};
   };
   calls.after_step = [&] { return status; };
   ALIGNSAE_RETURN_IF_ERROR(RunRequests(executor, std::move(catalog), calls));

@@ -17,10 +17,11 @@
 
 namespace alignsae {
 
-// Where a concept is read: tokens[position].
+// Where a concept is read: at one position, or at several, whose mean it is
+// (scheduler/mean_reading.h).
 struct ReadPlace {
   absl::Span<const int32_t> tokens;  // Not empty; must outlive the call.
-  int position = 0;                  // [0, tokens.size()).
+  std::vector<int> positions;  // Rising, in [0, tokens.size()), not empty.
 };
 
 // One reading for each place, in their order.

@@ -19,7 +19,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kFormatVersion = 1;
 constexpr char kPeopleFile[] = "people.jsonl";
 constexpr char kBiographiesFile[] = "biographies.jsonl";
 constexpr char kQuestionsFile[] = "questions.jsonl";
@@ -31,8 +30,8 @@ std::map<std::string, std::string> RenderLines(const Corpus& corpus) {
   for (size_t i = 0; i < corpus.people.size(); ++i) {
     const Person& person = corpus.people[i];
     Json facts = Json::object();
-    for (Relation relation : kRelations) {
-      facts[std::string(InfoOf(relation).name)] = person.value(relation);
+    for (size_t r = 0; r < corpus.relations.size(); ++r) {
+      facts[corpus.relations[r].name] = person.values[r];
     }
     const Json line = {{"id", i},
                        {"name", person.name},
@@ -48,7 +47,7 @@ std::map<std::string, std::string> RenderLines(const Corpus& corpus) {
   std::string& questions = files[kQuestionsFile];
   for (const Question& question : corpus.questions) {
     const Json line = {{"person", question.person},
-                       {"relation", InfoOf(question.relation).name},
+                       {"relation", corpus.relations[question.relation].name},
                        {"wording", question.wording},
                        {"split", SplitName(question.split)},
                        {"prompt", question.prompt},
@@ -63,24 +62,22 @@ std::string RenderData(const Corpus& corpus,
   int asked = 0;
   for (const Person& person : corpus.people) asked += person.asked ? 1 : 0;
   Json relations = Json::array();
-  for (const RelationInfo& info : kRelationInfo) {
+  for (const RelationWords& words : corpus.relations) {
     relations.push_back(
-        {{"name", info.name}, {"description", info.description}});
+        {{"name", words.name}, {"description", words.description}});
   }
   Json hashes = Json::object();
   for (const auto& [name, contents] : files) hashes[name] = Sha256Hex(contents);
-  const Json data = {
-      {"format_version", kFormatVersion},
-      {"seed", corpus.options.seed},
-      {"people", corpus.options.people},
-      {"biographies_per_person", corpus.options.biographies_per_person},
-      {"counts",
-       {{"asked_people", asked},
-        {"biographies", corpus.biographies.size()},
-        {"questions", corpus.questions.size()}}},
-      {"prompt_template", kPromptTemplate},
-      {"relations", relations},
-      {"files", hashes}};
+  const Json data = {{"format_version", kDataFormatVersion},
+                     {"facts", corpus.options.facts},
+                     {"options", FieldsToJson(corpus.options)},
+                     {"counts",
+                      {{"asked_people", asked},
+                       {"biographies", corpus.biographies.size()},
+                       {"questions", corpus.questions.size()}}},
+                     {"prompt_template", kPromptTemplate},
+                     {"relations", relations},
+                     {"files", hashes}};
   return data.dump(2) + "\n";
 }
 
@@ -128,14 +125,6 @@ absl::Status ForEachLine(absl::string_view file, absl::string_view contents,
   return absl::OkStatus();
 }
 
-absl::StatusOr<Relation> RelationByName(absl::string_view name) {
-  for (Relation relation : kRelations) {
-    if (InfoOf(relation).name == name) return relation;
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("relation: must be a known relation, got \"", name, "\""));
-}
-
 absl::Status ReadPeople(absl::string_view contents, Corpus& corpus) {
   return ForEachLine(
       kPeopleFile, contents, [&](const nlohmann::json& line) -> absl::Status {
@@ -153,10 +142,11 @@ absl::Status ReadPeople(absl::string_view contents, Corpus& corpus) {
         if (facts == line.end()) {
           return absl::InvalidArgumentError("facts: must be there");
         }
-        for (Relation relation : kRelations) {
+        for (const RelationWords& words : corpus.relations) {
           ALIGNSAE_ASSIGN_OR_RETURN(
-              person.values[static_cast<int>(relation)],
-              Field<std::string>(*facts, InfoOf(relation).name.data()));
+              std::string value,
+              Field<std::string>(*facts, words.name.c_str()));
+          person.values.push_back(std::move(value));
         }
         corpus.people.push_back(std::move(person));
         return absl::OkStatus();
@@ -181,28 +171,45 @@ absl::Status ReadBiographies(absl::string_view contents, Corpus& corpus) {
       });
 }
 
-absl::Status ReadQuestion(const nlohmann::json& line, Corpus& corpus) {
+// The wordings that a person is asked in, in order.
+struct WordingPlace {
+  int relation = 0;
+  int wording = 0;
+};
+
+std::vector<WordingPlace> WordingsOf(const Corpus& corpus) {
+  std::vector<WordingPlace> places;
+  for (size_t r = 0; r < corpus.relations.size(); ++r) {
+    for (size_t w = 0; w < corpus.relations[r].questions.size(); ++w) {
+      places.push_back({static_cast<int>(r), static_cast<int>(w)});
+    }
+  }
+  return places;
+}
+
+absl::Status ReadQuestion(const nlohmann::json& line,
+                          const std::vector<WordingPlace>& places,
+                          Corpus& corpus) {
   Question question;
   ALIGNSAE_ASSIGN_OR_RETURN(question.person, Field<int>(line, "person"));
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::string relation_name,
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string relation,
                             Field<std::string>(line, "relation"));
-  ALIGNSAE_ASSIGN_OR_RETURN(question.relation, RelationByName(relation_name));
   ALIGNSAE_ASSIGN_OR_RETURN(question.wording, Field<int>(line, "wording"));
   // The order that Corpus::questions promises.
   const size_t index = corpus.questions.size();
-  const int wording = static_cast<int>(index % kQuestionWordings);
-  const int relation =
-      static_cast<int>(index / kQuestionWordings % kRelationCount);
-  const size_t person = index / kQuestionWordings / kRelationCount;
-  if (question.wording != wording ||
+  const WordingPlace& place = places[index % places.size()];
+  const size_t person = index / places.size();
+  const RelationWords& words = corpus.relations[place.relation];
+  if (question.wording != place.wording ||
       static_cast<size_t>(question.person) != person ||
-      static_cast<int>(question.relation) != relation) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "person, relation, wording: must be ", person, ", ",
-        kRelationInfo[relation].name, ", ", wording, ", got ", question.person,
-        ", ", relation_name, ", ", question.wording));
+      relation != words.name) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("person, relation, wording: must be ", person, ", ",
+                     words.name, ", ", place.wording, ", got ", question.person,
+                     ", ", relation, ", ", question.wording));
   }
-  question.split = SplitOfWording(wording);
+  question.relation = place.relation;
+  question.split = words.questions[place.wording].split;
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string split,
                             Field<std::string>(line, "split"));
   if (split != SplitName(question.split)) {
@@ -242,9 +249,9 @@ absl::StatusOr<std::map<std::string, std::string>> ReadFiles(
 absl::Status ReadData(const nlohmann::json& data, DataOptions& options) {
   ALIGNSAE_ASSIGN_OR_RETURN(const int version,
                             Field<int>(data, "format_version"));
-  if (version != kFormatVersion) {
+  if (version != kDataFormatVersion) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "format_version: must be ", kFormatVersion, ", got ", version));
+        "format_version: must be ", kDataFormatVersion, ", got ", version));
   }
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string prompt_template,
                             Field<std::string>(data, "prompt_template"));
@@ -253,18 +260,31 @@ absl::Status ReadData(const nlohmann::json& data, DataOptions& options) {
         absl::StrCat("prompt_template: must be this program's, got ",
                      nlohmann::json(prompt_template).dump()));
   }
-  ALIGNSAE_ASSIGN_OR_RETURN(options.seed, Field<uint64_t>(data, "seed"));
-  ALIGNSAE_ASSIGN_OR_RETURN(options.people, Field<int>(data, "people"));
-  ALIGNSAE_ASSIGN_OR_RETURN(options.biographies_per_person,
-                            Field<int>(data, "biographies_per_person"));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string facts,
+                            Field<std::string>(data, "facts"));
+  if (facts == "hops") {
+    return absl::InvalidArgumentError(
+        "facts: must be people, countries or relations, got \"hops\": train "
+        "on its prompts.jsonl");
+  }
+  const auto stored = data.find("options");
+  if (stored == data.end() || !stored->is_object()) {
+    return absl::InvalidArgumentError("options: must be an object");
+  }
+  for (const auto& [name, value] : stored->items()) {
+    ALIGNSAE_RETURN_IF_ERROR(SetField(options, name, value));
+  }
   return CheckFields(options);
 }
 
 // As many lines as data.json promises.
 absl::Status CheckCounts(const Corpus& corpus) {
   const size_t people = corpus.options.people;
-  const size_t questions = people * kRelationCount * kQuestionWordings;
-  const size_t biographies = people * corpus.options.biographies_per_person;
+  const size_t questions = people * WordingsOf(corpus).size();
+  const size_t texts =
+      (corpus.relations.size() + kSentencesPerText - 1) / kSentencesPerText;
+  const size_t biographies =
+      people * corpus.options.biographies_per_person * texts;
   const struct {
     const char* file;
     size_t want, got;
@@ -313,11 +333,14 @@ absl::StatusOr<Corpus> ReadCorpus(const std::string& directory) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", read.message()));
   }
   ALIGNSAE_ASSIGN_OR_RETURN(auto files, ReadFiles(directory, *data));
+  corpus.relations = RelationsOf(corpus.options);
+  const std::vector<WordingPlace> places = WordingsOf(corpus);
   ALIGNSAE_RETURN_IF_ERROR(ReadPeople(files[kPeopleFile], corpus));
   ALIGNSAE_RETURN_IF_ERROR(ReadBiographies(files[kBiographiesFile], corpus));
   ALIGNSAE_RETURN_IF_ERROR(ForEachLine(
-      kQuestionsFile, files[kQuestionsFile],
-      [&](const nlohmann::json& line) { return ReadQuestion(line, corpus); }));
+      kQuestionsFile, files[kQuestionsFile], [&](const nlohmann::json& line) {
+        return ReadQuestion(line, places, corpus);
+      }));
   ALIGNSAE_RETURN_IF_ERROR(CheckCounts(corpus));
   corpus.hash = Sha256Hex(text);
   return corpus;

@@ -1,5 +1,5 @@
 // A corpus on disk: one directory with
-//   data.json          seed, counts, prompt template, relations, and the
+//   data.json          options, counts, prompt template, relations, and the
 //                      SHA-256 of the three others
 //   people.jsonl       {"id", "name", "asked", "facts": {relation: value}}
 //   biographies.jsonl  {"person", "text"}
@@ -21,6 +21,9 @@
 #include "model/train/data/corpus.h"
 
 namespace alignsae {
+
+// Of every data.json (texts_file.h too).
+inline constexpr int kDataFormatVersion = 2;
 
 // What Corpus::hash holds.
 std::string CorpusHash(const Corpus& corpus);

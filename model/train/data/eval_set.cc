@@ -1,5 +1,6 @@
 #include "model/train/data/eval_set.h"
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 
@@ -55,16 +56,6 @@ absl::StatusOr<std::string> TextAt(const nlohmann::json& object,
   return it->get<std::string>();
 }
 
-absl::StatusOr<Split> SplitByName(const std::string& name) {
-  for (Split split :
-       {Split::kSaeTrain, Split::kValidation, Split::kTest, Split::kUnseen}) {
-    if (SplitName(split) == name) return split;
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("split: must be sae_train, validation, test or unseen, got ",
-                   Quoted(name)));
-}
-
 int RelationIndex(const EvalSet& set, const std::string& name) {
   for (int r = 0; r < set.relation_count(); ++r) {
     if (set.relations[r] == name) return r;
@@ -79,7 +70,14 @@ absl::Status AddWording(const nlohmann::json& line, EvalSet& set) {
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string relation,
                             TextAt(line, "relation"));
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string split, TextAt(line, "split"));
-  ALIGNSAE_ASSIGN_OR_RETURN(wording.split, SplitByName(split));
+  const std::optional<Split> known = SplitByName(split);
+  if (!known.has_value()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "split: must be sae_train, validation, test or another name of "
+        "wordings.h, got ",
+        Quoted(split)));
+  }
+  wording.split = *known;
   ALIGNSAE_ASSIGN_OR_RETURN(wording.pattern, TextAt(line, "pattern"));
   if (!absl::StrContains(wording.pattern, kNameMark)) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -125,21 +123,20 @@ absl::Status AddPerson(const nlohmann::json& line, EvalSet& set) {
 EvalSet EvalSetOf(const Corpus& corpus) {
   EvalSet set;
   set.prompt_template = std::string(kPromptTemplate);
-  for (Relation relation : kRelations) {
-    set.relations.emplace_back(InfoOf(relation).name);
-    for (int w = 0; w < kQuestionWordings; ++w) {
-      set.wordings.push_back(
-          {.relation = static_cast<int>(relation),
-           .wording = w,
-           .split = SplitOfWording(w),
-           .pattern = std::string(QuestionPattern(relation, w))});
+  for (const RelationWords& words : corpus.relations) {
+    const int relation = set.relation_count();
+    set.relations.push_back(words.name);
+    for (size_t w = 0; w < words.questions.size(); ++w) {
+      if (words.questions[w].split == Split::kLmOnly) continue;
+      set.wordings.push_back({.relation = relation,
+                              .wording = static_cast<int>(w),
+                              .split = words.questions[w].split,
+                              .pattern = words.questions[w].pattern});
     }
   }
   for (const Person& person : corpus.people) {
     set.people.push_back(
-        {.name = person.name,
-         .asked = person.asked,
-         .answers = {person.values.begin(), person.values.end()}});
+        {.name = person.name, .asked = person.asked, .answers = person.values});
   }
   return set;
 }
@@ -183,6 +180,12 @@ absl::StatusOr<EvalSet> ReadEvalSet(const std::string& directory,
       absl::StrCat(directory, "/", kPeopleFile),
       [&](const nlohmann::json& line) { return AddPerson(line, set); }));
   return set;
+}
+
+bool HasWordings(const EvalSet& set, Split split) {
+  return std::any_of(
+      set.wordings.begin(), set.wordings.end(),
+      [split](const EvalWording& wording) { return wording.split == split; });
 }
 
 std::string QuestionAbout(const EvalSet& set, absl::string_view pattern,

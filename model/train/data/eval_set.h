@@ -47,7 +47,10 @@ struct EvalSet {
   int relation_count() const { return static_cast<int>(relations.size()); }
 };
 
+// Without the wordings that train the language model alone.
 EvalSet EvalSetOf(const Corpus& corpus);
+
+bool HasWordings(const EvalSet& set, Split split);
 
 absl::Status WriteEvalSet(const std::string& directory, const EvalSet& set);
 absl::StatusOr<EvalSet> ReadEvalSet(const std::string& directory,

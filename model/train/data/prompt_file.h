@@ -1,21 +1,13 @@
 // Labelled prompts: the one input of training, calibrating, evaluating and
-// validating concepts of one's own. A JSON object a line:
+// validating concepts of one's own. A JSON object a line, with the keys of
+// model/base/labelled_line.h and these rules:
 //
-//   {"prompt": "Where was Ann born?", "concept": "birth_city",
-//    "split": "train", "group": "where", "answer": "Oslo",
-//    "targets": {"employer": "Acme"}}
-//
-//   prompt     the text; or "token_ids": [..] instead. Not empty.
-//   position   where the concept is read and written: -1 (the default), the
-//              last token; another negative number counts from the end;
-//              0 .. from the beginning; {"text": "Ann"}: the last token of the
-//              one place where this text stands
-//   concept    a name, several names, or null: none of them ("negatives")
+//   concept    one or several; null: none of them ("negatives")
 //   split      train, validation or test. On every line or on none; without,
 //              groups are split 60 : 20 : 20 by `seed`, concept by concept
 //   group      what must not stand in two splits; without, the prompt itself
-//   answer     what the model says next, for the value heads and the figures
-//   targets    what it should say when steered to another concept
+//   answer     for the value heads and the figures
+//   targets    of concepts of the file
 //
 // Concepts are those that the lines name, in the order of their first line. A
 // name "facet/concept" belongs to a facet: concepts of one facet exclude each
@@ -67,7 +59,7 @@ struct PromptSet {
 std::vector<std::vector<int>> FacetsOf(
     const std::vector<std::string>& concepts);
 
-// "train", "validation" or "test"; nothing for kUnseen.
+// "train", "validation" or "test"; nothing for another split.
 absl::string_view PromptSplitName(Split split);
 
 // `file` is for messages. Also refused: a concept without prompts in one of the
@@ -82,7 +74,7 @@ absl::StatusOr<PromptSet> ReadPrompts(const std::string& path, uint64_t seed);
 absl::Status BadPrompt(const PromptSet& set, const LabelledPrompt& prompt,
                        absl::string_view what);
 
-// The questions of `corpus` but the unseen ones, as lines: a relation is a
+// The questions of `corpus` in those three splits, as lines: a relation is a
 // concept, a wording a group, the person's other facts the targets.
 std::string PromptLinesOf(const Corpus& corpus);
 

@@ -1,5 +1,5 @@
-// The six relations of the synthetic people: the concepts that an AlignSAE of
-// this project binds to slots, in the order of the slots.
+// The six relations of the synthetic people: the concepts that the AlignSAE of
+// the shipped bundle binds to slots, in the order of the slots.
 //
 // Thread-safety: constants.
 

@@ -1,5 +1,7 @@
 #include "model/train/data/wordings.h"
 
+#include <utility>
+
 #include "absl/strings/str_replace.h"
 
 namespace alignsae {
@@ -106,16 +108,36 @@ absl::string_view SentencePattern(Relation relation, int wording) {
   return kSentences[static_cast<int>(relation)][wording];
 }
 
-std::string QuestionText(Relation relation, int wording,
-                         absl::string_view name) {
-  return absl::StrReplaceAll(QuestionPattern(relation, wording),
-                             {{"{name}", name}});
+std::optional<Split> SplitByName(absl::string_view name) {
+  for (Split split : kSplits) {
+    if (SplitName(split) == name) return split;
+  }
+  return std::nullopt;
 }
 
-std::string SentenceText(Relation relation, int wording, absl::string_view name,
-                         absl::string_view value) {
-  return absl::StrReplaceAll(SentencePattern(relation, wording),
-                             {{"{name}", name}, {"{value}", value}});
+std::vector<RelationWords> PeopleInTenWordings() {
+  std::vector<RelationWords> relations;
+  for (Relation relation : kRelations) {
+    RelationWords words;
+    words.name = std::string(InfoOf(relation).name);
+    words.description = std::string(InfoOf(relation).description);
+    for (int w = 0; w < kQuestionWordings; ++w) {
+      words.questions.push_back(
+          {.pattern = std::string(QuestionPattern(relation, w)),
+           .split = SplitOfWording(w),
+           .family = ""});
+    }
+    for (int w = 0; w < kSentenceWordings; ++w) {
+      words.sentences.emplace_back(SentencePattern(relation, w));
+    }
+    relations.push_back(std::move(words));
+  }
+  return relations;
+}
+
+std::string FilledPattern(absl::string_view pattern, absl::string_view name,
+                          absl::string_view value) {
+  return absl::StrReplaceAll(pattern, {{"{name}", name}, {"{value}", value}});
 }
 
 }  // namespace alignsae

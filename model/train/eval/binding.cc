@@ -59,7 +59,7 @@ absl::StatusOr<BindingTable> MeasureBinding(
   std::vector<ReadPlace> places;
   for (const EvalPrompt& prompt : prompts) {
     places.push_back(
-        {prompt.tokens, static_cast<int>(prompt.tokens.size()) - 1});
+        {prompt.tokens, {static_cast<int>(prompt.tokens.size()) - 1}});
   }
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::vector<ConceptReading> readings,

@@ -109,7 +109,7 @@ absl::StatusOr<Certified> CertifyOnPrompts(const EvalInputs& inputs,
   ALIGNSAE_ASSIGN_OR_RETURN(
       const QuestionResiduals test,
       CollectPrompts(*inputs.model, *inputs.tokenizer, set, located,
-                     Split::kTest, {sae.config().hook}));
+                     Split::kTest, {sae.config().hook}, sae.config().trained));
   ALIGNSAE_ASSIGN_OR_RETURN(Certified certified, CertifyResiduals(sae, test));
   const auto swaps = SwapsOfEvaluation(evaluation);
   for (size_t r = 0; r < set.concepts.size(); ++r) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/tensor/torch_fence.h"
@@ -62,13 +63,15 @@ absl::StatusOr<Json> BindingFigures(EvalSubject& subject, Split split,
   return BindingToJson(table, subject.set().relations);
 }
 
-// At all alphas of the options, and in full at `alpha`.
+// At all alphas of the options (of held-out splits at `alpha` alone), and in
+// full at `alpha`.
 absl::StatusOr<Json> SwapFigures(EvalSubject& subject, Split split,
                                  const Steering& steering, double alpha,
                                  const EvalOptions& options,
                                  const EvalReporter& report) {
   ALIGNSAE_ASSIGN_OR_RETURN(std::vector<double> alphas,
                             ParseAlphas(options.alphas));
+  if (split != Split::kTest && split != Split::kUnseen) alphas = {alpha};
   const auto found = std::find(alphas.begin(), alphas.end(), alpha);
   const size_t chosen = found - alphas.begin();
   if (found == alphas.end()) alphas.push_back(alpha);
@@ -109,7 +112,8 @@ absl::Status AddResidualFigures(EvalSubject& subject, int checkpoint,
   return absl::OkStatus();
 }
 
-// "chosen", "test", "unseen" into `evaluation`.
+// "chosen", "test", and the held-out splits that the set has, into
+// `evaluation`.
 absl::Status AddFigures(EvalSubject& subject, const SteeringChoice& choice,
                         const EvalOptions& options, const EvalReporter& report,
                         Json& evaluation) {
@@ -119,7 +123,10 @@ absl::Status AddFigures(EvalSubject& subject, const SteeringChoice& choice,
       {"mode", InterventionModeName(choice.mode)},
       {"alpha", choice.alpha}};
   const Steering steering = SteeringOf(subject, choice.checkpoint, choice.mode);
-  for (Split split : {Split::kTest, Split::kUnseen}) {
+  for (Split split : kSplits) {
+    const bool told =
+        split == Split::kTest || absl::c_linear_search(kHeldOutSplits, split);
+    if (!told || !HasWordings(subject.set(), split)) continue;
     Json& figures = evaluation[std::string(SplitName(split))];
     ALIGNSAE_ASSIGN_OR_RETURN(
         figures["binding"],
@@ -151,8 +158,8 @@ absl::StatusOr<Json> Evaluate(EvalSubject& subject, const EvalOptions& options,
                               const EvalReporter& report) {
   ALIGNSAE_RETURN_IF_ERROR(CheckSubject(subject, options));
   Json language_model;
-  for (Split split :
-       {Split::kSaeTrain, Split::kValidation, Split::kTest, Split::kUnseen}) {
+  for (Split split : kSplits) {
+    if (!HasWordings(subject.set(), split)) continue;
     ALIGNSAE_ASSIGN_OR_RETURN(language_model[std::string(SplitName(split))],
                               Answers(subject, split, options, report));
   }

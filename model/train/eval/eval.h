@@ -10,7 +10,10 @@
 //   selection       layers: best alpha of each checkpoint with the first mode;
 //                   modes: best alpha of each further mode at the best layer
 //   chosen          checkpoint, hook, mode, alpha
-//   test, unseen    binding, swap; test also dictionary and written
+//   test, unseen,   binding, swap; test also dictionary and written. The last
+//   families,       three are the grammar's (data/wordings.h); a split without
+//   synonyms,       wordings is not there
+//   by_hand
 //   baselines       name -> binding, swap (baselines.h)
 // It holds no times and no paths: the same run gives the same bytes.
 //

@@ -16,6 +16,7 @@
 #include "model/train/sae/class_means.h"
 #include "model/train/sae/data.h"
 #include "model/train/sae/losses.h"
+#include "model/train/sae/span_mean.h"
 
 namespace alignsae {
 namespace {
@@ -65,7 +66,7 @@ LowRankNormal FitBackground(const at::Tensor& background) {
   return ShapeOf(mean, h - mean, kBackgroundRank);
 }
 
-// What both gates make of prompts, [N] bool each.
+// What both gates make of prompts, [prompts] bool each.
 struct Verdicts {
   at::Tensor negative;  // Asks no concept.
   at::Tensor right;     // On top is a concept that it asks.
@@ -75,8 +76,13 @@ struct Verdicts {
 Verdicts Judge(const Sae& sae, const AskedResiduals& asked) {
   at::NoGradGuard no_grad;
   const at::Tensor h = asked.h.to(sae.concept_decoder().device());
-  const at::Tensor pre = sae.ConceptPre(h);
-  const at::Tensor top = pre.argmax(1, /*keepdim=*/true);  // [N, 1]
+  const at::Tensor rows = sae.ConceptPre(h);
+  const auto mean = [&asked](const at::Tensor& of) {
+    return MeanOfPrompts(of, asked.prompts);
+  };
+  // The highest of the probabilities, which one row has where `pre` is highest.
+  const at::Tensor top = mean(asked.prompts.defined() ? rows.softmax(1) : rows)
+                             .argmax(1, /*keepdim=*/true);  // [prompts, 1]
   std::vector<double> limits;
   for (const Concept& entry : sae.config().concepts) {
     limits.push_back(entry.threshold);
@@ -84,13 +90,15 @@ Verdicts Judge(const Sae& sae, const AskedResiduals& asked) {
   const at::Tensor thresholds = at::tensor(limits, at::kFloat)
                                     .to(h.device())
                                     .index_select(0, top.squeeze(1));
-  const at::Tensor value = sae.ConceptActivate(pre).gather(1, top).squeeze(1);
+  const at::Tensor value =
+      mean(sae.ConceptActivate(rows)).gather(1, top).squeeze(1);
   const at::Tensor bound = value.gt(0).logical_and(value.ge(thresholds));
   at::Tensor silent = bound.logical_not();
-  if (sae.gate()) silent = silent.logical_or(sae.gate()->Ratio(h).gt(1));
+  if (sae.gate()) silent = silent.logical_or(mean(sae.gate()->Ratio(h)).gt(1));
   const at::Tensor on_top = top.to(at::kCPU);
-  return {.negative = asked.has_concept.any(1).logical_not(),
-          .right = asked.has_concept.gather(1, on_top).squeeze(1),
+  const at::Tensor has = AnyOfPrompts(asked.has_concept, asked.prompts);
+  return {.negative = has.any(1).logical_not(),
+          .right = has.gather(1, on_top).squeeze(1),
           .silent = silent.to(at::kCPU)};
 }
 
@@ -106,14 +114,16 @@ AskedResiduals Together(const AskedResiduals& asked,
   return {at::cat({asked.h, negatives}),
           at::cat({asked.has_concept,
                    at::zeros({negatives.size(0), asked.has_concept.size(1)},
-                             at::TensorOptions(at::kBool))})};
+                             at::TensorOptions(at::kBool))}),
+          at::Tensor()};
 }
 
 AskedResiduals AskedOf(const QuestionResiduals& questions, const Sae& sae) {
   return {
       questions.by_hook.at(sae.config().hook).to(at::kCPU),
       HasConcept(questions.has_concept, questions.labels, sae.concept_count())
-          .to(at::kCPU)};
+          .to(at::kCPU),
+      questions.prompts};
 }
 
 absl::StatusOr<AskedResiduals> QuestionsOf(const EvalInputs& inputs,
@@ -137,8 +147,10 @@ absl::StatusOr<at::Tensor> ResidualsOf(const EvalInputs& inputs, const Sae& sae,
 
 nlohmann::ordered_json ByKind(const Sae& sae, const NegativePrompts& negatives,
                               const at::Tensor& h) {
-  const AskedResiduals asked = {h, at::zeros({h.size(0), sae.concept_count()},
-                                             at::TensorOptions(at::kBool))};
+  const AskedResiduals asked = {
+      h,
+      at::zeros({h.size(0), sae.concept_count()}, at::TensorOptions(at::kBool)),
+      at::Tensor()};
   const at::Tensor silent = Judge(sae, asked).silent.contiguous();
   std::map<std::string, std::pair<double, double>> counts;  // Silent, all.
   for (size_t i = 0; i < negatives.kinds.size(); ++i) {
@@ -173,13 +185,16 @@ absl::StatusOr<OutsideGate> FitGate(const AskedResiduals& train,
     const LowRankNormal other = FitBackground(background);
     ALIGNSAE_ASSIGN_OR_RETURN(const OutsideGate unlimited,
                               OutsideGate::Make(known, other, /*limit=*/1));
-    const at::Tensor asked = Rows(validation.h, validation.has_concept.any(1));
-    if (asked.size(0) == 0) {
+    const at::Tensor asks =
+        AnyOfPrompts(validation.has_concept.any(1), validation.prompts);
+    if (!asks.any().item<bool>()) {
       return absl::InvalidArgumentError(
           "validation: must have a prompt of a concept, got none");
     }
+    const at::Tensor ratios =
+        MeanOfPrompts(unlimited.Ratio(validation.h), validation.prompts);
     const double limit =
-        unlimited.Ratio(asked).quantile(1 - kSilentInValidation).item<double>();
+        Rows(ratios, asks).quantile(1 - kSilentInValidation).item<double>();
     return OutsideGate::Make(known, other, limit);
   });
 }
@@ -222,13 +237,15 @@ absl::StatusOr<GatedCheckpoint> GateOnPeople(
                             ResidualsOf(inputs, sae, measured));
   ALIGNSAE_ASSIGN_OR_RETURN(const AskedResiduals test,
                             QuestionsOf(inputs, sae, Split::kTest));
-  ALIGNSAE_ASSIGN_OR_RETURN(const AskedResiduals unseen,
-                            QuestionsOf(inputs, sae, Split::kUnseen));
   ALIGNSAE_RETURN_IF_ERROR(WithTorchFence([&] {
     gated.figures = MeasureGate(with_gate, Together(test, none));
     gated.figures["abstention_by_kind"] = ByKind(with_gate, measured, none);
-    gated.figures["unseen"] = MeasureGate(with_gate, unseen);
   }));
+  if (!HasWordings(*inputs.set, Split::kUnseen)) return gated;
+  ALIGNSAE_ASSIGN_OR_RETURN(const AskedResiduals unseen,
+                            QuestionsOf(inputs, sae, Split::kUnseen));
+  ALIGNSAE_RETURN_IF_ERROR(WithTorchFence(
+      [&] { gated.figures["unseen"] = MeasureGate(with_gate, unseen); }));
   return gated;
 }
 
@@ -247,7 +264,7 @@ absl::StatusOr<GatedCheckpoint> GateOnPrompts(const EvalInputs& inputs,
     ALIGNSAE_ASSIGN_OR_RETURN(
         const QuestionResiduals questions,
         CollectPrompts(*inputs.model, *inputs.tokenizer, set, located, split,
-                       {sae.config().hook}));
+                       {sae.config().hook}, sae.config().trained));
     by_split[split] = AskedOf(questions, sae);
   }
   std::vector<at::Tensor> none;

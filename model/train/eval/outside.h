@@ -50,6 +50,8 @@ inline constexpr int kLeastNegatives = 20;
 struct AskedResiduals {
   at::Tensor h;            // [N, D] float32, on the CPU.
   at::Tensor has_concept;  // [N, R] bool; no concept: a negative.
+  // [N] of rows that are read together (sae/span_mean.h); may be undefined.
+  at::Tensor prompts = {};
 };
 
 absl::StatusOr<OutsideGate> FitGate(const AskedResiduals& train,

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "model/base/status_macros.h"
 #include "model/train/common/decode.h"
 #include "model/train/common/readouts.h"
+#include "model/train/common/signatures.h"
 #include "model/train/data/prompt_tokens.h"
 #include "model/train/eval/certificate.h"
 #include "model/train/eval/share.h"
@@ -62,7 +64,8 @@ class PromptEval {
     ALIGNSAE_ASSIGN_OR_RETURN(
         const QuestionResiduals residuals,
         CollectPrompts(subject_.model(), subject_.tokenizer(), set_, all,
-                       Split::kTest, {sae().config().hook}));
+                       Split::kTest, {sae().config().hook},
+                       sae().config().trained));
     for (size_t i = 0; i < all.size(); ++i) {
       if (set_.prompts[i].split != Split::kTest) continue;
       prompts_.push_back(&set_.prompts[i]);
@@ -91,6 +94,9 @@ class PromptEval {
   int TopOfFacet(const ConceptReading& reading, int concept_index) const;
   // Concepts of the prompt in the facet of `concept_index`.
   int CountInFacet(const LabelledPrompt& prompt, int concept_index) const;
+  // The concept that a swap to `target` takes away: the prompt's only one, or
+  // the only one of the target's facet; -1: there is none.
+  int SourceOf(const LabelledPrompt& prompt, int target) const;
   const std::vector<int>& FacetOf(int concept_index) const {
     return *std::find_if(facets_.begin(), facets_.end(), [&](const auto& f) {
       return std::binary_search(f.begin(), f.end(), concept_index);
@@ -124,10 +130,22 @@ int PromptEval::CountInFacet(const LabelledPrompt& prompt,
       }));
 }
 
+int PromptEval::SourceOf(const LabelledPrompt& prompt, int target) const {
+  if (prompt.concepts.size() == 1) return prompt.concepts[0];
+  if (CountInFacet(prompt, target) != 1) return -1;
+  const std::vector<int>& facet = FacetOf(target);
+  return *std::find_if(
+      prompt.concepts.begin(), prompt.concepts.end(),
+      [&](int c) { return std::binary_search(facet.begin(), facet.end(), c); });
+}
+
 absl::Status PromptEval::Read(OrderedJson& json) {
+  const bool reads_spans = sae().config().trained == TrainedPositions::kSpan;
   std::vector<ReadPlace> places;
   for (const PositionedPrompt& prompt : located_) {
-    places.push_back({prompt.tokens, prompt.position});
+    places.push_back({prompt.tokens, reads_spans
+                                         ? prompt.Span()
+                                         : std::vector<int>{prompt.position}});
   }
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::vector<ConceptReading> readings,
@@ -209,13 +227,18 @@ absl::Status PromptEval::Answer(OrderedJson& json) {
 }
 
 absl::Status PromptEval::Swap(OrderedJson& json) {
+  struct Arm {
+    int source = 0;
+    int target = 0;
+    std::string gold;
+  };
   std::vector<DecodeJob> jobs;
-  std::vector<std::vector<std::pair<int, std::string>>> targets;
+  std::vector<std::vector<Arm>> targets;
   for (size_t i = 0; i < prompts_.size(); ++i) {
     targets.emplace_back();
-    if (prompts_[i]->concepts.size() == 1) {
-      targets.back().assign(prompts_[i]->targets.begin(),
-                            prompts_[i]->targets.end());
+    for (const auto& [target, gold] : prompts_[i]->targets) {
+      const int source = SourceOf(*prompts_[i], target);
+      if (source >= 0) targets.back().push_back({source, target, gold});
     }
     jobs.push_back({.prompt = located_[i].tokens,
                     .arms = static_cast<int>(targets.back().size())});
@@ -224,10 +247,10 @@ absl::Status PromptEval::Swap(OrderedJson& json) {
     Intervention edit;
     edit.checkpoint = checkpoint_;
     edit.mode = InterventionMode::kSwap;
-    edit.source_slot = concepts_[prompts_[job]->concepts[0]].slot;
-    edit.target_slot = concepts_[targets[job][arm].first].slot;
+    edit.source_slot = concepts_[targets[job][arm].source].slot;
+    edit.target_slot = concepts_[targets[job][arm].target].slot;
     edit.alpha = options_.alpha;
-    edit.positions.prompt = {located_[job].position};
+    edit.positions.prompt = located_[job].Span();
     return edit;
   };
   for (size_t job = 0; job < jobs.size(); ++job) {
@@ -245,10 +268,10 @@ absl::Status PromptEval::Swap(OrderedJson& json) {
             1, edit_of(job, arm));
       },
       [&](int job, int arm, const std::string& text) {
-        const auto& [target, gold] = targets[job][arm];
-        const bool right = WholeAnswerMatches(gold, text);
+        const Arm& tried = targets[job][arm];
+        const bool right = WholeAnswerMatches(tried.gold, text);
         all.Add(right);
-        by_target[target].Add(right);
+        by_target[tried.target].Add(right);
       }));
   if (all.n == 0) return absl::OkStatus();
   json["swap"] = {{"alpha", options_.alpha}, {"all", all.ToJson()}};
@@ -256,6 +279,29 @@ absl::Status PromptEval::Swap(OrderedJson& json) {
     by_target[c].AddTo(json["swap"]["targets"], set_.concepts[c]);
   }
   return absl::OkStatus();
+}
+
+// What the figures show to have gone wrong.
+std::string WrongText(const OrderedJson& evaluation) {
+  const auto rate = [&evaluation](const char* path) {
+    const OrderedJson::json_pointer at(path);
+    return evaluation.contains(at)
+               ? std::optional<double>(evaluation.at(at).get<double>())
+               : std::nullopt;
+  };
+  RecipeFigures figures;
+  figures.read = rate("/read/rate");
+  figures.swap = rate("/swap/all/rate");
+  figures.alpha = rate("/swap/alpha");
+  for (const OrderedJson& entry : evaluation.at("concepts")) {
+    const double cosine = entry.value("cosine", 1.0);
+    const double share = entry.value("written_share", 1.0);
+    figures.cosine = std::min(cosine, figures.cosine.value_or(cosine));
+    figures.written_share =
+        std::min(share, figures.written_share.value_or(share));
+  }
+  const std::string text = RenderSignatures(SignaturesOf(figures));
+  return text.empty() ? "" : "\nWhat the figures show\n" + text;
 }
 
 std::string ShareOfText(const OrderedJson& parent, const std::string& key) {
@@ -314,7 +360,7 @@ std::string RenderPromptEvaluation(const OrderedJson& evaluation) {
         NumberOf(entry, "cosine"), NumberOf(entry, "written_share"),
         ShareOfText(targets, name));
   }
-  return text;
+  return text + WrongText(evaluation);
 }
 
 }  // namespace alignsae

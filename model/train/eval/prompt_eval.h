@@ -1,9 +1,10 @@
 // What a checkpoint does on labelled prompts of its test split: whether the
 // slots read the concepts, stay silent where there is none, and write them.
 //
-// Shares come with their 95 % Wilson interval. Read at each prompt's position;
-// SWAP at that position too, from the prompt's concept to each one that its
-// `targets` name.
+// Shares come with their 95 % Wilson interval. Read as the server reads: at
+// each prompt's position, or, where the checkpoint was trained on spans, as the
+// mean over the position's text. SWAP at all tokens of that text, from the
+// prompt's concept to each one that its `targets` name.
 //
 // Thread-safety: as EvalSubject.
 // Errors: FAILED_PRECONDITION when the checkpoint's concepts are not the
@@ -36,7 +37,9 @@ struct PromptEvalOptions {
 //  "silent": share,            of negatives: no slot reaches its threshold
 //  "confusion": {name: {name: count}},    one concept; highest of its facet
 //  "answers": share,           unsteered, of prompts with an answer
-//  "swap": {"alpha": a, "all": share, "targets": {name: share}}}
+//  "swap": {"alpha": a, "all": share, "targets": {name: share}}}   instead of
+//                              the prompt's one concept, or of its one in the
+//                              target's facet
 // A share is {"n", "rate", "low", "high"}; what nothing was measured on is
 // left out.
 absl::StatusOr<nlohmann::ordered_json> EvaluatePrompts(

@@ -1,6 +1,8 @@
 #include "model/train/eval/report.h"
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 
@@ -8,6 +10,16 @@ namespace alignsae {
 namespace {
 
 using Json = nlohmann::json;
+
+std::optional<double> NumberUnder(const Json& json, const char* path) {
+  const Json::json_pointer at(path);
+  if (!json.contains(at) || !json.at(at).is_number()) return std::nullopt;
+  return json.at(at).get<double>();
+}
+
+void KeepLowest(std::optional<double> value, std::optional<double>& lowest) {
+  if (value) lowest = std::min(*value, lowest.value_or(*value));
+}
 
 Json SuccessToJson(const SuccessCounts& counts) {
   return {{"tries", counts.tries},
@@ -35,6 +47,30 @@ Json PerRelation(const std::vector<double>& values,
   return object;
 }
 
+// "by_target", each with its chance and success beyond it, and the same of all
+// tries.
+void AddChance(const SwapTable& table, size_t chosen,
+               const std::vector<std::string>& relations, Json& json) {
+  const auto add = [](const SuccessCounts& counts, double chance, Json& into) {
+    into["chance"] = Rounded(chance);
+    const double above = AboveChance(counts.Rate(counts.whole), chance);
+    into["above_chance"] = std::isfinite(above) ? Json(Rounded(above)) : Json();
+  };
+  double expected = 0;
+  json["by_target"] = Json::object();
+  for (size_t j = 0; j < relations.size(); ++j) {
+    const HalvesCounts target = table.Target(chosen, static_cast<int>(j));
+    Json& figures = json["by_target"][relations[j]];
+    figures = HalvesToJson(target);
+    const double chance = j < table.chance.size() ? table.chance[j] : 0;
+    add(target.all(), chance, figures);
+    expected += chance * static_cast<double>(target.all().tries);
+  }
+  const SuccessCounts all = table.Total(chosen).all();
+  const double tries = static_cast<double>(all.tries);
+  add(all, tries > 0 ? expected / tries : 0, json);
+}
+
 }  // namespace
 
 double Rounded(double value) { return std::round(value * 1e4) / 1e4; }
@@ -59,13 +95,11 @@ Json AnswersToJson(const std::vector<HalvesCounts>& by_relation,
 Json SwapsToJson(const SwapTable& table, size_t chosen, InterventionMode mode,
                  const std::vector<std::string>& relations) {
   Json json = HalvesToJson(table.Total(chosen));
+  AddChance(table, chosen, relations, json);
   json["mode"] = InterventionModeName(mode);
   json["alpha"] = table.alphas[chosen];
-  json["by_target"] = Json::object();
   json["pairs"] = Json::object();
   for (size_t j = 0; j < relations.size(); ++j) {
-    json["by_target"][relations[j]] =
-        HalvesToJson(table.Target(chosen, static_cast<int>(j)));
     for (size_t i = 0; i < relations.size(); ++i) {
       if (i == j) continue;
       json["pairs"][absl::StrCat(relations[i], " -> ", relations[j])] =
@@ -137,6 +171,36 @@ Json WrittenToJson(const std::vector<WriteCertificate>& written,
   json["cosine"] = Rounded(cosine / n);
   json["written_share"] = Rounded(share / n);
   return json;
+}
+
+RecipeFigures RecipeFiguresOf(const Json& split) {
+  RecipeFigures figures;
+  figures.read = NumberUnder(split, "/binding/diagonal_accuracy");
+  figures.swap = NumberUnder(split, "/swap/all/whole");
+  figures.alpha = NumberUnder(split, "/swap/alpha");
+  const std::optional<double> dead =
+      NumberUnder(split, "/dictionary/dead_features");
+  const std::optional<double> free =
+      NumberUnder(split, "/dictionary/free_features");
+  if (dead && free && *free > 0) figures.dead_share = *dead / *free;
+  const Json::json_pointer kWritten("/written/by_relation");
+  if (split.contains(kWritten)) {
+    for (const Json& of : split.at(kWritten)) {
+      KeepLowest(NumberUnder(of, "/cosine"), figures.cosine);
+      KeepLowest(NumberUnder(of, "/written_share"), figures.written_share);
+    }
+  }
+  const Json::json_pointer kCurve("/swap/alpha_curve");
+  if (split.contains(kCurve)) {
+    for (const Json& point : split.at(kCurve)) {
+      const std::optional<double> alpha = NumberUnder(point, "/alpha");
+      const std::optional<double> swap = NumberUnder(point, "/whole");
+      if (alpha && swap) figures.curve.push_back({*alpha, *swap});
+    }
+  }
+  std::sort(figures.curve.begin(), figures.curve.end(),
+            [](const auto& a, const auto& b) { return a.alpha < b.alpha; });
+  return figures;
 }
 
 }  // namespace alignsae

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "model/steering/write_certificate.h"
+#include "model/train/common/signatures.h"
 #include "model/train/eval/binding.h"
 #include "model/train/eval/dictionary.h"
 #include "model/train/eval/swap.h"
@@ -48,7 +49,12 @@ nlohmann::json DictionaryToJson(const DictionaryStats& stats,
 nlohmann::json WrittenToJson(const std::vector<WriteCertificate>& written,
                              const std::vector<std::string>& relations);
 
-// The tables of an evaluation object (eval.h), or of a part of one.
+// What the figures of one split ("test", "unseen") show, for the signatures of
+// a recipe that went wrong; also of a baseline's, and of a study's cell.
+RecipeFigures RecipeFiguresOf(const nlohmann::json& split);
+
+// The tables of an evaluation object (eval.h), or of a part of one, and what
+// its test figures show to have gone wrong (common/signatures.h).
 std::string RenderEvaluation(const nlohmann::json& evaluation);
 
 }  // namespace alignsae

@@ -49,8 +49,7 @@ std::vector<ValidationPrompt> StoredPromptsOf(const PromptSet& set) {
   std::vector<ValidationPrompt> all;
   for (const LabelledPrompt& prompt : set.prompts) {
     if (prompt.split != Split::kTest || prompt.text.empty() ||
-        prompt.concepts.size() > 1 || prompt.position != -1 ||
-        !prompt.position_text.empty()) {
+        prompt.concepts.size() > 1) {
       continue;
     }
     ValidationPrompt& added = all.emplace_back();
@@ -59,6 +58,8 @@ std::vector<ValidationPrompt> StoredPromptsOf(const PromptSet& set) {
       added.concept_name = set.concepts[prompt.concepts.front()];
     }
     added.answer = prompt.answer;
+    added.position = prompt.position;
+    added.position_text = prompt.position_text;
     for (const auto& [target, answer] : prompt.targets) {
       added.targets[set.concepts[target]] = answer;
     }

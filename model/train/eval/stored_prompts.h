@@ -20,8 +20,8 @@ namespace alignsae {
 std::vector<ValidationPrompt> StoredPromptsOf(
     const EvalSet& set, const std::vector<Negative>& negatives);
 
-// Test prompts that are texts, read at the last token, with one concept or
-// none; evenly chosen where there are too many.
+// Test prompts that are texts, with one concept or none; evenly chosen where
+// there are too many.
 std::vector<ValidationPrompt> StoredPromptsOf(const PromptSet& set);
 
 }  // namespace alignsae

@@ -1,7 +1,9 @@
 #include "model/train/eval/swap.h"
 
 #include <cmath>
+#include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "model/base/answer_match.h"
@@ -170,6 +172,25 @@ size_t SwapTable::BestAlpha() const {
   return best;
 }
 
+double ChanceOf(const EvalSet& set, const std::vector<int>& people, int j) {
+  std::map<std::string, int64_t> counts;
+  for (int person : people) {
+    ++counts[NormalizeAnswer(set.people[person].answers[j])];
+  }
+  double chance = 0;
+  for (const auto& [answer, count] : counts) {
+    const double p =
+        static_cast<double>(count) / static_cast<double>(people.size());
+    chance += p * p;
+  }
+  return chance;
+}
+
+double AboveChance(double success, double chance) {
+  if (chance >= 1) return std::nan("");
+  return (success - chance) / (1 - chance);
+}
+
 absl::StatusOr<SwapTable> MeasureSwaps(const EvalContext& context,
                                        const std::vector<EvalPrompt>& prompts,
                                        const Steering& steering,
@@ -182,6 +203,12 @@ absl::StatusOr<SwapTable> MeasureSwaps(const EvalContext& context,
                      std::vector<std::vector<HalvesCounts>>(
                          relations, std::vector<HalvesCounts>(relations)));
   ALIGNSAE_RETURN_IF_ERROR(CheckSteering(context, steering, alphas));
+  std::set<int> people;
+  for (const EvalPrompt& prompt : prompts) people.insert(prompt.person);
+  for (size_t j = 0; j < relations; ++j) {
+    table.chance.push_back(ChanceOf(context.set, {people.begin(), people.end()},
+                                    static_cast<int>(j)));
+  }
   std::vector<DecodeJob> jobs;
   std::vector<std::vector<int>> targets;
   for (const EvalPrompt& prompt : prompts) {

@@ -81,6 +81,7 @@ struct SwapTable {
   std::vector<double> alphas;
   // [alpha][i][j]
   std::vector<std::vector<std::vector<HalvesCounts>>> pairs;
+  std::vector<double> chance;  // [j], ChanceOf the people who were asked about.
 
   HalvesCounts Total(size_t alpha) const;
   HalvesCounts Target(size_t alpha, int j) const;  // Over all sources.
@@ -88,6 +89,18 @@ struct SwapTable {
   // nearest to 1.
   size_t BestAlpha() const;
 };
+
+// How often an answer to relation `j` is right that is drawn blindly from those
+// of `people`: the sum of p(v)^2 over the answers v, p(v) of them having it.
+// Answers that many share (7 continents) are right by chance often.
+double ChanceOf(const EvalSet& set, const std::vector<int>& people, int j);
+
+// Success beyond chance: (success - chance) / (1 - chance), 1 where all is
+// right, 0 where it is chance, below 0 where it is worse. The correction is
+// Scott's pi (W. A. Scott, "Reliability of Content Analysis", Public Opinion
+// Quarterly 19, 1955), whose expected agreement ChanceOf is. NaN where chance
+// is 1.
+double AboveChance(double success, double chance);
 
 absl::StatusOr<SwapTable> MeasureSwaps(const EvalContext& context,
                                        const std::vector<EvalPrompt>& prompts,

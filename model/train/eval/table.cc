@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "model/train/data/wordings.h"
 #include "model/train/eval/report.h"
 
 namespace alignsae {
@@ -83,8 +85,9 @@ std::vector<std::string> SuccessHeader(std::string title) {
 
 std::string RenderLanguageModel(const Json& model) {
   Table table(SuccessHeader("wordings"));
-  for (const char* split : {"sae_train", "validation", "test", "unseen"}) {
-    if (model.contains(split)) table.Row(SuccessRow(split, model[split]));
+  for (Split split : kSplits) {
+    const std::string name(SplitName(split));
+    if (model.contains(name)) table.Row(SuccessRow(name, model[name]));
   }
   return absl::StrCat("Language model, answers without an edit\n",
                       table.Render());
@@ -145,10 +148,17 @@ std::string RenderWritten(const Json& written) {
 }
 
 std::string RenderSwaps(const std::string& title, const Json& swap) {
-  Table targets(SuccessHeader("target"));
-  targets.Row(SuccessRow("all", swap));
+  std::vector<std::string> header = SuccessHeader("target");
+  header.emplace_back("above chance");
+  Table targets(std::move(header));
+  const auto add = [&targets](const std::string& name, const Json& halves) {
+    std::vector<std::string> row = SuccessRow(name, halves);
+    row.push_back(Number(At(halves, "above_chance")));
+    targets.Row(std::move(row));
+  };
+  add("all", swap);
   for (const auto& [relation, halves] : At(swap, "by_target").items()) {
-    targets.Row(SuccessRow(relation, halves));
+    add(relation, halves);
   }
   Table curve(
       {"alpha", "whole", "asked", "never asked", "first token", "substring"});
@@ -210,16 +220,19 @@ std::string RenderEvaluation(const Json& evaluation) {
   if (model.is_object()) add(RenderLanguageModel(model));
   const Json& selection = At(evaluation, "selection");
   if (selection.is_object()) add(RenderSelection(selection));
-  for (const char* split : {"test", "unseen"}) {
-    const Json& part = At(evaluation, split);
+  for (Split split : kSplits) {
+    const Json& part = At(evaluation, std::string(SplitName(split)));
     if (!part.is_object()) continue;
-    const std::string title = absl::StrCat(split, " wordings");
+    const std::string title = absl::StrCat(SplitName(split), " wordings");
     add(RenderBinding(title, At(part, "binding")));
     if (part.contains("dictionary")) add(RenderDictionary(part["dictionary"]));
     if (part.contains("written")) add(RenderWritten(part["written"]));
     add(RenderSwaps(title, At(part, "swap")));
-    if (std::string(split) == "test") add(RenderPairs(At(part, "swap")));
+    if (split == Split::kTest) add(RenderPairs(At(part, "swap")));
   }
+  const std::string wrong =
+      RenderSignatures(SignaturesOf(RecipeFiguresOf(At(evaluation, "test"))));
+  if (!wrong.empty()) add(absl::StrCat("What the test figures show\n", wrong));
   const Json& baselines = At(evaluation, "baselines");
   if (baselines.is_object()) add(RenderBaselines(baselines));
   return text;

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "model/base/quote.h"
 #include "model/base/status_macros.h"
 #include "model/train/common/random_order.h"
 
@@ -12,13 +13,13 @@ namespace alignsae {
 namespace {
 
 absl::Status CheckLength(const LmExample& example, int context,
-                         const Person& person) {
+                         absl::string_view text) {
   // The last token is only predicted, never read.
   const size_t length = example.tokens.size() - 1;
   if (length <= static_cast<size_t>(context)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "context: must be at least ", length, ", the length of a text about ",
-      person.name, ", got ", context));
+  return absl::InvalidArgumentError(
+      absl::StrCat("context: must be at least ", length, ", the length of ",
+                   Quoted(text), ", got ", context));
 }
 
 // Batches of `batch` examples of about the same length. A random amount below 2
@@ -47,25 +48,27 @@ void AppendBuckets(std::vector<const LmExample*> examples, int batch,
   }
 }
 
+// How many wordings of one fact an epoch has.
+int Draws(const std::vector<LmExample>& wordings, const LmOptions& options) {
+  return std::min(static_cast<int>(wordings.size()),
+                  options.wordings_per_epoch);
+}
+
 int64_t CeilDivide(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
 }  // namespace
 
-std::vector<std::string> TokenizerTexts(const Corpus& corpus) {
-  std::vector<std::string> texts;
-  for (const Biography& biography : corpus.biographies) {
-    texts.push_back(biography.text);
-  }
-  for (const Question& question : corpus.questions) {
-    if (corpus.people[question.person].asked &&
-        question.wording < kLmWordings) {
-      texts.push_back(question.prompt + question.answer);
+std::vector<std::string> TokenizerTexts(const LmTexts& texts) {
+  std::vector<std::string> all = texts.texts;
+  for (const std::vector<LmQuestion>& fact : texts.facts) {
+    for (const LmQuestion& question : fact) {
+      all.push_back(question.prompt + question.answer);
     }
   }
-  return texts;
+  return all;
 }
 
-absl::StatusOr<LmExamples> LmExamples::Create(const Corpus& corpus,
+absl::StatusOr<LmExamples> LmExamples::Create(const LmTexts& texts,
                                               const Tokenizer& tokenizer,
                                               int context) {
   const int32_t eos = tokenizer.eos_token_id();
@@ -74,26 +77,24 @@ absl::StatusOr<LmExamples> LmExamples::Create(const Corpus& corpus,
         "tokenizer: must have <|endoftext|>, got none");
   }
   LmExamples examples;
-  for (const Biography& biography : corpus.biographies) {
-    LmExample example{.tokens = tokenizer.Encode(biography.text),
-                      .first_label = 1};
+  for (const std::string& text : texts.texts) {
+    LmExample example{.tokens = tokenizer.Encode(text), .first_label = 1};
     example.tokens.push_back(eos);
-    ALIGNSAE_RETURN_IF_ERROR(
-        CheckLength(example, context, corpus.people[biography.person]));
+    ALIGNSAE_RETURN_IF_ERROR(CheckLength(example, context, text));
     examples.biographies_.push_back(std::move(example));
   }
-  for (const Question& question : corpus.questions) {
-    const Person& person = corpus.people[question.person];
-    if (!person.asked || question.wording >= kLmWordings) continue;
-    if (question.wording == 0) examples.questions_.emplace_back();
-    // Encoded apart, as a server does that sees the prompt alone.
-    LmExample example{.tokens = tokenizer.Encode(question.prompt)};
-    example.first_label = static_cast<int>(example.tokens.size());
-    const std::vector<int32_t> answer = tokenizer.Encode(question.answer);
-    example.tokens.insert(example.tokens.end(), answer.begin(), answer.end());
-    example.tokens.push_back(eos);
-    ALIGNSAE_RETURN_IF_ERROR(CheckLength(example, context, person));
-    examples.questions_.back().push_back(std::move(example));
+  for (const std::vector<LmQuestion>& fact : texts.facts) {
+    examples.questions_.emplace_back();
+    for (const LmQuestion& question : fact) {
+      // Encoded apart, as a server does that sees the prompt alone.
+      LmExample example{.tokens = tokenizer.Encode(question.prompt)};
+      example.first_label = static_cast<int>(example.tokens.size());
+      const std::vector<int32_t> answer = tokenizer.Encode(question.answer);
+      example.tokens.insert(example.tokens.end(), answer.begin(), answer.end());
+      example.tokens.push_back(eos);
+      ALIGNSAE_RETURN_IF_ERROR(CheckLength(example, context, question.prompt));
+      examples.questions_.back().push_back(std::move(example));
+    }
   }
   return examples;
 }
@@ -110,7 +111,7 @@ std::vector<LmBatchPlan> LmExamples::EpochBatches(const LmOptions& options,
   for (const std::vector<LmExample>& wordings : questions_) {
     const std::vector<int> order =
         Permutation(rng, static_cast<int>(wordings.size()));
-    for (int k = 0; k < options.wordings_per_epoch; ++k) {
+    for (int k = 0; k < Draws(wordings, options); ++k) {
       questions.push_back(&wordings[order[k]]);
     }
   }
@@ -121,11 +122,13 @@ std::vector<LmBatchPlan> LmExamples::EpochBatches(const LmOptions& options,
 }
 
 int64_t LmExamples::StepsPerEpoch(const LmOptions& options) const {
+  int64_t questions = 0;
+  for (const std::vector<LmExample>& wordings : questions_) {
+    questions += Draws(wordings, options);
+  }
   return CeilDivide(static_cast<int64_t>(biographies_.size()),
                     options.biography_batch) +
-         CeilDivide(static_cast<int64_t>(questions_.size()) *
-                        options.wordings_per_epoch,
-                    options.question_batch);
+         CeilDivide(questions, options.question_batch);
 }
 
 LmBatch Collate(absl::Span<const LmExample* const> examples,

@@ -1,8 +1,7 @@
 // The language model's training examples, and the batches of an epoch.
 //
-// A biography's every token is a label; of a question only the answer and eos
-// are. Only people who are asked about have question examples, in the wordings
-// 0 .. kLmWordings - 1. Batches are bucketed by length and hold one kind.
+// A text's every token is a label; of a question only the answer and eos are.
+// Batches are bucketed by length and hold one kind.
 //
 // Letters in shapes: B examples, T tokens of the longest one, M labels.
 //
@@ -21,7 +20,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "model/tokenizer/tokenizer.h"
-#include "model/train/data/corpus.h"
+#include "model/train/data/lm_texts.h"
 #include "model/train/lm/options.h"
 
 namespace alignsae {
@@ -37,11 +36,11 @@ struct LmBatchPlan {
 };
 
 // What the vocabulary is trained on: all that the model will read.
-std::vector<std::string> TokenizerTexts(const Corpus& corpus);
+std::vector<std::string> TokenizerTexts(const LmTexts& texts);
 
 class LmExamples {
  public:
-  static absl::StatusOr<LmExamples> Create(const Corpus& corpus,
+  static absl::StatusOr<LmExamples> Create(const LmTexts& texts,
                                            const Tokenizer& tokenizer,
                                            int context);
 
@@ -54,7 +53,7 @@ class LmExamples {
 
  private:
   std::vector<LmExample> biographies_;
-  std::vector<std::vector<LmExample>> questions_;  // [asked fact][wording]
+  std::vector<std::vector<LmExample>> questions_;  // [fact][wording]
 };
 
 // A batch as tensors: right-padded (under a causal mask padding is never seen).

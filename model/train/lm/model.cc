@@ -48,14 +48,14 @@ absl::StatusOr<Gpt2Config> ConfigFromDirectory(const std::string& directory,
 
 }  // namespace
 
-absl::StatusOr<VocabularyFiles> MakeVocabulary(const Corpus& corpus,
+absl::StatusOr<VocabularyFiles> MakeVocabulary(const LmTexts& texts,
                                                const LmOptions& options,
                                                const std::string& directory) {
   VocabularyFiles files;
   if (directory.empty()) {
     ALIGNSAE_ASSIGN_OR_RETURN(
         BpeVocabulary trained,
-        TrainBpe(TokenizerTexts(corpus),
+        TrainBpe(TokenizerTexts(texts),
                  {.vocab_size = options.vocab_size, .min_frequency = 2}));
     files.vocab_json = std::move(trained.vocab_json);
     files.merges_txt = std::move(trained.merges_txt);

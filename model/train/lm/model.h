@@ -17,7 +17,7 @@
 #include "model/gpt2/weights.h"
 #include "model/tokenizer/tokenizer.h"
 #include "model/train/common/optimizer.h"
-#include "model/train/data/corpus.h"
+#include "model/train/data/lm_texts.h"
 #include "model/train/lm/options.h"
 
 namespace alignsae {
@@ -28,8 +28,8 @@ struct VocabularyFiles {
 };
 
 // The files of `directory`, or, where that is empty, a vocabulary trained on
-// the corpus.
-absl::StatusOr<VocabularyFiles> MakeVocabulary(const Corpus& corpus,
+// the texts.
+absl::StatusOr<VocabularyFiles> MakeVocabulary(const LmTexts& texts,
                                                const LmOptions& options,
                                                const std::string& directory);
 

@@ -64,8 +64,9 @@ struct LmOptions {
           "Biographies in a batch");
     visit("question_batch", self.question_batch, Range{1, 65536},
           "Questions in a batch");
-    visit("wordings_per_epoch", self.wordings_per_epoch, Range{1, 8},
-          "Wordings of each question that an epoch draws");
+    visit("wordings_per_epoch", self.wordings_per_epoch, Range{1, 1000},
+          "Wordings of each question that an epoch draws, as far as there are "
+          "so many");
     visit("seed", self.seed, kSeedRange, "Of the weights and the data order");
     visit("matmul", self.matmul, Choices{"f32", "tf32"},
           "What a GPU multiplies: float32, or float32 rounded to TF32");

@@ -24,31 +24,28 @@ int ProbeSlots(const Gpt2Config& config) {
 struct ProbeSet {
   std::vector<std::vector<int32_t>> prompts;
   std::vector<std::vector<int32_t>> answers;  // Without eos.
-  std::vector<int> relations;
+  std::vector<int> groups;
 };
 
-ProbeSet MakeProbeSet(const Tokenizer& tokenizer, const Corpus& corpus,
-                      Split split, bool asked, int people) {
+ProbeSet MakeProbeSet(const Tokenizer& tokenizer, const LmTexts& texts,
+                      Split split, bool asked, int subjects) {
   ProbeSet set;
   int taken = 0;
-  int last_person = -1;
-  for (const Question& question : corpus.questions) {
-    if (question.split != split ||
-        corpus.people[question.person].asked != asked) {
-      continue;
-    }
-    if (question.person != last_person && ++taken > people) break;
-    last_person = question.person;
-    set.prompts.push_back(tokenizer.Encode(question.prompt));
-    set.answers.push_back(tokenizer.Encode(question.answer));
-    set.relations.push_back(static_cast<int>(question.relation));
+  int last_subject = -1;
+  for (const ProbeQuestion& probe : texts.probes) {
+    if (probe.split != split || probe.asked != asked) continue;
+    if (probe.subject != last_subject && ++taken > subjects) break;
+    last_subject = probe.subject;
+    set.prompts.push_back(tokenizer.Encode(probe.question.prompt));
+    set.answers.push_back(tokenizer.Encode(probe.question.answer));
+    set.groups.push_back(probe.group);
   }
   return set;
 }
 
 absl::StatusOr<HalfAccuracy> MeasureHalf(const Gpt2& model,
                                          const Tokenizer& tokenizer,
-                                         const ProbeSet& set) {
+                                         const ProbeSet& set, size_t groups) {
   size_t longest = 0;
   for (const auto& answer : set.answers) {
     longest = std::max(longest, answer.size());
@@ -57,21 +54,22 @@ absl::StatusOr<HalfAccuracy> MeasureHalf(const Gpt2& model,
       const std::vector<ArmAnswer> given,
       GreedyDecode(model, set.prompts, static_cast<int>(longest) + 1,
                    tokenizer.eos_token_id()));
-  std::array<int, kRelationCount> right = {};
-  std::array<int, kRelationCount> tried = {};
+  std::vector<int> right(groups);
+  std::vector<int> tried(groups);
   for (size_t i = 0; i < given.size(); ++i) {
     const bool ok = given[i].ended && given[i].tokens == set.answers[i];
-    right[set.relations[i]] += ok ? 1 : 0;
-    ++tried[set.relations[i]];
+    right[set.groups[i]] += ok ? 1 : 0;
+    ++tried[set.groups[i]];
   }
   HalfAccuracy accuracy;
+  accuracy.by_group.resize(groups);
   int all_right = 0;
   int all_tried = 0;
-  for (int r = 0; r < kRelationCount; ++r) {
-    all_right += right[r];
-    all_tried += tried[r];
-    if (tried[r] > 0) {
-      accuracy.by_relation[r] = static_cast<double>(right[r]) / tried[r];
+  for (size_t g = 0; g < groups; ++g) {
+    all_right += right[g];
+    all_tried += tried[g];
+    if (tried[g] > 0) {
+      accuracy.by_group[g] = static_cast<double>(right[g]) / tried[g];
     }
   }
   if (all_tried > 0) accuracy.mean = static_cast<double>(all_right) / all_tried;
@@ -109,13 +107,23 @@ absl::StatusOr<std::vector<ArmAnswer>> GreedyDecode(
   return answers;
 }
 
+nlohmann::ordered_json AccuracyToJson(const HalfAccuracy& accuracy,
+                                      const std::vector<std::string>& groups) {
+  nlohmann::ordered_json json = {{"mean", accuracy.mean}};
+  for (size_t g = 0; g < groups.size(); ++g) {
+    json[groups[g]] = accuracy.by_group[g];
+  }
+  return json;
+}
+
 absl::StatusOr<ProbeResult> ProbeAccuracy(const Gpt2& model,
                                           const Tokenizer& tokenizer,
-                                          const Corpus& corpus, Split split,
-                                          int people) {
+                                          const LmTexts& texts, Split split,
+                                          int subjects) {
   const auto half = [&](bool asked) {
     return MeasureHalf(model, tokenizer,
-                       MakeProbeSet(tokenizer, corpus, split, asked, people));
+                       MakeProbeSet(tokenizer, texts, split, asked, subjects),
+                       texts.groups.size());
   };
   ProbeResult result;
   ALIGNSAE_ASSIGN_OR_RETURN(result.asked, half(true));

@@ -7,8 +7,8 @@
 #ifndef ALIGNSAE_MODEL_TRAIN_LM_PROBE_H_
 #define ALIGNSAE_MODEL_TRAIN_LM_PROBE_H_
 
-#include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -16,7 +16,8 @@
 #include "model/gpt2/gpt2.h"
 #include "model/tokenizer/tokenizer.h"
 #include "model/train/common/decode.h"
-#include "model/train/data/corpus.h"
+#include "model/train/data/lm_texts.h"
+#include "nlohmann/json.hpp"
 
 namespace alignsae {
 
@@ -29,18 +30,22 @@ absl::StatusOr<std::vector<ArmAnswer>> GreedyDecode(
 // Part of right answers on the wordings of `split`, in [0, 1].
 struct HalfAccuracy {
   double mean = 0;
-  std::array<double, kRelationCount> by_relation = {};
+  std::vector<double> by_group;  // As LmTexts::groups.
 };
 struct ProbeResult {
-  HalfAccuracy asked;        // People whose questions train the model.
-  HalfAccuracy never_asked;  // The other half.
+  HalfAccuracy asked;  // ProbeQuestion::asked.
+  HalfAccuracy never_asked;
 };
 
-// Asks about the first `people` of each half.
+// {"mean", group: part of right answers}.
+nlohmann::ordered_json AccuracyToJson(const HalfAccuracy& accuracy,
+                                      const std::vector<std::string>& groups);
+
+// Asks about the first `subjects` of each half.
 absl::StatusOr<ProbeResult> ProbeAccuracy(const Gpt2& model,
                                           const Tokenizer& tokenizer,
-                                          const Corpus& corpus, Split split,
-                                          int people);
+                                          const LmTexts& texts, Split split,
+                                          int subjects);
 
 }  // namespace alignsae
 

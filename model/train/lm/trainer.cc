@@ -49,17 +49,8 @@ struct EpochSpeed {
   double TokensPerSecond() const { return seconds > 0 ? tokens / seconds : 0; }
 };
 
-Json AccuracyToJson(const HalfAccuracy& accuracy) {
-  Json json = {{"mean", accuracy.mean}};
-  for (Relation relation : kRelations) {
-    json[std::string(InfoOf(relation).name)] =
-        accuracy.by_relation[static_cast<int>(relation)];
-  }
-  return json;
-}
-
 // What decides the weights: a checkpoint with another one is not continued.
-Json Fingerprint(const Corpus& corpus, const LmOptions& options,
+Json Fingerprint(const LmTexts& texts, const LmOptions& options,
                  absl::string_view vocabulary, const std::string& initial,
                  at::Device device) {
   Json json = FieldsToJson(options);
@@ -67,7 +58,7 @@ Json Fingerprint(const Corpus& corpus, const LmOptions& options,
        {"probe_every", "probe_people", "checkpoint_every", "keep_every"}) {
     json.erase(name);
   }
-  json["data_sha256"] = corpus.hash;
+  json["data_sha256"] = texts.hash;
   json["vocabulary_sha256"] = Sha256Hex(vocabulary);
   json["init_from_sha256"] = initial;
   json["device"] = DeviceKind(device);
@@ -76,8 +67,8 @@ Json Fingerprint(const Corpus& corpus, const LmOptions& options,
 
 class LmTrainer {
  public:
-  LmTrainer(const Corpus& corpus, const LmOptions& options, const LmRun& run)
-      : corpus_(corpus), options_(options), run_(run) {}
+  LmTrainer(const LmTexts& texts, const LmOptions& options, const LmRun& run)
+      : texts_(texts), options_(options), run_(run) {}
 
   absl::StatusOr<LmResult> Run();
   // Everything that Run() can refuse but the checkpoint; writes nothing.
@@ -92,7 +83,7 @@ class LmTrainer {
   absl::Status PrepareDirectory();
   absl::Status WriteCheckpoint();
   absl::Status WriteResult(const LmResult& result);
-  absl::StatusOr<ProbeResult> Probe(Split split, int people) const;
+  absl::StatusOr<ProbeResult> Probe(Split split, int subjects) const;
   NamedTensors State() const;
   std::string Path(absl::string_view name) const {
     return absl::StrCat(run_.directory, "/", name);
@@ -106,7 +97,7 @@ class LmTrainer {
            (run_.should_stop && run_.should_stop());
   }
 
-  const Corpus& corpus_;
+  const LmTexts& texts_;
   const LmOptions& options_;
   const LmRun& run_;
   at::Device device_ = at::kCPU;
@@ -136,7 +127,7 @@ absl::Status LmTrainer::Prepare() {
                                              ? run_.init_from
                                              : run_.tokenizer_directory;
   ALIGNSAE_ASSIGN_OR_RETURN(
-      vocabulary_, MakeVocabulary(corpus_, options_, vocabulary_source));
+      vocabulary_, MakeVocabulary(texts_, options_, vocabulary_source));
   ALIGNSAE_ASSIGN_OR_RETURN(
       tokenizer_,
       Tokenizer::FromFiles(vocabulary_.vocab_json, vocabulary_.merges_txt, ""));
@@ -144,7 +135,7 @@ absl::Status LmTrainer::Prepare() {
       model_, MakeInitialModel(options_, *tokenizer_, run_.init_from, device_));
   ALIGNSAE_ASSIGN_OR_RETURN(
       examples_,
-      LmExamples::Create(corpus_, *tokenizer_, model_->config.context_length));
+      LmExamples::Create(texts_, *tokenizer_, model_->config.context_length));
   adam_.emplace(TrainedParameters(model_->weights),
                 AdamWOptions{.beta1 = options_.beta1,
                              .beta2 = options_.beta2,
@@ -163,7 +154,7 @@ absl::Status LmTrainer::Prepare() {
       initial += hash;
     }
   }
-  fingerprint_ = Fingerprint(corpus_, options_,
+  fingerprint_ = Fingerprint(texts_, options_,
                              vocabulary_.vocab_json + vocabulary_.merges_txt,
                              initial, device_);
   return absl::OkStatus();
@@ -248,9 +239,9 @@ absl::StatusOr<EpochSpeed> LmTrainer::TrainEpoch(int64_t epoch) {
   return speed;
 }
 
-absl::StatusOr<ProbeResult> LmTrainer::Probe(Split split, int people) const {
+absl::StatusOr<ProbeResult> LmTrainer::Probe(Split split, int subjects) const {
   const Gpt2 model(model_->config, model_->weights);
-  return ProbeAccuracy(model, *tokenizer_, corpus_, split, people);
+  return ProbeAccuracy(model, *tokenizer_, texts_, split, subjects);
 }
 
 absl::Status LmTrainer::FinishEpoch(int64_t epoch, const EpochSpeed& speed) {
@@ -277,8 +268,9 @@ absl::Status LmTrainer::FinishEpoch(int64_t epoch, const EpochSpeed& speed) {
                                 return Probe(Split::kValidation,
                                              options_.probe_people);
                               }));
-    line["accuracy_asked"] = AccuracyToJson(probe.asked);
-    line["accuracy_never_asked"] = AccuracyToJson(probe.never_asked);
+    line["accuracy_asked"] = AccuracyToJson(probe.asked, texts_.groups);
+    line["accuracy_never_asked"] =
+        AccuracyToJson(probe.never_asked, texts_.groups);
     absl::StrAppendFormat(&text, "  answers: asked %.3f, never asked %.3f",
                           probe.asked.mean, probe.never_asked.mean);
   }
@@ -322,14 +314,15 @@ absl::Status LmTrainer::WriteCheckpoint() {
 absl::Status LmTrainer::WriteResult(const LmResult& result) {
   const Json json = {
       {"options", FieldsToJson(options_)},
-      {"data_sha256", corpus_.hash},
+      {"data_sha256", texts_.hash},
       {"init_from", run_.init_from},
       {"device", DeviceKind(device_)},
       {"steps", result.steps},
       {"biography_loss", NumberOrNull(result.biography_loss)},
       {"question_loss", NumberOrNull(result.question_loss)},
-      {"accuracy_asked", AccuracyToJson(result.accuracy.asked)},
-      {"accuracy_never_asked", AccuracyToJson(result.accuracy.never_asked)}};
+      {"accuracy_asked", AccuracyToJson(result.accuracy.asked, texts_.groups)},
+      {"accuracy_never_asked",
+       AccuracyToJson(result.accuracy.never_asked, texts_.groups)}};
   return WriteFileAtomically(Path("lm.json"), json.dump(2) + "\n");
 }
 
@@ -384,17 +377,17 @@ absl::StatusOr<LmResult> LmTrainer::Run() {
 
 }  // namespace
 
-absl::StatusOr<int> CheckLm(const Corpus& corpus, const LmOptions& options,
+absl::StatusOr<int> CheckLm(const LmTexts& texts, const LmOptions& options,
                             const LmRun& run) {
-  LmTrainer trainer(corpus, options, run);
+  LmTrainer trainer(texts, options, run);
   ALIGNSAE_RETURN_IF_ERROR(
       WithTorchFence([&]() -> absl::Status { return trainer.Prepare(); }));
   return trainer.layers();
 }
 
-absl::StatusOr<LmResult> TrainLm(const Corpus& corpus, const LmOptions& options,
+absl::StatusOr<LmResult> TrainLm(const LmTexts& texts, const LmOptions& options,
                                  const LmRun& run) {
-  return LmTrainer(corpus, options, run).Run();
+  return LmTrainer(texts, options, run).Run();
 }
 
 }  // namespace alignsae

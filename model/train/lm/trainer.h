@@ -1,6 +1,6 @@
-// Trains the language model: biographies as text, questions by their answers.
+// Trains the language model: texts as they are, questions by their answers.
 //
-// On one machine and thread count the same corpus, options and seed give the
+// On one machine and thread count the same texts, options and seed give the
 // same bits, also after stop and resume: the order of an epoch is a function of
 // (seed, epoch), and the checkpoint holds everything else.
 //
@@ -21,7 +21,7 @@
 //
 // Example:
 //   LmRun run{.directory = "out/lm"};
-//   ALIGNSAE_ASSIGN_OR_RETURN(LmResult result, TrainLm(corpus, options, run));
+//   ALIGNSAE_ASSIGN_OR_RETURN(LmResult result, TrainLm(texts, options, run));
 
 #ifndef ALIGNSAE_MODEL_TRAIN_LM_TRAINER_H_
 #define ALIGNSAE_MODEL_TRAIN_LM_TRAINER_H_
@@ -33,7 +33,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/train/common/progress.h"
-#include "model/train/data/corpus.h"
+#include "model/train/data/lm_texts.h"
 #include "model/train/lm/options.h"
 #include "model/train/lm/probe.h"
 
@@ -67,10 +67,10 @@ struct LmResult {
 // Whether TrainLm would begin, for a run that starts anew: everything that is
 // refused before the first step, except a checkpoint. Writes nothing. Returns
 // the number of blocks of the model.
-absl::StatusOr<int> CheckLm(const Corpus& corpus, const LmOptions& options,
+absl::StatusOr<int> CheckLm(const LmTexts& texts, const LmOptions& options,
                             const LmRun& run);
 
-absl::StatusOr<LmResult> TrainLm(const Corpus& corpus, const LmOptions& options,
+absl::StatusOr<LmResult> TrainLm(const LmTexts& texts, const LmOptions& options,
                                  const LmRun& run);
 
 }  // namespace alignsae

@@ -58,9 +58,10 @@ absl::StatusOr<Residuals> Collect(const Bundle& bundle, const PromptSet& set,
       const std::vector<PositionedPrompt> located,
       TokenizePrompts(set, *bundle.tokenizer, facts.context_length,
                       facts.vocab_size, bundle.catalog->model.bos_token_id));
-  ALIGNSAE_ASSIGN_OR_RETURN(const QuestionResiduals residuals,
-                            CollectPrompts(*bundle.model, *bundle.tokenizer,
-                                           set, located, split, {hook}));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const QuestionResiduals residuals,
+      CollectPrompts(*bundle.model, *bundle.tokenizer, set, located, split,
+                     {hook}, TrainedPositions::kAll));
   return Residuals{residuals.by_hook.at(hook), residuals.has_concept};
 }
 

@@ -73,8 +73,10 @@ absl::Status Measure(const OwnBundle& parts, Manifest& manifest,
                    manifest.evaluation);
   }
   for (const LabelledPrompt& prompt : set.prompts) {
+    // Where nothing else is stored, these are read at their last token.
+    const bool last = prompt.position == -1 && prompt.position_text.empty();
     if (prompt.split != Split::kTest || prompt.text.empty() ||
-        prompt.concepts.size() != 1 ||
+        prompt.concepts.size() != 1 || (!last && !certified) ||
         manifest.prompts.size() == kStoredPrompts) {
       continue;
     }

@@ -113,7 +113,7 @@ absl::Status Pipeline::CheckOptions() {
   ALIGNSAE_ASSIGN_OR_RETURN(device_, ParseDevice(run_.device));
   ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus, GenerateCorpus(preset_.data));
   ALIGNSAE_ASSIGN_OR_RETURN(const int layers,
-                            CheckLm(corpus, preset_.lm, LmRunOf()));
+                            CheckLm(LmTextsOf(corpus), preset_.lm, LmRunOf()));
   ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<int> chosen,
                             ParseLayers(preset_.pipeline.layers, layers));
   if (run_.progress == nullptr) return absl::OkStatus();
@@ -178,7 +178,7 @@ absl::Status Pipeline::TrainModel() {
                  .run = [&]() -> absl::Status {
                    ALIGNSAE_ASSIGN_OR_RETURN(
                        const LmResult result,
-                       TrainLm(corpus_, preset_.lm, LmRunOf()));
+                       TrainLm(LmTextsOf(corpus_), preset_.lm, LmRunOf()));
                    return result.finished ? absl::OkStatus()
                                           : absl::CancelledError("lm: stopped");
                  }}));

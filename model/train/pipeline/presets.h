@@ -30,7 +30,7 @@ struct TrainPreset {
 
 inline constexpr char kDefaultPreset[] = "demo";
 
-// tiny, demo, gpt2-small.
+// tiny, demo, gpt2-small, authors.
 std::vector<std::string> PresetNames();
 std::optional<TrainPreset> FindPreset(absl::string_view name);
 

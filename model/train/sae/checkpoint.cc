@@ -9,11 +9,19 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
+#include "model/sae/written.h"
 #include "model/tensor/torch_fence.h"
-#include "model/train/data/relations.h"
+#include "model/train/common/signatures.h"
+#include "model/train/data/corpus.h"
+#include "model/train/sae/class_means.h"
+#include "model/train/sae/losses.h"
+#include "model/train/sae/rows.h"
+#include "model/train/sae/span_mean.h"
 
 namespace alignsae {
 namespace {
@@ -28,13 +36,31 @@ std::vector<Concept> ConceptsAt(const std::vector<std::string>& relations,
     Concept entry;
     entry.name = relations[r];
     entry.slot = slots[r];
-    for (const RelationInfo& info : kRelationInfo) {
-      if (info.name != relations[r]) continue;
-      entry.description = std::string(info.description);
-    }
+    entry.description = DescriptionOf(relations[r]);
     concepts.push_back(std::move(entry));
   }
   return concepts;
+}
+
+// Where slots of prompts at such places mean something.
+absl::StatusOr<TrainedPositions> PositionsOf(
+    const PromptSet& set, absl::Span<const PositionedPrompt> located,
+    const SaeOptions& options) {
+  if (options.span == "mean") {
+    const bool named = std::any_of(set.prompts.begin(), set.prompts.end(),
+                                   [](const LabelledPrompt& prompt) {
+                                     return !prompt.position_text.empty();
+                                   });
+    if (named) return TrainedPositions::kSpan;
+    return absl::InvalidArgumentError(
+        absl::StrCat("span: must be last where no prompt of ", set.file,
+                     " has a text as its \"position\", got \"mean\""));
+  }
+  const bool last = std::all_of(
+      located.begin(), located.end(), [](const PositionedPrompt& prompt) {
+        return prompt.position + 1 == static_cast<int>(prompt.tokens.size());
+      });
+  return last ? TrainedPositions::kLast : TrainedPositions::kLabelled;
 }
 
 // A line of log.jsonl: the terms that the stage computes.
@@ -101,6 +127,80 @@ absl::Status CheckSlotsAreActive(const SaeConfig& config) {
       "start with init class_means"));
 }
 
+// The write certificates of the training rows.
+absl::StatusOr<std::vector<WriteCertificate>> WrittenIn(const SaeInputs& inputs,
+                                                        const Sae& sae) {
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const at::Tensor means,
+      WithTorchFence([&]() -> absl::StatusOr<at::Tensor> {
+        ALIGNSAE_ASSIGN_OR_RETURN(
+            const at::Tensor of,
+            ClassMeans(inputs.train.by_hook.at(sae.config().hook),
+                       HasConcept(inputs.train.has_concept, inputs.train.labels,
+                                  sae.concept_count())));
+        return of.to(at::kFloat);
+      }));
+  return MeasureWritten(sae, means);
+}
+
+// A slot that reads and does not write has no useful alpha.
+absl::Status CheckSlotsWrite(const std::vector<Concept>& concepts,
+                             const std::vector<WriteCertificate>& written) {
+  std::vector<std::string> bad;
+  for (size_t r = 0; r < concepts.size(); ++r) {
+    if (written[r].cosine > 0 && written[r].written_share > 0) continue;
+    bad.push_back(absl::StrFormat("%s (cosine %.3f, written share %.3f)",
+                                  concepts[r].name, written[r].cosine,
+                                  written[r].written_share));
+  }
+  if (bad.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "cosine and written_share: must be above 0 for every concept slot after "
+      "training, got ",
+      absl::StrJoin(bad, ", "),
+      "; add prefix (0.1), or keep perp or sparse above 0; --allow-unwritten "
+      "writes the checkpoint all the same"));
+}
+
+// Free features that no training row activates, of all of them.
+double DeadShare(const SaeInputs& inputs, const Sae& sae) {
+  at::NoGradGuard no_grad;
+  const int64_t concepts = sae.concept_count();
+  const int64_t free = sae.config().n_features - concepts;
+  at::Tensor fired;  // [K]
+  const at::Tensor& h = inputs.train.by_hook.at(sae.config().hook);
+  constexpr int64_t kDeadRows = 1024;  // Times 10,000 features are 40 MB.
+  for (int64_t begin = 0; begin < h.size(0); begin += kDeadRows) {
+    const at::Tensor z =
+        sae.Encode(h.narrow(0, begin, std::min(kDeadRows, h.size(0) - begin)))
+            .narrow(1, concepts, free);
+    const at::Tensor now = z.ne(0).any(0);
+    fired = fired.defined() ? fired.logical_or(now) : now;
+  }
+  return fired.logical_not().to(at::kFloat).mean().item<double>();
+}
+
+// What the training itself shows; `written` may be empty.
+absl::StatusOr<RecipeFigures> TrainingFigures(
+    const SaeInputs& inputs, const Sae& sae, const TrainedSae& trained,
+    const std::vector<WriteCertificate>& written) {
+  RecipeFigures figures;
+  for (const WriteCertificate& each : written) {
+    figures.cosine =
+        std::min(each.cosine, figures.cosine.value_or(each.cosine));
+    figures.written_share = std::min(
+        each.written_share, figures.written_share.value_or(each.written_share));
+  }
+  figures.losses.resize(2);
+  for (const SaeEpochLog& epoch : trained.log) {
+    figures.losses[epoch.stage - 1].push_back(epoch.total);
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(figures.dead_share, WithTorchFence([&] {
+                              return DeadShare(inputs, sae);
+                            }));
+  return figures;
+}
+
 }  // namespace
 
 std::vector<int> SaePeople(const EvalSet& set, const SaeOptions& options) {
@@ -113,40 +213,43 @@ std::vector<int> SaePeople(const EvalSet& set, const SaeOptions& options) {
   return people;
 }
 
-absl::StatusOr<SaeInputs> CollectSaeInputs(
-    const Transformer& model, const Tokenizer& tokenizer, const EvalSet& set,
-    const SaeOptions& options, const std::vector<HookPoint>& hooks) {
+absl::StatusOr<SaeInputs> CollectSaeInputs(const Transformer& model,
+                                           const Tokenizer& tokenizer,
+                                           const EvalSet& set,
+                                           const SaeOptions& options,
+                                           const std::vector<HookPoint>& hooks,
+                                           const ResidualRoom& room) {
   const std::vector<int> people = SaePeople(set, options);
   SaeInputs inputs;
   inputs.relations = set.relations;
   inputs.device = model.device();
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      inputs.train,
-      CollectQuestions(model, tokenizer, set, people, Split::kSaeTrain, hooks));
+  ALIGNSAE_ASSIGN_OR_RETURN(inputs.train,
+                            CollectQuestions(model, tokenizer, set, people,
+                                             Split::kSaeTrain, hooks, room));
   ALIGNSAE_ASSIGN_OR_RETURN(inputs.validation,
                             CollectQuestions(model, tokenizer, set, people,
-                                             Split::kValidation, hooks));
+                                             Split::kValidation, hooks, room));
   return inputs;
 }
 
-absl::StatusOr<SaeInputs> CollectSaeInputs(
-    const Transformer& model, const Tokenizer& tokenizer, const PromptSet& set,
-    const std::vector<HookPoint>& hooks) {
+absl::StatusOr<SaeInputs> CollectSaeInputs(const Transformer& model,
+                                           const Tokenizer& tokenizer,
+                                           const PromptSet& set,
+                                           const SaeOptions& options,
+                                           const std::vector<HookPoint>& hooks,
+                                           const ResidualRoom& room) {
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::vector<PositionedPrompt> located,
       TokenizePrompts(set, tokenizer, model.facts().context_length,
                       model.facts().vocab_size));
-  const auto collect = [&](Split split) {
-    return CollectPrompts(model, tokenizer, set, located, split, hooks);
-  };
   SaeInputs inputs;
+  ALIGNSAE_ASSIGN_OR_RETURN(inputs.positions,
+                            PositionsOf(set, located, options));
+  const auto collect = [&](Split split) {
+    return CollectPrompts(model, tokenizer, set, located, split, hooks,
+                          inputs.positions, room);
+  };
   inputs.relations = set.concepts;
-  const bool last = std::all_of(
-      located.begin(), located.end(), [](const PositionedPrompt& prompt) {
-        return prompt.position + 1 == static_cast<int>(prompt.tokens.size());
-      });
-  inputs.positions =
-      last ? TrainedPositions::kLast : TrainedPositions::kLabelled;
   inputs.device = model.device();
   ALIGNSAE_ASSIGN_OR_RETURN(inputs.train, collect(Split::kSaeTrain));
   ALIGNSAE_ASSIGN_OR_RETURN(inputs.validation, collect(Split::kValidation));
@@ -163,11 +266,17 @@ absl::StatusOr<SaeConfig> CalibratedConfig(const SaeInputs& inputs,
     at::NoGradGuard no_grad;
     const auto values = [&](const QuestionResiduals& questions) {
       const at::Tensor& h = questions.by_hook.at(config.hook);
-      return sae.ConceptActivate(sae.ConceptPre(h));  // [N, R]
+      return MeanOfPrompts(
+          InParts(h,
+                  [&sae](const at::Tensor& part) {
+                    return sae.ConceptActivate(sae.ConceptPre(part));
+                  }),
+          questions.prompts);  // [prompts, R]
     };
     const auto own = [&](const QuestionResiduals& questions) {
-      return HasConcept(questions.has_concept, questions.labels,
-                        sae.concept_count());
+      return AnyOfPrompts(HasConcept(questions.has_concept, questions.labels,
+                                     sae.concept_count()),
+                          questions.prompts);
     };
     const std::vector<ConceptCalibration> calibrations =
         CalibrateConcepts(values(inputs.train), own(inputs.train),
@@ -195,15 +304,31 @@ absl::StatusOr<Sae> MakeSae(const SaeInputs& inputs, const SaePlan& plan) {
   std::iota(slots.begin(), slots.end(), 0);
   ALIGNSAE_ASSIGN_OR_RETURN(config, CalibratedConfig(inputs, std::move(config),
                                                      trained.weights, slots));
+  ALIGNSAE_ASSIGN_OR_RETURN(Sae sae, Sae::FromWeights(config, trained.weights));
+  std::vector<WriteCertificate> written;
   if (plan.options.stage2_epochs > 0) {  // Stage 1 alone binds no slot.
     ALIGNSAE_RETURN_IF_ERROR(CheckSlotsAreActive(config));
+    ALIGNSAE_ASSIGN_OR_RETURN(written, WrittenIn(inputs, sae));
+    if (!plan.allow_unwritten) {
+      ALIGNSAE_RETURN_IF_ERROR(CheckSlotsWrite(config.concepts, written));
+    }
+  }
+  if (plan.progress != nullptr) {
+    ALIGNSAE_ASSIGN_OR_RETURN(const RecipeFigures figures,
+                              TrainingFigures(inputs, sae, trained, written));
+    const std::string wrong = RenderSignatures(SignaturesOf(figures));
+    if (!wrong.empty()) {
+      plan.progress->Line(
+          absl::StrCat(plan.title, ": what the training shows\n",
+                       absl::StripTrailingAsciiWhitespace(wrong)));
+    }
   }
   ALIGNSAE_RETURN_IF_ERROR(
       SaveValueHeads(absl::StrCat(plan.directory, kHeadsFile), trained.heads));
   ALIGNSAE_RETURN_IF_ERROR(SaveSae(plan.directory, config, trained.weights));
   std::error_code error;
   std::filesystem::remove(absl::StrCat(plan.directory, kStateFile), error);
-  return Sae::FromWeights(config, trained.weights);
+  return sae;
 }
 
 }  // namespace alignsae

@@ -44,13 +44,17 @@ absl::StatusOr<SaeInputs> CollectSaeInputs(const Transformer& model,
                                            const Tokenizer& tokenizer,
                                            const EvalSet& set,
                                            const SaeOptions& options,
-                                           const std::vector<HookPoint>& hooks);
+                                           const std::vector<HookPoint>& hooks,
+                                           const ResidualRoom& room = {});
 
-// From labelled prompts; their concepts are the relations.
+// From labelled prompts; their concepts are the relations. INVALID_ARGUMENT
+// when options.span is "mean" and no prompt's position is a text.
 absl::StatusOr<SaeInputs> CollectSaeInputs(const Transformer& model,
                                            const Tokenizer& tokenizer,
                                            const PromptSet& set,
-                                           const std::vector<HookPoint>& hooks);
+                                           const SaeOptions& options,
+                                           const std::vector<HookPoint>& hooks,
+                                           const ResidualRoom& room = {});
 
 struct SaePlan {
   HookPoint hook;
@@ -62,11 +66,16 @@ struct SaePlan {
   std::string title;                  // Of the progress bar.
   Progress* progress = nullptr;       // May be null. Not owned.
   std::function<bool()> should_stop;  // Asked after each epoch; may be empty.
+  // Whether slots that do not write their concepts are a checkpoint all the
+  // same, to be measured.
+  bool allow_unwritten = true;
 };
 
 // CANCELLED when should_stop said so; the same call goes on from there.
 // FAILED_PRECONDITION names the slots that stage 2 left silent where their
-// concepts are asked; no checkpoint is written then.
+// concepts are asked, or that do not write them (sae/written.h, on the training
+// rows); no checkpoint is written then. What the training's own figures show to
+// have gone wrong (common/signatures.h) is told to `progress`.
 absl::StatusOr<Sae> MakeSae(const SaeInputs& inputs, const SaePlan& plan);
 
 // A configuration with concept r at `slots[r]`, calibrated on the inputs. The

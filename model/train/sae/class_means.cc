@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "model/train/sae/rows.h"
 
 namespace alignsae {
 
@@ -18,8 +19,11 @@ absl::StatusOr<at::Tensor> ClassMeans(const at::Tensor& residuals,
           absl::StrCat("labels: must have a row of each of the ", concepts,
                        " concepts, got none of concept ", r));
     }
-    means.push_back(
-        residuals.index_select(0, rows).to(at::kCPU, at::kDouble).mean(0));
+    at::Tensor sum = at::zeros({residuals.size(1)}, at::kDouble);
+    ForEachPart(rows.to(residuals.device()), [&](const at::Tensor& part) {
+      sum += residuals.index_select(0, part).to(at::kCPU, at::kDouble).sum(0);
+    });
+    means.push_back(sum / rows.size(0));
   }
   return at::stack(means);
 }

@@ -7,6 +7,8 @@
 #include "model/base/field_error.h"
 #include "model/base/status_macros.h"
 #include "model/tensor/torch_fence.h"
+#include "model/train/common/mapped_tensor.h"
+#include "model/train/common/random_order.h"
 #include "model/transformer/kv_cache.h"
 #include "model/transformer/residual_hook.h"
 
@@ -17,15 +19,18 @@ namespace {
 // small take 2.4 GB.
 constexpr size_t kChunk = 32;
 
-// Keeps what each row has at its position, at the hook points of interest.
+// Keeps what each row has at its positions, at the hook points of interest.
 class PositionHook : public ResidualHook {
  public:
-  // [chunk, D] each.
-  using Kept = std::map<HookPoint, std::vector<at::Tensor>, PlaceOrder>;
+  struct Rows {
+    at::Tensor all;    // [N, D], filled from the front.
+    int64_t next = 0;  // The first that is not filled.
+  };
+  using Kept = std::map<HookPoint, Rows, PlaceOrder>;
 
   explicit PositionHook(Kept& kept) : kept_(kept) {}
 
-  std::vector<int> positions;  // By row.
+  absl::Span<const PositionedPrompt> prompts;  // By row.
 
   void OnResidual(int site, absl::Span<const PackedRow> rows,
                   at::Tensor& residual) override {
@@ -37,12 +42,16 @@ class PositionHook : public ResidualHook {
     if (wanted_here == kept_.end()) return;
     std::vector<int64_t> wanted;
     for (const PackedRow& row : rows) {
-      wanted.push_back(row.offset + positions[row.index]);
+      for (int position : prompts[row.index].Span()) {
+        wanted.push_back(row.offset + position);
+      }
     }
     const at::Tensor index =
         at::tensor(wanted, at::kLong).to(residual.device());
-    wanted_here->second.push_back(
-        residual.index_select(0, index).to(at::kCPU, at::kFloat));
+    Rows& kept = wanted_here->second;
+    const int64_t count = index.size(0);
+    kept.all.narrow(0, kept.next, count).copy_(residual.index_select(0, index));
+    kept.next += count;
   }
   bool WantsInside(int layer) const override {
     return std::any_of(kept_.begin(), kept_.end(), [layer](const auto& entry) {
@@ -57,11 +66,10 @@ class PositionHook : public ResidualHook {
 void RunChunk(const Transformer& model,
               absl::Span<const PositionedPrompt> chunk, int exit_site,
               KvCache& cache, PositionHook& hook) {
-  hook.positions.clear();
+  hook.prompts = chunk;
   std::vector<int32_t> tokens;
   std::vector<PackedRow> rows;
   for (const PositionedPrompt& prompt : chunk) {
-    hook.positions.push_back(prompt.position);
     PackedRow row;
     row.index = row.kv_slot = static_cast<int>(rows.size());
     row.length = static_cast<int>(prompt.tokens.size());
@@ -72,13 +80,23 @@ void RunChunk(const Transformer& model,
   model.Forward(tokens, std::move(rows), cache, &hook);
 }
 
-}  // namespace
+int64_t RowsOf(absl::Span<const PositionedPrompt> prompts) {
+  int64_t rows = 0;
+  for (const PositionedPrompt& prompt : prompts) rows += prompt.before + 1;
+  return rows;
+}
 
-absl::StatusOr<ResidualsByHook> CollectResiduals(
-    const Transformer& model, absl::Span<const PositionedPrompt> prompts,
-    const std::vector<HookPoint>& hooks) {
-  ResidualsByHook collected;
-  if (hooks.empty() || prompts.empty()) return collected;
+// Whether so many rows of each hook are more than the memory shall hold.
+bool NeedsFiles(int64_t rows, int d_model, size_t hooks,
+                const ResidualRoom& room) {
+  const double bytes = static_cast<double>(rows) * d_model *
+                       static_cast<double>(hooks * sizeof(float));
+  return bytes > static_cast<double>(room.most_bytes);
+}
+
+absl::Status CheckPlaces(const Transformer& model,
+                         absl::Span<const PositionedPrompt> prompts,
+                         const std::vector<HookPoint>& hooks) {
   const TransformerFacts& facts = model.facts();
   for (const HookPoint& hook : hooks) {
     if (const std::optional<FieldError> error =
@@ -93,17 +111,93 @@ absl::StatusOr<ResidualsByHook> CollectResiduals(
                                                    facts.context_length,
                                                    " tokens, got ", length));
   }
-  return WithTorchFence([&] {
-    PositionHook::Kept kept;
-    for (const HookPoint& hook : hooks) kept[hook];
+  return absl::OkStatus();
+}
+
+// Room for `rows` residuals of each hook.
+absl::StatusOr<PositionHook::Kept> MakeRoom(const Transformer& model,
+                                            int64_t rows,
+                                            const std::vector<HookPoint>& hooks,
+                                            const ResidualRoom& room) {
+  const int width = model.facts().d_model;
+  const bool files = NeedsFiles(rows, width, hooks.size(), room);
+  PositionHook::Kept kept;
+  for (const HookPoint& hook : hooks) {
+    if (kept[hook].all.defined()) continue;
+    if (files) {
+      ALIGNSAE_ASSIGN_OR_RETURN(kept[hook].all,
+                                MakeMappedTensor(room.directory, rows, width));
+    } else {
+      kept[hook].all = at::empty({rows, width}, at::kFloat);
+    }
+  }
+  return kept;
+}
+
+// A prompt of a set with what it asks.
+struct AskedPrompt {
+  PositionedPrompt prompt;
+  int64_t label = -1;
+  int64_t first_token = -1;
+  at::Tensor has_concept;  // [R] bool; undefined: as the label says.
+};
+
+absl::StatusOr<QuestionResiduals> CollectAsked(
+    const Transformer& model, std::vector<AskedPrompt> asked,
+    const std::vector<HookPoint>& hooks, const ResidualRoom& room) {
+  QuestionResiduals questions;
+  int64_t rows = 0;
+  for (const AskedPrompt& each : asked) rows += each.prompt.before + 1;
+  const int width = model.facts().d_model;
+  if (NeedsFiles(rows, width, hooks.size(), room)) {
+    CounterRng rng = RandomStream(room.seed, RandomPurpose::kResidualOrder, 0);
+    Shuffle(rng, asked);
+    questions.block_rows = std::max<int64_t>(
+        4, room.most_bytes / static_cast<int64_t>(width * sizeof(float)));
+  }
+  std::vector<PositionedPrompt> located;
+  std::vector<int64_t> labels, first_tokens, prompts;
+  std::vector<at::Tensor> has_concept;
+  for (AskedPrompt& each : asked) {
+    for (int token = 0; token <= each.prompt.before; ++token) {
+      prompts.push_back(static_cast<int64_t>(located.size()));
+      labels.push_back(each.label);
+      first_tokens.push_back(each.first_token);
+      if (each.has_concept.defined()) has_concept.push_back(each.has_concept);
+    }
+    located.push_back(std::move(each.prompt));
+  }
+  ALIGNSAE_ASSIGN_OR_RETURN(questions.by_hook,
+                            CollectResiduals(model, located, hooks, room));
+  questions.labels = at::tensor(labels, at::kLong);
+  questions.first_tokens = at::tensor(first_tokens, at::kLong);
+  if (!has_concept.empty()) questions.has_concept = at::stack(has_concept);
+  if (prompts.size() > located.size()) {
+    questions.prompts = at::tensor(prompts, at::kLong);
+  }
+  return questions;
+}
+
+}  // namespace
+
+absl::StatusOr<ResidualsByHook> CollectResiduals(
+    const Transformer& model, absl::Span<const PositionedPrompt> prompts,
+    const std::vector<HookPoint>& hooks, const ResidualRoom& room) {
+  ResidualsByHook collected;
+  if (hooks.empty() || prompts.empty()) return collected;
+  ALIGNSAE_RETURN_IF_ERROR(CheckPlaces(model, prompts, hooks));
+  return WithTorchFence([&]() -> absl::StatusOr<ResidualsByHook> {
+    ALIGNSAE_ASSIGN_OR_RETURN(PositionHook::Kept kept,
+                              MakeRoom(model, RowsOf(prompts), hooks, room));
     const int exit_site = kept.rbegin()->first.site_behind();
-    KvCache cache(facts, static_cast<int>(std::min(kChunk, prompts.size())),
+    KvCache cache(model.facts(),
+                  static_cast<int>(std::min(kChunk, prompts.size())),
                   model.device(), model.kv_type());
     PositionHook hook(kept);
     for (size_t begin = 0; begin < prompts.size(); begin += kChunk) {
       RunChunk(model, prompts.subspan(begin, kChunk), exit_site, cache, hook);
     }
-    for (auto& [at, parts] : kept) collected[at] = at::cat(parts);
+    for (const auto& [at, rows] : kept) collected[at] = rows.all;
     return collected;
   });
 }
@@ -117,66 +211,57 @@ std::optional<int32_t> FirstToken(const SaeConfig& config,
 absl::StatusOr<QuestionResiduals> CollectQuestions(
     const Transformer& model, const Tokenizer& tokenizer, const EvalSet& set,
     const std::vector<int>& people, Split split,
-    const std::vector<HookPoint>& hooks) {
-  QuestionResiduals questions;
-  std::vector<int64_t> labels;
-  std::vector<int64_t> first_tokens;
-  std::vector<PositionedPrompt> located;
+    const std::vector<HookPoint>& hooks, const ResidualRoom& room) {
+  std::vector<AskedPrompt> asked;
   for (EvalPrompt& prompt : MakePrompts(set, tokenizer, people, split)) {
     const std::vector<int32_t> answer = AnswerTokens(
         tokenizer, set.people[prompt.person].answers[prompt.relation]);
-    labels.push_back(prompt.relation);
-    first_tokens.push_back(answer.front());  // Starts with a blank.
-    const int last = static_cast<int>(prompt.tokens.size()) - 1;
-    located.push_back({std::move(prompt.tokens), last});
+    AskedPrompt& added = asked.emplace_back();
+    added.label = prompt.relation;
+    added.first_token = answer.front();  // Starts with a blank.
+    added.prompt.position = static_cast<int>(prompt.tokens.size()) - 1;
+    added.prompt.tokens = std::move(prompt.tokens);
   }
-  ALIGNSAE_ASSIGN_OR_RETURN(questions.by_hook,
-                            CollectResiduals(model, located, hooks));
-  questions.labels = at::tensor(labels, at::kLong);
-  questions.first_tokens = at::tensor(first_tokens, at::kLong);
-  return questions;
+  return CollectAsked(model, std::move(asked), hooks, room);
 }
 
 absl::StatusOr<QuestionResiduals> CollectPrompts(
     const Transformer& model, const Tokenizer& tokenizer, const PromptSet& set,
     absl::Span<const PositionedPrompt> located, Split split,
-    const std::vector<HookPoint>& hooks) {
-  QuestionResiduals residuals;
-  std::vector<PositionedPrompt> chosen;
-  std::vector<int64_t> labels, first_tokens;
-  std::vector<at::Tensor> has_concept;  // [R] each.
+    const std::vector<HookPoint>& hooks, TrainedPositions positions,
+    const ResidualRoom& room) {
+  std::vector<AskedPrompt> asked;
   for (size_t i = 0; i < set.prompts.size(); ++i) {
     const LabelledPrompt& prompt = set.prompts[i];
     if (prompt.split != split) continue;
-    chosen.push_back(located[i]);
-    labels.push_back(prompt.concepts.size() == 1 ? prompt.concepts[0] : -1);
-    first_tokens.push_back(
-        prompt.answer.empty() ? -1
-                              : AnswerTokens(tokenizer, prompt.answer).front());
-    at::Tensor row = at::zeros({static_cast<int64_t>(set.concepts.size())},
-                               at::TensorOptions(at::kBool));
-    for (int c : prompt.concepts) row[c] = true;
-    has_concept.push_back(row);
+    AskedPrompt& added = asked.emplace_back();
+    added.prompt = located[i];
+    if (positions != TrainedPositions::kSpan) added.prompt.before = 0;
+    if (prompt.concepts.size() == 1) added.label = prompt.concepts[0];
+    if (!prompt.answer.empty()) {
+      added.first_token = AnswerTokens(tokenizer, prompt.answer).front();
+    }
+    added.has_concept = at::zeros({static_cast<int64_t>(set.concepts.size())},
+                                  at::TensorOptions(at::kBool));
+    for (int c : prompt.concepts) added.has_concept[c] = true;
   }
-  ALIGNSAE_ASSIGN_OR_RETURN(residuals.by_hook,
-                            CollectResiduals(model, chosen, hooks));
-  residuals.labels = at::tensor(labels, at::kLong);
-  residuals.first_tokens = at::tensor(first_tokens, at::kLong);
-  residuals.has_concept = at::stack(has_concept);
-  return residuals;
+  return CollectAsked(model, std::move(asked), hooks, room);
 }
 
 SaeDataset DatasetAt(const QuestionResiduals& questions, const HookPoint& hook,
                      const std::vector<std::string>& concepts,
                      at::Device device) {
-  return {.residuals = questions.by_hook.at(hook).to(device),
-          .labels = questions.labels.to(device),
-          .first_tokens = questions.first_tokens.to(device),
-          .concepts = static_cast<int>(concepts.size()),
-          .has_concept = questions.has_concept.defined()
-                             ? questions.has_concept.to(device)
-                             : at::Tensor(),
-          .facets = FacetsOf(concepts)};
+  const at::Tensor& residuals = questions.by_hook.at(hook);
+  return {
+      .residuals = questions.block_rows > 0 ? residuals : residuals.to(device),
+      .labels = questions.labels.to(device),
+      .first_tokens = questions.first_tokens.to(device),
+      .concepts = static_cast<int>(concepts.size()),
+      .has_concept = questions.has_concept.defined()
+                         ? questions.has_concept.to(device)
+                         : at::Tensor(),
+      .facets = FacetsOf(concepts),
+      .block_rows = questions.block_rows};
 }
 
 }  // namespace alignsae

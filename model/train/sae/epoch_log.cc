@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "model/base/json.h"
 #include "model/base/status_macros.h"
@@ -11,14 +12,14 @@ namespace alignsae {
 
 std::vector<std::pair<const char*, std::optional<double>>> TermsOf(
     const SaeEpochLog& log) {
-  return {{"recon", log.recon},  {"sparse", log.sparse}, {"align", log.align},
-          {"perp", log.perp},    {"val", log.val},       {"indep", log.indep},
-          {"prefix", log.prefix}};
+  return {{"recon", log.recon},   {"sparse", log.sparse}, {"align", log.align},
+          {"perp", log.perp},     {"val", log.val},       {"indep", log.indep},
+          {"prefix", log.prefix}, {"l0", log.l0},         {"aux", log.aux}};
 }
 
 std::vector<std::optional<double>*> MutableTermsOf(SaeEpochLog& log) {
-  return {&log.recon, &log.sparse, &log.align, &log.perp,
-          &log.val,   &log.indep,  &log.prefix};
+  return {&log.recon, &log.sparse, &log.align, &log.perp, &log.val,
+          &log.indep, &log.prefix, &log.l0,    &log.aux};
 }
 
 std::string EpochLogLine(const SaeEpochLog& log) {
@@ -46,11 +47,13 @@ nlohmann::json LogToJson(const std::vector<SaeEpochLog>& log) {
 absl::StatusOr<std::vector<SaeEpochLog>> LogFromJson(const std::string& text) {
   ALIGNSAE_ASSIGN_OR_RETURN(const nlohmann::json rows, ParseJson(text));
   std::vector<SaeEpochLog> log;
+  const size_t columns = 3 + TermsOf({}).size();
   for (const nlohmann::json& row : rows) {
-    if (!row.is_array() || row.size() != 10 ||
+    if (!row.is_array() || row.size() != columns ||
         !std::all_of(row.begin(), row.begin() + 3,
                      [](const auto& value) { return value.is_number(); })) {
-      return absl::DataLossError("log: must be rows of 10, numbers or null");
+      return absl::DataLossError(
+          absl::StrCat("log: must be rows of ", columns, ", numbers or null"));
     }
     SaeEpochLog entry;
     entry.epoch = row[0];

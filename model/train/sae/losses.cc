@@ -1,5 +1,6 @@
 #include "model/train/sae/losses.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -29,8 +30,10 @@ absl::string_view PerpFormName(PerpForm form) {
   return form == PerpForm::kCovariance ? "covariance" : "correlation";
 }
 
-at::Tensor ReconLoss(const at::Tensor& x, const at::Tensor& x_hat) {
-  return (x_hat - x).square().sum(1).mean();
+at::Tensor ReconLoss(const at::Tensor& x, const at::Tensor& x_hat,
+                     ReconForm form) {
+  const at::Tensor errors = (x_hat - x).square();
+  return form == ReconForm::kMean ? errors.mean() : errors.sum(1).mean();
 }
 
 at::Tensor PrefixLoss(const at::Tensor& x, const at::Tensor& z_concept,
@@ -38,9 +41,25 @@ at::Tensor PrefixLoss(const at::Tensor& x, const at::Tensor& z_concept,
   return ReconLoss(x, at::addmm(b_dec, z_concept, directions));
 }
 
-at::Tensor SparseLoss(const at::Tensor& z_free, SparseForm form) {
-  const at::Tensor sizes = z_free.abs();
+at::Tensor SparseLoss(const at::Tensor& z_free, SparseForm form,
+                      const at::Tensor& norms) {
+  const at::Tensor sizes =
+      norms.defined() ? z_free.abs() * norms : z_free.abs();
   return form == SparseForm::kMean ? sizes.mean() : sizes.sum(1).mean();
+}
+
+at::Tensor AuxLoss(const at::Tensor& x, const at::Tensor& x_hat,
+                   const at::Tensor& pre_free, const at::Tensor& dead,
+                   const at::Tensor& directions, int64_t k) {
+  const at::Tensor features = dead.nonzero().squeeze(1);  // [n]
+  const int64_t count = features.size(0);
+  if (count == 0) return at::zeros({}, x.options());
+  const at::Tensor own = pre_free.index_select(1, features);  // [B, n]
+  const auto [values, kept] = at::topk(own, std::min(k, count), 1);
+  const at::Tensor z =
+      at::zeros_like(own).scatter(1, kept, at::relu(values));  // [B, n]
+  const at::Tensor made = at::matmul(z, directions.index_select(0, features));
+  return ReconLoss((x - x_hat).detach(), made);
 }
 
 at::Tensor AlignLoss(const at::Tensor& slots, const at::Tensor& labels,

@@ -31,6 +31,8 @@ struct SaeLossWeights {
   double val = 0.5;
   double indep = 0;
   double prefix = 0;
+  double l0 = 0;
+  double aux = 0;
 };
 
 enum class PerpForm {
@@ -49,8 +51,15 @@ enum class SparseForm {
   kMean,  // ... divided by K.
 };
 
-// Sum over D of the squared error, averaged over rows. x, x_hat [B, D] -> [].
-at::Tensor ReconLoss(const at::Tensor& x, const at::Tensor& x_hat);
+enum class ReconForm {
+  kSum,   // Over D.
+  kMean,  // ... divided by D, as the authors have it.
+};
+
+// Squared error, summed (or averaged) over D and averaged over rows. x, x_hat
+// [B, D] -> [].
+at::Tensor ReconLoss(const at::Tensor& x, const at::Tensor& x_hat,
+                     ReconForm form = ReconForm::kSum);
 
 // Squared error of what the concept slots alone reconstruct: a slot is pushed
 // to write its concept, whatever the free features could write. z_concept
@@ -58,9 +67,22 @@ at::Tensor ReconLoss(const at::Tensor& x, const at::Tensor& x_hat);
 at::Tensor PrefixLoss(const at::Tensor& x, const at::Tensor& z_concept,
                       const at::Tensor& directions, const at::Tensor& b_dec);
 
-// Sum (or mean) over free features of abs(z), averaged over rows.
-// z_free [B, K] -> [].
-at::Tensor SparseLoss(const at::Tensor& z_free, SparseForm form);
+// Sum (or mean) over free features of abs(z), averaged over rows. z_free [B,
+// K]; norms [K] weigh the features (of their decoder rows: then halving z and
+// doubling the row changes nothing); undefined: all alike. -> [].
+at::Tensor SparseLoss(const at::Tensor& z_free, SparseForm form,
+                      const at::Tensor& norms = {});
+
+// What dead features make of the error that the reconstruction leaves, so that
+// they find work again (Gao et al. 2024, "Scaling and evaluating sparse
+// autoencoders", appendix A.2): the squared error, summed over D and averaged
+// over rows, of the `k` strongest dead features of each row against x - x_hat.
+// Only they get a gradient. pre_free [B, K] pre-activations, dead [K] bool,
+// directions [K, D] (the free features' decoder rows) -> []; 0 where none is
+// dead.
+at::Tensor AuxLoss(const at::Tensor& x, const at::Tensor& x_hat,
+                   const at::Tensor& pre_free, const at::Tensor& dead,
+                   const at::Tensor& directions, int64_t k);
 
 // Distance of the slots from the concept asked. Rows of label -1 ask for none
 // and add 0. slots [B, R] (pre-activations or activations), labels [B] int64 in

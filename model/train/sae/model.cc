@@ -36,6 +36,29 @@ class JumpReluFunction : public torch::autograd::Function<JumpReluFunction> {
   }
 };
 
+class CountActiveFunction
+    : public torch::autograd::Function<CountActiveFunction> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context,
+                            const at::Tensor& pre, const at::Tensor& threshold,
+                            double bandwidth) {
+    context->save_for_backward({pre, threshold});
+    context->saved_data["bandwidth"] = bandwidth;
+    return (pre > threshold).to(pre.scalar_type()).sum(1);
+  }
+
+  static torch::autograd::variable_list backward(
+      torch::autograd::AutogradContext* context,
+      torch::autograd::variable_list grads) {
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    const double bandwidth = context->saved_data["bandwidth"].toDouble();
+    const at::Tensor window = (saved[0] - saved[1]).abs() < bandwidth / 2;
+    const at::Tensor grad_threshold =
+        (grads[0].unsqueeze(1) * window * (-1 / bandwidth)).sum(0);
+    return {at::Tensor(), grad_threshold, at::Tensor()};
+  }
+};
+
 // Within 1 / sqrt(fan_in) of 0, as torch.nn.Linear starts. -> [shape]
 at::Tensor Uniform(at::IntArrayRef shape, int64_t fan_in,
                    at::Generator& generator) {
@@ -48,6 +71,11 @@ at::Tensor Uniform(at::IntArrayRef shape, int64_t fan_in,
 at::Tensor JumpRelu(const at::Tensor& pre, const at::Tensor& threshold,
                     double bandwidth) {
   return JumpReluFunction::apply(pre, threshold, bandwidth);
+}
+
+at::Tensor CountActive(const at::Tensor& pre, const at::Tensor& threshold,
+                       double bandwidth) {
+  return CountActiveFunction::apply(pre, threshold, bandwidth);
 }
 
 TrainableSae::TrainableSae(const SaeShape& shape, const at::Tensor& mean,
@@ -108,6 +136,24 @@ std::vector<TrainedTensor> TrainableSae::Parameters() const {
   return parameters;
 }
 
+int64_t TrainableSae::KeptOf(const at::Tensor& pool) const {
+  const int64_t rows = pool.numel() / shape_.free_features;
+  return shape_.of_batch ? shape_.k * rows : shape_.k;
+}
+
+at::Tensor TrainableSae::FreeL0(const at::Tensor& pre) const {
+  return CountActive(pre.narrow(1, shape_.concepts, shape_.free_features),
+                     log_threshold_.exp(), kJumpReluBandwidth)
+      .mean();
+}
+
+double TrainableSae::SmallestKept(const at::Tensor& pre) const {
+  const at::Tensor pool =
+      at::relu(pre.narrow(1, shape_.concepts, shape_.free_features))
+          .reshape({1, -1});
+  return std::get<0>(at::topk(pool, KeptOf(pool), 1)).min().item<double>();
+}
+
 at::Tensor TrainableSae::Activate(const at::Tensor& pre) const {
   const int64_t concepts = shape_.concepts;
   switch (shape_.activation) {
@@ -118,9 +164,13 @@ at::Tensor TrainableSae::Activate(const at::Tensor& pre) const {
     case SaeActivation::kTopK: {
       const at::Tensor z = at::relu(pre);
       const at::Tensor free_part = z.narrow(1, concepts, shape_.free_features);
-      const at::Tensor kept = std::get<1>(at::topk(free_part, shape_.k, 1));
-      const at::Tensor mask =
-          at::zeros_like(free_part).scatter(1, kept, 1.0);  // [B, K]
+      // Of a batch all rows are one.
+      const at::Tensor pool =
+          shape_.of_batch ? free_part.reshape({1, -1}) : free_part;
+      const at::Tensor kept = std::get<1>(at::topk(pool, KeptOf(pool), 1));
+      const at::Tensor mask = at::zeros_like(pool)
+                                  .scatter(1, kept, 1.0)
+                                  .view(free_part.sizes());  // [B, K]
       return at::cat({z.narrow(1, 0, concepts), free_part * mask}, 1);
     }
     case SaeActivation::kJumpRelu:
@@ -140,7 +190,7 @@ TrainableSae::Output TrainableSae::Forward(const at::Tensor& x) const {
   return output;
 }
 
-SaeWeights TrainableSae::Export() const {
+SaeWeights TrainableSae::Export(double threshold) const {
   const auto copy = [](const at::Tensor& tensor) {
     return tensor.detach().to(at::kCPU, at::kFloat, /*non_blocking=*/false,
                               /*copy=*/true);
@@ -154,6 +204,11 @@ SaeWeights TrainableSae::Export() const {
     // Concept slots are always kept: their threshold is 0.
     weights.threshold = at::cat(
         {at::zeros({shape_.concepts}), copy(log_threshold_).exp()});  // [F]
+  }
+  if (shape_.of_batch) {
+    weights.threshold =
+        at::cat({at::zeros({shape_.concepts}),
+                 at::full({shape_.free_features}, threshold)});  // [F]
   }
   return weights;
 }

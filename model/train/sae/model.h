@@ -30,6 +30,9 @@ struct SaeShape {
   int free_features = 0;  // K
   SaeActivation activation = SaeActivation::kRelu;
   int k = 0;  // Free features kept per row; topk only, [1, K].
+  // topk: the k B strongest free features of all B rows together, so that rows
+  // may have more and fewer (Bussmann et al. 2024, "BatchTopK").
+  bool of_batch = false;
 
   int features() const { return concepts + free_features; }
 };
@@ -47,6 +50,13 @@ inline constexpr double kJumpReluBandwidth = 0.02;
 // pre [B, K], threshold [K] -> [B, K].
 at::Tensor JumpRelu(const at::Tensor& pre, const at::Tensor& threshold,
                     double bandwidth);
+
+// How many features of each row are above their threshold. Its gradient for the
+// threshold is estimated as that of JumpRelu is:
+//   d/d threshold = -(1 / bandwidth) [abs(pre - threshold) < bandwidth/2]
+// pre [B, K], threshold [K] -> [B].
+at::Tensor CountActive(const at::Tensor& pre, const at::Tensor& threshold,
+                       double bandwidth);
 
 enum class SaeInit {
   kUnitRows,  // Decoder rows of norm 1, b_enc 0, b_dec the mean residual.
@@ -79,14 +89,25 @@ class TrainableSae {
   at::Tensor concept_directions() const {  // [R, D], trained.
     return w_dec_.narrow(0, 0, shape_.concepts);
   }
+  at::Tensor free_directions() const {  // [K, D], trained.
+    return w_dec_.narrow(0, shape_.concepts, shape_.free_features);
+  }
   const at::Tensor& b_dec() const { return b_dec_; }  // [D], trained.
+  // Mean over rows of the active free features; jumprelu only. pre [B, F] ->
+  // [].
+  at::Tensor FreeL0(const at::Tensor& pre) const;
+  // The smallest activation that of_batch keeps of these rows. pre [B, F].
+  double SmallestKept(const at::Tensor& pre) const;
   // The trained tensors, sharing storage, in a fixed order.
   std::vector<TrainedTensor> Parameters() const;
-  // Copies on the CPU, as served.
-  SaeWeights Export() const;
+  // Copies on the CPU, as served. With of_batch `threshold`, from which on a
+  // free feature is kept whatever the other rows do, is every free feature's.
+  SaeWeights Export(double threshold = 0) const;
 
  private:
   at::Tensor Activate(const at::Tensor& pre) const;  // [B, F] -> [B, F]
+  // Free features that are kept of each row of `pool`.
+  int64_t KeptOf(const at::Tensor& pool) const;
 
   SaeShape shape_;
   at::Tensor w_enc_;  // [D, F]

@@ -1,10 +1,10 @@
 #include "model/train/sae/trainer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -21,30 +21,13 @@
 #include "model/train/common/optimizer.h"
 #include "model/train/common/random_order.h"
 #include "model/train/sae/class_means.h"
+#include "model/train/sae/losses.h"
+#include "model/train/sae/objective.h"
 
 namespace alignsae {
 namespace {
 
-// Of epoch `epoch` (from 1, both stages counted), which is of stage `stage`.
-SaeLossWeights WeightsOfEpoch(const SaeOptions& options, int stage, int epoch) {
-  SaeLossWeights weights = {.recon = options.recon,
-                            .sparse = options.sparse,
-                            .align = options.align,
-                            .perp = options.perp,
-                            .val = options.val,
-                            .indep = options.indep,
-                            .prefix = options.prefix};
-  if (options.align_rise > 0) {
-    weights.align *=
-        std::min(1.0, static_cast<double>(epoch - options.stage1_epochs) /
-                          static_cast<double>(options.align_rise));
-  }
-  if (stage == 1) {
-    weights.align = weights.perp = weights.val = weights.indep = 0;
-    weights.prefix = 0;
-  }
-  return weights;
-}
+constexpr int64_t kLeastBlockRows = 4;
 
 absl::Status CheckVector(absl::string_view name, const at::Tensor& tensor,
                          int64_t rows) {
@@ -64,8 +47,13 @@ absl::Status CheckData(const SaeDataset& data) {
         absl::StrCat("residuals: must be [N, D] with at least 2 rows, got [",
                      absl::StrJoin(data.residuals.sizes(), ", "), "]"));
   }
-  if (!at::isfinite(data.residuals).all().item<bool>()) {
+  if (!AllFinite(data.residuals)) {
     return absl::InvalidArgumentError("residuals: must be finite");
+  }
+  if (data.block_rows != 0 && data.block_rows < kLeastBlockRows) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("block_rows: must be 0 or at least ", kLeastBlockRows,
+                     ", got ", data.block_rows));
   }
   const int64_t rows = data.residuals.size(0);
   ALIGNSAE_RETURN_IF_ERROR(CheckVector("labels", data.labels, rows));
@@ -81,10 +69,24 @@ absl::Status CheckData(const SaeDataset& data) {
   return absl::OkStatus();
 }
 
+// Where the blocks of an epoch begin, and the end of the last: about equal
+// ones.
+std::vector<int64_t> BlocksOf(const SaeDataset& data) {
+  const int64_t rows = data.residuals.size(0);
+  const int64_t blocks =
+      data.block_rows == 0 ? 1 : (rows + data.block_rows - 1) / data.block_rows;
+  std::vector<int64_t> bounds;
+  for (int64_t b = 0; b <= blocks; ++b) bounds.push_back(b * rows / blocks);
+  return bounds;
+}
+
 // Of everything that decides the result, so that a state file is never
 // continued with other data or options.
 std::string Fingerprint(const SaeDataset& data, const SaeOptions& options) {
   std::string content = FieldsToJson(options).dump();
+  if (BlocksOf(data).size() > 2) {
+    absl::StrAppend(&content, " blocks of ", data.block_rows);
+  }
   for (const at::Tensor& tensor :
        {data.residuals, data.labels, data.first_tokens, data.has_concept}) {
     if (!tensor.defined()) continue;
@@ -97,45 +99,35 @@ std::string Fingerprint(const SaeDataset& data, const SaeOptions& options) {
   return Sha256Hex(content);
 }
 
-// Index of each first token in `vocabulary` [V], rising. -> [N]
-at::Tensor TargetsOf(const at::Tensor& first_tokens,
-                     const std::vector<int64_t>& vocabulary) {
-  const at::Tensor sorted = at::tensor(vocabulary, at::kLong);
-  return at::searchsorted(sorted, first_tokens.to(at::kCPU))
-      .to(first_tokens.device());
-}
-
-AlignTargets AlignTargetsOf(const SaeDataset& data) {
-  std::vector<std::vector<int>> facets = data.facets;
-  if (facets.empty()) {
-    facets.emplace_back(data.concepts);
-    std::iota(facets[0].begin(), facets[0].end(), 0);
-  }
-  return AlignTargets(HasConcept(data.has_concept, data.labels, data.concepts),
-                      facets);
+SaeShape SaeShapeOf(const SaeDataset& data, const SaeOptions& options) {
+  SaeShape shape;
+  shape.d_model = static_cast<int>(data.residuals.size(1));
+  shape.concepts = data.concepts;
+  shape.free_features = options.free_features;
+  shape.of_batch = options.activation == "batchtopk";
+  shape.activation = shape.of_batch
+                         ? SaeActivation::kTopK
+                         : ParseSaeActivation(options.activation).value();
+  if (shape.activation == SaeActivation::kTopK) shape.k = options.k;
+  return shape;
 }
 
 class SaeTrainer {
  public:
-  SaeTrainer(const SaeDataset& data, const SaeOptions& options,
-             SaeActivation activation, PerpForm perp_form)
+  // `options` have passed CheckSaeOptions, the data CheckData.
+  SaeTrainer(const SaeDataset& data, const SaeOptions& options)
       : data_(data),
         options_(options),
-        perp_form_(perp_form),
         scale_(options.scale == "none" ? 1 : MeanNorm(data.residuals)),
-        x_(data.residuals.to(at::kFloat) / scale_),
-        sae_({.d_model = static_cast<int>(x_.size(1)),
-              .concepts = data.concepts,
-              .free_features = options.free_features,
-              .activation = activation,
-              .k = activation == SaeActivation::kTopK ? options.k : 0},
-             x_.mean(0), options.seed,
+        sae_(SaeShapeOf(data, options),
+             MeanRow(data.residuals, scale_).to(data.labels.device()),
+             options.seed,
              options.init == "linear" ? SaeInit::kLinear : SaeInit::kUnitRows),
         heads_(InitValueHeads(data.first_tokens, data.concepts,
                               options.value_hidden, options.seed)),
-        targets_(TargetsOf(data.first_tokens, heads_.tokens)),
-        answered_(data.labels.masked_fill(data.first_tokens.lt(0), -1)),
-        align_(AlignTargetsOf(data)),
+        objective_(data, options, heads_),
+        idle_(at::zeros({options.free_features},
+                        data.labels.options().dtype(at::kFloat))),
         fingerprint_(Fingerprint(data, options)),
         adam_(AllParameters(), {.weight_decay = options.weight_decay}) {}
 
@@ -153,19 +145,22 @@ class SaeTrainer {
  private:
   std::vector<TrainedTensor> AllParameters() const;
   NamedTensors State() const;
-  at::Tensor BatchLoss(const at::Tensor& rows, const SaeLossWeights& weights,
-                       SaeEpochLog& sums) const;
+  // Residuals / s of rows [begin, end), where the SAE is trained.
+  at::Tensor Block(int64_t begin, int64_t end) const;
+  // The rows of [begin, end) in the order `rng` gives.
+  void RunBlock(int64_t begin, int64_t end, const SaeLossWeights& weights,
+                CounterRng& rng, SaeEpochLog& log);
+  at::Tensor BatchLoss(const SaeObjective::Batch& batch,
+                       const SaeLossWeights& weights, SaeEpochLog& log);
+  double BatchTopKThreshold() const;
 
   const SaeDataset& data_;
   const SaeOptions& options_;
-  PerpForm perp_form_;
   double scale_;
-  at::Tensor x_;  // [N, D] residuals / scale
   TrainableSae sae_;
   ValueHeads heads_;
-  at::Tensor targets_;   // [N] index into heads_.tokens
-  at::Tensor answered_;  // [N] labels; -1 also where there is no answer
-  AlignTargets align_;
+  SaeObjective objective_;
+  at::Tensor idle_;  // [K] float32, rows since each free feature fired.
   std::string fingerprint_;
   AdamW adam_;
   std::vector<SaeEpochLog> log_;
@@ -188,6 +183,7 @@ NamedTensors SaeTrainer::State() const {
   for (const TrainedTensor& parameter : adam_.parameters()) {
     state.emplace_back(parameter.name, parameter.value);
   }
+  if (options_.aux > 0) state.emplace_back("idle", idle_);
   return state;
 }
 
@@ -195,9 +191,9 @@ absl::Status SaeTrainer::Start() {
   if (options_.init != "class_means") return absl::OkStatus();
   ALIGNSAE_ASSIGN_OR_RETURN(
       const at::Tensor means,
-      ClassMeans(x_,
+      ClassMeans(data_.residuals,
                  HasConcept(data_.has_concept, data_.labels, data_.concepts)));
-  sae_.StartAtClassMeans(means);
+  sae_.StartAtClassMeans(means / scale_);
   return absl::OkStatus();
 }
 
@@ -228,47 +224,52 @@ absl::Status SaeTrainer::Resume(const std::string& path) {
   return absl::OkStatus();
 }
 
-// rows [B] int64. Adds the terms, times B, to `sums`. -> []
-at::Tensor SaeTrainer::BatchLoss(const at::Tensor& rows,
+at::Tensor SaeTrainer::Block(int64_t begin, int64_t end) const {
+  return data_.residuals.narrow(0, begin, end - begin)
+             .to(data_.labels.device(), at::kFloat) /
+         scale_;
+}
+
+at::Tensor SaeTrainer::BatchLoss(const SaeObjective::Batch& batch,
                                  const SaeLossWeights& weights,
-                                 SaeEpochLog& sums) const {
-  const int64_t concepts = data_.concepts;
-  const at::Tensor x = x_.index_select(0, rows);              // [B, D]
-  const at::Tensor labels = answered_.index_select(0, rows);  // [B]
-  const TrainableSae::Output out = sae_.Forward(x);
-  const at::Tensor z_concept = out.z.narrow(1, 0, concepts);
-  const at::Tensor z_free = out.z.narrow(1, concepts, options_.free_features);
-  at::Tensor total = at::zeros({}, x.options());
-  const auto add = [&](double weight, std::optional<double>& sum, auto&& term) {
-    if (weight == 0) return;
-    const at::Tensor value = term();
-    sum = sum.value_or(0) +
-          value.template item<double>() * static_cast<double>(rows.size(0));
-    total = total + weight * value;
-  };
-  add(weights.recon, sums.recon, [&] { return ReconLoss(x, out.x_hat); });
-  add(weights.prefix, sums.prefix, [&] {
-    return PrefixLoss(x, z_concept, sae_.concept_directions(), sae_.b_dec());
-  });
-  add(weights.sparse, sums.sparse, [&] {
-    return SparseLoss(z_free, options_.sparse_form == "mean"
-                                  ? SparseForm::kMean
-                                  : SparseForm::kSum);
-  });
-  add(weights.align, sums.align, [&] {
-    return AlignLoss(
-        options_.align_on == "z" ? z_concept : out.pre.narrow(1, 0, concepts),
-        align_, rows,
-        options_.align_form == "mse" ? AlignForm::kOneHot
-                                     : AlignForm::kCrossEntropy);
-  });
-  add(weights.perp, sums.perp,
-      [&] { return PerpLoss(z_concept, z_free, perp_form_); });
-  add(heads_.tokens.empty() ? 0 : weights.val, sums.val, [&] {
-    return ValueLoss(heads_, z_concept, labels, targets_.index_select(0, rows));
-  });
-  add(weights.indep, sums.indep, [&] { return IndepLoss(z_free); });
-  return total;
+                                 SaeEpochLog& log) {
+  const TrainableSae::Output out = sae_.Forward(batch.x);
+  const at::Tensor loss =
+      objective_.Loss(sae_, heads_, out, batch, weights, log);
+  if (options_.aux > 0) {
+    at::NoGradGuard no_grad;
+    const at::Tensor fired =
+        out.z.narrow(1, data_.concepts, options_.free_features).gt(0).any(0);
+    idle_.add_(batch.x.size(0)).masked_fill_(fired, 0);
+  }
+  return loss;
+}
+
+void SaeTrainer::RunBlock(int64_t begin, int64_t end,
+                          const SaeLossWeights& weights, CounterRng& rng,
+                          SaeEpochLog& log) {
+  const int rows = static_cast<int>(end - begin);
+  const at::Tensor x = Block(begin, end);  // [rows, D]
+  const std::vector<int> permutation = Permutation(rng, rows);
+  const at::Tensor order =
+      at::tensor(permutation, at::kLong).to(x.device());  // [rows]
+  int size = 0;
+  for (int from = 0; from < rows; from += size) {
+    size = std::min(options_.batch_size, rows - from);
+    // A last row alone has no covariances: it joins the batch before it.
+    if (rows - from - size == 1) ++size;
+    const at::Tensor chosen = order.narrow(0, from, size);
+    const at::Tensor loss =
+        BatchLoss({.rows = chosen + begin,
+                   .x = x.index_select(0, chosen),
+                   .dead = options_.aux > 0 ? idle_.ge(options_.dead_after)
+                                            : at::Tensor()},
+                  weights, log);
+    log.total += loss.item<double>() * size;
+    if (!loss.requires_grad()) continue;  // All weights are 0.
+    loss.backward();
+    adam_.Step(options_.learning_rate);
+  }
 }
 
 absl::StatusOr<SaeEpochLog> SaeTrainer::RunEpoch() {
@@ -276,24 +277,16 @@ absl::StatusOr<SaeEpochLog> SaeTrainer::RunEpoch() {
   log.epoch = epochs_done() + 1;
   log.stage = log.epoch <= options_.stage1_epochs ? 1 : 2;
   const SaeLossWeights weights = WeightsOfEpoch(options_, log.stage, log.epoch);
-  const int rows = static_cast<int>(x_.size(0));
   CounterRng rng =
       RandomStream(options_.seed, RandomPurpose::kSaeEpoch, log.epoch);
-  const std::vector<int> permutation = Permutation(rng, rows);
-  const at::Tensor order =
-      at::tensor(permutation, at::kLong).to(x_.device());  // [N]
-  int size = 0;
-  for (int begin = 0; begin < rows; begin += size) {
-    size = std::min(options_.batch_size, rows - begin);
-    // A last row alone has no covariances: it joins the batch before it.
-    if (rows - begin - size == 1) ++size;
-    const at::Tensor loss =
-        BatchLoss(order.narrow(0, begin, size), weights, log);
-    log.total += loss.item<double>() * size;
-    if (!loss.requires_grad()) continue;  // All weights are 0.
-    loss.backward();
-    adam_.Step(options_.learning_rate);
+  const std::vector<int64_t> bounds = BlocksOf(data_);
+  std::vector<int> blocks(bounds.size() - 1);
+  std::iota(blocks.begin(), blocks.end(), 0);
+  Shuffle(rng, blocks);  // Draws nothing for one.
+  for (int block : blocks) {
+    RunBlock(bounds[block], bounds[block + 1], weights, rng, log);
   }
+  const double rows = static_cast<double>(data_.residuals.size(0));
   log.total /= rows;
   for (std::optional<double>* term : MutableTermsOf(log)) {
     if (term->has_value()) **term /= rows;
@@ -307,10 +300,36 @@ absl::StatusOr<SaeEpochLog> SaeTrainer::RunEpoch() {
   return log;
 }
 
+// The mean over batches of what each keeps at least: what of_batch comes to
+// when a row is alone.
+double SaeTrainer::BatchTopKThreshold() const {
+  at::NoGradGuard no_grad;
+  const std::vector<int64_t> bounds = BlocksOf(data_);
+  double sum = 0;
+  int batches = 0;
+  for (size_t block = 0; block + 1 < bounds.size(); ++block) {
+    const at::Tensor x = Block(bounds[block], bounds[block + 1]);
+    for (int64_t from = 0; from < x.size(0); from += options_.batch_size) {
+      const int64_t size =
+          std::min<int64_t>(options_.batch_size, x.size(0) - from);
+      sum += sae_.SmallestKept(sae_.Forward(x.narrow(0, from, size)).pre);
+      ++batches;
+    }
+  }
+  return sum / batches;
+}
+
 TrainedSae SaeTrainer::Finish() const {
   TrainedSae trained;
   trained.shape = sae_.shape();
-  trained.weights = sae_.Export();
+  if (trained.shape.of_batch) {
+    trained.weights = sae_.Export(BatchTopKThreshold());
+    trained.shape.of_batch = false;
+    trained.shape.activation = SaeActivation::kJumpRelu;
+    trained.shape.k = 0;
+  } else {
+    trained.weights = sae_.Export();
+  }
   trained.scale = scale_;
   trained.heads = heads_;
   for (at::Tensor* tensor : {&trained.heads.w1, &trained.heads.b1,
@@ -323,11 +342,7 @@ TrainedSae SaeTrainer::Finish() const {
 
 absl::StatusOr<TrainedSae> Train(const SaeDataset& data,
                                  const SaeOptions& options, const SaeRun& run) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const SaeActivation activation,
-                            ParseSaeActivation(options.activation));
-  ALIGNSAE_ASSIGN_OR_RETURN(const PerpForm perp_form,
-                            ParsePerpForm(options.perp_form));
-  SaeTrainer trainer(data, options, activation, perp_form);
+  SaeTrainer trainer(data, options);
   ALIGNSAE_RETURN_IF_ERROR(trainer.Start());
   const bool checkpoints = !run.state_path.empty();
   if (checkpoints) {
@@ -356,16 +371,14 @@ absl::StatusOr<TrainedSae> Train(const SaeDataset& data,
 
 absl::Status CheckSaeOptions(const SaeOptions& options) {
   ALIGNSAE_RETURN_IF_ERROR(CheckFields(options));
-  if (options.activation == "topk" && options.k > options.free_features) {
+  const bool keeps_k =
+      options.activation == "topk" || options.activation == "batchtopk";
+  if (keeps_k && options.k > options.free_features) {
     return absl::InvalidArgumentError(
         absl::StrCat("k: must be at most free_features (",
                      options.free_features, "), got ", options.k));
   }
-  return absl::OkStatus();
-}
-
-double MeanNorm(const at::Tensor& residuals) {
-  return residuals.to(at::kDouble).norm(2, {1}).mean().item<double>();
+  return CheckTerms(options);
 }
 
 absl::StatusOr<TrainedSae> TrainSae(const SaeDataset& data,

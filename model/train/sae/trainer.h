@@ -9,7 +9,9 @@
 // state (weights, moments, epoch, log, hash of data and options) is written
 // atomically every `checkpoint_every` epochs and picked up by the next call
 // with the same data and options; an epoch's order is a function of (seed,
-// epoch).
+// epoch). Residuals that are in blocks (dataset.h) train in another order than
+// those that are all in memory, and so to other bits; one block of them all
+// gives the same.
 //
 // Letters: N rows, D d_model, R concepts, V answer tokens.
 //
@@ -25,8 +27,6 @@
 #ifndef ALIGNSAE_MODEL_TRAIN_SAE_TRAINER_H_
 #define ALIGNSAE_MODEL_TRAIN_SAE_TRAINER_H_
 
-#include <ATen/ATen.h>
-
 #include <functional>
 #include <string>
 #include <vector>
@@ -34,27 +34,17 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/sae/sae.h"
+#include "model/train/sae/dataset.h"
 #include "model/train/sae/epoch_log.h"
-#include "model/train/sae/losses.h"
 #include "model/train/sae/model.h"
 #include "model/train/sae/options.h"
+#include "model/train/sae/rows.h"
+#include "model/train/sae/value_heads.h"
 
 namespace alignsae {
 
-// Residuals at one hook, with what each row's prompt asks.
-struct SaeDataset {
-  at::Tensor residuals;  // [N, D] float32
-  // [N] int64, the one concept of the prompt, [0, R); -1: none or several.
-  at::Tensor labels;
-  at::Tensor first_tokens;  // [N] int64, first token id of the answer; -1: none
-  int concepts = 0;         // R
-  at::Tensor has_concept;   // [N, R] bool; undefined: as `labels` say.
-  // Concepts that exclude each other; empty: all of them do.
-  std::vector<std::vector<int>> facets;
-};
-
 struct TrainedSae {
-  SaeShape shape;
+  SaeShape shape;  // As served: batchtopk is jumprelu by then.
   SaeWeights weights;
   double scale = 1;  // Mean norm of the residuals; 1 with scale "none".
   ValueHeads heads;
@@ -76,9 +66,6 @@ absl::Status CheckSaeOptions(const SaeOptions& options);
 absl::StatusOr<TrainedSae> TrainSae(const SaeDataset& data,
                                     const SaeOptions& options,
                                     const SaeRun& run);
-
-// Mean L2 norm of the rows: the s of the contracts. residuals [N, D].
-double MeanNorm(const at::Tensor& residuals);
 
 }  // namespace alignsae
 

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/tensor/torch_fence.h"
 #include "model/train/common/random_order.h"
@@ -67,6 +68,12 @@ absl::StatusOr<Sae> MakeCellCheckpoint(const StudyCell& cell,
                                        const EvalInputs& people,
                                        const SaeInputs& inputs,
                                        const SaePlan& sae) {
+  if (cell.own.labels > 0 && inputs.train.prompts.defined()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("labels: must be 0 with span mean, where a prompt is "
+                     "several rows, got ",
+                     cell.own.labels));
+  }
   ALIGNSAE_ASSIGN_OR_RETURN(
       const SaeInputs few, WithTorchFence([&]() -> absl::StatusOr<SaeInputs> {
         return WithFewLabels(inputs, cell.own.labels, cell.sae.seed);

@@ -1,6 +1,7 @@
 #include "model/train/study/prompt_figures.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/train/eval/prompt_eval.h"
+#include "model/train/eval/share.h"
 
 namespace alignsae {
 namespace {
@@ -40,13 +42,46 @@ nlohmann::json MeanWritten(const nlohmann::ordered_json& concepts) {
   return {{"cosine", cosine / n}, {"written_share", written / n}};
 }
 
+// The facets by themselves: how their concepts are read and swapped to.
+void AddFacetGroups(const PromptSet& set, const nlohmann::ordered_json& figures,
+                    nlohmann::json& groups) {
+  const std::vector<std::vector<int>> facets = FacetsOf(set.concepts);
+  if (facets.size() < 2) return;
+  for (const std::vector<int>& facet : facets) {
+    const std::string& first = set.concepts[facet.front()];
+    nlohmann::json group = {
+        {"group", "facet " + first.substr(0, first.find('/'))}};
+    const auto add = [&](const char* key, const std::string& pointer,
+                         const std::string& behind) {
+      double n = 0;
+      double right = 0;
+      for (int c : facet) {
+        const nlohmann::ordered_json::json_pointer at =
+            nlohmann::ordered_json::json_pointer(pointer) / set.concepts[c];
+        if (!figures.contains(at)) continue;
+        nlohmann::ordered_json share = figures.at(at);
+        if (!behind.empty()) {
+          if (!share.contains(behind)) continue;
+          share = share.at(behind);
+        }
+        const double tries = share.at("n").get<double>();
+        n += tries;
+        right += std::round(tries * share.at("rate").get<double>());
+      }
+      if (n > 0) group[key] = ShareToJson(right, n);
+    };
+    add("read", "/concepts", "read");
+    add("swap", "/swap/targets", "");
+    groups.push_back(std::move(group));
+  }
+}
+
 // The steps by themselves: "step 2" of a question of two.
-absl::StatusOr<nlohmann::json> StepGroups(EvalSubject& subject,
-                                          const PromptSet& set,
-                                          const PromptEvalOptions& options) {
+absl::Status AddStepGroups(EvalSubject& subject, const PromptSet& set,
+                           const PromptEvalOptions& options,
+                           nlohmann::json& groups) {
   const std::vector<int> steps = StepsOf(set);
   const int last = *std::max_element(steps.begin(), steps.end());
-  nlohmann::json groups = nlohmann::json::array();
   for (int step = 1; last > 1 && step <= last; ++step) {
     const PromptSet own =
         WithTestPrompts(set, [&](size_t i) { return steps[i] == step; });
@@ -58,7 +93,7 @@ absl::StatusOr<nlohmann::json> StepGroups(EvalSubject& subject,
     if (figures.contains("swap")) group["swap"] = figures["swap"]["all"];
     groups.push_back(std::move(group));
   }
-  return groups;
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -105,7 +140,8 @@ absl::StatusOr<nlohmann::json> PromptFigures(EvalSubject& subject,
   ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<double> alphas,
                             ParseAlphas(options.alphas));
   nlohmann::json figures = {
-      {"chosen", {{"mode", "SWAP"}, {"alpha", alphas.front()}}}};
+      {"chosen", {{"mode", "SWAP"}, {"alpha", alphas.front()}}},
+      {"groups", nlohmann::json::array()}};
   nlohmann::json& test = figures["test"];
   for (double alpha : alphas) {
     ALIGNSAE_ASSIGN_OR_RETURN(const nlohmann::ordered_json measured,
@@ -128,15 +164,18 @@ absl::StatusOr<nlohmann::json> PromptFigures(EvalSubject& subject,
         test["swap"]["all"] = TriesOf(measured["swap"]["all"]);
       }
     }
+    if (alpha == alphas.front()) {
+      AddFacetGroups(set, measured, figures["groups"]);
+    }
     if (!measured.contains("swap")) break;  // No targets: no alpha matters.
     test["swap"]["alpha_curve"].push_back(
         {{"alpha", alpha}, {"whole", measured["swap"]["all"]["rate"]}});
   }
-  ALIGNSAE_ASSIGN_OR_RETURN(figures["groups"],
-                            StepGroups(subject, set,
-                                       {.alpha = alphas.front(),
-                                        .max_tokens = options.max_tokens,
-                                        .rows = options.rows}));
+  ALIGNSAE_RETURN_IF_ERROR(AddStepGroups(subject, set,
+                                         {.alpha = alphas.front(),
+                                          .max_tokens = options.max_tokens,
+                                          .rows = options.rows},
+                                         figures["groups"]));
   return figures;
 }
 

@@ -29,7 +29,8 @@ PromptSet WithFewTestGroups(const PromptSet& set, int groups);
 std::vector<int> StepsOf(const PromptSet& set);
 
 // {"test": {"binding", "swap", "written"}, "chosen", "answers", "groups"} of
-// checkpoint 0. "groups" has each step by itself, where there are several.
+// checkpoint 0. "groups" has each step and each facet by itself, where there
+// are several.
 absl::StatusOr<nlohmann::json> PromptFigures(EvalSubject& subject,
                                              const PromptSet& set,
                                              const EvalOptions& options);

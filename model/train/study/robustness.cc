@@ -140,7 +140,7 @@ absl::StatusOr<std::vector<ConceptReading>> Robustness::Read(
   std::vector<ReadPlace> places;
   for (const EvalPrompt& prompt : prompts) {
     places.push_back(
-        {prompt.tokens, static_cast<int>(prompt.tokens.size()) - 1});
+        {prompt.tokens, {static_cast<int>(prompt.tokens.size()) - 1}});
   }
   return ReadEach(subject_.engine(), subject_.catalog(), choice_.checkpoint,
                   places);

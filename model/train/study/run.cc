@@ -55,8 +55,8 @@ EvalSet FirstRelations(const EvalSet& set, int concepts) {
   return first;
 }
 
-// Inputs of all cells, by the epoch that was kept, the concepts, and whose
-// questions train the SAE.
+// Inputs of all cells, by the epoch that was kept, the concepts, and which
+// prompts and tokens train the SAE.
 class InputsOfCells {
  public:
   InputsOfCells(const StudyPlan& plan, const StudyRun& run) : run_(run) {
@@ -79,9 +79,9 @@ class InputsOfCells {
   }
 
  private:
-  using Key = std::tuple<int, int, std::string>;
+  using Key = std::tuple<int, int, std::string, std::string>;
   static Key KeyOf(const StudyCell& cell) {
-    return {cell.own.epoch, cell.own.concepts, cell.sae.people};
+    return {cell.own.epoch, cell.own.concepts, cell.sae.people, cell.sae.span};
   }
 
   absl::Status Collect(const StudyCell& cell, CellInputs& inputs) {
@@ -101,7 +101,7 @@ class InputsOfCells {
       }
       ALIGNSAE_ASSIGN_OR_RETURN(
           inputs.residuals,
-          CollectSaeInputs(model, tokenizer, *run_.prompts, hooks));
+          CollectSaeInputs(model, tokenizer, *run_.prompts, cell.sae, hooks));
       return absl::OkStatus();
     }
     if (cell.own.concepts > 0) {

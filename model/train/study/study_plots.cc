@@ -163,7 +163,7 @@ std::string HeatMap(const Json& summary) {
     rows += "\n";
     ++count;
   }
-  if (count == 0 || alphas < 2) return "";
+  if (count < 2 || alphas < 2) return "";  // gnuplot wants 2 x 2.
   return absl::StrCat(
       ScriptHead("alphas", 900, std::max(300, 120 + 22 * count)),
       "$rows << END\n\"alpha\"", columns, "\n", rows,

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "model/base/file.h"
 #include "model/tokenizer/bpe_trainer.h"
 #include "model/tokenizer/tokenizer.h"
 #include "model/train/data/word_lists.h"
@@ -184,8 +185,8 @@ TEST(CorpusTest, SixBiographiesUseEveryWordingOfEveryFactOnce) {
   const Person& person = corpus.people[3];
   for (Relation relation : kRelations) {
     for (int w = 0; w < kSentenceWordings; ++w) {
-      const std::string sentence =
-          SentenceText(relation, w, person.name, person.value(relation));
+      const std::string sentence = FilledPattern(
+          SentencePattern(relation, w), person.name, person.value(relation));
       const size_t first = all.find(sentence);
       ASSERT_NE(first, all.npos) << sentence;
       EXPECT_EQ(all.find(sentence, first + 1), all.npos) << sentence;
@@ -224,7 +225,7 @@ TEST(CorpusTest, QuestionsAreByPersonRelationAndWording) {
   const Question& question = corpus.questions.at(
       (2 * kRelationCount + relation) * kQuestionWordings + 7);
   EXPECT_EQ(question.person, 2);
-  EXPECT_EQ(question.relation, Relation::kMajor);
+  EXPECT_EQ(question.relation, relation);
   EXPECT_EQ(question.wording, 7);
   EXPECT_EQ(question.split, Split::kTest);
   EXPECT_EQ(question.prompt,
@@ -239,6 +240,19 @@ TEST(CorpusTest, SeedDecidesEverything) {
   ASSERT_OK_AND_ASSIGN(const Corpus c, GenerateCorpus({.seed = 6}));
   EXPECT_EQ(a.hash, b.hash);
   EXPECT_NE(a.hash, c.hash);
+}
+
+// What the shipped bundle was made of: the texts are those of the first
+// release.
+TEST(CorpusTest, PeopleInTenWordingsAreTheSameTextsInEveryRelease) {
+  const Corpus corpus = DemoCorpus();
+  std::string all;
+  for (const Biography& b : corpus.biographies) absl::StrAppend(&all, b.text);
+  for (const Question& q : corpus.questions) {
+    absl::StrAppend(&all, q.prompt, q.answer);
+  }
+  EXPECT_EQ(Sha256Hex(all),
+            "68ea4662be6bd67656a7d79b882b9e48965eb9ad8352530aa73142b907819fdd");
 }
 
 TEST(CorpusTest, RefusesOptionsOutsideTheirRules) {

@@ -94,12 +94,6 @@ TEST(ParsePromptsTest, ALineThatBreaksARuleIsNamedWithTheRule) {
          "split: must be on every line or on none, got none here");
   expect(R"({"prompt": "x", "concept": "order", "split": "test", "spilt": 1})",
          "\"spilt\": must not be there");
-  expect(R"({"prompt": "xx", "concept": "order", "split": "test", )"
-         R"("position": {"text": "x"}})",
-         "position.text: must be once in the prompt, got \"x\"");
-  expect(R"({"prompt": "y", "concept": "order", "split": "test", )"
-         R"("position": {"text": "x"}})",
-         "position.text: must be once in the prompt, got \"x\"");
   expect(R"({"prompt": "x", "concept": "order", "split": "test", )"
          R"("position": 0.5})",
          "position: must be a whole number");

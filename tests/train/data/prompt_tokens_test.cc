@@ -11,6 +11,7 @@
 namespace alignsae {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class PromptTokensTest : public ::testing::Test {
@@ -70,7 +71,24 @@ TEST_F(PromptTokensTest, ATextIsReadAtItsLastToken) {
   EXPECT_LT(position, 4);
 }
 
-TEST_F(PromptTokensTest, ATextThatCutsATokenIsRefused) {
+TEST_F(PromptTokensTest, ATextHasAllOfItsTokens) {
+  const auto span = [&] {
+    set_.prompts = {prompt_};
+    return TokenizePrompts(set_, tokenizer_, 64, 400)->front().Span();
+  };
+  EXPECT_THAT(span(), ElementsAre(9));
+  prompt_.position_text = "Ann";
+  EXPECT_THAT(span(), ElementsAre(0, 1, 2));
+  // Ids that go in front move it.
+  EXPECT_THAT(TokenizePrompts(set_, tokenizer_, 64, 400, 259)->front().Span(),
+              ElementsAre(1, 2, 3));
+  prompt_.token_ids = tokenizer_.Encode(prompt_.text);
+  prompt_.text.clear();
+  prompt_.position_text = "and";
+  EXPECT_THAT(span(), ElementsAre(4, 5, 6));
+}
+
+TEST_F(PromptTokensTest, ATextThatIsNotOneWholePlaceIsRefused) {
   prompt_.text = "on the top";  // " the" is one token.
   prompt_.position_text = "the";
   ASSERT_OK_AND_ASSIGN(const int position, Position());
@@ -78,8 +96,16 @@ TEST_F(PromptTokensTest, ATextThatCutsATokenIsRefused) {
   for (const char* cut : {"th", "he", "n th", "e top"}) {
     prompt_.position_text = cut;
     ExpectRefused(Position().status(),
-                  "position.text: must be made of whole tokens, got ");
+                  "position.text: must begin and end between two tokens, got ");
   }
+  prompt_.position_text = "o";
+  ExpectRefused(Position().status(),
+                "position.text: must stand in the prompt, once, got \"o\", "
+                "which stands there again");
+  prompt_.position_text = "Bo";
+  ExpectRefused(Position().status(),
+                "position.text: must stand in the prompt, once, got \"Bo\", "
+                "which does not");
 }
 
 TEST_F(PromptTokensTest, PromptsMustFitTheModel) {

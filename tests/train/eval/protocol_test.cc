@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/gpt2/gpt2.h"
+#include "model/train/eval/eval.h"
 #include "model/train/eval/select.h"
 #include "model/train/lm/model.h"
 #include "model/train/sae/checkpoint.h"
@@ -58,8 +59,8 @@ class EvalProtocolTest : public ::testing::Test {
         .status();
   }
 
-  // Choice of layer, mode and alpha by a random SAE with a slot a relation.
-  absl::Status Select(const EvalSet& set) const {
+  // With a random SAE that has a slot for each relation.
+  std::unique_ptr<EvalSubject> SubjectOf(const EvalSet& set) const {
     const int relations = set.relation_count();
     const int d_model = SmallOptions().width;
     SaeConfig config;
@@ -80,14 +81,22 @@ class EvalProtocolTest : public ::testing::Test {
     std::vector<Sae> saes;
     saes.push_back(Sae::FromWeights(config, weights).value());
     const EvalInputs inputs = {model_, tokenizer_, &set};
-    const std::unique_ptr<EvalSubject> subject =
-        EvalSubject::Create(inputs, std::move(saes), 64).value();
+    return EvalSubject::Create(inputs, std::move(saes), 64).value();
+  }
+
+  static EvalOptions Options() {
     EvalOptions options;
     options.alphas = "1";
     options.modes = "SWAP,SET";
     options.max_tokens = 2;
+    return options;
+  }
+
+  // Choice of layer, mode and alpha.
+  absl::Status Select(const EvalSet& set) const {
     nlohmann::json selection;
-    return SelectSteering(*subject, options, nullptr, selection).status();
+    return SelectSteering(*SubjectOf(set), Options(), nullptr, selection)
+        .status();
   }
 
   Corpus corpus_;
@@ -107,6 +116,31 @@ TEST_F(EvalProtocolTest, TheChoiceSeesValidationWordingsAlone) {
   EXPECT_OK(Select(Poisoned({Split::kTest, Split::kUnseen, Split::kSaeTrain})));
   EXPECT_THAT(Select(Poisoned({Split::kValidation})),
               StatusIs(absl::StatusCode::kOutOfRange));
+}
+
+TEST_F(EvalProtocolTest, EverySplitThatHasWordingsIsToldByItself) {
+  EvalSet set = EvalSetOf(corpus_);
+  for (EvalWording& wording : set.wordings) {
+    if (wording.wording == 6) wording.split = Split::kFamilies;
+    if (wording.wording == 8) wording.split = Split::kByHand;
+  }
+  EvalOptions options = Options();
+  options.alphas = "1,2";
+  ASSERT_OK_AND_ASSIGN(const nlohmann::json evaluation,
+                       Evaluate(*SubjectOf(set), options, nullptr));
+  for (const char* split : {"test", "unseen", "families", "by_hand"}) {
+    SCOPED_TRACE(split);
+    ASSERT_TRUE(evaluation.contains(split));
+    EXPECT_EQ(evaluation[split]["binding"]["prompts"], 6 * 6);
+    EXPECT_EQ(evaluation["language_model"][split]["all"]["tries"], 6 * 6);
+    EXPECT_EQ(evaluation["language_model"][split]["by_relation"].size(), 6u);
+    EXPECT_EQ(evaluation["protocol"]["wordings_per_relation"][split], 1);
+    EXPECT_EQ(evaluation[split]["swap"]["by_target"].size(), 6u);
+  }
+  EXPECT_EQ(evaluation["unseen"]["swap"]["alpha_curve"].size(), 2u);
+  EXPECT_EQ(evaluation["families"]["swap"]["alpha_curve"].size(), 1u);
+  EXPECT_FALSE(evaluation.contains("synonyms"));
+  EXPECT_FALSE(evaluation["language_model"].contains("lm_only"));
 }
 
 }  // namespace

@@ -76,6 +76,29 @@ TEST(EvalReportTest, SwapsHaveHalvesTargetsPairsAndTheWholeCurve) {
   EXPECT_EQ(json["alpha_curve"][1]["by_target"]["birth_city"], 0.75);
 }
 
+TEST(EvalReportTest, SwapsAreToldBeyondChanceByTargetAndInAll) {
+  SwapTable table = TwoRelations();
+  table.chance = {0.5, 1};
+  const nlohmann::json json =
+      SwapsToJson(table, 1, InterventionMode::kSwap, kTwo);
+  EXPECT_EQ(json["by_target"]["birth_city"]["chance"], 0.5);
+  EXPECT_EQ(json["by_target"]["birth_city"]["above_chance"], 0.5);
+  EXPECT_TRUE(json["by_target"]["employer"]["above_chance"].is_null());
+  EXPECT_EQ(json["chance"], 0.75);  // Both targets were tried as often.
+  EXPECT_EQ(json["above_chance"], 0);
+}
+
+TEST(EvalReportTest, EverySplitThatWasMeasuredHasItsTables) {
+  nlohmann::json evaluation = SmallEvaluation();
+  evaluation["families"] = evaluation["test"];
+  evaluation["by_hand"] = evaluation["test"];
+  const std::string text = RenderEvaluation(evaluation);
+  EXPECT_THAT(text, AllOf(HasSubstr("Binding, families wordings"),
+                          HasSubstr("Swap success, by_hand wordings"),
+                          HasSubstr("above chance"),
+                          Not(HasSubstr("synonyms wordings"))));
+}
+
 TEST(EvalReportTest, RatesAreRoundedToFourDecimals) {
   EXPECT_EQ(Rounded(2.0 / 3), 0.6667);
   HalvesCounts counts;

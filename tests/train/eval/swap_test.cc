@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
 #include <string>
 #include <vector>
@@ -213,6 +214,29 @@ TEST_F(EvalSwapTest, ASteeringThatTheEngineRefusesIsAnError) {
       MeasureSwaps(Context(model), prompts_,
                    SlotSteering(0, InterventionMode::kSwap, {0, 1, 2}), {1}),
       StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("slot 2")));
+}
+
+TEST_F(EvalSwapTest, ChanceIsHowOftenABlindAnswerIsRight) {
+  EvalSet set;
+  for (const char* continent : {"Asia", "asia", "Africa", "Europe"}) {
+    set.people.push_back({.name = "x", .asked = true, .answers = {continent}});
+  }
+  EXPECT_DOUBLE_EQ(ChanceOf(set, {0, 1, 2, 3}, 0), (4.0 + 1 + 1) / 16);
+  EXPECT_DOUBLE_EQ(ChanceOf(set, {0, 1}, 0), 1);
+  EXPECT_DOUBLE_EQ(ChanceOf(set, {1, 2}, 0), 0.5);
+  EXPECT_DOUBLE_EQ(AboveChance(0.75, 0.5), 0.5);
+  EXPECT_DOUBLE_EQ(AboveChance(1, 0.5), 1);
+  EXPECT_DOUBLE_EQ(AboveChance(0.5, 0.5), 0);
+  EXPECT_LT(AboveChance(0.25, 0.5), 0);
+  EXPECT_TRUE(std::isnan(AboveChance(1, 1)));
+  ScriptedExecutor model =
+      Model([](int, int, const Intervention*) { return std::string(" Oslo"); });
+  ASSERT_OK_AND_ASSIGN(
+      const SwapTable table,
+      MeasureSwaps(Context(model), prompts_,
+                   SlotSteering(0, InterventionMode::kSwap, {0, 1, 2}), {1}));
+  // Birth cities and employers differ; both work in Oslo or oslo.
+  EXPECT_EQ(table.chance, (std::vector<double>{0.5, 0.5, 1}));
 }
 
 TEST_F(EvalSwapTest, OfEquallyGoodAlphasTheOneNearestToOneWins) {

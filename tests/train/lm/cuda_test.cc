@@ -30,12 +30,12 @@ class LmCudaTest : public ::testing::Test {
                                  int64_t stop_after = 0) const {
     LmOptions options = SmallOptions();
     options.matmul = matmul;
-    return TrainLm(corpus_, options,
+    return TrainLm(texts_, options,
                    {.directory = directory.path(),
                     .device = device,
                     .stop_after_steps = stop_after});
   }
-  const Corpus corpus_ = SmallCorpus();
+  const LmTexts texts_ = LmTextsOf(SmallCorpus());
 };
 
 struct Gradients {

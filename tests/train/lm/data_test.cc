@@ -31,7 +31,8 @@ class LmDataTest : public ::testing::Test {
   const Corpus corpus_ = SmallCorpus();
   const Tokenizer tokenizer_ = SmallTokenizer(corpus_);
   const LmOptions options_ = SmallOptions();
-  const LmExamples examples_ = *LmExamples::Create(corpus_, tokenizer_, 160);
+  const LmExamples examples_ =
+      *LmExamples::Create(LmTextsOf(corpus_), tokenizer_, 160);
 };
 
 TEST_F(LmDataTest, QuestionsHaveOnlyTheAnswerAndEosAsLabels) {
@@ -129,20 +130,20 @@ TEST_F(LmDataTest, CollatePadsOnTheRightAndPointsLabelsAtTheTokenBefore) {
 }
 
 TEST_F(LmDataTest, RefusesATextLongerThanTheContext) {
-  EXPECT_THAT(LmExamples::Create(corpus_, tokenizer_, 16),
+  EXPECT_THAT(LmExamples::Create(LmTextsOf(corpus_), tokenizer_, 16),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("context: must be at least")));
 }
 
 TEST_F(LmDataTest, RefusesATokenizerWithoutEndOfText) {
   ASSERT_OK_AND_ASSIGN(VocabularyFiles files,
-                       MakeVocabulary(corpus_, options_, ""));
+                       MakeVocabulary(LmTextsOf(corpus_), options_, ""));
   const size_t at = files.vocab_json.find("<|endoftext|>");
   files.vocab_json.replace(at, 13, "<|beginning|>");
   ASSERT_OK_AND_ASSIGN(
       const Tokenizer tokenizer,
       Tokenizer::FromFiles(files.vocab_json, files.merges_txt, ""));
-  EXPECT_THAT(LmExamples::Create(corpus_, tokenizer, 160),
+  EXPECT_THAT(LmExamples::Create(LmTextsOf(corpus_), tokenizer, 160),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("tokenizer: must have <|endoftext|>")));
 }

@@ -13,6 +13,7 @@
 #include "model/base/file.h"
 #include "model/tokenizer/tokenizer.h"
 #include "model/train/data/corpus.h"
+#include "model/train/data/lm_texts.h"
 #include "model/train/lm/model.h"
 #include "model/train/lm/options.h"
 
@@ -38,7 +39,8 @@ inline LmOptions SmallOptions() {
 }
 
 inline Tokenizer SmallTokenizer(const Corpus& corpus) {
-  const VocabularyFiles files = *MakeVocabulary(corpus, SmallOptions(), "");
+  const VocabularyFiles files =
+      *MakeVocabulary(LmTextsOf(corpus), SmallOptions(), "");
   return *Tokenizer::FromFiles(files.vocab_json, files.merges_txt, "");
 }
 

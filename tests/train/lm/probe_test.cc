@@ -85,9 +85,9 @@ TEST(ProbeAccuracyTest, ARandomModelAnswersNothing) {
   Gpt2Config config = ProbedShape();
   config.context_length = 64;
   config.vocab_size = tokenizer.vocab_size();
-  ASSERT_OK_AND_ASSIGN(
-      const ProbeResult result,
-      ProbeAccuracy(TinyModel(config), tokenizer, corpus, Split::kTest, 2));
+  ASSERT_OK_AND_ASSIGN(const ProbeResult result,
+                       ProbeAccuracy(TinyModel(config), tokenizer,
+                                     LmTextsOf(corpus), Split::kTest, 2));
   EXPECT_EQ(result.asked.mean, 0);
   EXPECT_EQ(result.never_asked.mean, 0);
 }

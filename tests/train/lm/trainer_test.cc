@@ -38,7 +38,7 @@ class LmTrainerTest : public ::testing::Test {
                                  const LmOptions& options,
                                  int64_t stop_after = 0) {
     return TrainLm(
-        corpus_, options,
+        texts_, options,
         {.directory = directory.path(), .stop_after_steps = stop_after});
   }
   static std::string Weights(const TemporaryDirectory& directory) {
@@ -48,7 +48,7 @@ class LmTrainerTest : public ::testing::Test {
     return *ReadFile(directory.File("training.safetensors"));
   }
 
-  const Corpus corpus_ = SmallCorpus();
+  const LmTexts texts_ = LmTextsOf(SmallCorpus());
 };
 
 TEST_F(LmTrainerTest, TenStepsEqualFiveAndResumeAndFiveBitForBit) {
@@ -118,12 +118,12 @@ TEST_F(LmTrainerTest, WritesAModelThatTheServingSideLoads) {
             EndTokens::Only(tokenizer.eos_token_id()));
   ASSERT_OK_AND_ASSIGN(
       const ProbeResult probe,
-      ProbeAccuracy(model, tokenizer, corpus_, Split::kTest, 100));
+      ProbeAccuracy(model, tokenizer, texts_, Split::kTest, 100));
   EXPECT_EQ(probe.asked.mean, result.accuracy.asked.mean);
   const auto record =
       nlohmann::json::parse(*ReadFile(directory.File("lm.json")));
   EXPECT_EQ(record["options"]["width"], 16);
-  EXPECT_EQ(record["data_sha256"], corpus_.hash);
+  EXPECT_EQ(record["data_sha256"], texts_.hash);
 }
 
 TEST_F(LmTrainerTest, StartsFromAHuggingFaceDirectory) {
@@ -134,7 +134,7 @@ TEST_F(LmTrainerTest, StartsFromAHuggingFaceDirectory) {
   options.epochs = 1;         // in.
   options.layers = 7;         // The directory's shape counts.
   ASSERT_THAT(
-      TrainLm(corpus_, options,
+      TrainLm(texts_, options,
               {.directory = tuned.path(), .init_from = base.File("gpt2")}),
       IsOk());
   EXPECT_EQ(Weights(tuned), Weights(base));
@@ -162,9 +162,9 @@ TEST_F(LmTrainerTest, RefusesToContinueARunWithOtherOptionsOrData) {
     EXPECT_REFUSED(Train(directory, options), kFailedPrecondition,
                    "learning_rate: must be the run's own to continue it, "
                    "0.002, got 0.5");
-    EXPECT_REFUSED(
-        TrainLm(other, SmallOptions(), {.directory = directory.path()}),
-        kFailedPrecondition, "data_sha256");
+    EXPECT_REFUSED(TrainLm(LmTextsOf(other), SmallOptions(),
+                           {.directory = directory.path()}),
+                   kFailedPrecondition, "data_sha256");
   }
 }
 
@@ -193,7 +193,7 @@ TEST_F(LmTrainerTest, KeepsModelsOnTheWayAndForgetsThoseOfAnotherRun) {
   EXPECT_NE(weights(1), Weights(directory));
   ASSERT_OK(Tokenizer::Load(KeptDirectory(directory.path(), 1)));
   options.keep_every = 2;
-  ASSERT_OK(TrainLm(corpus_, options,
+  ASSERT_OK(TrainLm(texts_, options,
                     {.directory = directory.path(), .restart = true}));
   EXPECT_THAT(KeptEpochs(directory.path()), ::testing::ElementsAre(2));
 }
@@ -202,7 +202,7 @@ TEST_F(LmTrainerTest, RestartForgetsTheCheckpoint) {
   const TemporaryDirectory directory("lm_restart");
   ASSERT_THAT(Train(directory, SmallOptions(), 3), IsOk());
   ASSERT_OK_AND_ASSIGN(const LmResult result,
-                       TrainLm(corpus_, SmallOptions(),
+                       TrainLm(texts_, SmallOptions(),
                                {.directory = directory.path(),
                                 .restart = true,
                                 .stop_after_steps = 2}));
@@ -230,7 +230,7 @@ TEST_F(LmTrainerTest, RefusesOptionsThatCannotBe) {
   options.context = 20;
   EXPECT_REFUSED(Train(directory, options), kInvalidArgument,
                  "context: must be at least");
-  EXPECT_REFUSED(TrainLm(corpus_, SmallOptions(),
+  EXPECT_REFUSED(TrainLm(texts_, SmallOptions(),
                          {.directory = directory.path(), .device = "tpu"}),
                  kInvalidArgument, "device: must be cpu, cuda or cuda:N");
   options = SmallOptions();
@@ -306,7 +306,7 @@ TEST_F(LmTrainerTest, AResultNeverStandsBesideTheWeightsOfAnotherRun) {
   ASSERT_THAT(Train(directory, SmallOptions()), IsOk());
   LmOptions options = SmallOptions();
   options.seed = 8;
-  ASSERT_THAT(TrainLm(corpus_, options,
+  ASSERT_THAT(TrainLm(texts_, options,
                       {.directory = directory.path(),
                        .restart = true,
                        .stop_after_steps = 2}),
@@ -319,7 +319,7 @@ TEST_F(LmTrainerTest, StopsWithACheckpointWhenAskedTo) {
   const TemporaryDirectory directory("lm_stop");
   int asked = 0;
   ASSERT_OK_AND_ASSIGN(const LmResult result,
-                       TrainLm(corpus_, SmallOptions(),
+                       TrainLm(texts_, SmallOptions(),
                                {.directory = directory.path(),
                                 .should_stop = [&] { return ++asked == 4; }}));
   EXPECT_EQ(result.steps, 4);

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <utility>
@@ -142,6 +143,83 @@ TEST(SaeLossesTest, SparseIsTheMeanOverRowsOfTheL1Norm) {
     EXPECT_NEAR(loss(ToTensor(z)).item<double>(), expected, 1e-12);
     ExpectGradientMatches(loss, z);
   }
+}
+
+// So that half a value and twice its decoder row cost the same.
+TEST(SaeLossesTest, SparseByDecoderNormsWeighsEachFeature) {
+  const Matrix z = RandomMatrix(kRows, kFree, 3);
+  const Matrix norms = RandomMatrix(1, kFree, 4);
+  double expected = 0;
+  for (const auto& row : z) {
+    for (int k = 0; k < kFree; ++k) {
+      expected += std::abs(row[k]) * norms[0][k] / kRows;
+    }
+  }
+  const at::Tensor weights = ToTensor(norms)[0];
+  EXPECT_NEAR(SparseLoss(ToTensor(z), SparseForm::kSum, weights).item<double>(),
+              expected, 1e-12);
+  ExpectGradientMatches(
+      [&](const at::Tensor& v) {
+        return SparseLoss(v, SparseForm::kSum, weights);
+      },
+      z);
+  ExpectGradientMatches(
+      [&](const at::Tensor& v) {
+        return SparseLoss(ToTensor(z), SparseForm::kSum, v[0]);
+      },
+      norms);
+}
+
+TEST(SaeLossesTest, ReconMayAverageOverTheWidth) {
+  constexpr int kWidth = 4;
+  const at::Tensor x = ToTensor(RandomMatrix(kRows, kWidth, 1));
+  const at::Tensor x_hat = ToTensor(RandomMatrix(kRows, kWidth, 2));
+  EXPECT_NEAR(ReconLoss(x, x_hat, ReconForm::kMean).item<double>() * kWidth,
+              ReconLoss(x, x_hat).item<double>(), 1e-12);
+}
+
+// Of features 0, 2 and 3, which are dead, the two with the largest
+// pre-activations explain what is left.
+TEST(SaeLossesTest, AuxIsTheErrorThatDeadFeaturesLeaveOfTheError) {
+  constexpr int kWidth = 4;
+  const Matrix x = RandomMatrix(kRows, kWidth, 1);
+  const Matrix x_hat = RandomMatrix(kRows, kWidth, 2);
+  const Matrix pre = RandomMatrix(kRows, kFree, 3);
+  const Matrix directions = RandomMatrix(kFree, kWidth, 4);
+  const std::vector<int> dead = {0, 2, 3};
+  at::Tensor mask = at::zeros({kFree}, at::TensorOptions(at::kBool));
+  for (int k : dead) mask[k] = true;
+  double expected = 0;
+  for (int n = 0; n < kRows; ++n) {
+    std::vector<int> kept = dead;
+    std::sort(kept.begin(), kept.end(),
+              [&](int a, int b) { return pre[n][a] > pre[n][b]; });
+    kept.resize(2);
+    for (int d = 0; d < kWidth; ++d) {
+      double left = x[n][d] - x_hat[n][d];
+      for (int k : kept) left -= std::max(0.0, pre[n][k]) * directions[k][d];
+      expected += left * left / kRows;
+    }
+  }
+  const auto aux = [&](const at::Tensor& p, const at::Tensor& w) {
+    return AuxLoss(ToTensor(x), ToTensor(x_hat), p, mask, w, 2);
+  };
+  EXPECT_NEAR(aux(ToTensor(pre), ToTensor(directions)).item<double>(), expected,
+              1e-12);
+  ExpectGradientMatches(
+      [&](const at::Tensor& v) { return aux(v, ToTensor(directions)); }, pre);
+  ExpectGradientMatches(
+      [&](const at::Tensor& v) { return aux(ToTensor(pre), v); }, directions);
+  EXPECT_EQ(AuxLoss(ToTensor(x), ToTensor(x_hat), ToTensor(pre),
+                    at::zeros_like(mask), ToTensor(directions), 2)
+                .item<double>(),
+            0);
+  // The reconstruction itself gets no gradient: the others have done their
+  // part.
+  at::Tensor hat = ToTensor(x_hat).requires_grad_(true);
+  at::Tensor p = ToTensor(pre).requires_grad_(true);
+  AuxLoss(ToTensor(x), hat, p, mask, ToTensor(directions), 2).backward();
+  EXPECT_FALSE(hat.grad().defined());
 }
 
 double SquaredErrorToOneHot(const std::vector<double>& slots, int64_t label) {

@@ -3,8 +3,10 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "model/sae/sae.h"
 
@@ -167,6 +169,54 @@ TEST(JumpReluTest, TheGradientsAreTheStraightThroughEstimators) {
       at::tensor({0.0, 0.0, 100.0, 1000.0}, at::kDouble).reshape({4, 1})));
   // -(1 / 0.4) * (10 + 100)
   EXPECT_NEAR(threshold.grad().item<double>(), -275, 1e-9);
+}
+
+TEST(CountActiveTest, TheGradientIsTheStraightThroughEstimator) {
+  at::Tensor pre = at::tensor({0.5, 0.9, 1.1, 2.0, 1.5, 0.1}, at::kDouble)
+                       .reshape({3, 2})
+                       .requires_grad_(true);
+  at::Tensor threshold =
+      at::tensor({1.0, 1.0}, at::kDouble).requires_grad_(true);
+  const at::Tensor counts = CountActive(pre, threshold, 0.4);
+  EXPECT_TRUE(
+      at::equal(counts.detach(), at::tensor({0.0, 2.0, 1.0}, at::kDouble)));
+  counts.backward(at::tensor({1.0, 10.0, 100.0}, at::kDouble));
+  EXPECT_FALSE(pre.grad().defined());
+  // In [0.8, 1.2] are 1.1 of the first feature and 0.9 of the second:
+  // -(1 / 0.4) * 10 and -(1 / 0.4) * 1.
+  EXPECT_NEAR(threshold.grad()[0].item<double>(), -25, 1e-9);
+  EXPECT_NEAR(threshold.grad()[1].item<double>(), -2.5, 1e-9);
+}
+
+// All rows together keep k each; a row may have more and another fewer.
+TEST(TrainableSaeTest, OfABatchTheStrongestOfAllRowsAreKept) {
+  SaeShape shape = ShapeWith(SaeActivation::kTopK);
+  shape.of_batch = true;
+  const TrainableSae sae(shape, at::zeros({12}), 7);
+  const at::Tensor x = RandomRows(10, 12, 2);
+  const TrainableSae::Output out = sae.Forward(x);
+  std::vector<float> all;
+  for (int n = 0; n < 10; ++n) {
+    for (int k = 3; k < 23; ++k) {
+      all.push_back(std::max(0.0F, out.pre[n][k].item<float>()));
+    }
+  }
+  std::vector<float> sorted = all;
+  std::sort(sorted.rbegin(), sorted.rend());
+  const float smallest = sorted[4 * 10 - 1];
+  ASSERT_GT(smallest, 0);
+  ASSERT_NE(smallest, sorted[4 * 10]);
+  size_t next = 0;
+  for (int n = 0; n < 10; ++n) {
+    for (int k = 3; k < 23; ++k) {
+      const float value = all[next++];
+      EXPECT_EQ(out.z[n][k].item<float>(), value >= smallest ? value : 0);
+    }
+  }
+  EXPECT_EQ(sae.SmallestKept(out.pre), smallest);
+  const at::Tensor threshold = sae.Export(0.5).threshold;
+  EXPECT_EQ(threshold.narrow(0, 0, 3).sum().item<float>(), 0);
+  EXPECT_TRUE(at::equal(threshold.narrow(0, 3, 20), at::full({20}, 0.5)));
 }
 
 }  // namespace

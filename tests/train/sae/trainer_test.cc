@@ -12,8 +12,10 @@
 #include "absl/strings/str_split.h"
 #include "model/base/file.h"
 #include "model/io/tensor_file.h"
+#include "model/train/common/mapped_tensor.h"
 #include "model/train/sae/checkpoint.h"
 #include "model/train/sae/class_means.h"
+#include "model/train/sae/losses.h"
 #include "tests/support/status_matchers.h"
 #include "tests/train/lm/fixture.h"
 #include "tests/train/sae/fixture.h"
@@ -205,6 +207,194 @@ TEST(SaeTrainerTest, FormsAndStartsAreWhatTheOptionsSay) {
                            class_means - class_means.mean(0), 1e-4, 1e-5));
 }
 
+// Terms that only some activations have, and where sparsity belongs.
+TEST(SaeTrainerTest, FurtherTermsAreWhatTheOptionsSay) {
+  const SaeDataset data = SyntheticResiduals();
+  const auto first_epoch = [&](auto&& change) {
+    SaeOptions options = SmallSaeOptions();
+    options.stage1_epochs = 0;
+    options.stage2_epochs = 1;
+    options.learning_rate = 0;
+    options.batch_size = 240;
+    change(options);
+    return TrainSae(data, options, {}).value();
+  };
+  const TrainedSae plain = first_epoch([](SaeOptions&) {});
+  const SaeWeights& w = plain.weights;
+  const at::Tensor pre =
+      at::addmm(w.b_enc, data.residuals / plain.scale, w.w_enc);
+  const at::Tensor z = at::relu(pre.narrow(1, 3, 32));
+  // Rows of norm 1 weigh alike.
+  EXPECT_NEAR(*first_epoch([](SaeOptions& o) { o.sparse_norm = "decoder"; })
+                   .log[0]
+                   .sparse,
+              *plain.log[0].sparse, 1e-4);
+  const TrainedSae linear = first_epoch([](SaeOptions& o) {
+    o.init = "linear";
+    o.sparse_norm = "decoder";
+  });
+  const at::Tensor linear_z =
+      at::relu(at::addmm(linear.weights.b_enc, data.residuals / linear.scale,
+                         linear.weights.w_enc)
+                   .narrow(1, 3, 32));
+  EXPECT_NEAR(*linear.log[0].sparse,
+              (linear_z * linear.weights.w_dec.narrow(0, 3, 32).norm(2, {1}))
+                  .sum(1)
+                  .mean()
+                  .item<double>(),
+              1e-4);
+  EXPECT_NEAR(
+      *first_epoch([](SaeOptions& o) { o.recon_form = "mean"; }).log[0].recon,
+      *plain.log[0].recon / 24, 1e-5);
+  EXPECT_NEAR(*first_epoch([](SaeOptions& o) {
+                 o.activation = "jumprelu";
+                 o.l0 = 1;
+               })
+                   .log[0]
+                   .l0,
+              z.gt(kJumpReluInitialThreshold)
+                  .sum(1)
+                  .to(at::kDouble)
+                  .mean()
+                  .item<double>(),
+              1e-3);
+  const SaeEpochLog second = TrainSae(data,
+                                      [] {
+                                        SaeOptions o = SmallSaeOptions();
+                                        o.sparse_stages = "second";
+                                        return o;
+                                      }(),
+                                      {})
+                                 ->log.front();
+  EXPECT_EQ(second.sparse, std::nullopt);
+}
+
+TEST(SaeTrainerTest, TheL0PenaltyLeavesFewerFeaturesActive) {
+  const auto active = [](double l0) {
+    SaeOptions options = SmallSaeOptions();
+    options.activation = "jumprelu";
+    options.sparse = 0;
+    options.stage2_epochs = 40;
+    options.l0 = l0;
+    const SaeDataset data = SyntheticResiduals();
+    const TrainedSae trained = TrainSae(data, options, {}).value();
+    const at::Tensor pre =
+        at::addmm(trained.weights.b_enc, data.residuals / trained.scale,
+                  trained.weights.w_enc);
+    return (pre > trained.weights.threshold)
+        .narrow(1, 3, 32)
+        .sum(1)
+        .to(at::kDouble)
+        .mean()
+        .item<double>();
+  };
+  EXPECT_LT(active(0.2), 0.8 * active(0));
+}
+
+// Features that nothing wakes: their encoder looks away from all rows.
+TEST(SaeTrainerTest, AuxWakesDeadFeatures) {
+  SaeDataset data = SyntheticResiduals();
+  const auto dead = [&](double aux) {
+    SaeOptions options = SmallSaeOptions();
+    options.free_features = 128;
+    options.activation = "topk";
+    options.k = 4;
+    options.stage2_epochs = 30;
+    options.aux = aux;
+    options.aux_k = 32;
+    options.dead_after = 240;
+    const TrainedSae trained = TrainSae(data, options, {}).value();
+    const at::Tensor pre =
+        at::addmm(trained.weights.b_enc, data.residuals / trained.scale,
+                  trained.weights.w_enc)
+            .narrow(1, 3, 128);
+    const at::Tensor kept = std::get<1>(at::topk(pre, 4, 1));
+    const at::Tensor fired =
+        at::zeros_like(pre).scatter(1, kept, 1.0).mul(pre.gt(0)).gt(0).any(0);
+    return fired.logical_not().sum().item<int64_t>();
+  };
+  EXPECT_LT(dead(1), dead(0));
+}
+
+TEST(SaeTrainerTest, AStoppedRunKnowsWhichFeaturesAreDead) {
+  const SaeDataset data = SyntheticResiduals();
+  SaeOptions options = SmallSaeOptions();
+  options.activation = "batchtopk";
+  options.k = 2;
+  options.aux = 1;
+  options.dead_after = 100;
+  ASSERT_OK_AND_ASSIGN(const TrainedSae whole, TrainSae(data, options, {}));
+  TemporaryDirectory directory("sae_idle");
+  SaeRun run;
+  run.state_path = directory.File("state.safetensors");
+  run.on_epoch = [](const SaeEpochLog& log, int) {
+    return log.epoch == 7 ? absl::CancelledError("stop") : absl::OkStatus();
+  };
+  EXPECT_THAT(TrainSae(data, options, run),
+              StatusIs(absl::StatusCode::kCancelled));
+  run.on_epoch = nullptr;
+  ASSERT_OK_AND_ASSIGN(const TrainedSae resumed, TrainSae(data, options, run));
+  ExpectSameWeights(whole, resumed);
+  EXPECT_TRUE(at::equal(whole.weights.threshold, resumed.weights.threshold));
+}
+
+TEST(SaeTrainerTest, ABatchTopKSaeIsServedAsAJumpReluWithOneThreshold) {
+  SaeOptions options = SmallSaeOptions();
+  options.activation = "batchtopk";
+  options.k = 4;
+  const SaeDataset data = SyntheticResiduals();
+  ASSERT_OK_AND_ASSIGN(const TrainedSae trained, TrainSae(data, options, {}));
+  EXPECT_EQ(trained.shape.activation, SaeActivation::kJumpRelu);
+  EXPECT_EQ(trained.shape.k, 0);
+  const at::Tensor threshold = trained.weights.threshold.narrow(0, 3, 32);
+  EXPECT_GT(threshold[0].item<float>(), 0);
+  EXPECT_TRUE(at::equal(threshold, threshold[0].expand({32})));
+  // Rows alone keep about as many as in the batch.
+  const at::Tensor pre =
+      at::addmm(trained.weights.b_enc, data.residuals / trained.scale,
+                trained.weights.w_enc)
+          .narrow(1, 3, 32);
+  EXPECT_NEAR(pre.gt(threshold).sum(1).to(at::kDouble).mean().item<double>(), 4,
+              0.5);
+}
+
+TEST(SaeTrainerTest, OneBlockOfAFileGivesTheBitsOfMemory) {
+  const SaeDataset data = SyntheticResiduals();
+  ASSERT_OK_AND_ASSIGN(const TrainedSae memory,
+                       TrainSae(data, SmallSaeOptions(), {}));
+  TemporaryDirectory directory("sae_blocks");
+  SaeDataset mapped = data;
+  ASSERT_OK_AND_ASSIGN(mapped.residuals,
+                       MakeMappedTensor(directory.path(), 240, 24));
+  mapped.residuals.copy_(data.residuals);
+  mapped.block_rows = 240;
+  ASSERT_OK_AND_ASSIGN(const TrainedSae file,
+                       TrainSae(mapped, SmallSaeOptions(), {}));
+  ExpectSameWeights(memory, file);
+}
+
+// Another order: other bits, and as good an SAE.
+TEST(SaeTrainerTest, BlocksTrainOnEveryRowOncePerEpoch) {
+  SaeDataset data = SyntheticResiduals();
+  SaeOptions options = SmallSaeOptions();
+  options.learning_rate = 0;
+  ASSERT_OK_AND_ASSIGN(const TrainedSae whole, TrainSae(data, options, {}));
+  data.block_rows = 71;  // 4 blocks of 60.
+  ASSERT_OK_AND_ASSIGN(const TrainedSae blocks, TrainSae(data, options, {}));
+  EXPECT_NEAR(*blocks.log[0].recon, *whole.log[0].recon, 1e-5);
+  EXPECT_NEAR(*blocks.log.back().align, *whole.log.back().align, 1e-5);
+  ASSERT_OK_AND_ASSIGN(const TrainedSae trained,
+                       TrainSae(data, SmallSaeOptions(), {}));
+  const at::Tensor pre =
+      at::addmm(trained.weights.b_enc, data.residuals / trained.scale,
+                trained.weights.w_enc);
+  EXPECT_TRUE(at::equal(pre.narrow(1, 0, 3).argmax(1), data.labels));
+  data.block_rows = 3;
+  EXPECT_THAT(TrainSae(data, options, {}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("block_rows: must be 0 or at least 4")));
+}
+
 TEST(SaeTrainerTest, AStartAtClassMeansNeedsRowsOfEveryConcept) {
   SaeDataset data = SyntheticResiduals();
   data.concepts = 4;
@@ -216,7 +406,8 @@ TEST(SaeTrainerTest, AStartAtClassMeansNeedsRowsOfEveryConcept) {
 }
 
 TEST(SaeTrainerTest, AllActivationsTrain) {
-  for (const char* activation : {"identity", "relu", "topk", "jumprelu"}) {
+  for (const char* activation :
+       {"identity", "relu", "topk", "batchtopk", "jumprelu"}) {
     SaeOptions options = SmallSaeOptions();
     options.activation = activation;
     options.k = 8;
@@ -225,7 +416,7 @@ TEST(SaeTrainerTest, AllActivationsTrain) {
     EXPECT_LT(*trained.log.back().recon, *trained.log.front().recon)
         << activation;
     EXPECT_EQ(trained.weights.threshold.defined(),
-              std::string(activation) == "jumprelu");
+              trained.shape.activation == SaeActivation::kJumpRelu);
   }
 }
 
@@ -292,6 +483,14 @@ TEST(SaeTrainerTest, TheStateOfAnotherRunIsRefused) {
   expect_refused([](SaeOptions& o) { o.sparse_form = "mean"; });
   expect_refused([](SaeOptions& o) { o.init = "class_means"; });
   expect_refused([](SaeOptions& o) { o.scale = "none"; });
+  expect_refused([](SaeOptions& o) { o.recon_form = "mean"; });
+  expect_refused([](SaeOptions& o) { o.sparse_norm = "decoder"; });
+  expect_refused([](SaeOptions& o) { o.sparse_stages = "second"; });
+  SaeDataset blocks = data;
+  blocks.block_rows = 100;
+  EXPECT_THAT(TrainSae(blocks, options, run),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("must be of the same data and options")));
   SaeDataset other = data;
   other.residuals = data.residuals + 1;
   EXPECT_THAT(TrainSae(other, SmallSaeOptions(), run),
@@ -366,6 +565,21 @@ TEST_F(MakeSaeTest, ASlotThatIsSilentWhereItsConceptIsAskedFailsTheRun) {
   EXPECT_FALSE(FileExists(directory_.File("sae_weights.safetensors")));
 }
 
+// Without a reconstruction the decoder stays as it was drawn: slots read and do
+// not write.
+TEST_F(MakeSaeTest, SlotsThatDoNotWriteFailTheRunUnlessTheyMay) {
+  plan_.options.recon = plan_.options.sparse = 0;
+  plan_.options.perp = plan_.options.val = 0;
+  plan_.options.stage1_epochs = 0;
+  plan_.allow_unwritten = false;
+  EXPECT_THAT(MakeSae(inputs_, plan_).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("cosine and written_share: must be above 0")));
+  EXPECT_FALSE(FileExists(directory_.File("cfg.json")));
+  plan_.allow_unwritten = true;
+  EXPECT_OK(MakeSae(inputs_, plan_).status());
+}
+
 TEST_F(MakeSaeTest, TheLogHoldsTheTermsThatWereComputed) {
   StopAfter(5);
   const std::vector<std::string> lines =
@@ -411,6 +625,16 @@ TEST(SaeTrainerTest, BadOptionsAndDataAreRefusedByName) {
   options.k = 33;
   expect_refused(good, options,
                  "k: must be at most free_features (32), got 33");
+  options = SmallSaeOptions();
+  options.l0 = 0.1;
+  expect_refused(good, options,
+                 "l0: must be 0 unless activation is jumprelu, got 0.1 with "
+                 "relu");
+  options = SmallSaeOptions();
+  options.aux = 0.03;
+  expect_refused(good, options,
+                 "aux: must be 0 unless activation is topk or batchtopk, got "
+                 "0.03 with relu");
   options = SmallSaeOptions();
   SaeDataset data = good;
   data.labels = good.labels + 1;

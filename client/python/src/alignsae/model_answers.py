@@ -20,6 +20,7 @@ class Model:
     dtype_reason: str  # What was asked for, and what the type changes.
     bundle_sha256: str
     eos_token_ids: tuple[int, ...]
+    kernels: tuple[str, ...]  # What multiplies by its matrices; for people.
     eos_token_id: Optional[int] = None
     bos_token_id: Optional[int] = None
 
@@ -39,7 +40,7 @@ class Checkpoint:
     recommended_alpha: float
     version: str            # Of its bundle.
     generation_id: int      # The first of the model that had it.
-    trained_positions: str  # LAST, ALL or LABELLED
+    trained_positions: str  # LAST, ALL, LABELLED or SPAN
     tells_outside: bool     # Whether readings say if they are outside.
 
 

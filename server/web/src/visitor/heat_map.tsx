@@ -43,6 +43,7 @@ export function HeatMap({seen, trained}: {seen: InspectSlotsResponse; trained: s
         The stronger the colour, the closer to the slot’s usual strength.{' '}
         {lastOnly ? 'The checkpoint was trained at the last token: the small cells before it are by-products.' :
           trained === 'TRAINED_POSITIONS_LABELLED' ? 'The checkpoint was trained at the tokens that its prompts name.' :
+            trained === 'TRAINED_POSITIONS_SPAN' ? 'The checkpoint was trained at all tokens of the names that its prompts give.' :
             'Swaps edit the last token.'}
       </p>
     </section>

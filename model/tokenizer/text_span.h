@@ -1,5 +1,5 @@
-// Where a text stands in a prompt, in tokens: how a request names a person or a
-// phrase instead of positions.
+// Where a text stands in a prompt, in tokens: how a request or a labelled prompt
+// names a person or a phrase instead of positions.
 //
 // The rule: the text is not empty, stands once in the prompt (as the prompt's
 // tokens spell it, the template included), and both of its ends lie between two
@@ -8,8 +8,8 @@
 //
 // Thread-safety: free function.
 
-#ifndef ALIGNSAE_SERVER_API_TEXT_SPAN_H_
-#define ALIGNSAE_SERVER_API_TEXT_SPAN_H_
+#ifndef ALIGNSAE_MODEL_TOKENIZER_TEXT_SPAN_H_
+#define ALIGNSAE_MODEL_TOKENIZER_TEXT_SPAN_H_
 
 #include <cstdint>
 
@@ -20,7 +20,7 @@
 
 namespace alignsae {
 
-// Tokens [start, stop).
+// Tokens [start, stop), at least one.
 struct TextSpan {
   int start = 0;
   int stop = 0;
@@ -33,4 +33,4 @@ absl::StatusOr<TextSpan> FindTextSpan(absl::string_view text,
 
 }  // namespace alignsae
 
-#endif  // ALIGNSAE_SERVER_API_TEXT_SPAN_H_
+#endif  // ALIGNSAE_MODEL_TOKENIZER_TEXT_SPAN_H_

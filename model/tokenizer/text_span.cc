@@ -1,4 +1,4 @@
-#include "server/api/text_span.h"
+#include "model/tokenizer/text_span.h"
 
 #include <algorithm>
 #include <string>
@@ -7,9 +7,20 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/field_error.h"
 #include "model/base/quote.h"
-#include "server/registry/token_text.h"
 
 namespace alignsae {
+namespace {
+
+// What the token adds to the text: nothing where it is special, or where the
+// model has more ids than the tokenizer.
+absl::string_view SpelledBy(const Tokenizer& tokenizer, int32_t id) {
+  if (id < 0 || id >= tokenizer.vocab_size() || tokenizer.IsSpecial(id)) {
+    return "";
+  }
+  return tokenizer.TokenBytes(id);
+}
+
+}  // namespace
 
 absl::StatusOr<TextSpan> FindTextSpan(absl::string_view text,
                                       absl::Span<const int32_t> prompt,
@@ -18,7 +29,7 @@ absl::StatusOr<TextSpan> FindTextSpan(absl::string_view text,
   std::vector<size_t> begins;  // Of each token, and of the end.
   for (int32_t id : prompt) {
     begins.push_back(spelled.size());
-    absl::StrAppend(&spelled, TextBytes(tokenizer, id));
+    absl::StrAppend(&spelled, SpelledBy(tokenizer, id));
   }
   begins.push_back(spelled.size());
 

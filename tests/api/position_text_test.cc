@@ -1,12 +1,11 @@
-// Positions by a text: all tokens of a name, or one sentence why not.
-
-#include "server/api/text_span.h"
+// Positions by a text in requests: model/tokenizer/text_span.h has the rule.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "server/api/parse_intervention.h"
 #include "server/api/parse_readout.h"
@@ -18,46 +17,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class TextSpanTest : public ParseTest {
- protected:
-  // The text that the tokens of [start, stop) spell.
-  std::string Spelled(const std::string& prompt, const std::string& text) {
-    const std::vector<int32_t> ids = tokenizer_->Encode(prompt);
-    const auto span = FindTextSpan(text, ids, *tokenizer_);
-    if (!span.ok()) return std::string(span.status().message());
-    std::string spelled;
-    for (int i = span->start; i < span->stop; ++i) {
-      spelled += std::string(tokenizer_->TokenBytes(ids[i]));
-    }
-    return spelled;
-  }
-};
+using PositionTextTest = ParseTest;
 
-TEST_F(TextSpanTest, IsAllTokensOfTheText) {
-  EXPECT_EQ(Spelled("xyz uvw", "xyz"), "xyz");
-  EXPECT_EQ(Spelled("xyz uvw", "uvw"), "uvw");  // The blank is a token here.
-  EXPECT_EQ(Spelled("xyz uvw", "xyz uvw"), "xyz uvw");
-  EXPECT_EQ(Spelled("xyz uvw", "z u"), "z u");
-  // " the" is one token: its blank belongs to the text's first token.
-  EXPECT_EQ(Spelled("x the y", "the"), " the");
-  EXPECT_EQ(Spelled("x the y", " the"), " the");
-}
-
-TEST_F(TextSpanTest, WhatIsNotOneWholePlaceIsRefused) {
-  EXPECT_THAT(Spelled("xyz", ""), HasSubstr("must not be empty, got \"\""));
-  EXPECT_THAT(
-      Spelled("xyz", "q"),
-      HasSubstr("must stand in the prompt, once, got \"q\", which does not"));
-  EXPECT_THAT(Spelled("xyx", "x"),
-              HasSubstr("\"x\", which stands there again"));
-  EXPECT_THAT(Spelled("xxx", "xx"), HasSubstr("which stands there again"));
-  EXPECT_THAT(Spelled("x the y", "th"),
-              HasSubstr("must begin and end between two tokens, got \"th\", "
-                        "which cuts one"));
-  EXPECT_THAT(Spelled("x the y", "e y"), HasSubstr("which cuts one"));
-}
-
-TEST_F(TextSpanTest, EditsAndReadingsTakeIt) {
+TEST_F(PositionTextTest, EditsAndReadingsTakeIt) {
   const auto positions = [&](const std::string& wire) {
     return ParsePositions(FromText<v1::PositionSelection>(wire),
                           PositionSelection::Prompt::kLast,
@@ -87,6 +49,36 @@ TEST_F(TextSpanTest, EditsAndReadingsTakeIt) {
                   env())
                   .status(),
               StatusIs(kInvalid, HasSubstr("position: must be absent")));
+}
+
+TEST_F(PositionTextTest, AReadingIsOfTheLastTokenOrOfAllOfThem) {
+  const auto read = [&](const std::string& more) {
+    return ParseReadConcepts(
+        FromText<v1::ReadConceptsRequest>("prompts { text: 'xyz uvw' } " +
+                                          more),
+        env());
+  };
+  const auto positions = [&](const std::string& more) {
+    return read(more)->spec.sequences[0].observations[0].positions;
+  };
+  const std::string mean = "span_reading: SPAN_READING_MEAN ";
+  const std::string last = "span_reading: SPAN_READING_LAST ";
+  EXPECT_THAT(positions("position_text: 'yz' " + mean), ElementsAre(1, 2));
+  EXPECT_THAT(positions("position_text: 'yz' " + last), ElementsAre(2));
+  auto spans = std::make_shared<Catalog>(*catalog_);
+  for (CheckpointInfo& checkpoint : spans->checkpoints) {
+    checkpoint.trained = TrainedPositions::kSpan;
+  }
+  catalog_ = std::move(spans);
+  EXPECT_THAT(positions("position_text: 'yz'"), ElementsAre(1, 2));
+  EXPECT_THAT(positions("position_text: 'yz' " + last), ElementsAre(2));
+  EXPECT_THAT(positions("position: 3"), ElementsAre(3));
+  EXPECT_THAT(read(mean).status(),
+              StatusIs(kInvalid,
+                       "span_reading: must be absent without position_text, "
+                       "got SPAN_READING_MEAN"));
+  EXPECT_THAT(read("position_text: 'yz' span_reading: 7").status(),
+              StatusIs(kInvalid, "span_reading: must be LAST or MEAN, got 7"));
 }
 
 }  // namespace
