@@ -77,7 +77,8 @@ std::string Lines(const Json& summary, const std::string& axis) {
       lines.push_back({label, {&setting}});
     }
   }
-  std::string script = ScriptHead("swap", 1280, 460);
+  std::string script =
+      ScriptHead("swap", 1280, 420 + 18 * static_cast<int>(lines.size()));
   std::string panels;
   for (const auto& [share, title] : kPanels) {
     std::vector<std::string> parts;
@@ -99,12 +100,12 @@ std::string Lines(const Json& summary, const std::string& axis) {
   }
   if (panels.empty()) return "";
   return absl::StrCat(
-      script, "set yrange [0:1.05]\nset key bottom\nset xlabel '", axis, "'\n",
-      low > 0 && high / low > 50 ? "set logscale x\n" : "",
+      script, "set yrange [0:1.05]\nset key below maxcols 1\nset xlabel '",
+      axis, "'\n", low > 0 && high / low > 50 ? "set logscale x\n" : "",
       "set multiplot layout 1,3\n", panels, "unset multiplot\n");
 }
 
-// A bar for each setting.
+// A row for each setting.
 std::string Bars(const Json& summary) {
   std::string data;
   int rows = 0;
@@ -125,18 +126,17 @@ std::string Bars(const Json& summary) {
   std::string plot;
   int column = 3;
   for (const auto& [share, title] : kPanels) {
-    absl::StrAppend(&plot, plot.empty() ? "" : ", \\\n  ", "$cells using ($1+",
-                    0.2 * (column - 6) / 3, "):", column, ":", column + 1, ":",
-                    column + 2, plot.empty() ? ":xtic(2)" : "",
-                    " with yerrorbars pt 7 ps 0.4 title '", title, "'");
+    absl::StrAppend(&plot, plot.empty() ? "" : ", \\\n  ", "$cells using ",
+                    column, ":($1+", 0.2 * (column - 6) / 3, "):", column + 1,
+                    ":", column + 2, plot.empty() ? ":ytic(2)" : "",
+                    " with xerrorbars pt 7 ps 0.4 title '", title, "'");
     column += 3;
   }
   return absl::StrCat(
-      ScriptHead("swap", std::max(900, 26 * rows), 640), "$cells << END\n",
-      data,
-      "END\nset yrange [0:1.05]\nset ylabel 'share'\nset key top outside "
-      "horizontal\nset xtics rotate by -60\nset bmargin 22\n"
-      "set offsets 0.5,0.5\nplot ",
+      ScriptHead("swap", 1100, 120 + 22 * rows), "$cells << END\n", data,
+      "END\nset xrange [-0.02:1.05]\nset yrange [", rows, ":-1]\nset grid x\n",
+      "set xlabel 'share'\nset key top outside horizontal\nset lmargin 60\n"
+      "plot ",
       plot, "\n");
 }
 
@@ -165,12 +165,12 @@ std::string HeatMap(const Json& summary) {
   }
   if (count < 2 || alphas < 2) return "";  // gnuplot wants 2 x 2.
   return absl::StrCat(
-      ScriptHead("alphas", 900, std::max(300, 120 + 22 * count)),
+      ScriptHead("alphas", 1100, std::max(300, 120 + 22 * count)),
       "$rows << END\n\"alpha\"", columns, "\n", rows,
       "END\nunset grid\nunset key\nset cbrange [0:1]\n"
       "set palette defined (0 '#ffffff', 1 '#1f5fa8')\n"
       "set xlabel 'alpha'\nset title 'swapped, test wordings'\n"
-      "set yrange [] reverse\nset lmargin 40\n"
+      "set yrange [] reverse\nset lmargin 60\n"
       "plot $rows matrix columnheaders rowheaders using 1:2:3 with image\n");
 }
 

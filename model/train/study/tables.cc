@@ -1,6 +1,7 @@
 // RenderStudy: a summary as tables.
 
-#include <set>
+#include <cmath>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -114,6 +115,42 @@ std::string GroupsTable(const Json& summary) {
   return text;
 }
 
+// Each value of each axis, over all settings that have it: what one term does,
+// whatever the others are.
+std::string AxesTable(const Json& summary) {
+  std::string text =
+      Header({"axis", "settings", "read", "swap", "unseen swap"});
+  for (const Json& axis : summary["axes"]) {
+    const std::string name = axis;
+    std::vector<std::string> order;
+    std::map<std::string, std::vector<const Json*>> by_value;
+    for (const Json& setting : summary["settings"]) {
+      if (!setting.contains("swap")) continue;
+      const std::string label =
+          SettingLabel({{name, setting["settings"][name]}});
+      if (by_value[label].empty()) order.push_back(label);
+      by_value[label].push_back(&setting);
+    }
+    for (const std::string& label : order) {
+      std::vector<std::string> cells = {label,
+                                        absl::StrCat(by_value[label].size())};
+      for (const char* share : {"read", "swap", "unseen_swap"}) {
+        double n = 0;
+        double right = 0;
+        for (const Json* setting : by_value[label]) {
+          if (!setting->contains(share)) continue;
+          const double tries = (*setting)[share]["n"].get<double>();
+          n += tries;
+          right += std::round(tries * (*setting)[share]["rate"].get<double>());
+        }
+        cells.push_back(n > 0 ? ShareText(ShareToJson(right, n)) : "-");
+      }
+      text += Row(cells);
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string RenderStudy(const Json& summary) {
@@ -132,6 +169,9 @@ std::string RenderStudy(const Json& summary) {
   if (summary["missing"] != 0) {
     absl::StrAppend(&text, summary["missing"].dump(),
                     " cells have not been measured.\n\n");
+  }
+  if (summary["axes"].size() > 1) {
+    absl::StrAppend(&text, AxesTable(summary), "\n");
   }
   text += FiguresTable(summary);
   if (Any(summary, "groups")) {
