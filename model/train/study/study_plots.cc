@@ -46,14 +46,18 @@ std::string NumericAxis(const Json& summary) {
   return best;
 }
 
+// "rate low high" of a share.
+std::string Numbers(const Json& share) {
+  return absl::StrFormat("%g %g %g", share["rate"].get<double>(),
+                         share["low"].get<double>(),
+                         share["high"].get<double>());
+}
+
 // "x rate low high", or nothing where the setting was not measured.
 std::string Point(const std::string& x, const Json& setting,
                   const char* share) {
   if (!setting.contains(share)) return "";
-  return absl::StrFormat("%s %g %g %g\n", x,
-                         setting[share]["rate"].get<double>(),
-                         setting[share]["low"].get<double>(),
-                         setting[share]["high"].get<double>());
+  return absl::StrCat(x, " ", Numbers(setting[share]), "\n");
 }
 
 // One line for each of the other settings, in each panel.
@@ -114,11 +118,9 @@ std::string Bars(const Json& summary) {
     absl::StrAppend(&data, rows++, " \"", SettingLabel(setting["settings"]),
                     "\"");
     for (const auto& [share, title] : kPanels) {
-      const Json& figure =
-          setting.contains(share) ? setting[share] : setting["swap"];
-      absl::StrAppendFormat(&data, " %g %g %g", figure["rate"].get<double>(),
-                            figure["low"].get<double>(),
-                            figure["high"].get<double>());
+      absl::StrAppend(
+          &data, " ",
+          setting.contains(share) ? Numbers(setting[share]) : "NaN NaN NaN");
     }
     data += "\n";
   }

@@ -84,6 +84,22 @@ std::string FiguresTable(const Json& summary) {
   return text;
 }
 
+// Wordings of the grammar that the language model never saw (data/wordings.h).
+std::string HeldOutTable(const Json& summary) {
+  std::string text =
+      Header({"setting", "families read", "families swap", "synonyms read",
+              "synonyms swap", "by hand read", "by hand swap"});
+  for (const Json& setting : summary["settings"]) {
+    std::vector<std::string> cells = {SettingLabel(setting["settings"])};
+    for (const char* split : {"families", "synonyms", "by_hand"}) {
+      cells.push_back(ShareCell(setting, absl::StrCat(split, "_read")));
+      cells.push_back(ShareCell(setting, absl::StrCat(split, "_swap")));
+    }
+    text += Row(cells);
+  }
+  return text;
+}
+
 std::string TermsTable(const Json& summary) {
   const std::vector<std::string> terms = {"total", "recon", "sparse", "align",
                                           "perp",  "val",   "indep",  "prefix"};
@@ -174,6 +190,9 @@ std::string RenderStudy(const Json& summary) {
     absl::StrAppend(&text, AxesTable(summary), "\n");
   }
   text += FiguresTable(summary);
+  if (Any(summary, "families_read")) {
+    absl::StrAppend(&text, "\n## Held-out wordings\n\n", HeldOutTable(summary));
+  }
   if (Any(summary, "groups")) {
     absl::StrAppend(&text, "\n## Groups of prompts\n\n", GroupsTable(summary));
   }
