@@ -83,16 +83,6 @@ std::vector<std::string> SuccessHeader(std::string title) {
           "first token",    "substring", "tries"};
 }
 
-std::string RenderLanguageModel(const Json& model) {
-  Table table(SuccessHeader("wordings"));
-  for (Split split : kSplits) {
-    const std::string name(SplitName(split));
-    if (model.contains(name)) table.Row(SuccessRow(name, model[name]));
-  }
-  return absl::StrCat("Language model, answers without an edit\n",
-                      table.Render(), RenderAnswersByRelation(model));
-}
-
 // Columns are splits.
 std::string RenderAnswersByRelation(const Json& model) {
   std::vector<std::string> header = {"relation"};
@@ -115,6 +105,16 @@ std::string RenderAnswersByRelation(const Json& model) {
     table.Row(std::move(row));
   }
   return table.Render();
+}
+
+std::string RenderLanguageModel(const Json& model) {
+  Table table(SuccessHeader("wordings"));
+  for (Split split : kSplits) {
+    const std::string name(SplitName(split));
+    if (model.contains(name)) table.Row(SuccessRow(name, model[name]));
+  }
+  return absl::StrCat("Language model, answers without an edit\n",
+                      table.Render(), RenderAnswersByRelation(model));
 }
 
 std::string RenderSelection(const Json& selection) {
