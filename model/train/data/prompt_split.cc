@@ -15,7 +15,7 @@ namespace alignsae {
 namespace {
 
 constexpr Split kPromptSplits[] = {Split::kSaeTrain, Split::kValidation,
-                             Split::kTest};
+                                   Split::kTest};
 
 // The same prompt read at the same place.
 std::string PromptKey(const LabelledPrompt& prompt) {
@@ -67,7 +67,8 @@ const LabelledPrompt& FirstOf(const PromptSet& set, int concept_index) {
 
 absl::Status CheckCounts(const PromptSet& set) {
   std::map<Split, std::vector<int>> counts;
-  for (Split split : kPromptSplits) counts[split].assign(set.concepts.size(), 0);
+  for (Split split : kPromptSplits)
+    counts[split].assign(set.concepts.size(), 0);
   for (const LabelledPrompt& prompt : set.prompts) {
     for (int c : prompt.concepts) ++counts[prompt.split][c];
   }
