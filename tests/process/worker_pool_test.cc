@@ -196,7 +196,7 @@ TEST(WorkerPoolTest, EveryThreadWorksAtOnce) {
 TEST(WorkerPoolTest, OneOriginNeverHasEveryThread) {
   absl::Notification both, another, go;
   std::atomic<int> running{0};
-  WorkerPool pool(3, 100);
+  WorkerPool pool(3, 100, WorkerPool::Priority::kNormal, /*max_of_origin=*/2);
   for (int i = 0; i < 9; ++i) {
     ASSERT_TRUE(pool.TrySchedule({{"a", std::to_string(i)}, [&] {
                                     if (++running == 2) both.Notify();
