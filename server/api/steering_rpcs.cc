@@ -18,8 +18,9 @@ namespace {
 
 std::vector<int32_t> AnswerIds(const SequenceAnswer& answer) {
   std::vector<int32_t> ids;
-  for (const TokenEvent& event : answer.tokens)
+  for (const TokenEvent& event : answer.tokens) {
     ids.push_back(event.token.token);
+  }
   return ids;
 }
 
