@@ -104,7 +104,8 @@ std::string KernelPlan::Sentence() const {
     if (!last && all[i] == all[i + 1]) continue;
     absl::StrAppend(&text, text.empty() ? "" : ", ", GemmPathName(all[i]));
     if (!last) {
-      absl::StrAppend(&text, " to ", kPlannedRows[i], " rows");
+      absl::StrAppend(&text, " to ", kPlannedRows[i],
+                      kPlannedRows[i] == 1 ? " row" : " rows");
     } else if (text.find(',') != std::string::npos) {
       absl::StrAppend(&text, " beyond");
     }

@@ -30,11 +30,11 @@ constexpr GemmPath kAllPaths[] = {GemmPath::kVectors, GemmPath::kTiles,
                                   GemmPath::kOneDnn};
 // A wide matrix, the head, is measured by so many of its columns at a time.
 constexpr int64_t kMaxColumns = 4096;
-// Products of one kind; the fastest counts. From kManyRows on the half.
-constexpr int kRepeats = 6;
+// Products of one kind; the fastest counts. Those of many rows take long.
 constexpr int64_t kManyRows = 64;
+constexpr int RepeatsFor(int64_t rows) { return rows < kManyRows ? 6 : 2; }
 // By so much a kernel must be faster than what is built in: below, it is noise.
-constexpr double kGain = 1.03;
+constexpr double kGain = 1.07;
 // A kernel without tiles that is slower by this is not tried on more rows.
 constexpr double kHopeless = 1.5;
 // Measuring ends here; shapes that are left keep what is built in.
@@ -95,7 +95,7 @@ GemmPath Fastest(Turns& turns, int64_t rows, GemmPath built_in,
   if (seconds.contains(GemmPath::kOneDnn)) {  // Makes its primitive.
     SecondsOf(turns.Next(), GemmPath::kOneDnn, x, y);
   }
-  for (int i = 0; i < (rows >= kManyRows ? kRepeats / 2 : kRepeats); ++i) {
+  for (int i = 0; i < RepeatsFor(rows); ++i) {
     for (auto& [path, best] : seconds) {
       best = std::min(best, SecondsOf(turns.Next(), path, x, y));
     }

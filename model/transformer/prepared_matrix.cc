@@ -24,7 +24,7 @@ constexpr int64_t kTypicalRows = 64;
 // Blocks of columns that one thread takes at least in a product of a few rows.
 constexpr int64_t kBlocksPerTask = 2;
 // Rows that one thread takes at least in the passes around an int8 product.
-constexpr int64_t kRowsPerTask = 4;
+constexpr int64_t kInt8RowsPerTask = 4;
 // Rows of an int8 product that go through all of its passes together: what lies
 // between them stays in the caches, and in memory that is kept.
 constexpr int64_t kInt8RowsAtOnce = 384;
@@ -265,11 +265,12 @@ void PreparedMatrix::MultiplyInt8(GemmPath path, const at::Tensor& x,
     const at::Tensor bytes = Reserved(kept.bytes, rows, width, at::kByte);
     const at::Tensor scales = Reserved(kept.scales, rows, 1, at::kFloat);
     const float* from = x.data_ptr<float>() + first * width;
-    at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
-      CpuKernels().quantize(from + begin * width, end - begin, width,
-                            bytes.data_ptr<uint8_t>() + begin * width,
-                            scales.data_ptr<float>() + begin);
-    });
+    at::parallel_for(
+        0, rows, kInt8RowsPerTask, [&](int64_t begin, int64_t end) {
+          CpuKernels().quantize(from + begin * width, end - begin, width,
+                                bytes.data_ptr<uint8_t>() + begin * width,
+                                scales.data_ptr<float>() + begin);
+        });
     at::Tensor part = rows == x.size(0) ? y : y.narrow(0, first, rows);
     if (path == GemmPath::kOneDnn) {
       at::Tensor sums = Reserved(kept.sums, rows, outputs(), at::kInt);
@@ -294,7 +295,7 @@ void PreparedMatrix::FinishSums(const at::Tensor& sums,
   const auto after = finish == GemmFinish::kStore ? kernels.int8_store
                      : finish == GemmFinish::kAdd ? kernels.int8_add
                                                   : kernels.int8_gelu;
-  at::parallel_for(0, sums.size(0), kRowsPerTask,
+  at::parallel_for(0, sums.size(0), kInt8RowsPerTask,
                    [&](int64_t begin, int64_t end) {
                      after(sums.data_ptr<int32_t>() + begin * outputs(),
                            row_scales.data_ptr<float>() + begin, end - begin,

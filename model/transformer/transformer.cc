@@ -102,6 +102,12 @@ std::vector<PackedRow> WantedPositions(const Packing& packing) {
 
 }  // namespace
 
+int64_t Transformer::matrix_bytes() const {
+  int64_t bytes = 0;
+  for (const Linear* matrix : Matrices()) bytes += matrix->bytes();
+  return bytes;
+}
+
 void Transformer::LinkMatrices() const {
   const std::vector<const Linear*> all = Matrices();
   for (size_t i = 0; i < all.size(); ++i) {

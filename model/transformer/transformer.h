@@ -71,6 +71,8 @@ class Transformer {
   // What one decode step multiplies by; empty where the weights stay in their
   // files. They live as long as the model.
   virtual std::vector<const Linear*> Matrices() const = 0;
+  // Their memory: what one decode step reads.
+  int64_t matrix_bytes() const;
   // Has each of them fetch the one behind it, the last the first. Once the
   // model is whole, before it is run.
   void LinkMatrices() const;

@@ -156,7 +156,7 @@ class RpcTest(ServerTest):
     def test_a_sweep_says_what_single_swaps_say(self):
         targets = ["employer", "major", "birth_city"]
         alphas = [0.5, 1, 2.5]
-        before = self.server.metric("alignsae_prefix_tokens_saved_total")
+        before = self.server.metric("alignsae_forks_total")
         events = list(self.api.steering.SweepAlpha(steering.SweepAlphaRequest(
             prompt=self.example("birth_city"), alphas=alphas,
             targets=[common.ConceptRef(name=name) for name in targets]), timeout=30))
@@ -177,7 +177,8 @@ class RpcTest(ServerTest):
             self.assertAlmostEqual(alone.steered.total_logprob, cell.result.total_logprob,
                                    places=3)
             self.assertEqual(cell.result.receipts[0].alpha, cell.alpha)
-        self.assertGreater(self.server.metric("alignsae_prefix_tokens_saved_total"), before)
+        # Nine cells of the sweep beside its baseline, and an arm of each Swap.
+        self.assertEqual(self.server.metric("alignsae_forks_total"), before + 9 + 9)
 
     def swaps(self, pairs, alpha=None):
         """{pair: answer} of single Swaps."""

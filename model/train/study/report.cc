@@ -31,6 +31,15 @@ constexpr ShareFigure kShares[] = {
     {"unseen_read", "/unseen/binding/prompts",
      "/unseen/binding/diagonal_accuracy"},
     {"unseen_swap", "/unseen/swap/all/tries", "/unseen/swap/all/whole"},
+    {"families_read", "/families/binding/prompts",
+     "/families/binding/diagonal_accuracy"},
+    {"families_swap", "/families/swap/all/tries", "/families/swap/all/whole"},
+    {"synonyms_read", "/synonyms/binding/prompts",
+     "/synonyms/binding/diagonal_accuracy"},
+    {"synonyms_swap", "/synonyms/swap/all/tries", "/synonyms/swap/all/whole"},
+    {"by_hand_read", "/by_hand/binding/prompts",
+     "/by_hand/binding/diagonal_accuracy"},
+    {"by_hand_swap", "/by_hand/swap/all/tries", "/by_hand/swap/all/whole"},
     {"answers", "/answers/test/all/tries", "/answers/test/all/whole"}};
 
 constexpr std::pair<const char*, const char*> kMeans[] = {

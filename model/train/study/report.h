@@ -24,8 +24,8 @@ namespace alignsae {
 // {"plan", "about", "command", "axes", "missing": cells, "settings": [
 //   {"settings": {...}, "refused": [sentence, ..],
 //    "cells": [{"seed", "id", "command", "read", "swap", ...: shares}],
-//    "read" | "swap" | "unseen_read" | "unseen_swap" | "answers":
-//      {n, rate, low, high},
+//    "read" | "swap" | "unseen_read" | "unseen_swap" | "answers" | ...:
+//      {n, rate, low, high},     of test wordings and of each held-out split
 //    "fvu" | "l0" | "effective_features" | "effective_slots" | "alpha" | ...:
 //      {mean, min, max},
 //    "terms": {"recon": {mean, min, max}, ..},   of the last epoch

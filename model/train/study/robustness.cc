@@ -119,7 +119,9 @@ double Robustness::DistanceOf(const EvalPrompt& prompt) const {
 
 absl::Status Robustness::ByDistance() {
   std::vector<std::vector<EvalPrompt>> groups(kDistanceGroups);
-  for (Split split : {Split::kTest, Split::kUnseen}) {
+  std::vector<Split> splits(kHeldOutSplits.begin(), kHeldOutSplits.end());
+  splits.push_back(Split::kTest);
+  for (Split split : splits) {
     for (EvalPrompt& prompt : PromptsOf(subject_, options_.sample, split)) {
       const int group = static_cast<int>(DistanceOf(prompt) * kDistanceGroups);
       groups[std::min(group, kDistanceGroups - 1)].push_back(std::move(prompt));

@@ -205,8 +205,9 @@ absl::Status RunCell(const StudyCell& cell, InputsOfCells& inputs,
   ALIGNSAE_ASSIGN_OR_RETURN(const CellInputs* own, inputs.Of(cell));
   const absl::StatusOr<nlohmann::json> figures = FiguresOf(cell, *own, run);
   if (figures.ok()) {
-    for (const char* key : {"test", "unseen", "chosen", "selection", "answers",
-                            "training", "groups"}) {
+    for (const char* key :
+         {"test", "unseen", "families", "synonyms", "by_hand", "chosen",
+          "selection", "answers", "training", "groups"}) {
       if (figures->contains(key)) record["figures"][key] = (*figures)[key];
     }
   } else if (absl::IsFailedPrecondition(figures.status())) {

@@ -46,14 +46,18 @@ std::string NumericAxis(const Json& summary) {
   return best;
 }
 
+// "rate low high" of a share.
+std::string Numbers(const Json& share) {
+  return absl::StrFormat("%g %g %g", share["rate"].get<double>(),
+                         share["low"].get<double>(),
+                         share["high"].get<double>());
+}
+
 // "x rate low high", or nothing where the setting was not measured.
 std::string Point(const std::string& x, const Json& setting,
                   const char* share) {
   if (!setting.contains(share)) return "";
-  return absl::StrFormat("%s %g %g %g\n", x,
-                         setting[share]["rate"].get<double>(),
-                         setting[share]["low"].get<double>(),
-                         setting[share]["high"].get<double>());
+  return absl::StrCat(x, " ", Numbers(setting[share]), "\n");
 }
 
 // One line for each of the other settings, in each panel.
@@ -77,7 +81,8 @@ std::string Lines(const Json& summary, const std::string& axis) {
       lines.push_back({label, {&setting}});
     }
   }
-  std::string script = ScriptHead("swap", 1280, 460);
+  std::string script =
+      ScriptHead("swap", 1280, 420 + 18 * static_cast<int>(lines.size()));
   std::string panels;
   for (const auto& [share, title] : kPanels) {
     std::vector<std::string> parts;
@@ -99,12 +104,12 @@ std::string Lines(const Json& summary, const std::string& axis) {
   }
   if (panels.empty()) return "";
   return absl::StrCat(
-      script, "set yrange [0:1.05]\nset key bottom\nset xlabel '", axis, "'\n",
-      low > 0 && high / low > 50 ? "set logscale x\n" : "",
+      script, "set yrange [0:1.05]\nset key below maxcols 1\nset xlabel '",
+      axis, "'\n", low > 0 && high / low > 50 ? "set logscale x\n" : "",
       "set multiplot layout 1,3\n", panels, "unset multiplot\n");
 }
 
-// A bar for each setting.
+// A row for each setting.
 std::string Bars(const Json& summary) {
   std::string data;
   int rows = 0;
@@ -113,11 +118,9 @@ std::string Bars(const Json& summary) {
     absl::StrAppend(&data, rows++, " \"", SettingLabel(setting["settings"]),
                     "\"");
     for (const auto& [share, title] : kPanels) {
-      const Json& figure =
-          setting.contains(share) ? setting[share] : setting["swap"];
-      absl::StrAppendFormat(&data, " %g %g %g", figure["rate"].get<double>(),
-                            figure["low"].get<double>(),
-                            figure["high"].get<double>());
+      absl::StrAppend(
+          &data, " ",
+          setting.contains(share) ? Numbers(setting[share]) : "NaN NaN NaN");
     }
     data += "\n";
   }
@@ -125,18 +128,17 @@ std::string Bars(const Json& summary) {
   std::string plot;
   int column = 3;
   for (const auto& [share, title] : kPanels) {
-    absl::StrAppend(&plot, plot.empty() ? "" : ", \\\n  ", "$cells using ($1+",
-                    0.2 * (column - 6) / 3, "):", column, ":", column + 1, ":",
-                    column + 2, plot.empty() ? ":xtic(2)" : "",
-                    " with yerrorbars pt 7 ps 0.4 title '", title, "'");
+    absl::StrAppend(&plot, plot.empty() ? "" : ", \\\n  ", "$cells using ",
+                    column, ":($1+", 0.2 * (column - 6) / 3, "):", column + 1,
+                    ":", column + 2, plot.empty() ? ":ytic(2)" : "",
+                    " with xerrorbars pt 7 ps 0.4 title '", title, "'");
     column += 3;
   }
   return absl::StrCat(
-      ScriptHead("swap", std::max(900, 26 * rows), 640), "$cells << END\n",
-      data,
-      "END\nset yrange [0:1.05]\nset ylabel 'share'\nset key top outside "
-      "horizontal\nset xtics rotate by -60\nset bmargin 22\n"
-      "set offsets 0.5,0.5\nplot ",
+      ScriptHead("swap", 1100, 120 + 22 * rows), "$cells << END\n", data,
+      "END\nset xrange [-0.02:1.05]\nset yrange [", rows, ":-1]\nset grid x\n",
+      "set xlabel 'share'\nset key top outside horizontal\nset lmargin 60\n"
+      "plot ",
       plot, "\n");
 }
 
@@ -165,12 +167,12 @@ std::string HeatMap(const Json& summary) {
   }
   if (count < 2 || alphas < 2) return "";  // gnuplot wants 2 x 2.
   return absl::StrCat(
-      ScriptHead("alphas", 900, std::max(300, 120 + 22 * count)),
+      ScriptHead("alphas", 1100, std::max(300, 120 + 22 * count)),
       "$rows << END\n\"alpha\"", columns, "\n", rows,
       "END\nunset grid\nunset key\nset cbrange [0:1]\n"
       "set palette defined (0 '#ffffff', 1 '#1f5fa8')\n"
       "set xlabel 'alpha'\nset title 'swapped, test wordings'\n"
-      "set yrange [] reverse\nset lmargin 40\n"
+      "set yrange [] reverse\nset lmargin 60\n"
       "plot $rows matrix columnheaders rowheaders using 1:2:3 with image\n");
 }
 

@@ -18,7 +18,7 @@ std::string SettingLabel(const nlohmann::ordered_json& settings);
 // By the name of the picture, without .svg:
 //   swap    reading and swapping with their intervals: lines along the axis of
 //           numbers with the most values (three or more), one for each of the
-//           other settings; without such an axis, a bar for each setting
+//           other settings; without such an axis, a row for each setting
 //   alphas  the swap's success by setting and strength, as a heat map
 // What has not been measured is not drawn.
 std::map<std::string, std::string> StudyPlots(

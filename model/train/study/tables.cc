@@ -1,6 +1,7 @@
 // RenderStudy: a summary as tables.
 
-#include <set>
+#include <cmath>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -83,6 +84,22 @@ std::string FiguresTable(const Json& summary) {
   return text;
 }
 
+// Wordings of the grammar that the language model never saw (data/wordings.h).
+std::string HeldOutTable(const Json& summary) {
+  std::string text =
+      Header({"setting", "families read", "families swap", "synonyms read",
+              "synonyms swap", "by hand read", "by hand swap"});
+  for (const Json& setting : summary["settings"]) {
+    std::vector<std::string> cells = {SettingLabel(setting["settings"])};
+    for (const char* split : {"families", "synonyms", "by_hand"}) {
+      cells.push_back(ShareCell(setting, absl::StrCat(split, "_read")));
+      cells.push_back(ShareCell(setting, absl::StrCat(split, "_swap")));
+    }
+    text += Row(cells);
+  }
+  return text;
+}
+
 std::string TermsTable(const Json& summary) {
   const std::vector<std::string> terms = {"total", "recon", "sparse", "align",
                                           "perp",  "val",   "indep",  "prefix"};
@@ -114,6 +131,42 @@ std::string GroupsTable(const Json& summary) {
   return text;
 }
 
+// Each value of each axis, over all settings that have it: what one term does,
+// whatever the others are.
+std::string AxesTable(const Json& summary) {
+  std::string text =
+      Header({"axis", "settings", "read", "swap", "unseen swap"});
+  for (const Json& axis : summary["axes"]) {
+    const std::string name = axis;
+    std::vector<std::string> order;
+    std::map<std::string, std::vector<const Json*>> by_value;
+    for (const Json& setting : summary["settings"]) {
+      if (!setting.contains("swap")) continue;
+      const std::string label =
+          SettingLabel({{name, setting["settings"][name]}});
+      if (by_value[label].empty()) order.push_back(label);
+      by_value[label].push_back(&setting);
+    }
+    for (const std::string& label : order) {
+      std::vector<std::string> cells = {label,
+                                        absl::StrCat(by_value[label].size())};
+      for (const char* share : {"read", "swap", "unseen_swap"}) {
+        double n = 0;
+        double right = 0;
+        for (const Json* setting : by_value[label]) {
+          if (!setting->contains(share)) continue;
+          const double tries = (*setting)[share]["n"].get<double>();
+          n += tries;
+          right += std::round(tries * (*setting)[share]["rate"].get<double>());
+        }
+        cells.push_back(n > 0 ? ShareText(ShareToJson(right, n)) : "-");
+      }
+      text += Row(cells);
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string RenderStudy(const Json& summary) {
@@ -133,7 +186,13 @@ std::string RenderStudy(const Json& summary) {
     absl::StrAppend(&text, summary["missing"].dump(),
                     " cells have not been measured.\n\n");
   }
+  if (summary["axes"].size() > 1) {
+    absl::StrAppend(&text, AxesTable(summary), "\n");
+  }
   text += FiguresTable(summary);
+  if (Any(summary, "families_read")) {
+    absl::StrAppend(&text, "\n## Held-out wordings\n\n", HeldOutTable(summary));
+  }
   if (Any(summary, "groups")) {
     absl::StrAppend(&text, "\n## Groups of prompts\n\n", GroupsTable(summary));
   }

@@ -20,19 +20,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr HookPoint kHook = {HookKind::kResidPost, 0};
-
-SaeInputs SyntheticInputs() {
-  const SaeDataset data = SyntheticResiduals();
-  SaeInputs inputs;
-  inputs.relations = {"a", "b", "c"};
-  for (QuestionResiduals* part : {&inputs.train, &inputs.validation}) {
-    part->labels = data.labels;
-    part->first_tokens = data.first_tokens;
-    part->by_hook[kHook] = data.residuals;
-  }
-  return inputs;
-}
+constexpr HookPoint kHook = kSyntheticHook;
 
 TEST(ClassMeanSaeTest, AddOfAPairsSlotIsTheDifferenceOfTheMeans) {
   const SaeInputs inputs = SyntheticInputs();

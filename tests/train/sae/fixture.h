@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "model/train/sae/checkpoint.h"
 #include "model/train/sae/options.h"
 #include "model/train/sae/trainer.h"
 
@@ -33,6 +34,20 @@ inline SaeDataset SyntheticResiduals(int rows = 240, int entities = 20) {
                         0.1 * at::randn({rows, kWidth}, generator));
   data.first_tokens = 100 + (person * kConcepts + data.labels).remainder(7);
   return data;
+}
+
+// The same to train and to calibrate on, at kSyntheticHook.
+inline constexpr HookPoint kSyntheticHook = {HookKind::kResidPost, 0};
+inline SaeInputs SyntheticInputs() {
+  const SaeDataset data = SyntheticResiduals();
+  SaeInputs inputs;
+  inputs.relations = {"a", "b", "c"};
+  for (QuestionResiduals* part : {&inputs.train, &inputs.validation}) {
+    part->labels = data.labels;
+    part->first_tokens = data.first_tokens;
+    part->by_hook[kSyntheticHook] = data.residuals;
+  }
+  return inputs;
 }
 
 inline SaeOptions SmallSaeOptions() {

@@ -136,6 +136,9 @@ TEST_F(StudyReportTest, ManyValuesOfANumberAreALine) {
   }
   ASSERT_OK_AND_ASSIGN(const Json summary,
                        SummarizeStudy(index, directory_.path()));
+  EXPECT_THAT(
+      RenderStudy(summary),
+      HasSubstr("| activation relu | 3 | 1.000 [0.987, 1.000] | 0.250 ["));
   const auto plots = StudyPlots(summary);
   EXPECT_THAT(plots.at("alphas"),
               HasSubstr("\"alpha\" \"1\" \"2\"\n"
