@@ -171,7 +171,8 @@ class SteeringReferenceTest
         {.checkpoint = checkpoint, .positions = {0, 1, 2, 3, 4, 5}}};
     row.leave_after_observations = true;
     std::vector<float> values;
-    for (const ConceptReading& read : engine_->Step({row}).front().readings) {
+    const RowResult result = engine_->Step({row}).front();
+    for (const ConceptReading& read : result.readings) {
       values.push_back(read.values[column]);
     }
     return values;
