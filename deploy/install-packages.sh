@@ -5,6 +5,7 @@
 #   deploy/install-packages.sh           to build and run
 #   deploy/install-packages.sh --page    also Node.js and npm, which build the web page
 #   deploy/install-packages.sh --tests   also what the tests call; the page is not among it
+#   deploy/install-packages.sh --arm64   also what compiles and runs the kernels for arm64
 set -euo pipefail
 
 build=(build-essential cmake ninja-build ccache mold pkg-config
@@ -24,8 +25,10 @@ elif [ "${1:-}" = --page ]; then
   # Those of another source do as well.
   command -v node >/dev/null || packages+=(nodejs)
   command -v npm >/dev/null || packages+=(npm)
+elif [ "${1:-}" = --arm64 ]; then
+  packages+=(g++-aarch64-linux-gnu qemu-user googletest)
 elif [ $# -gt 0 ]; then
-  echo "usage: $0 [--page | --tests]" >&2
+  echo "usage: $0 [--page | --tests | --arm64]" >&2
   exit 64
 fi
 

@@ -80,6 +80,7 @@ EngineSetup EngineSetupOf(const ServerConfig& config) {
   setup.device = config.device;
   setup.weight_type = config.weight_type;
   setup.check_weight_type = config.weight_type_check == "on";
+  setup.tune_kernels = config.kernel_tuning == "on";
   setup.cache_directory = config.cache_dir;
   setup.keep_prepared = config.prepared_cache == "on";
   setup.engine.kv_slots = config.kv_slots;
@@ -170,10 +171,7 @@ struct Parts {
                    [this](grpc::CallbackServerContext* context) {
                      return PermitRpc(env, kRpcReflection, context);
                    }) {
-    memory.answers.OnReturn([this] {
-      lanes.interactive.Wake();
-      lanes.background.Wake();
-    });
+    memory.answers.OnReturn([this] { lanes.Wake(); });
   }
   ~Parts() { Stop(); }
 

@@ -20,13 +20,14 @@ case "${1:-}" in
     ctest --preset dev -L interop --no-tests=error
     ;;
   --long)
+    deploy/install-packages.sh --arm64
     tests/run_sanitized.sh --long
     ctest --preset dev -L long --no-tests=error
     ;;
   "")
     # ctest comes last: its closing line is the run's.
     tests/run_sanitized.sh
-    ctest --preset dev -LE "interop|long"
+    ctest --preset dev -j "$(nproc)" -LE "interop|long"
     ;;
   *)
     ctest --preset dev "$@"

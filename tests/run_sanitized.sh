@@ -2,9 +2,10 @@
 # The tests under AddressSanitizer with UndefinedBehaviorSanitizer and under
 # ThreadSanitizer, and a run of each fuzzer.
 #
-#   tests/run_sanitized.sh           what needs neither LibTorch nor gRPC; 10 s a fuzzer
-#   tests/run_sanitized.sh --long    also the gRPC services and the client, with the fake
-#                                    executor, under both; LibTorch's part by
+#   tests/run_sanitized.sh           what needs neither LibTorch nor gRPC, of that only
+#                                    what has threads under ThreadSanitizer; 10 s a fuzzer
+#   tests/run_sanitized.sh --long    all of it under both, also the gRPC services and the
+#                                    client, with the fake executor; LibTorch's part by
 #                                    AddressSanitizer alone (its OpenMP is not
 #                                    instrumented); 120 s a fuzzer
 #
@@ -19,21 +20,23 @@ seconds=10
 export TSAN_OPTIONS="suppressions=$PWD/tests/sanitizers/tsan.supp:halt_on_error=1"
 export LSAN_OPTIONS="suppressions=$PWD/tests/sanitizers/lsan.supp:print_suppressions=0"
 
-# sanitized PRESET FOLDER [CMAKE ARGUMENTS]
+# sanitized LABEL TARGET PRESET FOLDER [CMAKE ARGUMENTS]: only our programs, not the scripts
+# that the other builds run too.
 sanitized() {
-  local preset=$1 folder=build/$2
-  shift 2
+  local label=$1 target=$2 preset=$3 folder=build/$4
+  shift 4
   cmake --preset "$preset" -B "$folder" "$@" >/dev/null
-  cmake --build "$folder"
-  (cd "$folder" && ctest --output-on-failure -L unit)
+  cmake --build "$folder" --target "$target"
+  (cd "$folder" && ctest --output-on-failure -j "$(nproc)" -L program -L "$label")
 }
 
-sanitized asan-ubsan asan-ubsan -DALIGNSAE_TORCH=OFF -DALIGNSAE_GRPC=OFF
-sanitized tsan tsan -DALIGNSAE_GRPC=OFF
+sanitized unit all asan-ubsan asan-ubsan -DALIGNSAE_TORCH=OFF -DALIGNSAE_GRPC=OFF
 if [ "$long" = --long ]; then
-  sanitized asan-ubsan asan-grpc -DALIGNSAE_TORCH=OFF
-  sanitized tsan tsan-grpc
-  sanitized asan-ubsan asan-libtorch
+  sanitized unit all asan-ubsan asan-grpc -DALIGNSAE_TORCH=OFF
+  sanitized unit all tsan tsan-grpc
+  sanitized unit all asan-ubsan asan-libtorch
+else
+  sanitized threads thread_tests tsan tsan -DALIGNSAE_GRPC=OFF
 fi
 
 cmake --preset fuzz >/dev/null

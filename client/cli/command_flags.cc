@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/edit_spec.h"
 #include "model/base/quote.h"
 #include "model/terminal/command_line.h"
 
@@ -80,6 +81,49 @@ void AddSteering(CLI::App* command, CliOptions& options) {
                     "Edit every generated token too");
 }
 
+namespace {
+
+constexpr char kConditionForm[] = "CONCEPT, !CONCEPT or CONCEPT>VALUE";
+
+CLI::Option* AddCondition(CLI::App* command, const char* flag,
+                          std::string& spec, const char* what) {
+  return command
+      ->add_option(flag, spec,
+                   absl::StrCat(what,
+                                ": CONCEPT is bound, !CONCEPT is not, or "
+                                "CONCEPT>VALUE"))
+      ->check([](const std::string& given) -> std::string {
+        if (ParseConditionSpec(given).has_value()) return "";
+        return absl::StrCat("must be ", kConditionForm, ", got ",
+                            Quoted(given));
+      });
+}
+
+}  // namespace
+
+void AddGuard(CLI::App* command, CliOptions& options) {
+  command->add_option("--max-norm-ratio", options.max_norm_ratio,
+                      "End a steered answer where a change is more than this "
+                      "share of the residual's norm");
+  command->add_option("--max-off-target", options.max_off_target,
+                      "End a steered answer where another concept's slot "
+                      "changes by more than so many active means");
+}
+
+void AddSideEffects(CLI::App* command, CliOptions& options) {
+  AddGuard(command, options);
+  command->add_option("--max-kl", options.max_kl,
+                      "End a steered answer before a token whose distribution "
+                      "is further than so many nats from the baseline's");
+  command->add_flag("--side-effects", options.side_effects,
+                    "Tell what else the edits change: other slots, KL");
+}
+
+void AddWhen(CLI::App* command, CliOptions& options) {
+  AddCondition(command, "--when", options.when,
+               "Edit only positions whose reading says so");
+}
+
 void AddGeneration(CLI::App* command, CliOptions& options) {
   command->add_option("-n,--max-new-tokens", options.max_new_tokens,
                       "Tokens to generate at most (default: 32)");
@@ -120,6 +164,8 @@ void AddGeneration(CLI::App* command, CliOptions& options) {
                     "Go on after the end-of-text token");
   command->add_flag("--trace", options.trace,
                     "Read the concepts at every token (with --json)");
+  AddCondition(command, "--abort-when", options.abort_when,
+               "End the answer with the token whose reading says so");
 }
 
 void AddSave(CLI::App* command, CliOptions& options) {

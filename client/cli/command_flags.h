@@ -20,6 +20,12 @@ void AddIds(CLI::App* command, CliOptions& options);
 void AddCheckpoint(CLI::App* command, CliOptions& options);
 // Where the edits are.
 void AddSteering(CLI::App* command, CliOptions& options);
+// Limits of the steered arm, but for its KL; and with it, and what is told of
+// side effects.
+void AddGuard(CLI::App* command, CliOptions& options);
+void AddSideEffects(CLI::App* command, CliOptions& options);
+// The condition of the edits.
+void AddWhen(CLI::App* command, CliOptions& options);
 // How tokens are chosen, how many, and what is told of them.
 void AddGeneration(CLI::App* command, CliOptions& options);
 // For `replay`.

@@ -3,10 +3,12 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/command_flags.h"
 #include "client/cli/options.h"
 #include "client/cli/own_program.h"
 #include "client/cli/run.h"
+#include "model/base/quote.h"
 #include "model/terminal/command_line.h"
 
 namespace alignsae {
@@ -103,6 +105,8 @@ void AddSwap(const Commands& group) {
   swap->add_option("--alpha", options.alpha,
                    "Strength (default: the checkpoint's recommendation)");
   AddSteering(swap, options);
+  AddWhen(swap, options);
+  AddSideEffects(swap, options);
   AddGeneration(swap, options);
   AddSave(swap, options);
 }
@@ -133,6 +137,76 @@ void AddSweep(const Commands& group) {
       ->type_name(kConceptType);
   AddSteering(sweep, options);
   AddGeneration(sweep, options);
+  AddSave(sweep, options);
+}
+
+void AddMatrix(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* matrix = group.Add(
+      "matrix", "Swap every concept for every other one: all ordered pairs",
+      RunMatrix);
+  AddPrompt(matrix, options, /*many=*/false);
+  AddIds(matrix, options);
+  AddCheckpoint(matrix, options);
+  matrix
+      ->add_option("--concepts", options.targets,
+                   "Concepts, names or #slots, comma-separated (default: all)")
+      ->type_name(kConceptType)
+      ->delimiter(',');
+  matrix->add_option("--alpha", options.alpha,
+                     "Strength (default: the checkpoint's recommendation)");
+  matrix
+      ->add_option("--expect", options.expected,
+                   "CONCEPT=ANSWER: what a swap to this concept should say; "
+                   "repeatable")
+      ->allow_extra_args(false)
+      ->check([](const std::string& spec) -> std::string {
+        if (ParseExpected(spec).has_value()) return "";
+        return absl::StrCat("must be CONCEPT=ANSWER, got ", Quoted(spec));
+      });
+  AddSteering(matrix, options);
+  AddGeneration(matrix, options);
+}
+
+void AddFindAlpha(const Commands& group) {
+  CliOptions& options = *group.options;
+  CLI::App* find = group.Add(
+      "find-alpha",
+      "The smallest strength that gives an answer, and the largest that does",
+      RunFindAlpha);
+  AddPrompt(find, options, /*many=*/false);
+  AddIds(find, options);
+  AddCheckpoint(find, options);
+  find->add_option("--to", options.target, "Concept to put in, a name or #slot")
+      ->type_name(kConceptType)
+      ->required();
+  find->add_option("--from", options.source,
+                   "Concept to take out (default: the top concept)")
+      ->type_name(kConceptType);
+  find->add_option("--mode", options.mode, "What is done, as in --edit")
+      ->capture_default_str();
+  CLI::Option* answer = find->add_option("--answer", options.goal_answer,
+                                         "The goal: the whole answer is this");
+  CLI::Option* token =
+      find->add_option("--first-token", options.goal_token,
+                       "The goal: the answer begins with the token of this id")
+          ->excludes(answer);
+  find->add_flag("--on-top", options.goal_on_top,
+                 "The goal: the concept has the largest value after the edit")
+      ->excludes(answer)
+      ->excludes(token);
+  find->add_option("--min-alpha", options.min_alpha,
+                   "Smallest strength to try (default: 0.0625)");
+  find->add_option("--max-alpha", options.max_alpha,
+                   "Largest strength to try (default: 16)");
+  find->add_option("--precision", options.precision,
+                   "How many times away the next strength beyond an end may be "
+                   "(default: 1.05)");
+  find->add_option("--max-tries", options.max_tries,
+                   "Strengths to try at most (default: 32)");
+  AddSteering(find, options);
+  AddGuard(find, options);
+  AddGeneration(find, options);
 }
 
 void AddGenerate(const Commands& group) {
@@ -156,6 +230,8 @@ void AddGenerate(const Commands& group) {
       ->allow_extra_args(false);
   generate->add_flag("--both", options.both, "Run the baseline too");
   AddSteering(generate, options);
+  AddWhen(generate, options);
+  AddSideEffects(generate, options);
   AddGeneration(generate, options);
   AddSave(generate, options);
 }
@@ -167,8 +243,7 @@ void AddReplay(const Commands& group) {
       RunReplay);
   replay
       ->add_option("saved", options.saved,
-                   "File that --save of swap or generate "
-                   "has written")
+                   "File that --save of swap, generate or sweep has written")
       ->type_name(kFileType)
       ->required();
 }
@@ -310,6 +385,8 @@ void AddCommands(CLI::App& app, absl::Status& result) {
   AddExplain(group);
   AddSwap(group);
   AddSweep(group);
+  AddMatrix(group);
+  AddFindAlpha(group);
   AddGenerate(group);
   AddReplay(group);
   AddWatch(group);

@@ -81,6 +81,25 @@ v1::ConceptRef ParseConceptRef(absl::string_view name) {
   return ref;
 }
 
+std::optional<v1::ReadingCondition> ParseConditionSpec(absl::string_view spec) {
+  v1::ReadingCondition condition;
+  const size_t greater = spec.rfind('>');
+  if (greater != absl::string_view::npos) {
+    double above = 0;
+    if (!absl::SimpleAtod(spec.substr(greater + 1), &above) ||
+        !std::isfinite(above)) {
+      return std::nullopt;
+    }
+    condition.set_above(above);
+    spec = spec.substr(0, greater);
+  } else {
+    condition.set_bound(!absl::ConsumePrefix(&spec, "!"));
+  }
+  if (spec.empty()) return std::nullopt;
+  *condition.mutable_slot() = ParseConceptRef(spec);
+  return condition;
+}
+
 absl::StatusOr<v1::Intervention> ParseEditSpec(absl::string_view spec) {
   constexpr absl::string_view kForm = "MODE:[SOURCE>]TARGET[@ALPHA][raw]";
   const size_t colon = spec.find(':');

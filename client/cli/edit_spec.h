@@ -16,6 +16,7 @@
 #ifndef ALIGNSAE_CLIENT_CLI_EDIT_SPEC_H_
 #define ALIGNSAE_CLIENT_CLI_EDIT_SPEC_H_
 
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -31,6 +32,9 @@ absl::StatusOr<v1::Intervention> ParseEditSpec(absl::string_view spec);
 absl::StatusOr<v1::Intervention> ParseEditJson(const std::string& text);
 absl::StatusOr<v1::PositionSelection> ParsePositions(absl::string_view spec);
 v1::ConceptRef ParseConceptRef(absl::string_view name);
+// A condition on a reading: CONCEPT (it is bound), !CONCEPT (it is not) or
+// CONCEPT>VALUE (its value is greater). nullopt: it is none.
+std::optional<v1::ReadingCondition> ParseConditionSpec(absl::string_view spec);
 
 }  // namespace alignsae
 

@@ -1,15 +1,14 @@
 #include "client/cli/options.h"
 
-#include <cstdlib>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/cli/edit_spec.h"
+#include "client/lib/bearer_token.h"
 #include "client/lib/servers.h"
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
@@ -48,6 +47,14 @@ std::optional<std::pair<int32_t, double>> ParseTokenBias(
   return bias;
 }
 
+std::optional<std::pair<std::string, std::string>> ParseExpected(
+    absl::string_view spec) {
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(spec, absl::MaxSplits('=', 1));
+  if (parts.first.empty() || parts.second.empty()) return std::nullopt;
+  return std::pair(std::string(parts.first), std::string(parts.second));
+}
+
 v1::GenerationConfig MakeGeneration(const CliOptions& options) {
   v1::GenerationConfig config;
   if (options.max_new_tokens)
@@ -80,7 +87,21 @@ v1::GenerationConfig MakeGeneration(const CliOptions& options) {
   config.set_top_logprobs(options.top_logprobs);
   config.set_ignore_eos(options.ignore_eos);
   config.set_concept_trace(options.trace);
+  if (const auto condition = ParseConditionSpec(options.abort_when)) {
+    *config.mutable_abort_when() = *condition;
+  }
   return config;
+}
+
+std::optional<v1::SteeringGuard> MakeGuard(const CliOptions& options) {
+  if (!options.max_norm_ratio && !options.max_off_target && !options.max_kl) {
+    return std::nullopt;
+  }
+  v1::SteeringGuard guard;
+  if (options.max_norm_ratio) guard.set_max_norm_ratio(*options.max_norm_ratio);
+  if (options.max_off_target) guard.set_max_off_target(*options.max_off_target);
+  if (options.max_kl) guard.set_max_kl(*options.max_kl);
+  return guard;
 }
 
 absl::StatusOr<v1::PositionSelection> MakePositions(const CliOptions& options) {
@@ -92,26 +113,6 @@ absl::StatusOr<v1::PositionSelection> MakePositions(const CliOptions& options) {
   return selection;
 }
 
-namespace {
-
-// Of the file, or of the environment: a command line can be read by every user
-// of the host.
-absl::StatusOr<std::string> TokenOf(const CliOptions& options) {
-  if (options.token_file.empty()) {
-    const char* token = std::getenv("ALIGNSAE_TOKEN");
-    return std::string(token == nullptr ? "" : token);
-  }
-  ALIGNSAE_ASSIGN_OR_RETURN(std::string token, ReadFile(options.token_file));
-  absl::StripAsciiWhitespace(&token);
-  if (token.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--token-file: must hold a token, got an empty ", options.token_file));
-  }
-  return token;
-}
-
-}  // namespace
-
 absl::StatusOr<Client> Connect(const CliOptions& options) {
   ALIGNSAE_RETURN_IF_ERROR(TargetOf(options.server).status());
   ClientOptions client;
@@ -120,12 +121,9 @@ absl::StatusOr<Client> Connect(const CliOptions& options) {
   client.request_id = options.request_id;
   client.client_id = options.client_id;
   client.tls = !options.tls_ca.empty() || !options.tls_cert.empty();
-  ALIGNSAE_ASSIGN_OR_RETURN(client.token, TokenOf(options));
-  if (!client.token.empty() && !client.tls && !IsOnThisHost(options.server)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--token-file: must not travel in the open; use TLS (--tls-ca) to ",
-        options.server));
-  }
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      client.token,
+      BearerToken(options.token_file, client.tls, options.server));
   for (auto [path, pem] : {std::pair{&options.tls_ca, &client.ca_pem},
                            {&options.tls_cert, &client.certificate_pem},
                            {&options.tls_key, &client.key_pem}}) {

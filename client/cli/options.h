@@ -61,11 +61,21 @@ struct CliOptions {
   std::vector<std::string> targets;
   std::vector<double> alphas;
   std::string mode = "swap";
+  std::vector<std::string> expected;  // Each is one for ParseExpected.
+  std::optional<std::string> goal_answer;
+  std::optional<int> goal_token;
+  std::optional<double> min_alpha, max_alpha, precision;
+  std::optional<int> max_tries;
   std::vector<std::string> edits;
   std::vector<std::string> edits_json;
   std::string positions;
   bool generated = false;
   bool both = false;
+  bool side_effects = false;
+  std::optional<double> max_norm_ratio, max_off_target, max_kl;
+  bool goal_on_top = false;
+  std::string when,
+      abort_when;     // Each one for ParseConditionSpec; empty: none.
   std::string save;   // Where an answer is kept for `replay`; empty: nowhere.
   std::string saved;  // What `replay` is given.
   // Generation.
@@ -87,8 +97,14 @@ absl::StatusOr<v1::Prompt> MakePrompt(const CliOptions& options,
 // "50256=-100": a token and what is added to its logit. nullopt: it is none.
 std::optional<std::pair<int32_t, double>> ParseTokenBias(
     absl::string_view spec);
+// "employer=Apple": a concept and the answer expected of it. nullopt: it is
+// none.
+std::optional<std::pair<std::string, std::string>> ParseExpected(
+    absl::string_view spec);
 // Only what was given is set: the server has the defaults.
 v1::GenerationConfig MakeGeneration(const CliOptions& options);
+// nullopt: no limit was given.
+std::optional<v1::SteeringGuard> MakeGuard(const CliOptions& options);
 absl::StatusOr<v1::PositionSelection> MakePositions(const CliOptions& options);
 absl::StatusOr<Client> Connect(const CliOptions& options);
 // To the port for operators.

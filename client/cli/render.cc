@@ -109,7 +109,13 @@ std::string ReceiptLines(const v1::InterventionReceipt& receipt) {
     absl::StrAppend(&out, ", alpha ", absl::StrFormat("%g", receipt.alpha()));
   }
   absl::StrAppend(&out, ", ", receipt.positions_applied(), " position",
-                  receipt.positions_applied() == 1 ? "\n" : "s\n");
+                  receipt.positions_applied() == 1 ? "" : "s");
+  if (receipt.has_condition()) {
+    absl::StrAppend(&out, " of ", receipt.positions_checked(),
+                    receipt.condition() ? " where the condition held"
+                                        : ": the condition held nowhere");
+  }
+  absl::StrAppend(&out, "\n");
   for (const v1::PositionEffect& effect : receipt.effects()) {
     absl::StrAppend(&out, EffectLine(effect));
   }
@@ -221,6 +227,7 @@ std::string RenderModel(const v1::GetModelResponse& answer, const Look& look) {
                          model.context_length(), ", ", model.dtype()),
             look),
       Field("type", model.dtype_reason(), look),
+      Field("kernels", absl::StrJoin(model.kernels(), "; "), look),
       Field("sha256", model.sha256(), look),
       Field("template", model.prompt_template(), look),
       Field("server",
@@ -355,33 +362,7 @@ std::string RenderSwap(const v1::SwapResponse& answer, const Look& look) {
   for (const v1::InterventionReceipt& receipt : answer.steered().receipts()) {
     absl::StrAppend(&out, ReceiptLines(receipt));
   }
-  return out;
-}
-
-std::string RenderSweep(std::vector<v1::SweepCell> cells, const Look& look) {
-  std::sort(cells.begin(), cells.end(),
-            [](const v1::SweepCell& a, const v1::SweepCell& b) {
-              return a.index() < b.index();
-            });
-  Table table({"target", "alpha", "answer", "logprob", "change"});
-  for (const v1::SweepCell& cell : cells) {
-    const v1::ArmResult& arm = cell.result();
-    // norm(change) / norm(h) at the first edited position.
-    std::string change = "-";
-    if (arm.receipts_size() > 0 && arm.receipts(0).effects_size() > 0) {
-      const v1::PositionEffect& effect = arm.receipts(0).effects(0);
-      change = Number(effect.change_norm() / effect.residual_norm());
-    }
-    std::string target = cell.target();
-    if (target.empty() && arm.receipts_size() > 0) {
-      target = absl::StrCat("#", arm.receipts(0).target_slot());
-    }
-    table.Add({cell.baseline() ? "baseline" : target,
-               cell.baseline() ? "-" : Number(cell.alpha()),
-               std::string(absl::StripAsciiWhitespace(arm.text())),
-               Number(arm.total_logprob()), change});
-  }
-  return table.ToString(look);
+  return out + RenderEffects(answer.steered());
 }
 
 std::string RenderSummary(const v1::GenerationSummary& summary) {
@@ -391,6 +372,7 @@ std::string RenderSummary(const v1::GenerationSummary& summary) {
     for (const v1::InterventionReceipt& receipt : arm.receipts()) {
       absl::StrAppend(&out, ReceiptLines(receipt));
     }
+    absl::StrAppend(&out, RenderEffects(arm));
   }
   return out;
 }

@@ -41,6 +41,16 @@ std::string RenderSwap(const v1::SwapResponse& answer, const Look& look = {});
 // A sweep's cells, in any order.
 std::string RenderSweep(std::vector<v1::SweepCell> cells,
                         const Look& look = {});
+// A matrix's cells, in any order, and how many match.
+std::string RenderMatrix(std::vector<v1::SwapMatrixCell> cells,
+                         const v1::SwapMatrixSummary& summary,
+                         const Look& look = {});
+// All tries, and both ends of those that reach the goal.
+std::string RenderFoundAlpha(const v1::FindAlphaResponse& answer,
+                             const Look& look = {});
+// What an arm's edits change besides, and why a guard ended it; empty where
+// nothing is told of it.
+std::string RenderEffects(const v1::ArmResult& arm);
 // The arms of a Generate summary or of Complete: counts, logprobs, receipts.
 std::string RenderSummary(const v1::GenerationSummary& summary);
 // Generations of models and what is in them.

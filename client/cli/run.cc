@@ -51,6 +51,11 @@ absl::StatusOr<v1::SwapRequest> MakeSwap(const CliOptions& options) {
   if (options.alpha) request.set_alpha(*options.alpha);
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_positions(),
                             MakePositions(options));
+  if (const auto when = ParseConditionSpec(options.when)) {
+    *request.mutable_when() = *when;
+  }
+  if (const auto guard = MakeGuard(options)) *request.mutable_guard() = *guard;
+  request.set_side_effects(options.side_effects);
   *request.mutable_generation() = MakeGeneration(options);
   return request;
 }
@@ -63,6 +68,9 @@ absl::StatusOr<v1::GenerateRequest> MakeGenerate(const CliOptions& options) {
     ALIGNSAE_ASSIGN_OR_RETURN(v1::Intervention edit, ParseEditSpec(spec));
     ALIGNSAE_ASSIGN_OR_RETURN(*edit.mutable_positions(),
                               MakePositions(options));
+    if (const auto when = ParseConditionSpec(options.when)) {
+      *edit.mutable_when() = *when;
+    }
     *request.add_interventions() = std::move(edit);
   }
   for (const std::string& json : options.edits_json) {
@@ -74,6 +82,8 @@ absl::StatusOr<v1::GenerateRequest> MakeGenerate(const CliOptions& options) {
     *request.add_interventions() = std::move(edit);
   }
   if (options.both) request.set_arms(v1::ARM_SELECTION_BOTH);
+  if (const auto guard = MakeGuard(options)) *request.mutable_guard() = *guard;
+  request.set_side_effects(options.side_effects);
   *request.mutable_generation() = MakeGeneration(options);
   return request;
 }
@@ -103,19 +113,22 @@ absl::StatusOr<v1::SweepAlphaRequest> MakeSweep(const CliOptions& options) {
 // Cells come in any order; the table is printed when all are there.
 absl::Status SweepOne(const CliOptions& options, Client& client,
                       const v1::SweepAlphaRequest& request) {
-  std::vector<v1::SweepCell> cells;
+  SavedSweep saved;
+  saved.request = request;
   absl::Status printed;
   const absl::Status status =
       client.SweepAlpha(request, [&](const v1::SweepAlphaResponse& event) {
         if (options.json) printed = PrintJson(event, /*indented=*/false);
-        if (event.has_cell()) cells.push_back(event.cell());
+        saved.Add(event);
         return printed.ok();
       });
   ALIGNSAE_RETURN_IF_ERROR(printed);
   ALIGNSAE_RETURN_IF_ERROR(status);
-  return options.json
-             ? absl::OkStatus()
-             : PrintText(RenderSweep(std::move(cells), LookOf(stdout)));
+  ALIGNSAE_RETURN_IF_ERROR(SaveAnswer(options.save, client, saved));
+  if (options.json) return absl::OkStatus();
+  std::vector<v1::SweepCell> cells;
+  for (const auto& [index, cell] : saved.answer.cells) cells.push_back(cell);
+  return PrintText(RenderSweep(std::move(cells), LookOf(stdout)));
 }
 
 // What the checkpoint that answered was trained on.

@@ -20,8 +20,10 @@ absl::Status RunExplain(const CliOptions& options);   // ExplainSlot.
 absl::Status RunSwap(const CliOptions& options);      // Swap.
 absl::Status RunGenerate(
     const CliOptions& options);  // Generate: text flows as it comes.
-absl::Status RunSweep(const CliOptions& options);  // SweepAlpha: a table when
-                                                   // all cells are there.
+absl::Status RunSweep(const CliOptions& options);   // SweepAlpha: a table when
+                                                    // all cells are there.
+absl::Status RunMatrix(const CliOptions& options);  // SwapMatrix.
+absl::Status RunFindAlpha(const CliOptions& options);  // FindAlpha.
 // Of OperatorService; what serves then.
 absl::Status RunCheckpoints(const CliOptions& options);  // ListCheckpoints.
 absl::Status RunLoad(const CliOptions& options);         // LoadCheckpoint.

@@ -52,6 +52,12 @@ std::vector<v1::ArmResult> ArmsOf(const v1::SwapResponse& answer) {
 std::vector<v1::ArmResult> ArmsOf(const v1::CompleteResponse& answer) {
   return {answer.arms().begin(), answer.arms().end()};
 }
+// An arm for each cell, by its index.
+std::vector<v1::ArmResult> ArmsOf(const SavedSweep::Answer& answer) {
+  std::vector<v1::ArmResult> arms;
+  for (const auto& [index, cell] : answer.cells) arms.push_back(cell.result());
+  return arms;
+}
 
 std::string ReceiptOf(const std::vector<v1::ArmResult>& arms) {
   for (const v1::ArmResult& arm : arms) {
@@ -87,6 +93,16 @@ absl::StatusOr<std::vector<v1::ArmResult>> Again(Client& client,
   ALIGNSAE_ASSIGN_OR_RETURN(const v1::CompleteResponse answer,
                             client.Complete(ReplayOf(saved)));
   return ArmsOf(answer);
+}
+absl::StatusOr<std::vector<v1::ArmResult>> Again(Client& client,
+                                                 const SavedSweep& saved) {
+  SavedSweep again;
+  ALIGNSAE_RETURN_IF_ERROR(client.SweepAlpha(
+      ReplayOf(saved), [&again](const v1::SweepAlphaResponse& event) {
+        again.Add(event);
+        return true;
+      }));
+  return ArmsOf(again.answer);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ using google::protobuf::Message;
 
 constexpr char kSwap[] = "Swap";
 constexpr char kComplete[] = "Complete";
+constexpr char kSweep[] = "SweepAlpha";
 
 absl::StatusOr<Json> ToJson(const Message& message) {
   std::string text;
@@ -28,9 +29,9 @@ absl::StatusOr<Json> ToJson(const Message& message) {
   return Json::parse(text, nullptr, false);
 }
 
-absl::Status FromJson(const JsonObject& object, const char* key,
-                      Message* message) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject part, object.Object(key));
+// `part`, which is in `object` at `key`, as a message.
+absl::Status FromPart(const JsonObject& object, const char* key,
+                      const JsonObject& part, Message* message) {
   const auto status =
       google::protobuf::util::JsonStringToMessage(part.json().dump(), message);
   if (status.ok()) return absl::OkStatus();
@@ -39,12 +40,64 @@ absl::Status FromJson(const JsonObject& object, const char* key,
                        Quoted(std::string(status.message())));
 }
 
+absl::Status FromJson(const JsonObject& object, const char* key,
+                      Message* message) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject part, object.Object(key));
+  return FromPart(object, key, part, message);
+}
+
+absl::Status FromJson(const JsonObject& object, const char* key,
+                      SavedSweep::Answer* answer) {
+  ALIGNSAE_ASSIGN_OR_RETURN(const JsonObject part, object.Object(key));
+  ALIGNSAE_RETURN_IF_ERROR(part.OnlyKeys({"started", "cells"}));
+  ALIGNSAE_RETURN_IF_ERROR(FromJson(part, "started", &answer->started));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<JsonObject> cells,
+                            part.Objects("cells"));
+  for (const JsonObject& row : cells) {
+    v1::SweepCell cell;
+    ALIGNSAE_RETURN_IF_ERROR(FromPart(part, "cells", row, &cell));
+    answer->cells[cell.index()] = std::move(cell);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Json> ToJson(const SavedSweep::Answer& answer) {
+  Json json;
+  ALIGNSAE_ASSIGN_OR_RETURN(json["started"], ToJson(answer.started));
+  json["cells"] = Json::array();
+  for (const auto& [index, cell] : answer.cells) {
+    ALIGNSAE_ASSIGN_OR_RETURN(Json row, ToJson(cell));
+    json["cells"].push_back(std::move(row));
+  }
+  return json;
+}
+
+const char* RpcOf(const SavedSwap&) { return kSwap; }
+const char* RpcOf(const SavedComplete&) { return kComplete; }
+const char* RpcOf(const SavedSweep&) { return kSweep; }
+
 template <typename Saved>
-absl::Status AddCall(const char* rpc, const Saved& saved, Json& json) {
-  json["rpc"] = rpc;
+absl::Status AddCall(const Saved& saved, Json& json) {
+  json["rpc"] = RpcOf(saved);
   ALIGNSAE_ASSIGN_OR_RETURN(json["request"], ToJson(ReplayOf(saved)));
   ALIGNSAE_ASSIGN_OR_RETURN(json["answer"], ToJson(saved.answer));
   return absl::OkStatus();
+}
+
+template <typename Saved>
+absl::StatusOr<SavedCall> ReadCall(const JsonObject& root) {
+  Saved saved;
+  ALIGNSAE_RETURN_IF_ERROR(FromJson(root, "request", &saved.request));
+  ALIGNSAE_RETURN_IF_ERROR(FromJson(root, "answer", &saved.answer));
+  return SavedCall(std::move(saved));
+}
+
+absl::StatusOr<SavedCall> ReadCall(const JsonObject& root,
+                                   const std::string& rpc) {
+  if (rpc == kSwap) return ReadCall<SavedSwap>(root);
+  if (rpc == kComplete) return ReadCall<SavedComplete>(root);
+  if (rpc == kSweep) return ReadCall<SavedSweep>(root);
+  return root.Refuse("rpc", "Swap, Complete or SweepAlpha", Quoted(rpc));
 }
 
 v1::ArmResult* FindArm(v1::CompleteResponse& answer, v1::Arm arm) {
@@ -88,8 +141,13 @@ void SavedComplete::Add(const v1::GenerateResponse& event) {
   }
 }
 
+void SavedSweep::Add(const v1::SweepAlphaResponse& event) {
+  if (event.has_started()) answer.started = event.started();
+  if (event.has_cell()) answer.cells[event.cell().index()] = event.cell();
+}
+
 absl::Status SaveAnswer(const std::string& path, Client& client,
-                        std::variant<SavedSwap, SavedComplete> call) {
+                        const SavedCall& call) {
   if (path.empty()) return absl::OkStatus();
   v1::GetModelRequest asked;
   asked.set_model(std::visit(
@@ -105,12 +163,8 @@ absl::Status SaveAnswer(const std::string& path, Client& client,
     ALIGNSAE_ASSIGN_OR_RETURN(Json row, ToJson(checkpoint));
     json["checkpoints"].push_back(std::move(row));
   }
-  if (const auto* swap = std::get_if<SavedSwap>(&call)) {
-    ALIGNSAE_RETURN_IF_ERROR(AddCall(kSwap, *swap, json));
-  } else {
-    ALIGNSAE_RETURN_IF_ERROR(
-        AddCall(kComplete, std::get<SavedComplete>(call), json));
-  }
+  ALIGNSAE_RETURN_IF_ERROR(std::visit(
+      [&json](const auto& saved) { return AddCall(saved, json); }, call));
   return WriteFileAtomically(path, json.dump(1) + "\n");
 }
 
@@ -140,19 +194,7 @@ absl::StatusOr<SavedAnswer> ReadSavedAnswer(const std::string& path) {
     }
   }
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string rpc, root.String("rpc"));
-  if (rpc == kSwap) {
-    SavedSwap swap;
-    ALIGNSAE_RETURN_IF_ERROR(FromJson(root, "request", &swap.request));
-    ALIGNSAE_RETURN_IF_ERROR(FromJson(root, "answer", &swap.answer));
-    saved.call = std::move(swap);
-  } else if (rpc == kComplete) {
-    SavedComplete complete;
-    ALIGNSAE_RETURN_IF_ERROR(FromJson(root, "request", &complete.request));
-    ALIGNSAE_RETURN_IF_ERROR(FromJson(root, "answer", &complete.answer));
-    saved.call = std::move(complete);
-  } else {
-    return root.Refuse("rpc", "Swap or Complete", Quoted(rpc));
-  }
+  ALIGNSAE_ASSIGN_OR_RETURN(saved.call, ReadCall(root, rpc));
   return saved;
 }
 

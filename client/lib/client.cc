@@ -24,7 +24,9 @@ absl::Status ToAbsl(const grpc::Status& status, const std::string& target) {
                       status.error_message());
 }
 
-std::shared_ptr<grpc::ChannelCredentials> Credentials(
+}  // namespace
+
+std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(
     const ClientOptions& options) {
   if (!options.tls) return grpc::InsecureChannelCredentials();
   grpc::SslCredentialsOptions ssl;
@@ -34,8 +36,6 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(
   return grpc::SslCredentials(ssl);
 }
 
-}  // namespace
-
 Client::Client(ClientOptions options) : options_(std::move(options)) {
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(
@@ -44,7 +44,7 @@ Client::Client(ClientOptions options) : options_(std::move(options)) {
   const std::string target =
       TargetOf(options_.target).value_or(options_.target);
   std::shared_ptr<grpc::Channel> channel =
-      grpc::CreateCustomChannel(target, Credentials(options_), arguments);
+      grpc::CreateCustomChannel(target, CredentialsOf(options_), arguments);
   model_ = v1::ModelService::NewStub(channel);
   concepts_ = v1::ConceptService::NewStub(channel);
   steering_ = v1::SteeringService::NewStub(channel);
@@ -97,6 +97,7 @@ ALIGNSAE_UNARY(concepts_, InspectSlots)
 ALIGNSAE_UNARY(concepts_, ExplainSlot)
 ALIGNSAE_UNARY(steering_, Swap)
 ALIGNSAE_UNARY(steering_, Complete)
+ALIGNSAE_UNARY(steering_, FindAlpha)
 ALIGNSAE_UNARY(operator_, ListCheckpoints)
 ALIGNSAE_UNARY(operator_, LoadCheckpoint)
 ALIGNSAE_UNARY(operator_, UnloadCheckpoint)
@@ -166,6 +167,16 @@ absl::Status Client::SweepAlpha(
   return Stream<v1::SweepAlphaResponse>(
       [&](grpc::ClientContext* context) {
         return steering_->SweepAlpha(context, request);
+      },
+      on_event);
+}
+
+absl::Status Client::SwapMatrix(
+    const v1::SwapMatrixRequest& request,
+    const std::function<bool(const v1::SwapMatrixResponse&)>& on_event) {
+  return Stream<v1::SwapMatrixResponse>(
+      [&](grpc::ClientContext* context) {
+        return steering_->SwapMatrix(context, request);
       },
       on_event);
 }

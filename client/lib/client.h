@@ -18,6 +18,8 @@
 #ifndef ALIGNSAE_CLIENT_LIB_CLIENT_H_
 #define ALIGNSAE_CLIENT_LIB_CLIENT_H_
 
+#include <grpcpp/security/credentials.h>
+
 #include <functional>
 #include <memory>
 #include <optional>
@@ -54,6 +56,10 @@ struct ClientOptions {
   std::string key_pem;
 };
 
+// What a connection is made with, by `tls` and the PEM contents.
+std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(
+    const ClientOptions& options);
+
 class Client {
  public:
   explicit Client(ClientOptions options);
@@ -75,6 +81,8 @@ class Client {
   absl::StatusOr<v1::SwapResponse> Swap(const v1::SwapRequest& request);
   absl::StatusOr<v1::CompleteResponse> Complete(
       const v1::CompleteRequest& request);
+  absl::StatusOr<v1::FindAlphaResponse> FindAlpha(
+      const v1::FindAlphaRequest& request);
 
   // Of the port for operators (--operator-listen): `target` is that one's then.
   // A load takes as long as it takes: give it a long timeout.
@@ -107,6 +115,9 @@ class Client {
   absl::Status SweepAlpha(
       const v1::SweepAlphaRequest& request,
       const std::function<bool(const v1::SweepAlphaResponse&)>& on_event);
+  absl::Status SwapMatrix(
+      const v1::SwapMatrixRequest& request,
+      const std::function<bool(const v1::SwapMatrixResponse&)>& on_event);
   // Ends with OK before the call's deadline; call it again to go on.
   absl::Status WatchSlots(
       const v1::WatchSlotsRequest& request,

@@ -1,23 +1,40 @@
 #include "client/load/load.h"
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "client/lib/client.h"
 #include "client/lib/servers.h"
 
 namespace alignsae {
 
-std::shared_ptr<grpc::Channel> NewConnection(const std::string& target) {
+std::shared_ptr<grpc::Channel> NewConnection(const LoadOptions& options) {
+  const std::string& target = options.target;
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetServiceConfigJSON(ServiceConfig(target, /*retries=*/false));
+  ClientOptions client;
+  client.tls = options.tls;
+  client.ca_pem = options.ca_pem;
+  client.certificate_pem = options.certificate_pem;
+  client.key_pem = options.key_pem;
   return grpc::CreateCustomChannel(TargetOf(target).value_or(target),
-                                   grpc::InsecureChannelCredentials(),
-                                   arguments);
+                                   CredentialsOf(client), arguments);
+}
+
+void AddCaller(const LoadOptions& options, int client,
+               grpc::ClientContext& context) {
+  const std::string name = options.ClientName(client);
+  if (!name.empty()) context.AddMetadata("x-client-id", name);
+  if (!options.token.empty()) {
+    context.AddMetadata("authorization",
+                        absl::StrCat("Bearer ", options.token));
+  }
 }
 
 Load::Load(const LoadOptions& options) : options_(options) {
   for (int i = 0; i < options.connections; ++i) {
-    const auto channel = NewConnection(options.target);
+    const auto channel = NewConnection(options);
     model_.push_back(v1::ModelService::NewStub(channel));
     concept_.push_back(v1::ConceptService::NewStub(channel));
     steering_.push_back(v1::SteeringService::NewStub(channel));
@@ -28,6 +45,7 @@ absl::Status Load::Learn() {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() +
                        std::chrono::seconds(10));
+  AddCaller(options_, 0, context);
   v1::ListConceptsResponse concepts;
   const grpc::Status status =
       model_stub(0).ListConcepts(&context, {}, &concepts);

@@ -35,10 +35,14 @@ inline double Seconds(LoadClock::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-// A connection to each address of `target` (client/lib/servers.h), which no
+// A connection to each address of the target (client/lib/servers.h), which no
 // other channel shares; calls take them in turn. Refusals are what is measured:
 // none is hidden by trying again.
-std::shared_ptr<grpc::Channel> NewConnection(const std::string& target);
+std::shared_ptr<grpc::Channel> NewConnection(const LoadOptions& options);
+
+// The metadata with which a call says who asks; `client` as in LoadTurn.
+void AddCaller(const LoadOptions& options, int client,
+               grpc::ClientContext& context);
 
 // What the calls are about, from the server itself.
 struct LoadSubject {

@@ -39,8 +39,7 @@ class LoadCall {
         std::chrono::system_clock::now() +
         absl::ToChronoMilliseconds(load->options().deadline) -
         std::chrono::duration_cast<std::chrono::milliseconds>(late));
-    const std::string client = load->options().ClientName(turn.client);
-    if (!client.empty()) context_.AddMetadata("x-client-id", client);
+    AddCaller(load->options(), turn.client, context_);
   }
   virtual ~LoadCall() = default;
 
@@ -88,7 +87,16 @@ class UnaryCall final : public LoadCall {
   std::function<Weight(const Response&)> weigh_;
 };
 
-// Generate and SweepAlpha: whole when the last event is the summary.
+// Whether a message ends an answer that is whole.
+template <typename Event>
+bool IsLast(const Event& event) {
+  return event.has_summary();
+}
+inline bool IsLast(const v1::ValidateBindingResponse& event) {
+  return event.has_report();
+}
+
+// Generate, SweepAlpha and ValidateBinding: whole when the last event IsLast.
 template <typename Event>
 class StreamCall final : public LoadCall,
                          public grpc::ClientReadReactor<Event> {
@@ -112,18 +120,18 @@ class StreamCall final : public LoadCall,
     const int before = weight_.tokens;
     weigh_(event_, &weight_);
     if (before == 0 && weight_.tokens > 0) first_token_ = LoadClock::now();
-    summary_ = event_.has_summary();
+    last_ = IsLast(event_);
     this->StartRead(&event_);
   }
   void OnDone(const grpc::Status& status) override {
-    End({weight_.tokens, summary_ && weight_.whole}, status);
+    End({weight_.tokens, last_ && weight_.whole}, status);
   }
 
  private:
   std::function<void(const Event&, Weight*)> weigh_;
   Event event_;
   Weight weight_ = {0, true};
-  bool summary_ = false;  // The last event was the summary.
+  bool last_ = false;  // Of the last event.
 };
 
 }  // namespace alignsae

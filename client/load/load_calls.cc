@@ -97,6 +97,32 @@ class CorpusCall final
   int answers_ = 0;
 };
 
+// WatchSlots, which has no end: until its first message.
+class WatchCall final : public LoadCall,
+                        public grpc::ClientReadReactor<v1::WatchSlotsResponse> {
+ public:
+  using LoadCall::LoadCall;
+  void Begin() {
+    load_->concept_stub(turn_.index)
+        .async()
+        ->WatchSlots(&context_, &request_, this);
+    StartRead(&response_);
+    StartCall();
+  }
+  void OnReadDone(bool ok) override {
+    seen_ = ok;
+    context_.TryCancel();
+  }
+  void OnDone(const grpc::Status& status) override {
+    End({0, seen_}, seen_ ? grpc::Status::OK : status);
+  }
+
+ private:
+  const v1::WatchSlotsRequest request_;
+  v1::WatchSlotsResponse response_;
+  bool seen_ = false;
+};
+
 // The start of one kind of call.
 using Starter =
     std::function<void(Load*, const LoadTurn&, std::function<void()>)>;
@@ -172,6 +198,19 @@ std::map<std::string, Starter> ModelStarters() {
   };
 }
 
+// One prompt, which is read and not swapped.
+void StartValidate(Load* load, const LoadTurn& turn,
+                   std::function<void()> ended) {
+  v1::ValidateBindingRequest request;
+  *request.add_prompts()->mutable_prompt() = PromptOf(*load, turn.index);
+  request.set_max_swaps(0);
+  ConceptAsync* async = load->concept_stub(turn.index).async();
+  (new StreamCall<v1::ValidateBindingResponse>(load, "validate", turn,
+                                               std::move(ended)))
+      ->Begin(async, &ConceptAsync::ValidateBinding, request,
+              [](const v1::ValidateBindingResponse&, Weight*) {});
+}
+
 std::map<std::string, Starter> ConceptStarters() {
   return {
       {"read",
@@ -200,6 +239,23 @@ std::map<std::string, Starter> ConceptStarters() {
                  0, answer.tokens_size() > 0 &&
                         answer.tokens_size() == answer.prompt_token_ids_size()};
            })},
+      {"explain",
+       Unary<v1::ConceptService, v1::ExplainSlotRequest,
+             v1::ExplainSlotResponse>(
+           "explain", &Load::concept_stub, &ConceptAsync::ExplainSlot,
+           [](const Load& load, uint64_t index) {
+             v1::ExplainSlotRequest request;
+             request.mutable_slot()->set_name(ConceptOf(load, index));
+             return request;
+           },
+           [](const Load&, const auto&, const auto& answer) {
+             return Weight{0, answer.with_ln_f().top_size() > 0};
+           })},
+      {"validate", StartValidate},
+      {"watch",
+       [](Load* load, const LoadTurn& turn, std::function<void()> ended) {
+         (new WatchCall(load, "watch", turn, std::move(ended)))->Begin();
+       }},
       {"stream",
        [](Load* load, const LoadTurn& turn, std::function<void()> ended) {
          (new CorpusCall(load, "stream", turn, std::move(ended)))->Begin();

@@ -29,9 +29,10 @@ std::string LoadOptions::ClientName(int client) const {
 }
 
 absl::StatusOr<LoadMix> ParseMix(absl::string_view text) {
-  constexpr std::array<absl::string_view, 11> kKnown = {
-      "read",  "inspect", "stream",   "swap",     "complete",  "generate",
-      "sweep", "model",   "concepts", "tokenize", "detokenize"};
+  constexpr std::array<absl::string_view, 14> kKnown = {
+      "read",       "inspect", "stream",   "swap",     "complete",
+      "generate",   "sweep",   "model",    "concepts", "tokenize",
+      "detokenize", "explain", "validate", "watch"};
   LoadMix mix;
   for (absl::string_view part : absl::StrSplit(text, ',')) {
     const std::vector<absl::string_view> sides = absl::StrSplit(part, '=');

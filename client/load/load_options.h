@@ -19,7 +19,9 @@ namespace alignsae {
 // prompt), "inspect", "stream" (ReadConceptsStream of 8 times 16 prompts),
 // "swap", "complete" (no intervention), "generate" (the same as a stream),
 // "sweep" (three strengths), "model" (GetModel), "concepts" (ListConcepts),
-// "tokenize" and "detokenize".
+// "tokenize", "detokenize", "explain" (ExplainSlot), "validate"
+// (ValidateBinding of one prompt) and "watch" (WatchSlots until its first
+// message).
 using LoadMix = std::map<std::string, double>;  // Name -> weight, > 0.
 
 // "swap=1,read=3". INVALID_ARGUMENT names the part that is wrong.
@@ -27,6 +29,10 @@ absl::StatusOr<LoadMix> ParseMix(absl::string_view text);
 
 struct LoadOptions {
   std::string target = "127.0.0.1:50051";
+  std::string token;  // Sent as a bearer token; empty: none.
+  // With TLS: PEM contents, as in ClientOptions.
+  bool tls = false;
+  std::string ca_pem, certificate_pem, key_pem;
   // Closed loop: this many callers, each calling again when it has its answer.
   int concurrency = 16;
   // Open loop when > 0: calls per second, at times of a Poisson process,

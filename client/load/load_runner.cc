@@ -75,7 +75,7 @@ void RunClosed(Load& load, LoadClock::time_point end, Running& running) {
 }  // namespace
 
 absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options) {
-  const auto health_channel = NewConnection(options.target);
+  const auto health_channel = NewConnection(options);
   Load load(options);
   ALIGNSAE_RETURN_IF_ERROR(load.Learn());
   const LoadClock::time_point start = LoadClock::now();

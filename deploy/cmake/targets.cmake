@@ -1,5 +1,8 @@
 # alignsae_library(NAME gpt2 SRCS a.cc DEPS base [TORCH] [GRPC]) -> alignsae::gpt2
-# alignsae_test(NAME gpt2_test SRCS a_test.cc DEPS gpt2 [LABELS unit] [TORCH] [OPTIMIZED])
+# alignsae_test(NAME gpt2_test SRCS a_test.cc DEPS gpt2 [LABELS unit] [TORCH] [OPTIMIZED] [THREADS])
+#
+# THREADS: it, or what it tests, has threads of its own. tests/run_sanitized.sh builds these
+# alone (target thread_tests, label threads) under ThreadSanitizer.
 #
 # A test's own sources are compiled without optimisation, which saves two fifths of their
 # time; OPTIMIZED is for those that compute much themselves. What they test is optimised.
@@ -27,9 +30,8 @@ if(ALIGNSAE_SERVER AND ALIGNSAE_GRPC)
   alignsae_pch(grpc HEADERS <grpcpp/grpcpp.h> LINK gRPC::grpc++)
 endif()
 if(ALIGNSAE_TESTS)
-  if(NOT ALIGNSAE_SANITIZE)
-    set(test_options -O0 -U_FORTIFY_SOURCE)
-  endif()
+  set(test_options -O0 -U_FORTIFY_SOURCE)
+  add_custom_target(thread_tests)
   alignsae_pch(test HEADERS ${gmock_headers} LINK GTest::gmock nlohmann_json::nlohmann_json)
   if(ALIGNSAE_TORCH)
     alignsae_pch(torch_test HEADERS <ATen/ATen.h> ${gmock_headers}
@@ -118,7 +120,7 @@ function(alignsae_cuda_test name)
 endfunction()
 
 function(alignsae_test)
-  cmake_parse_arguments(ARG "TORCH;OPTIMIZED" "NAME;TIMEOUT" "SRCS;DEPS;LABELS;ARGS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;OPTIMIZED;THREADS" "NAME;TIMEOUT" "SRCS;DEPS;LABELS;ARGS" ${ARGN})
   if(NOT ALIGNSAE_TESTS OR (ARG_TORCH AND NOT ALIGNSAE_TORCH))
     return()
   endif()
@@ -134,7 +136,7 @@ function(alignsae_test)
   if(ARG_TORCH)
     set(pch torch_test)
   endif()
-  if(ARG_OPTIMIZED AND test_options)
+  if(ARG_OPTIMIZED)
     string(PREPEND pch optimized_)  # Has no precompiled header.
   else()
     target_compile_options(${ARG_NAME} PRIVATE ${test_options})
@@ -144,6 +146,11 @@ function(alignsae_test)
     ALIGNSAE_SOURCE_DIR="${PROJECT_SOURCE_DIR}" ALIGNSAE_BINARY_DIR="${CMAKE_BINARY_DIR}")
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
+  endif()
+  list(APPEND ARG_LABELS program)
+  if(ARG_THREADS)
+    list(APPEND ARG_LABELS threads)
+    add_dependencies(thread_tests ${ARG_NAME})
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 600)  # Against hanging only: cores may be shared by many.

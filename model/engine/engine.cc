@@ -25,11 +25,16 @@ struct Engine::Impl {
   Impl(std::shared_ptr<const Bundle> loaded, const EngineOptions& options)
       : bundle(std::move(loaded)),
         cache(bundle->model->facts(), options.kv_slots, bundle->model->device(),
-              bundle->model->kv_type()) {}
+              bundle->model->kv_type()) {
+    bundle->model->LinkMatrices();
+  }
 
   // Whether `intervention` leaves alone what the fork shares.
   bool LiesBehind(const PromptFork& fork,
                   const Intervention& intervention) const;
+  // Whether its condition is of a checkpoint that reads where it edits.
+  bool CanBeRead(const Intervention& intervention) const;
+  absl::Status CheckEdits(const StepRow& row) const;
   absl::Status CheckRow(const StepRow& row,
                         std::vector<bool>& kv_slot_taken) const;
   PackedRow Pack(const StepRow& row, int index) const;
@@ -73,6 +78,38 @@ bool Engine::Impl::LiesBehind(const PromptFork& fork,
          edited.front() >= fork.position;
 }
 
+bool Engine::Impl::CanBeRead(const Intervention& intervention) const {
+  const ReadingCondition& when = *intervention.when;
+  if (when.checkpoint < 0 ||
+      when.checkpoint >= static_cast<int>(bundle->saes.size())) {
+    return false;
+  }
+  const Sae& sae = bundle->saes[when.checkpoint];
+  return when.column >= 0 && when.column < sae.concept_count() &&
+         sae.config().hook.place() ==
+             bundle->catalog->HookOf(intervention).place();
+}
+
+absl::Status Engine::Impl::CheckEdits(const StepRow& row) const {
+  const int checkpoints = static_cast<int>(bundle->saes.size());
+  for (const Intervention& intervention : *row.interventions) {
+    if (intervention.vector != nullptr) {
+      ALIGNSAE_RETURN_IF_ERROR(
+          CheckVector(intervention, bundle->catalog->model));
+    } else if (intervention.checkpoint < 0 ||
+               intervention.checkpoint >= checkpoints) {
+      return BadRow("intervention of an unknown checkpoint");
+    }
+    if (intervention.when.has_value() && !CanBeRead(intervention)) {
+      return BadRow("condition that cannot be read where it is asked");
+    }
+    if (row.fork.has_value() && !LiesBehind(*row.fork, intervention)) {
+      return BadRow("intervention in what a fork shares");
+    }
+  }
+  return absl::OkStatus();
+}
+
 // The scheduler builds rows; a row that breaks a rule is a bug of ours. It is
 // refused, so that it cannot take the others down.
 absl::Status Engine::Impl::CheckRow(const StepRow& row,
@@ -107,19 +144,8 @@ absl::Status Engine::Impl::CheckRow(const StepRow& row,
     }
   }
   if (row.interventions == nullptr) return BadRow("no interventions list");
+  ALIGNSAE_RETURN_IF_ERROR(CheckEdits(row));
   const int checkpoints = static_cast<int>(bundle->saes.size());
-  for (const Intervention& intervention : *row.interventions) {
-    if (intervention.vector != nullptr) {
-      ALIGNSAE_RETURN_IF_ERROR(
-          CheckVector(intervention, bundle->catalog->model));
-    } else if (intervention.checkpoint < 0 ||
-               intervention.checkpoint >= checkpoints) {
-      return BadRow("intervention of an unknown checkpoint");
-    }
-    if (row.fork.has_value() && !LiesBehind(*row.fork, intervention)) {
-      return BadRow("intervention in what a fork shares");
-    }
-  }
   for (const Observation& observation : row.observations) {
     if (observation.checkpoint < 0 || observation.checkpoint >= checkpoints) {
       return BadRow("observation of an unknown checkpoint");

@@ -58,9 +58,12 @@ struct EngineSetup {
   int threads = 0;                           // 0: every processor.
   std::string device = "cpu";       // As ParseDevice (model/tensor/device.h).
   std::string weight_type = "f32";  // "f32", "bf16" or "int8".
-  // Measure it first and take a safer one where it misleads, and keep what was
-  // measured in this directory (empty: nowhere).
+  // Measure it first and take a safer one where it misleads. What is measured
+  // is kept in `cache_directory` (empty: nowhere).
   bool check_weight_type = false;
+  // Measure which kernels are fastest (transformer/kernel_tuning.h), where that
+  // is not known yet.
+  bool tune_kernels = false;
   std::string cache_directory;
   bool keep_prepared = false;  // The prepared weights there too.
   EngineOptions engine;
@@ -110,6 +113,10 @@ struct LoadedEngine {
   std::string kernels;  // Instruction set of the CPU kernels: "avx512", ...
   int threads = 0;
   std::string weight_type_fallback;  // As PreparedModel.
+  // Of tune_kernels: shapes measured now and found, and what it took.
+  int kernels_measured = 0;
+  int kernels_cached = 0;
+  double tuning_seconds = 0;
   // What was odd in the files and taken all the same, one sentence each.
   std::vector<std::string> warnings;
 };

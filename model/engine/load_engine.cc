@@ -19,6 +19,7 @@
 #include "model/tensor/device.h"
 #include "model/tensor/threads.h"
 #include "model/tensor/torch_fence.h"
+#include "model/transformer/kernel_tuning.h"
 
 namespace alignsae {
 namespace {
@@ -100,6 +101,30 @@ absl::StatusOr<PreparedModel> Prepare(const EngineSetup& setup) {
 
 }  // namespace
 
+namespace {
+
+// `bundle`, whose catalog tells which kernels its model runs on.
+std::shared_ptr<const Bundle> WithKernels(
+    const std::shared_ptr<const Bundle>& bundle) {
+  auto catalog = std::make_shared<Catalog>(*bundle->catalog);
+  catalog->model.kernels = KernelSentences(*bundle->model);
+  auto told = std::make_shared<Bundle>(*bundle);
+  told->catalog = std::move(catalog);
+  return told;
+}
+
+void Tune(const EngineSetup& setup, LoadedEngine& loaded) {
+  const TuningOutcome outcome =
+      TuneKernels(*loaded.bundle->model, setup.cache_directory);
+  loaded.kernels_measured = outcome.measured;
+  loaded.kernels_cached = outcome.cached;
+  loaded.tuning_seconds = outcome.seconds;
+  loaded.warnings.insert(loaded.warnings.end(), outcome.warnings.begin(),
+                         outcome.warnings.end());
+}
+
+}  // namespace
+
 absl::StatusOr<std::string> NameOfCheckpoint(const CheckpointSource& source) {
   return NameToServe(source);
 }
@@ -123,9 +148,14 @@ absl::StatusOr<LoadedEngine> LoadEngine(const EngineSetup& setup,
   LoadedEngine loaded;
   loaded.weight_type_fallback = std::move(prepared.weight_type_fallback);
   loaded.bundle = std::move(prepared.bundle);
+  loaded.warnings = loaded.bundle->warnings;
+  ALIGNSAE_RETURN_IF_ERROR(WithTorchFence([&] {
+    if (setup.tune_kernels) Tune(setup, loaded);
+    loaded.bundle = WithKernels(loaded.bundle);
+    return absl::OkStatus();
+  }));
   loaded.catalog = loaded.bundle->catalog;
   loaded.tokenizer = loaded.bundle->tokenizer;
-  loaded.warnings = loaded.bundle->warnings;
   loaded.blas = BlasLibrary();
   loaded.kernels = CpuKernels().name;
   loaded.threads = at::get_num_threads();

@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "model/sampling/params.h"
+#include "model/steering/condition.h"
 #include "model/steering/hook_point.h"
 #include "model/steering/intervention.h"
 #include "model/steering/receipt.h"
@@ -46,6 +47,10 @@ struct ConceptReading {
   std::optional<double> outside_ratio = std::nullopt;
 
   bool outside() const { return outside_ratio.value_or(0) > 1; }
+  bool Meets(const ReadingCondition& condition) const {
+    return condition.Holds(values[condition.column],
+                           bound && top == condition.column);
+  }
 
   struct FeatureValue {
     int feature = 0;
@@ -85,6 +90,9 @@ struct StepRow {
   // on from. Empty: none.
   std::vector<int32_t> scored;
   int n_scored_logprobs = 0;  // Most likely tokens reported with each.
+  // Another row of the step that samples: RowResult::kl says how far what is
+  // sampled from here is from what it samples from. -1: none.
+  int reference = -1;
 };
 
 // The first `positions` of KV slot `from`, in the first `layers` blocks, to
@@ -100,7 +108,9 @@ struct RowResult {
   // OK, or OUT_OF_RANGE when the logits are not finite because of an
   // intervention. Other rows are not affected.
   absl::Status status;
-  std::optional<SampledToken> sampled;   // When sampling was asked.
+  std::optional<SampledToken> sampled;  // When sampling was asked.
+  // KL of the softmax of the raw logits from that of StepRow::reference, nats.
+  std::optional<double> kl;
   std::vector<SampledToken> scores;      // Of StepRow::scored, in its order.
   std::vector<ConceptReading> readings;  // In order of observations, positions.
   // One per intervention: what it did in this step.

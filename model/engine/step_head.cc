@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -111,6 +112,39 @@ bool AllPlainGreedy(absl::Span<const Place> places,
   });
 }
 
+// How far rows with a reference are from it.
+void CompareAll(const at::Tensor& logits, absl::Span<const Place> places,
+                absl::Span<const StepRow> rows,
+                std::vector<RowResult>& results) {
+  std::map<int, int64_t> place_of;  // Of a row of the step.
+  for (size_t i = 0; i < places.size(); ++i) {
+    place_of[places[i].row] = static_cast<int64_t>(i);
+  }
+  std::vector<int64_t> own;
+  std::vector<int64_t> others;
+  std::vector<int> compared;
+  for (const auto& [row, place] : place_of) {
+    const auto other = place_of.find(rows[row].reference);
+    if (other == place_of.end()) continue;
+    own.push_back(place);
+    others.push_back(other->second);
+    compared.push_back(row);
+  }
+  if (compared.empty()) return;
+  const auto log_softmax = [&logits](const std::vector<int64_t>& of) {
+    return logits.index_select(0, at::tensor(of, at::kLong).to(logits.device()))
+        .to(at::kDouble)
+        .log_softmax(1);  // [n, V]
+  };
+  const at::Tensor p = log_softmax(own);
+  const at::Tensor q = log_softmax(others);
+  const at::Tensor kl =
+      p.exp().mul(p.sub(q)).sum(1).to(at::kCPU).contiguous();  // [n]
+  for (size_t i = 0; i < compared.size(); ++i) {
+    results[compared[i]].kl = kl.data_ptr<double>()[i];
+  }
+}
+
 void SampleAll(const Transformer& model, const at::Tensor& x,
                absl::Span<const Place> places, absl::Span<const StepRow> rows,
                std::vector<RowResult>& results) {
@@ -130,6 +164,7 @@ void SampleAll(const Transformer& model, const at::Tensor& x,
                                 tokens[i].status());
     }
   }
+  CompareAll(logits, places, rows, results);
 }
 
 void ScoreAll(const Transformer& model, const at::Tensor& x,

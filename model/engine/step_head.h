@@ -24,8 +24,8 @@ namespace alignsae {
 inline constexpr int kHeadRows = 64;
 
 // `x` is what Transformer::BeforeHead gave for `packed`, whose indices are
-// those of `rows` and `results`. Sets `sampled`, `scores` (which have their
-// size) and, where logits are not finite, `status`.
+// those of `rows` and `results`. Sets `sampled`, `kl`, `scores` (which have
+// their size) and, where logits are not finite, `status`.
 void RunStepHead(const Transformer& model, const at::Tensor& x,
                  absl::Span<const PackedRow> packed,
                  absl::Span<const StepRow> rows,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <utility>
 
 #include "model/intervention/apply.h"
@@ -41,6 +42,7 @@ StepHook::StepHook(absl::Span<const Sae> saes, absl::Span<const StepRow> rows,
   for (size_t i = 0; i < rows.size(); ++i) {
     if (!results[i].status.ok()) continue;  // Refused: takes no part.
     for (const Intervention& intervention : *rows[i].interventions) {
+      has_conditions_ |= intervention.when.has_value();
       if (intervention.vector == nullptr) continue;
       wanted_.push_back(intervention.vector->hook);
     }
@@ -103,6 +105,7 @@ void StepHook::At(int place, absl::Span<const PackedRow> rows,
       Observe(static_cast<int>(c), rows, residual);
     }
   }
+  if (has_conditions_) ReadConditions(place, rows, residual);
   size_t order = 0;
   while (Intervene(place, order, rows, residual)) ++order;
 }
@@ -128,13 +131,56 @@ void StepHook::Observe(int checkpoint, absl::Span<const PackedRow> rows,
       }
     }
   }
-  auto gather = [&residual](const std::vector<Target>& targets) {
-    std::vector<int64_t> indices;
-    for (const Target& target : targets) indices.push_back(target.row);
-    return residual.index_select(0, RowIndices(indices, residual.device()));
+  if (!all.empty()) {
+    ReadConcepts(saes_[checkpoint], Gather(residual, all), all);
+  }
+  if (!whole.empty()) KeepResiduals(Gather(residual, whole), whole);
+}
+
+at::Tensor StepHook::Gather(const at::Tensor& residual,
+                            absl::Span<const Target> targets) {
+  std::vector<int64_t> indices;
+  for (const Target& target : targets) indices.push_back(target.row);
+  return residual.index_select(0, RowIndices(indices, residual.device()));
+}
+
+void StepHook::ReadConditions(int place, absl::Span<const PackedRow> rows,
+                              const at::Tensor& residual) {
+  struct Asked {
+    const ReadingCondition* when;
+    std::tuple<int, size_t, int> edit;
+    int64_t row;
   };
-  if (!all.empty()) ReadConcepts(saes_[checkpoint], gather(all), all);
-  if (!whole.empty()) KeepResiduals(gather(whole), whole);
+  std::map<int, std::vector<Asked>> asked;  // By checkpoint.
+  for (const PackedRow& packed : rows) {
+    const StepRow& row = rows_[packed.index];
+    for (size_t order = 0; order < row.interventions->size(); ++order) {
+      const Intervention& intervention = (*row.interventions)[order];
+      if (!intervention.when.has_value() || PlaceOf(intervention) != place) {
+        continue;
+      }
+      for (int i = 0; i < packed.length; ++i) {
+        const int position = packed.start + i;
+        if (!intervention.AppliesAt(position, row.prompt_length)) continue;
+        ++results_[packed.index].receipts[order].positions_checked;
+        asked[intervention.when->checkpoint].push_back(
+            {&*intervention.when,
+             {packed.index, order, position},
+             packed.offset + i});
+      }
+    }
+  }
+  for (const auto& [checkpoint, edits] : asked) {
+    std::vector<ConceptReading> readings(edits.size());
+    std::vector<Target> targets;
+    for (size_t i = 0; i < edits.size(); ++i) {
+      targets.push_back({edits[i].row, &readings[i]});
+    }
+    ReadConcepts(saes_[checkpoint], Gather(residual, targets), targets);
+    for (size_t i = 0; i < edits.size(); ++i) {
+      if (!readings[i].Meets(*edits[i].when)) unmet_.insert(edits[i].edit);
+    }
+  }
 }
 
 void StepHook::ReadConcepts(const Sae& sae, const at::Tensor& h,
@@ -194,6 +240,10 @@ bool StepHook::Intervene(int place, size_t order,
     for (int i = 0; i < packed.length; ++i) {
       const int position = packed.start + i;
       if (!intervention.AppliesAt(position, row.prompt_length)) continue;
+      if (intervention.when.has_value() &&
+          unmet_.count({packed.index, order, position}) > 0) {
+        continue;
+      }
       edits.push_back({packed.offset + i, position, sae, &intervention,
                        &results_[packed.index].receipts[order]});
     }

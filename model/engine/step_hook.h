@@ -8,6 +8,8 @@
 
 #include <ATen/ATen.h>
 
+#include <set>
+#include <tuple>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -43,10 +45,16 @@ class StepHook : public ResidualHook {
   void At(int place, absl::Span<const PackedRow> rows, at::Tensor& residual);
   void Observe(int checkpoint, absl::Span<const PackedRow> rows,
                const at::Tensor& residual);
+  static at::Tensor Gather(const at::Tensor& residual,
+                           absl::Span<const Target> targets);
   void ReadConcepts(const Sae& sae, const at::Tensor& h,
                     absl::Span<const Target> targets);
   static void KeepResiduals(const at::Tensor& h,
                             absl::Span<const Target> targets);
+  // Reads the conditions of the interventions that belong to `place`: before
+  // the first of them edits.
+  void ReadConditions(int place, absl::Span<const PackedRow> rows,
+                      const at::Tensor& residual);
   // Applies the interventions that stand at `order` of every row's list and
   // belong to `place`. Returns whether some row has one behind it.
   bool Intervene(int place, size_t order, absl::Span<const PackedRow> rows,
@@ -59,6 +67,9 @@ class StepHook : public ResidualHook {
   absl::Span<const Sae> saes_;
   absl::Span<const StepRow> rows_;
   std::vector<RowResult>& results_;
+  bool has_conditions_ = false;
+  // Row, place in its list and position of edits whose condition does not hold.
+  std::set<std::tuple<int, size_t, int>> unmet_;
 };
 
 }  // namespace alignsae

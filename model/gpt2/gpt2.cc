@@ -176,13 +176,14 @@ std::shared_ptr<const Gpt2::Block> Gpt2::BlockAt(int layer) const {
   return Prepare(ValueOrThrow(files_->Block(layer)));
 }
 
-int64_t Gpt2::matrix_bytes() const {
-  int64_t bytes = head_.matrix().bytes();
+std::vector<const Linear*> Gpt2::Matrices() const {
+  std::vector<const Linear*> all;
   for (const auto& block : blocks_) {
-    bytes += block->c_attn.matrix().bytes() + block->attn_proj.bytes() +
-             block->c_fc.matrix().bytes() + block->mlp_proj.bytes();
+    all.insert(all.end(), {&block->c_attn.matrix(), &block->attn_proj,
+                           &block->c_fc.matrix(), &block->mlp_proj});
   }
-  return bytes;
+  if (files_ == nullptr) all.push_back(&head_.matrix());
+  return all;
 }
 
 at::Tensor Gpt2::Embed(const at::Tensor& ids,

@@ -46,7 +46,7 @@ class Gpt2 : public Transformer {
 
   const Gpt2Config& config() const { return config_; }
   at::Device device() const override { return wpe_.device(); }
-  int64_t matrix_bytes() const override;
+  std::vector<const Linear*> Matrices() const override;
   // By the float32 embeddings where the head is tied to them; else by the head
   // as it was prepared, where int8 has lost channels that ln_f's gain silences.
   at::Tensor Unembed(const at::Tensor& x) const override;

@@ -164,13 +164,14 @@ std::shared_ptr<const GptNeoX::Block> GptNeoX::BlockAt(int layer) const {
   return Prepare(ValueOrThrow(files_->Block(layer)));
 }
 
-int64_t GptNeoX::matrix_bytes() const {
-  int64_t bytes = head_.matrix().bytes();
+std::vector<const Linear*> GptNeoX::Matrices() const {
+  std::vector<const Linear*> all;
   for (const auto& block : blocks_) {
-    bytes += block->attention.matrix().bytes() + block->dense.bytes() +
-             block->inner.matrix().bytes() + block->out.bytes();
+    all.insert(all.end(), {&block->attention.matrix(), &block->dense,
+                           &block->inner.matrix(), &block->out});
   }
-  return bytes;
+  if (files_ == nullptr) all.push_back(&head_.matrix());
+  return all;
 }
 
 AttentionShape GptNeoX::Attention() const {

@@ -47,7 +47,7 @@ class GptNeoX : public Transformer {
 
   const GptNeoXConfig& config() const { return config_; }
   at::Device device() const override { return rotary_.device(); }
-  int64_t matrix_bytes() const override;
+  std::vector<const Linear*> Matrices() const override;
   at::Tensor Unembed(const at::Tensor& x) const override;
 
  private:

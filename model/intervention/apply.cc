@@ -1,5 +1,6 @@
 #include "model/intervention/apply.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <tuple>
@@ -247,7 +248,10 @@ std::vector<Wanted> CountPositions(const Group& group) {
     InterventionReceipt* receipt = group[i]->receipt;
     if (receipt == nullptr) continue;
     ++receipt->positions_applied;
-    if (receipt->effects.size() >= kMaxReceiptPositions) continue;
+    if (receipt->effects.size() >= kMaxReceiptPositions &&
+        !group[i]->intervention->measure) {
+      continue;
+    }
     wanted.push_back(
         {static_cast<int64_t>(i), receipt, receipt->effects.size()});
     receipt->effects.push_back({.position = group[i]->position});
@@ -266,7 +270,39 @@ at::Tensor Told(const GroupKey& key, const Batch& batch,
       .to(at::kDouble);
 }
 
-void FillReceipts(const GroupKey& key, const Batch& batch,
+std::vector<float> RowOf(const at::Tensor& values /* [n, R] */, int64_t row) {
+  const float* data = values.data_ptr<float>() + row * values.size(1);
+  return {data, data + values.size(1)};
+}
+
+// The values of all concepts, where edits measure. `before` and `after` are [n,
+// D].
+void FillSlots(const GroupKey& key, const Group& group,
+               absl::Span<const Wanted> wanted, const at::Tensor& before,
+               const at::Tensor& after) {
+  const auto measures = [&](const Wanted& place) {
+    return group[place.edit]->intervention->measure;
+  };
+  if (key.sae == nullptr || key.sae->concept_count() == 0 ||
+      std::none_of(wanted.begin(), wanted.end(), measures)) {
+    return;
+  }
+  const auto values = [&key](const at::Tensor& h) {
+    return key.sae->ConceptActivate(key.sae->ConceptPre(h))
+        .to(at::kCPU, at::kFloat)
+        .contiguous();
+  };
+  const at::Tensor z = values(before);       // [n, R]
+  const at::Tensor z_after = values(after);  // [n, R]
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (!measures(wanted[i])) continue;
+    PositionEffect& effect = wanted[i].receipt->effects[wanted[i].effect];
+    effect.slots_before = RowOf(z, static_cast<int64_t>(i));
+    effect.slots_after = RowOf(z_after, static_cast<int64_t>(i));
+  }
+}
+
+void FillReceipts(const GroupKey& key, const Group& group, const Batch& batch,
                   const at::Tensor& edited, absl::Span<const Wanted> wanted) {
   const auto n = static_cast<int64_t>(wanted.size());
   at::Tensor chosen = at::empty({n}, at::kLong);
@@ -277,6 +313,7 @@ void FillReceipts(const GroupKey& key, const Batch& batch,
   const at::Tensor before = batch.h.index_select(0, chosen);     // [n, D]
   const at::Tensor after = edited.index_select(0, chosen);       // [n, D]
   const at::Tensor slots = batch.slots.index_select(0, chosen);  // [n, k]
+  FillSlots(key, group, wanted, before, after);
   // One transfer back.
   const at::Tensor numbers =  // [n, 2 + 3 k]
       at::cat({NormOfRows(before, 1), NormOfRows(after.sub(before), 1),
@@ -310,7 +347,7 @@ void ApplyGroup(const GroupKey& key, const Group& group, at::Tensor& residual) {
   const at::Tensor edited = Edited(key, batch).to(residual.scalar_type());
   if (!key.changes_nothing) residual.index_copy_(0, batch.rows, edited);
   if (!wanted.empty()) {
-    FillReceipts(key, batch, edited.to(at::kFloat), wanted);
+    FillReceipts(key, group, batch, edited.to(at::kFloat), wanted);
   }
 }
 

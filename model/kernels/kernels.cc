@@ -35,6 +35,8 @@ const SmallGemmKernels& SmallGemm() {
     if (ThisCpu().avx512) usable.f32 = SmallGemmF32;
     if (ThisCpu().avx512_bf16) usable.bf16 = SmallGemmBf16;
     if (ThisCpu().avx512_vnni) usable.int8 = SmallGemmInt8;
+    if (ThisCpu().amx_bf16) usable.bf16_tiles = SmallGemmBf16Tiles;
+    if (ThisCpu().amx_int8) usable.int8_tiles = SmallGemmInt8Tiles;
 #endif
     return usable;
   }();

@@ -10,7 +10,12 @@
 //   bfloat16   [I / 2, 64, 2]
 //   int8       [I / 4, 64, 4]
 //
-// A row's result does not depend on the other rows, nor on how many there are.
+// Where the processor has AMX tiles, a second kernel multiplies by these: from
+// some 8 rows on it is several times as fast, and takes any number of rows.
+//
+// A row's result does not depend on the other rows, nor on how many there are,
+// as long as the same kernel runs. Sums of int8 are exact in both; those of
+// bfloat16 run in another order.
 //
 // Letters in shapes: M rows, I inputs, O outputs.
 //
@@ -26,6 +31,7 @@
 namespace alignsae {
 
 inline constexpr int kColumnBlock = 64;
+// Of the kernels without tiles.
 inline constexpr int64_t kMaxSmallGemmRows = 128;
 
 enum class GemmFinish { kStore, kAdd, kGelu };
@@ -34,10 +40,13 @@ enum class GemmFinish { kStore, kAdd, kGelu };
 // bias, scales and y are those of the first block's first column.
 struct GemmTask {
   const void* x = nullptr;  // [M, I] float32, bfloat16 or uint8 (see quantize).
-  int64_t rows = 0;         // M, at most kMaxSmallGemmRows.
+  int64_t rows = 0;         // M
   int64_t inputs = 0;       // I; a multiple of 64 bytes of weights' rows.
   const void* blocks = nullptr;
   int64_t columns = 0;
+  // What this thread will most likely read next: its beginning is fetched while
+  // the last block is multiplied by. May be null, or memory that has gone.
+  const void* after = nullptr;
   const float* bias = nullptr;  // May be null.
   // int8 only, as in Int8Epilogue.
   const float* row_scales = nullptr;
@@ -57,6 +66,9 @@ struct SmallGemmKernels {
   GemmKernel f32 = nullptr;   // AVX-512.
   GemmKernel bf16 = nullptr;  // AVX-512 with its bfloat16 dot product.
   GemmKernel int8 = nullptr;  // AVX-512 with VNNI.
+  // AVX-512 and AMX tiles.
+  GemmKernel bf16_tiles = nullptr;
+  GemmKernel int8_tiles = nullptr;
 };
 const SmallGemmKernels& SmallGemm();
 

@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "model/kernels/finish.h"
 #include "model/kernels/small_gemm.h"
 #include "model/kernels/tables.h"
 #include "model/kernels/vectors.h"
@@ -7,7 +8,8 @@
 namespace alignsae {
 namespace {
 
-using Sums = __m512;
+using Scaling = FloatScaling;
+using Sums = Scaling::Sums;
 constexpr int64_t kInputsPerWord = 2;
 
 ALIGNSAE_INLINE Sums Combine(Sums sums, __m512i x, __m512i w) {

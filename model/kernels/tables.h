@@ -15,9 +15,11 @@ extern const Kernels kKernelsAvx2;    // AVX2 and FMA.
 extern const Kernels kKernelsBaseline;
 
 #if defined(__x86_64__)
-void SmallGemmF32(const GemmTask& task);   // AVX-512.
-void SmallGemmBf16(const GemmTask& task);  // ... and bfloat16.
-void SmallGemmInt8(const GemmTask& task);  // ... and VNNI.
+void SmallGemmF32(const GemmTask& task);        // AVX-512.
+void SmallGemmBf16(const GemmTask& task);       // ... and bfloat16.
+void SmallGemmInt8(const GemmTask& task);       // ... and VNNI.
+void SmallGemmBf16Tiles(const GemmTask& task);  // AVX-512 and AMX-BF16.
+void SmallGemmInt8Tiles(const GemmTask& task);  // AVX-512 and AMX-INT8.
 #endif
 
 }  // namespace alignsae

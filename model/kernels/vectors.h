@@ -11,6 +11,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#if defined(__FMA__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 #include "model/kernels/kernels.h"
 
 namespace alignsae {
@@ -45,12 +51,15 @@ ALIGNSAE_INLINE void Store(Floats x, float* to) {
 
 // Rounds to nearest even. A NaN would become infinity when its low bits carry
 // over; its quiet bit is set instead.
-ALIGNSAE_INLINE void Store(Floats x, Bf16* to) {
+ALIGNSAE_INLINE Halves Narrowed(Floats x) {
   const Words bits = reinterpret_cast<Words>(x);
   const Words rounded = bits + 0x7fff + ((bits >> 16) & 1);
   const Words quiet = bits | 0x400000;
   const Words chosen = (x == x) ? rounded : quiet;
-  const Halves halves = __builtin_convertvector(chosen >> 16, Halves);
+  return __builtin_convertvector(chosen >> 16, Halves);
+}
+ALIGNSAE_INLINE void Store(Floats x, Bf16* to) {
+  const Halves halves = Narrowed(x);
   __builtin_memcpy(to, &halves, sizeof(halves));
 }
 
@@ -70,6 +79,48 @@ ALIGNSAE_INLINE void Convert(float x, Bf16* to) {
 }
 
 ALIGNSAE_INLINE Floats Broadcast(float x) { return Floats{} + x; }
+
+// a * b + c, rounded once where the machine can. The compiler fuses nothing by
+// itself (-ffp-contract=off): it would do so in one place where a function is
+// inlined and not in another, and equal rows would differ in their last bits.
+ALIGNSAE_INLINE Floats MultiplyAdd(Floats a, Floats b, Floats c) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Floats>(_mm512_fmadd_ps(reinterpret_cast<__m512>(a),
+                                                  reinterpret_cast<__m512>(b),
+                                                  reinterpret_cast<__m512>(c)));
+#elif defined(__FMA__) || defined(__aarch64__)
+#if defined(__FMA__)
+  using Part = __m256;
+#else
+  using Part = float32x4_t;
+#endif
+  constexpr int kParts = sizeof(Floats) / sizeof(Part);
+  Part x[kParts], y[kParts], z[kParts];
+  __builtin_memcpy(x, &a, sizeof(a));
+  __builtin_memcpy(y, &b, sizeof(b));
+  __builtin_memcpy(z, &c, sizeof(c));
+  for (int i = 0; i < kParts; ++i) {
+#if defined(__FMA__)
+    z[i] = _mm256_fmadd_ps(x[i], y[i], z[i]);
+#else
+    z[i] = vfmaq_f32(z[i], x[i], y[i]);
+#endif
+  }
+  __builtin_memcpy(&c, z, sizeof(c));
+  return c;
+#else
+  return a * b + c;
+#endif
+}
+ALIGNSAE_INLINE Floats MultiplyAdd(Floats a, float b, Floats c) {
+  return MultiplyAdd(a, Broadcast(b), c);
+}
+ALIGNSAE_INLINE Floats MultiplyAdd(Floats a, float b, float c) {
+  return MultiplyAdd(a, Broadcast(b), Broadcast(c));
+}
+ALIGNSAE_INLINE Floats MultiplyAdd(Floats a, Floats b, float c) {
+  return MultiplyAdd(a, b, Broadcast(c));
+}
 
 ALIGNSAE_INLINE Floats Max(Floats a, Floats b) { return a > b ? a : b; }
 ALIGNSAE_INLINE Floats Abs(Floats x) { return x < 0 ? -x : x; }
@@ -101,16 +152,16 @@ ALIGNSAE_INLINE float MaxOf(Floats x) {
 ALIGNSAE_INLINE Floats Exp(Floats x) {
   const Floats y = x > 88.0f ? Broadcast(88.0f) : x;
   // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
-  const Floats shifted = y * 1.44269504f + 12582912.0f;
+  const Floats shifted = MultiplyAdd(y, 1.44269504f, 12582912.0f);
   const Floats n = shifted - 12582912.0f;
-  const Floats f = (y - n * 0.693359375f) + n * 2.12194440e-4f;
-  Floats p = Broadcast(1.9875691500e-4f);
-  p = p * f + 1.3981999507e-3f;
-  p = p * f + 8.3334519073e-3f;
-  p = p * f + 4.1665795894e-2f;
-  p = p * f + 1.6666665459e-1f;
-  p = p * f + 5.0000001201e-1f;
-  p = p * f * f + f + 1.0f;
+  const Floats f =
+      MultiplyAdd(n, 2.12194440e-4f, MultiplyAdd(n, -0.693359375f, y));
+  Floats p = MultiplyAdd(f, 1.9875691500e-4f, 1.3981999507e-3f);
+  p = MultiplyAdd(p, f, 8.3334519073e-3f);
+  p = MultiplyAdd(p, f, 4.1665795894e-2f);
+  p = MultiplyAdd(p, f, 1.6666665459e-1f);
+  p = MultiplyAdd(p, f, 5.0000001201e-1f);
+  p = MultiplyAdd(p * f, f, f) + 1.0f;
   // Unsigned: what lies outside of the range wraps, and is not used.
   const Words scaled =
       reinterpret_cast<Words>(p) + (reinterpret_cast<Words>(shifted) << 23);
@@ -120,7 +171,8 @@ ALIGNSAE_INLINE Floats Exp(Floats x) {
 
 // x Phi(x) in the tanh form: x / (1 + exp(-2 u)).
 ALIGNSAE_INLINE Floats GeluTanh(Floats x) {
-  const Floats u = (x * x * 0.044715f + 1.0f) * x * 0.79788456080286535588f;
+  const Floats u =
+      MultiplyAdd(x * x, 0.044715f, 1.0f) * x * 0.79788456080286535588f;
   return x / (1.0f + Exp(-2.0f * u));
 }
 

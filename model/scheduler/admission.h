@@ -63,8 +63,9 @@ class Admission {
   // For the prediction of waits: what is free after a step, and how long a
   // sequence that ended had run.
   void SetFreeKvSlots(int free) { free_kv_slots_ = free; }
-  void RecordService(absl::Duration service, int tokens) {
-    queue_.RecordService(service, tokens);
+  void RecordService(const RequestSpec& spec, absl::Duration service,
+                     int tokens) {
+    queue_.RecordService(spec, service, tokens);
   }
 
   // Whether nobody waits for anything, RequestDone included.

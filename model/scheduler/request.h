@@ -18,8 +18,10 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "model/engine/step.h"            // IWYU pragma: export
-#include "model/sampling/params.h"        // IWYU pragma: export
+#include "model/engine/step.h"      // IWYU pragma: export
+#include "model/sampling/params.h"  // IWYU pragma: export
+#include "model/scheduler/side_effects.h"
+#include "model/steering/guard.h"         // IWYU pragma: export
 #include "model/steering/intervention.h"  // IWYU pragma: export
 #include "model/steering/receipt.h"       // IWYU pragma: export
 
@@ -46,6 +48,19 @@ struct SequenceSpec {
   // of the trace; nullopt: neither.
   std::optional<int> reading_checkpoint;
   bool trace = false;  // Read every generated token that is fed back.
+  // The answer ends with the token at which it holds, of those that are fed
+  // back. Of the reading checkpoint.
+  std::optional<ReadingCondition> abort_when;
+  // Side effects of the interventions are told (SequenceFinished::effects); the
+  // interventions measure. The limits are looked at before each token, and the
+  // answer ends before the first token that passes one.
+  bool measure = false;
+  GuardLimits guard;
+  // The sequence before this one, of the same request and prompt, whose tokens
+  // it feeds instead of its own; kTogether. It has no interventions: the one
+  // that it follows is told how far it is from it at each token. Nothing is
+  // told of it.
+  std::optional<int> follows;
 };
 
 // How the sequences of a request start.
@@ -71,7 +86,7 @@ struct RequestSpec {
   absl::Time deadline = absl::InfiniteFuture();
 };
 
-enum class FinishReason { kEos, kLength, kStop, kCancelled };
+enum class FinishReason { kEos, kLength, kStop, kCancelled, kAborted, kGuard };
 
 // A generated token. `sequence` is an index into RequestSpec::sequences.
 struct TokenEvent {
@@ -113,6 +128,8 @@ struct SequenceFinished {
   std::vector<InterventionReceipt> receipts;     // One per intervention.
   std::optional<ConceptReading> prompt_reading;  // At the last prompt token.
   std::vector<ConceptReading> readings;  // In order of observations, positions.
+  std::optional<SideEffects> effects;    // Where the spec measures.
+  std::optional<GuardStop> guard;        // kGuard only.
 };
 
 // The request has ended; nothing more comes. Exactly once, last.
@@ -125,7 +142,8 @@ using RequestEvent = std::variant<PromptEvent, TokenEvent, TraceEvent,
 
 // Receives the events of one request: for each sequence that ran its prompt
 // where that is scored, tokens and traces, then SequenceFinished, and
-// RequestDone last. Of a sequence that never ran nothing is told.
+// RequestDone last. Of a sequence that never ran, or that follows another one,
+// nothing is told.
 //
 // Who calls: the scheduler, one method at a time, from the step thread, with no
 // lock held. What takes long here makes every step longer.

@@ -279,15 +279,22 @@ std::vector<QueuedUnit> RequestQueue::RemoveIf(
   return removed;
 }
 
-void RequestQueue::RecordService(absl::Duration service, int tokens) {
+void RequestQueue::RecordService(const RequestSpec& spec,
+                                 absl::Duration service, int tokens) {
+  Service& mean = IsSmall(spec) ? of_small_ : of_large_;
   const double count = tokens;
-  if (mean_service_ == absl::ZeroDuration()) {
-    mean_service_ = service;
-    mean_tokens_ = count;
+  if (mean.time == absl::ZeroDuration()) {
+    mean = {service, count};
     return;
   }
-  mean_service_ = (1 - kNewest) * mean_service_ + kNewest * service;
-  mean_tokens_ = (1 - kNewest) * mean_tokens_ + kNewest * count;
+  mean.time = (1 - kNewest) * mean.time + kNewest * service;
+  mean.tokens = (1 - kNewest) * mean.tokens + kNewest * count;
+}
+
+const RequestQueue::Service& RequestQueue::ServiceOf(
+    const RequestSpec& spec) const {
+  const bool known = of_large_.time > absl::ZeroDuration();
+  return IsSmall(spec) || !known ? of_small_ : of_large_;
 }
 
 absl::Duration RequestQueue::PredictWait(const RequestSpec& spec,
@@ -315,17 +322,18 @@ absl::Duration RequestQueue::PredictWait(const RequestSpec& spec,
   const auto ahead = static_cast<int>(
       std::min<int64_t>(waiting_.sequences + newcomers, share));
   if (ahead <= free_kv_slots) return absl::ZeroDuration();
-  return mean_service_ *
+  return ServiceOf(spec).time *
          (static_cast<double>(ahead - free_kv_slots) / std::max(1, kv_slots));
 }
 
 absl::Duration RequestQueue::PredictRun(const RequestSpec& spec) const {
-  if (mean_tokens_ <= 0) return absl::ZeroDuration();
+  const Service& mean = ServiceOf(spec);
+  if (mean.tokens <= 0) return absl::ZeroDuration();
   int most = 0;
   for (const SequenceSpec& sequence : spec.sequences) {
     most = std::max(most, sequence.max_new_tokens);
   }
-  return mean_service_ * std::min(1.0, most / mean_tokens_);
+  return mean.time * std::min(1.0, most / mean.tokens);
 }
 
 void RequestQueue::ForEach(

@@ -100,9 +100,12 @@ class RequestQueue {
   int clients() const { return line_.clients(); }  // That wait.
   int origins() const { return static_cast<int>(line_.origins().size()); }
 
-  // A sequence has run for `service`, from its KV slot to its end, and
-  // generated `tokens`.
-  void RecordService(absl::Duration service, int tokens);
+  // A sequence of `spec` has run for `service`, from its KV slot to its end,
+  // and generated `tokens`. What is small (IsSmall) and what is not are told
+  // apart: the one has slots and time of its own, and says nothing of the
+  // other.
+  void RecordService(const RequestSpec& spec, absl::Duration service,
+                     int tokens);
   // How long `spec` would wait for KV slots, by Little's law over the sequences
   // that ended lately; zero before the first one has.
   absl::Duration PredictWait(const RequestSpec& spec, int free_kv_slots,
@@ -124,6 +127,14 @@ class RequestQueue {
     int large = 0;  // Sequences of requests that are not small.
   };
   static Load LoadOf(const RequestSpec& spec);
+  // Means over the sequences that ended lately.
+  struct Service {
+    absl::Duration time = absl::ZeroDuration();
+    double tokens = 0;
+  };
+  // What is known of such as `spec`. What is not small is taken for small until
+  // one of it has ended.
+  const Service& ServiceOf(const RequestSpec& spec) const;
 
   using SeenSequences = std::set<std::pair<const ActiveRequest*, int>>;
   // Adds what a client has waiting to `load`, and its sequences to `seen`;
@@ -144,8 +155,8 @@ class RequestQueue {
   Options options_;
   ClientLine line_;
   Load waiting_;
-  absl::Duration mean_service_ = absl::ZeroDuration();
-  double mean_tokens_ = 0;
+  Service of_small_;
+  Service of_large_;
 };
 
 }  // namespace alignsae

@@ -148,6 +148,7 @@ void Scheduler::Start(const QueuedUnit& queued, UnitPlaces places,
 absl::Status Scheduler::Deliver(ActiveRequest& request, RunningMember& member,
                                 Sequence::Progress& progress, absl::Time now,
                                 StepReport& report) {
+  if (member.sequence.is_follower()) return absl::OkStatus();
   for (RequestEvent& event : progress.events) {
     if (std::holds_alternative<TokenEvent>(event)) {
       ++report.generated_tokens;
@@ -170,6 +171,11 @@ void Scheduler::TakeResults(const StepBatch& batch,
   RowResult missing;  // An executor owes a result for each row.
   missing.status = absl::InternalError("step: results are missing");
   results.resize(batch.rows.size(), missing);
+  for (size_t r = 0; r < batch.rows.size(); ++r) {
+    const int follower = batch.rows[r].reference;
+    if (follower < 0 || !results[r].sampled.has_value()) continue;
+    results[follower].sampled = results[r].sampled;
+  }
   for (size_t r = 0; r < batch.rows.size(); ++r) {
     const auto [unit, index] = batch.owners[r];
     // Another row of the request may have ended all of it in this very step.
@@ -217,6 +223,7 @@ void Scheduler::FinishMember(RunningUnit& unit, size_t index,
                              FinishReason reason, absl::Time now,
                              StepReport& report) {
   const RunningMember& member = *unit.members[index];
+  const int sequence = member.sequence.index();
   const int tokens = member.sequence.generated_tokens();
   if (tokens > 1) {
     observer_->OnTokenTime((member.last_token - member.first_token) /
@@ -224,11 +231,21 @@ void Scheduler::FinishMember(RunningUnit& unit, size_t index,
   }
   {
     MutexLock lock(&mutex_);
-    admission_.RecordService(now - unit.started, tokens);
+    admission_.RecordService(unit.request->spec, now - unit.started, tokens);
   }
   Retire(unit, index, reason, report);
   ALIGNSAE_DCHECK(!unit.request->ended && unit.request->unfinished > 0);
-  if (--unit.request->unfinished == 0) {
+  --unit.request->unfinished;
+  for (size_t i = 0; i < unit.members.size(); ++i) {
+    const std::optional<RunningMember>& other = unit.members[i];
+    if (!other.has_value() || !other->sequence.is_follower() ||
+        other->sequence.leader() != sequence) {
+      continue;
+    }
+    Retire(unit, i, reason, report);
+    --unit.request->unfinished;
+  }
+  if (unit.request->unfinished == 0) {
     unit.request->ended = true;
     unit.request->sink->Deliver(RequestDone{absl::OkStatus()});
   }
@@ -239,6 +256,7 @@ void Scheduler::Retire(RunningUnit& unit, size_t index, FinishReason reason,
   const ActiveRequest& request = *unit.request;
   std::optional<RunningMember>& member = unit.members[index];
   const int sequence = member->sequence.index();
+  const bool told = !member->sequence.is_follower();
   TellCached(unit, *member);
   SequenceFinished finished = member->sequence.Finish(reason);
   member.reset();  // Frees the KV slot, unless others of the fork read it.
@@ -252,7 +270,7 @@ void Scheduler::Retire(RunningUnit& unit, size_t index, FinishReason reason,
   if (!interventions.empty()) {
     observer_->OnSteered(interventions, finished.receipts);
   }
-  request.sink->Deliver(std::move(finished));
+  if (told) request.sink->Deliver(std::move(finished));
 }
 
 void Scheduler::EndRequest(const std::shared_ptr<ActiveRequest>& request,

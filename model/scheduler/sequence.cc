@@ -18,6 +18,9 @@ Sequence::Sequence(const SequenceSpec* spec, int index, const SequenceEnv* env,
       matcher_(spec->stop_sequences),
       receipts_(spec->interventions->size()),
       readings_(spec->observations.size()) {
+  if (spec->measure) {
+    meter_.emplace(*spec->interventions, spec->guard, *env->catalog);
+  }
   PlanObservations();
 }
 
@@ -61,7 +64,8 @@ StepRow Sequence::NextRow(int kv_slot, int max_prompt_tokens) const {
   } else {
     row.tokens = {generated_.back()};
     row.sampling = Sampling();
-    if (spec_->trace && spec_->reading_checkpoint.has_value()) {
+    if ((spec_->trace || spec_->abort_when.has_value()) &&
+        spec_->reading_checkpoint.has_value()) {
       Observation trace;
       trace.checkpoint = *spec_->reading_checkpoint;
       trace.positions = {fed_};
@@ -115,6 +119,15 @@ absl::StatusOr<Sequence::Progress> Sequence::Consume(const StepRow& row,
     return absl::InternalError("step: the result does not fit the row");
   }
   Progress progress;
+  const bool samples = result.sampled.has_value();
+  if (meter_.has_value()) {
+    meter_->Add(result.receipts, result.kl,
+                row.start + static_cast<int>(row.tokens.size()));
+    // In the middle of a prompt it goes on with the others to its end.
+    if (samples && meter_->stopped().has_value()) {
+      progress.finished = FinishReason::kGuard;
+    }
+  }
   for (size_t i = 0; i < receipts_.size(); ++i) {
     receipts_[i].Merge(result.receipts[i]);
   }
@@ -122,7 +135,8 @@ absl::StatusOr<Sequence::Progress> Sequence::Consume(const StepRow& row,
       TakeReadings(row, std::move(result.readings), progress));
   TakeScores(row, std::move(result.scores), progress);
   fed_ += static_cast<int>(row.tokens.size());
-  if (result.sampled.has_value()) {
+  if (progress.finished.has_value()) return progress;  // Aborted, or a guard.
+  if (samples) {
     TakeToken(row, *std::move(result.sampled), progress);
   } else if (is_readout() && prompt_left() == 0) {
     progress.finished = FinishReason::kLength;
@@ -142,6 +156,11 @@ absl::Status Sequence::TakeReadings(const StepRow& row,
       }
       ConceptReading& reading = readings[next++];
       if (!prompt) {
+        if (spec_->abort_when.has_value() &&
+            reading.Meets(*spec_->abort_when)) {
+          progress.finished = FinishReason::kAborted;
+        }
+        if (!spec_->trace) continue;
         progress.events.push_back(TraceEvent{index_, std::move(reading)});
       } else if (k < readings_.size()) {
         readings_[k].push_back(std::move(reading));
@@ -214,6 +233,10 @@ SequenceFinished Sequence::Finish(FinishReason reason) {
   finished.total_logprob = total_logprob_;
   finished.receipts = std::move(receipts_);
   finished.prompt_reading = std::move(prompt_reading_);
+  if (meter_.has_value()) {
+    finished.effects = meter_->effects();
+    if (reason == FinishReason::kGuard) finished.guard = meter_->stopped();
+  }
   for (std::vector<ConceptReading>& readings : readings_) {
     finished.readings.insert(finished.readings.end(),
                              std::make_move_iterator(readings.begin()),

@@ -49,6 +49,8 @@ class Sequence {
   int prompt_length() const { return static_cast<int>(spec_->prompt.size()); }
   bool is_readout() const { return spec_->max_new_tokens == 0; }
   int index() const { return index_; }  // In RequestSpec::sequences.
+  bool is_follower() const { return spec_->follows.has_value(); }
+  int leader() const { return *spec_->follows; }  // With is_follower().
   int taken() const { return taken_; }
   int generated_tokens() const { return static_cast<int>(generated_.size()); }
 
@@ -96,6 +98,7 @@ class Sequence {
   StopMatcher matcher_;
   int stop_index_ = -1;
   double total_logprob_ = 0;
+  std::optional<SideEffectMeter> meter_;  // Where the spec measures.
   std::vector<InterventionReceipt> receipts_;
   std::optional<ConceptReading> prompt_reading_;
   // [observation of the spec] readings so far.

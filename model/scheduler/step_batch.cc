@@ -1,6 +1,7 @@
 #include "model/scheduler/step_batch.h"
 
 #include <algorithm>
+#include <map>
 
 #include "model/base/dcheck.h"
 
@@ -9,13 +10,23 @@ namespace {
 
 // Adds a row of at most `chunk` prompt tokens for each member.
 void AddRows(RunningUnit& unit, int chunk, StepBatch& batch) {
+  std::map<int, int> row_of;  // By sequence.
   for (size_t i = 0; i < unit.members.size(); ++i) {
     if (!unit.members[i].has_value()) continue;
     const RunningMember& member = *unit.members[i];
+    const int row = static_cast<int>(batch.rows.size());
+    row_of[member.sequence.index()] = row;
     batch.rows.push_back(
         member.sequence.NextRow(member.kv_slot->index(), chunk));
     batch.rows.back().fork = unit.fork;
     batch.owners.emplace_back(&unit, i);
+    if (!member.sequence.is_follower()) continue;
+    // The one that it follows stands before it, and runs as long as it does.
+    const auto leader = row_of.find(member.sequence.leader());
+    ALIGNSAE_DCHECK(leader != row_of.end());
+    if (batch.rows[row].sampling.has_value()) {
+      batch.rows[leader->second].reference = row;
+    }
   }
 }
 

@@ -44,6 +44,8 @@ struct ModelInfo {
   std::string weight_type_why;      // Why that one, a sentence.
   // Of the types that were tried, in that order; empty: none was measured.
   std::vector<TypeMeasurement> type_measurements;
+  // What multiplies by its matrices, a sentence for each shape.
+  std::vector<std::string> kernels;
   // Likewise, of the types that were loaded; empty: none was kept.
   std::vector<PreparedWeights> prepared;
   std::string prompt_template;  // Holds "{question}"; empty: no template.

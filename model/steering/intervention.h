@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "model/steering/condition.h"
 #include "model/steering/hook_point.h"
 #include "model/steering/mode.h"
 #include "model/steering/positions.h"
@@ -46,6 +47,13 @@ struct Intervention {
   ResolvedPositions positions;
   // Given: it takes the place of a slot's direction. Null: a slot does.
   std::shared_ptr<const SteeringVector> vector = nullptr;
+  // Given: of the positions those are edited at which it holds of the reading
+  // there, before any intervention there. Its checkpoint reads where this
+  // edits.
+  std::optional<ReadingCondition> when = std::nullopt;
+  // A step's receipt tells every position of the step, and all concept slots
+  // there (not beside a vector).
+  bool measure = false;
 
   bool AppliesAt(int position, int prompt_length) const;
 };

@@ -7,6 +7,7 @@ namespace alignsae {
 
 void InterventionReceipt::Merge(const InterventionReceipt& later) {
   positions_applied += later.positions_applied;
+  positions_checked += later.positions_checked;
   const size_t room = kMaxReceiptPositions -
                       std::min<size_t>(kMaxReceiptPositions, effects.size());
   const size_t taken = std::min(room, later.effects.size());

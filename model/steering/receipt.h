@@ -22,6 +22,8 @@ struct PositionEffect {
   // h . v / norm(v), for a target.
   double source_before = 0, source_after = 0;
   double target_before = 0, target_after = 0;
+  // [R] z of all concepts, where the intervention measures; else empty.
+  std::vector<float> slots_before = {}, slots_after = {};
 };
 
 inline constexpr int kMaxReceiptPositions = 32;
@@ -29,7 +31,12 @@ inline constexpr int kMaxReceiptPositions = 32;
 // Receipt of one intervention of one request, summed over its steps.
 struct InterventionReceipt {
   int64_t positions_applied = 0;
-  std::vector<PositionEffect> effects;  // The first kMaxReceiptPositions.
+  // The first kMaxReceiptPositions; of one step and an intervention that
+  // measures, all.
+  std::vector<PositionEffect> effects;
+  // Of an intervention with a condition: at how many positions it was looked
+  // at; those at which it held were edited.
+  int64_t positions_checked = 0;
 
   void Merge(const InterventionReceipt& later);
 };

@@ -4,7 +4,8 @@
 // blocked layout that it asks for, in memory of LibTorch's, and one primitive
 // is made for each number of rows that occurs. Bias, activation and the add
 // into the residual stream are its post-operations; int8 has an epilogue of our
-// own (model/kernels). On other devices LibTorch multiplies.
+// own (model/kernels), and kernels of our own take what they are faster at
+// (kernel_plan.h). On other devices LibTorch multiplies.
 //
 // A row's result does not depend on its place among the rows of one call (it
 // may in its last bits depend on how many there are).
@@ -64,6 +65,8 @@ class Linear {
   int64_t outputs() const;
   // Memory of the prepared weights: what one multiplication reads.
   int64_t bytes() const;
+  // On the CPU; null elsewhere.
+  const PreparedMatrix* prepared() const { return packed_.get(); }
 
  private:
   // The product on other devices than the CPU, of the weights' type.

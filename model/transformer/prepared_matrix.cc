@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <memory>
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
@@ -23,13 +24,28 @@ constexpr int64_t kTypicalRows = 64;
 // Blocks of columns that one thread takes at least in a product of a few rows.
 constexpr int64_t kBlocksPerTask = 2;
 // Rows that one thread takes at least in the passes around an int8 product.
-constexpr int64_t kRowsPerTask = 4;
-
-// Rows up to which our kernel for bfloat16 is faster than tiles.
-constexpr int64_t kMaxRowsBesideTiles = 8;
+constexpr int64_t kInt8RowsPerTask = 4;
+// Rows of an int8 product that go through all of its passes together: what lies
+// between them stays in the caches, and in memory that is kept.
+constexpr int64_t kInt8RowsAtOnce = 384;
 
 int ElementBytes(WeightType type) {
   return type == WeightType::kF32 ? 4 : type == WeightType::kBf16 ? 2 : 1;
+}
+
+// Memory between the passes of a product, which each thread keeps: at this size
+// the allocator would get it from the system each time, and each page with a
+// fault.
+struct Workspace {
+  at::Tensor bytes, scales, sums;
+};
+
+at::Tensor Reserved(at::Tensor& kept, int64_t rows, int64_t width,
+                    at::ScalarType type) {
+  if (!kept.defined() || kept.numel() < rows * width) {
+    kept = at::empty({rows * width}, type);
+  }
+  return kept.narrow(0, 0, rows * width).view({rows, width});
 }
 
 // Each column's largest magnitude becomes 127.
@@ -62,26 +78,31 @@ std::string InWords(const Memory::desc& layout) {
                       data.extra.flags);
 }
 
-GemmKernel KernelOf(WeightType type) {
-  const SmallGemmKernels& kernels = SmallGemm();
-  return type == WeightType::kF32    ? kernels.f32
-         : type == WeightType::kBf16 ? kernels.bf16
-                                     : kernels.int8;
+int64_t BlocksOf(int64_t outputs) {
+  return (outputs + kColumnBlock - 1) / kColumnBlock;
 }
 
-int64_t MaxSmallRows(WeightType type) {
-  return type == WeightType::kBf16 && OneDnnHasTiles() ? kMaxRowsBesideTiles
-                                                       : kMaxSmallGemmRows;
+GemmKernel KernelOf(GemmPath path, WeightType type) {
+  const SmallGemmKernels& kernels = SmallGemm();
+  if (type == WeightType::kF32) return kernels.f32;
+  const bool tiles = path == GemmPath::kTiles;
+  return type == WeightType::kBf16
+             ? (tiles ? kernels.bf16_tiles : kernels.bf16)
+             : (tiles ? kernels.int8_tiles : kernels.int8);
+}
+
+MatrixShape ShapeOf(const at::Tensor& sizes, WeightType type) {
+  return {type, sizes[0].item<int64_t>(), sizes[1].item<int64_t>()};
 }
 
 }  // namespace
 
 PreparedMatrix::PreparedMatrix(const at::Tensor& weight, bool bias,
                                WeightType type, const at::Tensor& row_scale)
-    : type_(type), inputs_(weight.size(0)), outputs_(weight.size(1)) {
+    : PreparedMatrix(MatrixShape{type, weight.size(0), weight.size(1)}) {
   SetLayout(bias);
   memory_ = StreamedMemory(static_cast<int64_t>(layout_.get_size()));
-  if (type_ == WeightType::kInt8) {
+  if (type == WeightType::kInt8) {
     Repack(Round(weight, row_scale), layout_, memory_);
   } else {
     Repack(weight, layout_, memory_);
@@ -91,10 +112,7 @@ PreparedMatrix::PreparedMatrix(const at::Tensor& weight, bool bias,
 PreparedMatrix::PreparedMatrix(const PreparedParts& parts,
                                const std::string& name, bool bias,
                                WeightType type)
-    : type_(type) {
-  const at::Tensor shape = parts.Get(name + ".shape");
-  inputs_ = shape[0].item<int64_t>();
-  outputs_ = shape[1].item<int64_t>();
+    : PreparedMatrix(ShapeOf(parts.Get(name + ".shape"), type)) {
   SetLayout(bias);
   memory_ = parts.Get(name + ".memory");
   const std::string layout = parts.GetText(name + ".layout");
@@ -102,14 +120,15 @@ PreparedMatrix::PreparedMatrix(const PreparedParts& parts,
     throw std::runtime_error(absl::StrCat(name, ": must be in the layout ",
                                           InWords(layout_), ", got ", layout));
   }
-  if (type_ == WeightType::kInt8) {
+  if (type == WeightType::kInt8) {
     column_scales_ = parts.Get(name + ".column_scales");
     column_sums_ = parts.Get(name + ".column_sums");
   }
 }
 
 void PreparedMatrix::Save(const std::string& name, PreparedParts& parts) const {
-  parts.Put(name + ".shape", at::tensor({inputs_, outputs_}, at::kLong));
+  parts.Put(name + ".shape",
+            at::tensor({shape_.inputs, shape_.outputs}, at::kLong));
   parts.PutText(name + ".layout", InWords(layout_));
   parts.Put(name + ".memory", memory_);
   parts.Put(name + ".column_scales", column_scales_);
@@ -118,19 +137,20 @@ void PreparedMatrix::Save(const std::string& name, PreparedParts& parts) const {
 
 void PreparedMatrix::SetLayout(bool bias) {
   layout_ =
-      PreferredLayout({kTypicalRows, inputs_, outputs_, type_,
-                       type_ != WeightType::kInt8 && bias, Finish::kNone});
-  small_kernel_ = FindSmallKernel();
-  max_small_rows_ = MaxSmallRows(type_);
+      PreferredLayout({kTypicalRows, shape_.inputs, shape_.outputs, type(),
+                       type() != WeightType::kInt8 && bias, Finish::kNone});
+  in_kernel_layout_ =
+      layout_.data.padded_dims[0] == shape_.inputs &&
+      layout_ == KernelLayout(shape_.inputs, shape_.outputs, type());
 }
 
 at::Tensor PreparedMatrix::Round(const at::Tensor& weight,
                                  const at::Tensor& row_scale) {
-  at::Tensor rounded = at::empty({inputs_, outputs_}, at::kChar);
-  column_scales_ = at::empty({outputs_}, at::kFloat);
-  column_sums_ = at::empty({outputs_}, at::kInt);
-  for (int64_t first = 0; first < outputs_; first += kColumnsAtOnce) {
-    const int64_t count = std::min(kColumnsAtOnce, outputs_ - first);
+  at::Tensor rounded = at::empty({shape_.inputs, shape_.outputs}, at::kChar);
+  column_scales_ = at::empty({outputs()}, at::kFloat);
+  column_sums_ = at::empty({outputs()}, at::kInt);
+  for (int64_t first = 0; first < outputs(); first += kColumnsAtOnce) {
+    const int64_t count = std::min(kColumnsAtOnce, outputs() - first);
     at::Tensor part = weight.narrow(1, first, count);
     if (row_scale.defined()) part = part.mul(row_scale.unsqueeze(1));
     const at::Tensor scales = ColumnScales(part);
@@ -143,72 +163,82 @@ at::Tensor PreparedMatrix::Round(const at::Tensor& weight,
   return rounded;
 }
 
-GemmKernel PreparedMatrix::FindSmallKernel() const {
-  const bool whole = layout_.data.padded_dims[0] == inputs_;
-  return whole && layout_ == KernelLayout(inputs_, outputs_, type_)
-             ? KernelOf(type_)
-             : nullptr;
-}
-
 std::shared_ptr<const PreparedMatrix> PreparedMatrix::Columns(
     int64_t first, int64_t count) const {
-  if (small_kernel_ == nullptr || first % kColumnBlock != 0 ||
+  if (!in_kernel_layout_ || first % kColumnBlock != 0 ||
       count % kColumnBlock != 0) {
     return nullptr;
   }
-  std::shared_ptr<PreparedMatrix> part(new PreparedMatrix);
-  part->type_ = type_;
-  part->inputs_ = inputs_;
-  part->outputs_ = count;
-  part->layout_ = KernelLayout(inputs_, count, type_);
+  std::shared_ptr<PreparedMatrix> part(
+      new PreparedMatrix({type(), shape_.inputs, count}));
+  part->plan_ = plan_;
+  part->layout_ = KernelLayout(shape_.inputs, count, type());
+  part->in_kernel_layout_ = true;
   const int64_t column_bytes =
-      inputs_ * static_cast<int64_t>(ElementBytes(type_));
+      shape_.inputs * static_cast<int64_t>(ElementBytes(type()));
   part->memory_ = memory_.narrow(0, first * column_bytes, count * column_bytes);
-  if (type_ == WeightType::kInt8) {
+  if (type() == WeightType::kInt8) {
     part->column_scales_ = column_scales_.narrow(0, first, count);
     part->column_sums_ = column_sums_.narrow(0, first, count);
   }
-  part->small_kernel_ = small_kernel_;
-  part->max_small_rows_ = max_small_rows_;
   return part;
 }
 
-bool PreparedMatrix::UsesSmallKernel(int64_t rows) const {
-  return small_kernel_ != nullptr && rows <= max_small_rows_;
+int64_t PreparedMatrix::block_bytes() const {
+  return shape_.inputs * kColumnBlock *
+         static_cast<int64_t>(ElementBytes(type()));
 }
 
-void PreparedMatrix::Multiply(const at::Tensor& x, const at::Tensor& bias,
-                              Finish finish, at::Tensor& y) const {
+void PreparedMatrix::ComesBefore(const PreparedMatrix& next) const {
+  if (!next.in_kernel_layout_) return;
+  next_ = next.memory_.data_ptr<uint8_t>();
+  next_block_bytes_ = next.block_bytes();
+  next_blocks_ = BlocksOf(next.outputs());
+}
+
+bool PreparedMatrix::CanMultiplyBy(GemmPath path, int64_t rows) const {
+  return path == GemmPath::kOneDnn ||
+         (in_kernel_layout_ && CanRun(path, type(), rows));
+}
+
+void PreparedMatrix::MultiplyBy(GemmPath path, const at::Tensor& x,
+                                const at::Tensor& bias, Finish finish,
+                                at::Tensor& y) const {
   const GemmFinish ours = finish == Finish::kNone  ? GemmFinish::kStore
                           : finish == Finish::kAdd ? GemmFinish::kAdd
                                                    : GemmFinish::kGelu;
-  if (type_ == WeightType::kInt8) {
-    MultiplyInt8(x, bias, ours, y);
-  } else if (UsesSmallKernel(x.size(0))) {
-    MultiplySmall(x, bias, nullptr, ours, y);
+  if (type() == WeightType::kInt8) {
+    MultiplyInt8(path, x, bias, ours, y);
+  } else if (path == GemmPath::kOneDnn) {
+    MultiplyByOneDnn({x.size(0), shape_.inputs, shape_.outputs, type(),
+                      bias.defined(), finish},
+                     x, layout_, memory_, bias, y);
   } else {
-    MultiplyByOneDnn(
-        {x.size(0), inputs_, outputs_, type_, bias.defined(), finish}, x,
-        layout_, memory_, bias, y);
+    MultiplyByOurs(KernelOf(path, type()), x, bias, nullptr, ours, y);
   }
 }
 
-void PreparedMatrix::MultiplySmall(const at::Tensor& x, const at::Tensor& bias,
-                                   const float* row_scales, GemmFinish finish,
-                                   at::Tensor& y) const {
-  const int64_t blocks = (outputs_ + kColumnBlock - 1) / kColumnBlock;
-  const int64_t block_bytes =
-      inputs_ * kColumnBlock * static_cast<int64_t>(ElementBytes(type_));
+void PreparedMatrix::MultiplyByOurs(GemmKernel kernel, const at::Tensor& x,
+                                    const at::Tensor& bias,
+                                    const float* row_scales, GemmFinish finish,
+                                    at::Tensor& y) const {
+  const int64_t blocks = BlocksOf(outputs());
+  const uint8_t* next = next_;
+  const int64_t next_blocks = next_blocks_;
   at::parallel_for(0, blocks, kBlocksPerTask, [&](int64_t begin, int64_t end) {
     const int64_t column = begin * kColumnBlock;
     GemmTask task;
     task.x = x.data_ptr();
     task.rows = x.size(0);
-    task.inputs = inputs_;
-    task.blocks = memory_.data_ptr<uint8_t>() + begin * block_bytes;
-    task.columns = std::min(end * kColumnBlock, outputs_) - column;
+    task.inputs = shape_.inputs;
+    task.blocks = memory_.data_ptr<uint8_t>() + begin * block_bytes();
+    // A thread gets the same part of every matrix.
+    if (next != nullptr) {
+      task.after = next + begin * next_blocks / blocks * next_block_bytes_;
+    }
+    task.columns = std::min(end * kColumnBlock, outputs()) - column;
     if (bias.defined()) task.bias = bias.data_ptr<float>() + column;
-    if (type_ == WeightType::kInt8) {
+    if (type() == WeightType::kInt8) {
       task.row_scales = row_scales;
       task.column_scales = column_scales_.data_ptr<float>() + column;
       task.column_sums = column_sums_.data_ptr<int32_t>() + column;
@@ -220,40 +250,57 @@ void PreparedMatrix::MultiplySmall(const at::Tensor& x, const at::Tensor& bias,
       task.narrow_y =
           reinterpret_cast<Bf16*>(y.data_ptr<at::BFloat16>()) + column;
     }
-    task.y_stride = outputs_;
-    small_kernel_(task);
+    task.y_stride = outputs();
+    kernel(task);
   });
 }
 
-void PreparedMatrix::MultiplyInt8(const at::Tensor& x, const at::Tensor& bias,
-                                  GemmFinish finish, at::Tensor& y) const {
-  const Kernels& kernels = CpuKernels();
-  const int64_t rows = x.size(0);
-  const at::Tensor bytes = at::empty({rows, inputs_}, at::kByte);
-  const at::Tensor scales = at::empty({rows}, at::kFloat);
-  at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
-    kernels.quantize(x.data_ptr<float>() + begin * inputs_, end - begin,
-                     inputs_, bytes.data_ptr<uint8_t>() + begin * inputs_,
-                     scales.data_ptr<float>() + begin);
-  });
-  if (UsesSmallKernel(rows)) {
-    MultiplySmall(bytes, bias, scales.data_ptr<float>(), finish, y);
-    return;
+void PreparedMatrix::MultiplyInt8(GemmPath path, const at::Tensor& x,
+                                  const at::Tensor& bias, GemmFinish finish,
+                                  at::Tensor& y) const {
+  thread_local Workspace kept;
+  const int64_t width = shape_.inputs;
+  for (int64_t first = 0; first < x.size(0); first += kInt8RowsAtOnce) {
+    const int64_t rows = std::min(kInt8RowsAtOnce, x.size(0) - first);
+    const at::Tensor bytes = Reserved(kept.bytes, rows, width, at::kByte);
+    const at::Tensor scales = Reserved(kept.scales, rows, 1, at::kFloat);
+    const float* from = x.data_ptr<float>() + first * width;
+    at::parallel_for(
+        0, rows, kInt8RowsPerTask, [&](int64_t begin, int64_t end) {
+          CpuKernels().quantize(from + begin * width, end - begin, width,
+                                bytes.data_ptr<uint8_t>() + begin * width,
+                                scales.data_ptr<float>() + begin);
+        });
+    at::Tensor part = rows == x.size(0) ? y : y.narrow(0, first, rows);
+    if (path == GemmPath::kOneDnn) {
+      at::Tensor sums = Reserved(kept.sums, rows, outputs(), at::kInt);
+      MultiplyByOneDnn({rows, width, outputs(), type(), false, Finish::kNone},
+                       bytes, layout_, memory_, at::Tensor(), sums);
+      FinishSums(sums, scales, bias, finish, part);
+    } else {
+      MultiplyByOurs(KernelOf(path, type()), bytes, bias,
+                     scales.data_ptr<float>(), finish, part);
+    }
   }
-  at::Tensor sums = at::empty({rows, outputs_}, at::kInt);
-  MultiplyByOneDnn({rows, inputs_, outputs_, type_, false, Finish::kNone},
-                   bytes, layout_, memory_, at::Tensor(), sums);
+}
+
+void PreparedMatrix::FinishSums(const at::Tensor& sums,
+                                const at::Tensor& row_scales,
+                                const at::Tensor& bias, GemmFinish finish,
+                                at::Tensor& y) const {
+  const Kernels& kernels = CpuKernels();
   const Int8Epilogue epilogue = {
       column_scales_.data_ptr<float>(), column_sums_.data_ptr<int32_t>(),
-      bias.defined() ? bias.data_ptr<float>() : nullptr, outputs_};
+      bias.defined() ? bias.data_ptr<float>() : nullptr, outputs()};
   const auto after = finish == GemmFinish::kStore ? kernels.int8_store
                      : finish == GemmFinish::kAdd ? kernels.int8_add
                                                   : kernels.int8_gelu;
-  at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
-    after(sums.data_ptr<int32_t>() + begin * outputs_,
-          scales.data_ptr<float>() + begin, end - begin, epilogue,
-          y.data_ptr<float>() + begin * outputs_);
-  });
+  at::parallel_for(0, sums.size(0), kInt8RowsPerTask,
+                   [&](int64_t begin, int64_t end) {
+                     after(sums.data_ptr<int32_t>() + begin * outputs(),
+                           row_scales.data_ptr<float>() + begin, end - begin,
+                           epilogue, y.data_ptr<float>() + begin * outputs());
+                   });
 }
 
 }  // namespace alignsae

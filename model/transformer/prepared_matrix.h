@@ -1,13 +1,6 @@
 // PreparedMatrix: weights in the layout and number type in which the CPU
-// multiplies by them, and the choice of who does: oneDNN, or for a few rows the
-// kernels of our own (small_gemm.h), which read the same layout.
-//
-// "A few" is up to 128: beyond that, weights stay in the caches long enough for
-// oneDNN to be as fast. bfloat16 on a processor with AMX tiles, which oneDNN
-// uses and our kernels do not: up to 8. There oneDNN has 0.5 to 0.9 of their
-// speed at 1 to 4 rows and 2 times at 16, 4.5 times at 64. The choice is by
-// what oneDNN says it runs on, not by timing at start, so that two starts on
-// one machine compute the same.
+// multiplies by them. Who does is the plan's choice (kernel_plan.h): oneDNN, or
+// the kernels of our own (small_gemm.h), which read the same layout.
 //
 // Letters in shapes: N rows, I inputs, O outputs.
 //
@@ -19,12 +12,14 @@
 
 #include <ATen/ATen.h>
 
+#include <atomic>
 #include <cstdint>
 #include <dnnl.hpp>
 #include <memory>
 #include <string>
 
 #include "model/kernels/small_gemm.h"
+#include "model/transformer/kernel_plan.h"
 #include "model/transformer/onednn_matmul.h"
 #include "model/transformer/prepared_parts.h"
 #include "model/transformer/weight_type.h"
@@ -43,13 +38,14 @@ class PreparedMatrix {
                  WeightType type);
   void Save(const std::string& name, PreparedParts& parts) const;
 
-  WeightType type() const { return type_; }
-  int64_t outputs() const { return outputs_; }
+  const MatrixShape& shape() const { return shape_; }
+  WeightType type() const { return shape_.type; }
+  int64_t outputs() const { return shape_.outputs; }
   int64_t bytes() const { return static_cast<int64_t>(memory_.nbytes()); }
   // Whether products of so many rows are finished by code of ours, which has
   // GELU in its tanh form only.
   bool IsOurs(int64_t rows) const {
-    return type_ == WeightType::kInt8 || UsesSmallKernel(rows);
+    return type() == WeightType::kInt8 || PathFor(rows) != GemmPath::kOneDnn;
   }
 
   // Columns [first, first + count) as a matrix on the same memory; null unless
@@ -60,37 +56,52 @@ class PreparedMatrix {
   // y = finish(x W + bias). x [N, I], contiguous: float32, or bfloat16 for such
   // weights. y [N, O]: float32, or bfloat16 behind an activation.
   void Multiply(const at::Tensor& x, const at::Tensor& bias, Finish finish,
-                at::Tensor& y) const;
+                at::Tensor& y) const {
+    MultiplyBy(PathFor(x.size(0)), x, bias, finish, y);
+  }
+  // Says that products by `next` follow those by this: its weights are fetched
+  // early.
+  void ComesBefore(const PreparedMatrix& next) const;
+  // By `path`, which CanMultiplyBy: for measuring.
+  void MultiplyBy(GemmPath path, const at::Tensor& x, const at::Tensor& bias,
+                  Finish finish, at::Tensor& y) const;
+  bool CanMultiplyBy(GemmPath path, int64_t rows) const;
 
  private:
-  PreparedMatrix() = default;
+  explicit PreparedMatrix(const MatrixShape& shape)
+      : shape_(shape), plan_(&PlanOf(shape)) {}
 
-  // The layout, and who multiplies, by type and shape.
+  int64_t block_bytes() const;  // Of kColumnBlock columns.
+  // The layout that oneDNN asks for.
   void SetLayout(bool bias);
-
   // The weights as int8 [I, O], with the scales and sums of their columns.
   at::Tensor Round(const at::Tensor& weight, const at::Tensor& row_scale);
 
-  // The kernel for a few rows; null where oneDNN chose another layout than the
-  // kernels read, or the machine has none.
-  GemmKernel FindSmallKernel() const;
-  bool UsesSmallKernel(int64_t rows) const;
-  void MultiplySmall(const at::Tensor& x, const at::Tensor& bias,
-                     const float* row_scales, GemmFinish finish,
-                     at::Tensor& y) const;
-  void MultiplyInt8(const at::Tensor& x, const at::Tensor& bias,
+  GemmPath PathFor(int64_t rows) const {
+    const GemmPath path = plan_->PathFor(rows);
+    return CanMultiplyBy(path, rows) ? path : GemmPath::kOneDnn;
+  }
+  void MultiplyByOurs(GemmKernel kernel, const at::Tensor& x,
+                      const at::Tensor& bias, const float* row_scales,
+                      GemmFinish finish, at::Tensor& y) const;
+  void MultiplyInt8(GemmPath path, const at::Tensor& x, const at::Tensor& bias,
                     GemmFinish finish, at::Tensor& y) const;
+  // y = finish(int8 sums, scaled).
+  void FinishSums(const at::Tensor& sums, const at::Tensor& row_scales,
+                  const at::Tensor& bias, GemmFinish finish,
+                  at::Tensor& y) const;
 
-  WeightType type_ = WeightType::kF32;
-  int64_t inputs_ = 0;
-  int64_t outputs_ = 0;
+  MatrixShape shape_;
+  const KernelPlan* plan_;
   dnnl::memory::desc layout_;
-  at::Tensor memory_;  // Bytes of the weights in `layout_`.
+  bool in_kernel_layout_ = false;  // Whether kernels of our own can read it.
+  at::Tensor memory_;              // Bytes of the weights in `layout_`.
+  // What is read next, by ComesBefore: a wish that no result depends on.
+  mutable std::atomic<const uint8_t*> next_{nullptr};
+  mutable std::atomic<int64_t> next_block_bytes_{0}, next_blocks_{0};
   // Int8 only.
   at::Tensor column_scales_;  // [O] float32
   at::Tensor column_sums_;    // [O] int32
-  GemmKernel small_kernel_ = nullptr;
-  int64_t max_small_rows_ = 0;
 };
 
 }  // namespace alignsae

@@ -9,6 +9,7 @@
 
 #include "model/transformer/decode_graphs.h"
 #include "model/transformer/decode_plan.h"
+#include "model/transformer/prepared_matrix.h"
 
 namespace alignsae {
 namespace {
@@ -100,6 +101,21 @@ std::vector<PackedRow> WantedPositions(const Packing& packing) {
 }
 
 }  // namespace
+
+int64_t Transformer::matrix_bytes() const {
+  int64_t bytes = 0;
+  for (const Linear* matrix : Matrices()) bytes += matrix->bytes();
+  return bytes;
+}
+
+void Transformer::LinkMatrices() const {
+  const std::vector<const Linear*> all = Matrices();
+  for (size_t i = 0; i < all.size(); ++i) {
+    const PreparedMatrix* matrix = all[i]->prepared();
+    const PreparedMatrix* next = all[(i + 1) % all.size()]->prepared();
+    if (matrix != nullptr && next != nullptr) matrix->ComesBefore(*next);
+  }
+}
 
 at::Tensor Transformer::Forward(absl::Span<const int32_t> tokens,
                                 std::vector<PackedRow> rows, KvCache& cache,

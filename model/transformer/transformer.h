@@ -45,6 +45,7 @@
 #include "absl/types/span.h"
 #include "model/transformer/facts.h"
 #include "model/transformer/kv_cache.h"
+#include "model/transformer/linear.h"
 #include "model/transformer/packing.h"
 #include "model/transformer/residual_hook.h"
 #include "model/transformer/weight_type.h"
@@ -67,8 +68,14 @@ class Transformer {
   const TransformerFacts& facts() const { return facts_; }
   WeightType weight_type() const { return type_; }
   virtual at::Device device() const = 0;
-  // Memory of the prepared matrices: what one decode step reads.
-  virtual int64_t matrix_bytes() const = 0;
+  // What one decode step multiplies by; empty where the weights stay in their
+  // files. They live as long as the model.
+  virtual std::vector<const Linear*> Matrices() const = 0;
+  // Their memory: what one decode step reads.
+  int64_t matrix_bytes() const;
+  // Has each of them fetch the one behind it, the last the first. Once the
+  // model is whole, before it is run.
+  void LinkMatrices() const;
   // What a KvCache for this model holds: float32 beside float32 weights,
   // bfloat16 beside the others.
   KvType kv_type() const {

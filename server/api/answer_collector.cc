@@ -3,6 +3,8 @@
 #include <iterator>
 #include <utility>
 
+#include "server/api/unary_call.h"
+
 namespace alignsae {
 
 void SequenceAnswer::Add(PromptEvent event) {
@@ -14,6 +16,22 @@ AnswerCollector::AnswerCollector(size_t sequences, OnDone on_done)
     : answers_(sequences), on_done_(std::move(on_done)) {}
 
 bool AnswerCollector::Deliver(RequestEvent event) {
+  if (auto* done = std::get_if<RequestDone>(&event)) {
+    // Taken out first: what it holds may hold this object.
+    const OnDone on_done = std::exchange(on_done_, nullptr);
+    on_done(done->status.ok() ? kept_ : std::move(done->status),
+            std::move(answers_));
+    return true;
+  }
+  const absl::Status kept = WithoutMemoryFailure([&] {
+    Keep(event);
+    return absl::OkStatus();
+  });
+  if (!kept.ok()) kept_ = kept;
+  return true;
+}
+
+void AnswerCollector::Keep(RequestEvent& event) {
   if (auto* token = std::get_if<TokenEvent>(&event)) {
     answers_[token->sequence].tokens.push_back(std::move(*token));
   } else if (auto* prompt = std::get_if<PromptEvent>(&event)) {
@@ -23,12 +41,7 @@ bool AnswerCollector::Deliver(RequestEvent event) {
   } else if (auto* finished = std::get_if<SequenceFinished>(&event)) {
     SequenceFinished& place = answers_[finished->sequence].finished;
     place = std::move(*finished);
-  } else if (auto* done = std::get_if<RequestDone>(&event)) {
-    // Taken out first: what it holds may hold this object.
-    const OnDone on_done = std::exchange(on_done_, nullptr);
-    on_done(std::move(done->status), std::move(answers_));
   }
-  return true;
 }
 
 }  // namespace alignsae

@@ -31,7 +31,8 @@ struct SequenceAnswer {
 class AnswerCollector : public RequestSink {
  public:
   // On RequestDone, once; must not block. Answers are in the order of
-  // RequestSpec::sequences, and whole when the status is OK.
+  // RequestSpec::sequences, and whole when the status is OK. RESOURCE_EXHAUSTED
+  // where there was no memory to keep one.
   using OnDone = std::function<void(absl::Status, std::vector<SequenceAnswer>)>;
 
   AnswerCollector(size_t sequences, OnDone on_done);
@@ -39,7 +40,10 @@ class AnswerCollector : public RequestSink {
   bool Deliver(RequestEvent event) override;
 
  private:
+  void Keep(RequestEvent& event);
+
   std::vector<SequenceAnswer> answers_;
+  absl::Status kept_;
   OnDone on_done_;
 };
 

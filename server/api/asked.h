@@ -26,7 +26,8 @@ struct AskedGeneration {
   std::vector<std::string> stop_sequences;
   std::optional<int> checkpoint;  // Index into the catalog; nullopt: none.
   uint64_t seed = 0;
-  std::string receipt_id;  // Of the call.
+  bool side_effects = false;  // Of the steered arm are told.
+  std::string receipt_id;     // Of the call.
 };
 
 }  // namespace alignsae

@@ -55,6 +55,12 @@ AskedAll AskedOf(absl::string_view method, const RequestSpec& spec,
                  const Catalog& catalog) {
   AskedAll asked;
   if (method == kRpcSweepAlpha) asked.names = {"targets", "alphas"};
+  if (method == kRpcSwapMatrix) {
+    asked.names = {"concepts", "alpha", "concepts"};
+  }
+  if (method == kRpcFindAlpha) {
+    asked.names = {"target", "min_alpha and max_alpha"};
+  }
   const bool listed = method == kRpcGenerate || method == kRpcComplete;
   std::set<int> checkpoints;
   std::set<const void*> seen;  // Arms and cells may share a list.

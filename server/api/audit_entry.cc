@@ -14,6 +14,15 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxListed = 256;
 
+Json DescribeCondition(const ReadingCondition& when, const Catalog& catalog) {
+  Json json;
+  const CheckpointInfo& checkpoint = catalog.checkpoints[when.checkpoint];
+  json["concept"] = checkpoint.concepts[when.column].name;
+  if (when.bound.has_value()) json["bound"] = *when.bound;
+  if (when.above.has_value()) json["above"] = *when.above;
+  return json;
+}
+
 Json Describe(const Intervention& intervention, const Catalog& catalog) {
   Json json;
   json["mode"] = std::string(InterventionModeName(intervention.mode));
@@ -45,6 +54,9 @@ Json Describe(const Intervention& intervention, const Catalog& catalog) {
                        positions.begin() + static_cast<std::ptrdiff_t>(shown));
   json["position_count"] = positions.size();
   json["generated"] = intervention.positions.generated;
+  if (intervention.when.has_value()) {
+    json["when"] = DescribeCondition(*intervention.when, catalog);
+  }
   return json;
 }
 

@@ -6,7 +6,7 @@
 //    "interventions": [{"mode", "checkpoint", "concept", "slot",
 //                       "source_concept", "source_slot", "vector", "alpha",
 //                       "unit", "hook", "positions", "position_count",
-//                       "generated"}],
+//                       "generated", "when": {"concept", "bound", "above"}}],
 //    "more_interventions", "positions_applied", "norm_ratio"}
 //
 // What an intervention does not have is absent; 256 of them are listed; so are

@@ -79,6 +79,11 @@ void Call::Unspend(int64_t tokens) const {
   if (principal_.has_value()) env_->policy->Unspend(*principal_, tokens);
 }
 
+void Call::SpendWork(absl::Duration spent) const {
+  if (!principal_.has_value()) return;
+  env_->policy->SpendWork(*principal_, spent, env_->clock->Now());
+}
+
 bool Call::SeesModel(absl::string_view model) const {
   return !principal_.has_value() || principal_->rights().models.Allows(model);
 }

@@ -85,6 +85,8 @@ class Call {
   absl::Status Permit(const AskedAll& asked, int64_t tokens) const;
   // What was permitted did not come to run: the tokens are given back.
   void Unspend(int64_t tokens) const;
+  // A worker has spent this on it: of its principal's quota.
+  void SpendWork(absl::Duration spent) const;
   // Whether the caller may know of it. True without a policy.
   bool SeesModel(absl::string_view model) const;
   bool SeesCheckpoint(absl::string_view checkpoint) const;
@@ -154,6 +156,20 @@ class Call {
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   std::function<void()> stop_ ABSL_GUARDED_BY(mutex_);
   std::vector<MemoryBudget::Share> held_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Counts the time until its end as a worker's, spent on the call.
+class WorkTime {
+ public:
+  explicit WorkTime(const Call& call)
+      : call_(call), start_(call.env().clock->Now()) {}
+  ~WorkTime() { call_.SpendWork(call_.env().clock->Now() - start_); }
+  WorkTime(const WorkTime&) = delete;
+  WorkTime& operator=(const WorkTime&) = delete;
+
+ private:
+  const Call& call_;
+  const absl::Time start_;
 };
 
 }  // namespace alignsae

@@ -68,7 +68,7 @@ void RenderInspection(const CallScope& scope,
     row->set_piece(std::string(PieceBytes(model.tokenizer(), id)));
     *row->mutable_reading() = RenderReading(reading, model.catalog());
     if (response->top_k() > 0) {
-      *row->mutable_features() = RenderFeatures(reading);
+      RenderFeatures(reading, row->mutable_features());
     }
   }
 }
@@ -113,10 +113,6 @@ void InspectSlots(std::shared_ptr<Call> call,
          ALIGNSAE_ASSIGN_OR_RETURN(
              ParsedReadout parsed,
              ParseInspectSlots(*request, scope.parse_env()));
-         const std::vector<int>& positions =
-             parsed.spec.sequences[0].observations[0].positions;
-         ALIGNSAE_RETURN_IF_ERROR(scope.call->Hold(HeldFeatureBytes(
-             static_cast<int64_t>(positions.size()), parsed.top_k)));
          RenderAskedInspection(scope, parsed, response);
          return std::move(parsed.spec);
        },
@@ -130,7 +126,12 @@ void InspectSlots(std::shared_ptr<Call> call,
          return ReadSomeFeatures(scope, answers[0].finished.readings,
                                  response->top_k(), *begin);
        },
-       [=] { return response->top_k() > 0; }},
+       [=](const RequestSpec& spec) {
+         return HeldFeatureBytes(
+             static_cast<int64_t>(
+                 spec.sequences[0].observations[0].positions.size()),
+             response->top_k());
+       }},
       std::move(done));
 }
 

@@ -9,7 +9,15 @@
 namespace alignsae {
 
 WorkerPool& PoolOf(Lanes& lanes, Lane lane) {
-  return lane == Lane::kInteractive ? lanes.interactive : lanes.background;
+  switch (lane) {
+    case Lane::kInteractive:
+      return lanes.interactive;
+    case Lane::kBackground:
+      return lanes.background;
+    case Lane::kRoom:
+      return lanes.room;
+  }
+  return lanes.interactive;
 }
 
 absl::Status LaneFull(const Call& call, Lane lane) {
@@ -37,8 +45,9 @@ absl::Status EnterLane(Call& call, Lane lane, int64_t request_bytes,
   const auto held = std::make_shared<MemoryBudget::Share>(std::move(share));
   const bool taken = PoolOf(*call.env().lanes, lane)
                          .TrySchedule({call.owner(),
-                                       [held, run = std::move(run)] {
+                                       [held, &call, run = std::move(run)] {
                                          held->ShrinkTo(0);
+                                         const WorkTime time(call);
                                          run();
                                        },
                                        std::move(may_start)});

@@ -15,13 +15,14 @@
 
 namespace alignsae {
 
-enum class Lane { kInteractive, kBackground };
+enum class Lane { kInteractive, kBackground, kRoom };
 WorkerPool& PoolOf(Lanes& lanes, Lane lane);
 
 // Puts work of `call` into `lane`, where its request, of `request_bytes` bytes,
 // is counted in the memory budget until it runs; `may_start` as in
-// WorkerPool::NewWork. Call::status; RESOURCE_EXHAUSTED, and nothing is taken:
-// reason MEMORY, or LaneFull.
+// WorkerPool::NewWork. `run` must keep the call alive; its time is the call's.
+// Call::status; RESOURCE_EXHAUSTED, and nothing is taken: reason MEMORY, or
+// LaneFull.
 absl::Status EnterLane(Call& call, Lane lane, int64_t request_bytes,
                        std::function<void()> run,
                        std::function<bool()> may_start = nullptr);

@@ -8,6 +8,7 @@
 #include "server/api/parse_generation.h"
 #include "server/api/render_answer.h"
 #include "server/api/render_catalog.h"
+#include "server/api/render_side_effects.h"
 
 namespace alignsae {
 
@@ -33,6 +34,7 @@ bool GenerateStream::RenderEvent(RequestEvent& event,
     *delta->mutable_token() = RenderToken(*token, model().tokenizer());
     delta->set_text(arm.utf8.Push(token->text));
     absl::StrAppend(&arm.text, delta->text());
+    arm.ids.push_back(token->token.token);
   } else if (const auto* prompt = std::get_if<PromptEvent>(&event)) {
     v1::PromptDelta* delta = message->mutable_prompt();
     delta->set_arm(asked_.arms[prompt->sequence].arm);
@@ -67,6 +69,9 @@ void GenerateStream::RenderSummary(v1::GenerateResponse* message) {
     v1::ArmResult* arm = summary->add_arms();
     *arm = RenderArm(asked_, i, arms_[i].finished, model().catalog());
     arm->set_text(arms_[i].text);
+  }
+  if (asked_.side_effects && arms_.size() == 2) {
+    SetFirstDivergence(arms_[0].ids, arms_[1].ids, summary->mutable_arms(1));
   }
   summary->set_seed(asked_.seed);
   summary->set_prompt_token_count(arms_[0].finished.prompt_tokens);

@@ -34,6 +34,7 @@ class GenerateStream final : public ModelStream<v1::GenerateResponse> {
   struct ArmText {
     Utf8Stream utf8;
     std::string text;
+    std::vector<int32_t> ids;
     SequenceFinished finished;
   };
 

@@ -53,8 +53,8 @@ int64_t OfSequence(const SequenceSpec& sequence, int64_t reading,
     const int64_t positions =
         static_cast<int64_t>(intervention.positions.prompt.size()) +
         (intervention.positions.generated ? new_tokens : 0);
-    bytes +=
-        kPositionEffect * std::min<int64_t>(positions, kMaxReceiptPositions);
+    bytes += (kPositionEffect + (intervention.measure ? reading : 0)) *
+             std::min<int64_t>(positions, kMaxReceiptPositions);
     if (intervention.vector != nullptr) {
       bytes += int64_t{4} * catalog.model.d_model;
     }

@@ -21,6 +21,8 @@ inline constexpr char kRpcSwap[] = "SteeringService/Swap";
 inline constexpr char kRpcGenerate[] = "SteeringService/Generate";
 inline constexpr char kRpcComplete[] = "SteeringService/Complete";
 inline constexpr char kRpcSweepAlpha[] = "SteeringService/SweepAlpha";
+inline constexpr char kRpcSwapMatrix[] = "SteeringService/SwapMatrix";
+inline constexpr char kRpcFindAlpha[] = "SteeringService/FindAlpha";
 inline constexpr char kRpcGetModel[] = "ModelService/GetModel";
 inline constexpr char kRpcListConcepts[] = "ModelService/ListConcepts";
 inline constexpr char kRpcTokenize[] = "ModelService/Tokenize";
@@ -44,8 +46,9 @@ inline std::vector<std::string> RpcMethods() {
   return {kRpcReadConcepts, kRpcReadConceptsStream, kRpcInspectSlots,
           kRpcWatchSlots,   kRpcExplainSlot,        kRpcValidateBinding,
           kRpcSwap,         kRpcGenerate,           kRpcComplete,
-          kRpcSweepAlpha,   kRpcGetModel,           kRpcListConcepts,
-          kRpcTokenize,     kRpcDetokenize};
+          kRpcSweepAlpha,   kRpcSwapMatrix,         kRpcFindAlpha,
+          kRpcGetModel,     kRpcListConcepts,       kRpcTokenize,
+          kRpcDetokenize};
 }
 
 // Of the Open Inference Protocol, over gRPC only.

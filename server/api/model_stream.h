@@ -149,9 +149,20 @@ class ModelStream : public AnswerStream,
         End(done->status);
         return;
       }
-      message_.Clear();
+      Response& message = message_;
+      message.Clear();
+      bool rendered = false;
+      const absl::Status status = WithoutMemoryFailure([&] {
+        rendered = RenderEvent(*event, &message);
+        return absl::OkStatus();
+      });
+      if (!status.ok()) {
+        if (handle_.has_value()) handle_->Cancel();
+        End(status);
+        return;
+      }
       // Taken also when the client is gone, so that the end is reached.
-      if (!RenderEvent(*event, &message_) || broken_) continue;
+      if (!rendered || broken_) continue;
       Write();
       return;
     }

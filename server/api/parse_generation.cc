@@ -7,9 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/field_error.h"
 #include "model/base/status_macros.h"
-#include "server/api/parse_config.h"
+#include "server/api/parse_guard.h"
 #include "server/api/parse_intervention.h"
 #include "server/api/parse_parts.h"
+#include "server/api/parse_sequence.h"
 #include "server/api/reply_size.h"
 
 namespace alignsae {
@@ -22,6 +23,8 @@ struct GenerationParts {
   v1::ArmSelection arms = v1::ARM_SELECTION_UNSPECIFIED;
   const v1::GenerationConfig& config;
   int n_interventions = 0;
+  const v1::SteeringGuard* guard = nullptr;  // nullptr: not given.
+  bool side_effects = false;
 };
 // Gives them, once the checkpoint and the prompt are known.
 using ParseEdits = std::function<absl::StatusOr<InterventionList>(
@@ -95,6 +98,32 @@ absl::StatusOr<InterventionList> ParseInterventions(
   return InterventionList(std::move(list));
 }
 
+// Has the side effects of the steered arm, the last one, measured where that is
+// asked for; its KL takes a sequence beside it.
+absl::Status ParseMeasures(const GenerationParts& parts,
+                           ParsedGeneration& parsed) {
+  if (parts.guard == nullptr && !parts.side_effects) return absl::OkStatus();
+  const char* const field = parts.side_effects ? "side_effects" : "guard";
+  if (parsed.asked.arms.back().arm != v1::ARM_STEERED) {
+    return FieldStatus({field, "be absent without a steered arm", ""});
+  }
+  GuardLimits limits;
+  if (parts.guard != nullptr) {
+    ALIGNSAE_ASSIGN_OR_RETURN(limits,
+                              InField("guard", ParseGuard(*parts.guard)));
+  }
+  parsed.asked.side_effects = parts.side_effects;
+  std::vector<SequenceSpec>& sequences = parsed.spec.sequences;
+  Measure(limits, sequences.back());
+  // Shared with what the answer is rendered with.
+  parsed.asked.arms.back().interventions = sequences.back().interventions;
+  if (parts.side_effects || limits.kl.has_value()) {
+    const int leader = static_cast<int>(sequences.size()) - 1;
+    sequences.push_back(FollowerOf(sequences.back(), leader));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ParsedGeneration> ParseParts(const GenerationParts& parts,
                                             const ParseEdits& parse_edits,
                                             const ParseEnv& env,
@@ -106,19 +135,11 @@ absl::StatusOr<ParsedGeneration> ParseParts(const GenerationParts& parts,
   ALIGNSAE_ASSIGN_OR_RETURN(asked.checkpoint,
                             ParseCheckpoint(parts.checkpoint, env));
   ALIGNSAE_RETURN_IF_ERROR(CheckTrace(parts.config, asked.checkpoint, env));
-  ALIGNSAE_ASSIGN_OR_RETURN(std::vector<int32_t> prompt,
-                            InField("prompt", ParsePrompt(parts.prompt, env)));
-  const int prompt_length = static_cast<int>(prompt.size());
-  ALIGNSAE_RETURN_IF_ERROR(
-      InField("prompt", CheckLeavesRoom(prompt_length, env)));
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      SequenceSpec sequence,
-      InField("generation", ParseGenerationConfig(parts.config, prompt_length,
-                                                  fresh_seed, env)));
+  ALIGNSAE_ASSIGN_OR_RETURN(SequenceSpec sequence,
+                            ParseSequence(parts.prompt, parts.config,
+                                          asked.checkpoint, fresh_seed, env));
   ALIGNSAE_ASSIGN_OR_RETURN(const InterventionList edits,
-                            parse_edits(asked.checkpoint, prompt));
-  sequence.prompt = std::move(prompt);
-  sequence.reading_checkpoint = asked.checkpoint;
+                            parse_edits(asked.checkpoint, sequence.prompt));
   asked.seed = sequence.sampling.seed;
   asked.stop_sequences = sequence.stop_sequences;
   const auto none = std::make_shared<const std::vector<Intervention>>();
@@ -128,6 +149,7 @@ absl::StatusOr<ParsedGeneration> ParseParts(const GenerationParts& parts,
     parsed.spec.sequences.push_back(sequence);
   }
   parsed.spec.grouping = Grouping::kTogether;
+  ALIGNSAE_RETURN_IF_ERROR(ParseMeasures(parts, parsed));
   return parsed;
 }
 
@@ -138,7 +160,8 @@ absl::StatusOr<ParsedGeneration> ParseTwin(const Wire& wire,
                                            uint64_t fresh_seed) {
   return ParseParts(
       {wire.prompt(), wire.checkpoint(), wire.arms(), wire.generation(),
-       wire.interventions_size()},
+       wire.interventions_size(), wire.has_guard() ? &wire.guard() : nullptr,
+       wire.side_effects()},
       [&](std::optional<int> checkpoint, absl::Span<const int32_t> prompt) {
         return ParseInterventions(wire.interventions(), checkpoint, prompt,
                                   env);
@@ -157,12 +180,9 @@ absl::StatusOr<InterventionList> ParseSwapEdit(const v1::SwapRequest& wire,
   ALIGNSAE_ASSIGN_OR_RETURN(
       parts.target_slot, InField("target", ParseConcept(wire.target(), info)));
   if (wire.has_source()) parts.source = &wire.source();
-  if (wire.has_alpha()) {
-    parts.alpha = wire.alpha();
-  } else if (info.recommended_mode == InterventionMode::kSwap) {
-    parts.alpha = info.recommended_alpha;
-  }
+  parts.alpha = wire.has_alpha() ? wire.alpha() : RecommendedSwapAlpha(info);
   parts.positions = &wire.positions();
+  if (wire.has_when()) parts.when = &wire.when();
   ALIGNSAE_ASSIGN_OR_RETURN(Intervention swap,
                             ResolveIntervention(parts, "target", prompt, env));
   return std::make_shared<const std::vector<Intervention>>(1, std::move(swap));
@@ -202,7 +222,8 @@ absl::StatusOr<ParsedGeneration> ParseSwap(const v1::SwapRequest& wire,
       ParsedGeneration parsed,
       ParseParts(
           {wire.prompt(), wire.checkpoint(), v1::ARM_SELECTION_BOTH,
-           wire.generation(), 1},
+           wire.generation(), 1, wire.has_guard() ? &wire.guard() : nullptr,
+           wire.side_effects()},
           [&](std::optional<int> checkpoint, absl::Span<const int32_t> prompt) {
             return ParseSwapEdit(wire, *checkpoint, prompt, env);
           },

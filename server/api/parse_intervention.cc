@@ -156,6 +156,25 @@ absl::Status ParseSlot(const v1::Intervention& wire,
   return absl::OkStatus();
 }
 
+// The condition is read where the edit is made.
+absl::StatusOr<ReadingCondition> ParseWhen(const InterventionParts& parts,
+                                           const Intervention& intervention,
+                                           const ParseEnv& env) {
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const ReadingCondition when,
+      ParseCondition(
+          *parts.when,
+          parts.vector == nullptr ? parts.checkpoint : parts.read_checkpoint,
+          env));
+  const HookPoint& read = env.catalog->checkpoints[when.checkpoint].hook;
+  const HookPoint& edited = env.catalog->HookOf(intervention);
+  if (read.place() == edited.place()) return when;
+  return InvalidField("",
+                      absl::StrCat("be of a checkpoint that reads at ",
+                                   edited.ToString(), ", where the vector is"),
+                      read.ToString());
+}
+
 // Says which concept may have been meant.
 absl::Status UnknownConcept(const std::string& name,
                             const CheckpointInfo& checkpoint) {
@@ -232,6 +251,50 @@ absl::StatusOr<InterventionMode> ParseMode(v1::InterventionMode mode) {
                           : absl::StrCat(static_cast<int>(mode)));
 }
 
+absl::StatusOr<InterventionMode> ParseModeWithAlpha(v1::InterventionMode wire) {
+  if (wire == v1::INTERVENTION_MODE_UNSPECIFIED) return InterventionMode::kSwap;
+  ALIGNSAE_ASSIGN_OR_RETURN(const InterventionMode mode, ParseMode(wire));
+  if (HasAlpha(mode)) return mode;
+  return InvalidField("mode", "be one that has an alpha",
+                      InterventionModeName(mode));
+}
+
+std::optional<double> RecommendedSwapAlpha(const CheckpointInfo& checkpoint) {
+  if (checkpoint.recommended_mode != InterventionMode::kSwap) {
+    return std::nullopt;
+  }
+  return checkpoint.recommended_alpha;
+}
+
+absl::StatusOr<ReadingCondition> ParseCondition(
+    const v1::ReadingCondition& wire, std::optional<int> checkpoint,
+    const ParseEnv& env) {
+  if (!checkpoint.has_value()) {
+    return FieldStatus({"", "be absent without a checkpoint", ""},
+                       absl::StatusCode::kFailedPrecondition);
+  }
+  const CheckpointInfo& info = env.catalog->checkpoints[*checkpoint];
+  ALIGNSAE_ASSIGN_OR_RETURN(const int slot,
+                            InField("slot", ParseConcept(wire.slot(), info)));
+  if (!wire.has_bound() && !wire.has_above()) {
+    return InvalidField("", "ask for bound or above", "neither");
+  }
+  if (!std::isfinite(wire.above())) {
+    return InvalidField("above", "be finite", wire.above());
+  }
+  ReadingCondition condition;
+  condition.checkpoint = *checkpoint;
+  if (wire.has_bound()) condition.bound = wire.bound();
+  if (wire.has_above()) condition.above = wire.above();
+  for (const Concept& known : info.concepts) {
+    if (known.slot == slot) return condition;
+    ++condition.column;
+  }
+  return FieldStatus({"slot", "be a concept's: readings have no others",
+                      absl::StrCat("slot ", slot)},
+                     absl::StatusCode::kNotFound);
+}
+
 absl::StatusOr<ResolvedPositions> ParsePositions(
     const v1::PositionSelection& wire, PositionSelection::Prompt unspecified,
     absl::Span<const int32_t> prompt, const ParseEnv& env) {
@@ -274,6 +337,11 @@ absl::StatusOr<Intervention> ResolveIntervention(
       RenameField("target_slot", target,
                   RenameField("source_slot", "source",
                               env.check_intervention(intervention))));
+  if (parts.when != nullptr) {
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        intervention.when,
+        InField("when", ParseWhen(parts, intervention, env)));
+  }
   return intervention;
 }
 
@@ -293,6 +361,8 @@ absl::StatusOr<Intervention> ParseIntervention(const v1::Intervention& wire,
   if (wire.has_alpha()) parts.alpha = wire.alpha();
   parts.unit = wire.unit();
   parts.positions = &wire.positions();
+  if (wire.has_when()) parts.when = &wire.when();
+  parts.read_checkpoint = checkpoint;
   return ResolveIntervention(parts, "target", prompt, env);
 }
 

@@ -28,6 +28,17 @@ absl::StatusOr<int> ParseConcept(const v1::ConceptRef& wire,
 
 // The mode of an intervention; its FieldError's path is "mode".
 absl::StatusOr<InterventionMode> ParseMode(v1::InterventionMode mode);
+// The same of requests that vary alpha: UNSPECIFIED is SWAP, a mode without an
+// alpha is refused.
+absl::StatusOr<InterventionMode> ParseModeWithAlpha(v1::InterventionMode mode);
+// Strength of a SWAP that says none: the checkpoint's when it recommends SWAP,
+// else nullopt.
+std::optional<double> RecommendedSwapAlpha(const CheckpointInfo& checkpoint);
+
+// A condition on a concept of `checkpoint`.
+absl::StatusOr<ReadingCondition> ParseCondition(
+    const v1::ReadingCondition& wire, std::optional<int> checkpoint,
+    const ParseEnv& env);
 
 // Positions of a prompt. `unspecified` is what PROMPT_SELECTION_UNSPECIFIED
 // means.
@@ -47,6 +58,9 @@ struct InterventionParts {
   v1::AlphaUnit unit = v1::ALPHA_UNIT_UNSPECIFIED;
   const v1::PositionSelection* positions = nullptr;  // Never null.
   std::shared_ptr<const SteeringVector> vector = nullptr;
+  const v1::ReadingCondition* when = nullptr;  // nullptr: not given.
+  // Whose concept it is about, beside a vector; else that is `checkpoint`.
+  std::optional<int> read_checkpoint = std::nullopt;
 };
 
 // Checks the parts and whether the checkpoint can run what they make. `target`

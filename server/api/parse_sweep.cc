@@ -1,7 +1,6 @@
 #include "server/api/parse_sweep.h"
 
 #include <cmath>
-#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -9,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/field_error.h"
 #include "model/base/status_macros.h"
-#include "server/api/parse_config.h"
 #include "server/api/parse_intervention.h"
 #include "server/api/parse_parts.h"
+#include "server/api/parse_sequence.h"
 #include "server/api/reply_size.h"
 
 namespace alignsae {
@@ -47,37 +46,7 @@ absl::Status CheckCells(const v1::SweepAlphaRequest& wire,
         absl::StrCat(wire.targets_size(), " x ", wire.alphas_size()));
   }
   ALIGNSAE_RETURN_IF_ERROR(CheckAlphas(wire));
-  if (wire.generation().concept_trace()) {
-    return InvalidField("generation.concept_trace", "be off", "on");
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<InterventionMode> ParseSweepMode(v1::InterventionMode wire) {
-  if (wire == v1::INTERVENTION_MODE_UNSPECIFIED) return InterventionMode::kSwap;
-  ALIGNSAE_ASSIGN_OR_RETURN(const InterventionMode mode, ParseMode(wire));
-  if (HasAlpha(mode)) return mode;
-  return InvalidField("mode", "be one that has an alpha",
-                      InterventionModeName(mode));
-}
-
-// What all sequences have in common.
-absl::StatusOr<SequenceSpec> ParseSequence(const v1::SweepAlphaRequest& wire,
-                                           int checkpoint, const ParseEnv& env,
-                                           uint64_t fresh_seed) {
-  ALIGNSAE_ASSIGN_OR_RETURN(std::vector<int32_t> prompt,
-                            InField("prompt", ParsePrompt(wire.prompt(), env)));
-  const int prompt_length = static_cast<int>(prompt.size());
-  ALIGNSAE_RETURN_IF_ERROR(
-      InField("prompt", CheckLeavesRoom(prompt_length, env)));
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      SequenceSpec sequence,
-      InField("generation",
-              ParseGenerationConfig(wire.generation(), prompt_length,
-                                    fresh_seed, env)));
-  sequence.prompt = std::move(prompt);
-  sequence.reading_checkpoint = checkpoint;
-  return sequence;
+  return CheckNoTrace(wire.generation());
 }
 
 // The interventions of the targets, at the first alpha.
@@ -86,7 +55,7 @@ absl::StatusOr<std::vector<Intervention>> ParseTargets(
     absl::Span<const int32_t> prompt, const ParseEnv& env) {
   InterventionParts parts;
   parts.checkpoint = checkpoint;
-  ALIGNSAE_ASSIGN_OR_RETURN(parts.mode, ParseSweepMode(wire.mode()));
+  ALIGNSAE_ASSIGN_OR_RETURN(parts.mode, ParseModeWithAlpha(wire.mode()));
   if (wire.has_source()) parts.source = &wire.source();
   parts.alpha = wire.alphas(0);
   parts.unit = wire.unit();
@@ -110,15 +79,6 @@ absl::StatusOr<std::vector<Intervention>> ParseTargets(
   return targets;
 }
 
-void AddCell(SequenceSpec sequence, v1::Arm arm, SweepPlace place,
-             std::vector<Intervention> interventions, ParsedSweep& parsed) {
-  sequence.interventions = std::make_shared<const std::vector<Intervention>>(
-      std::move(interventions));
-  parsed.asked.arms.push_back({arm, sequence.interventions});
-  parsed.spec.sequences.push_back(std::move(sequence));
-  parsed.cells.push_back(place);
-}
-
 }  // namespace
 
 absl::StatusOr<ParsedSweep> ParseSweepAlpha(const v1::SweepAlphaRequest& wire,
@@ -129,7 +89,8 @@ absl::StatusOr<ParsedSweep> ParseSweepAlpha(const v1::SweepAlphaRequest& wire,
       const int checkpoint,
       InField("checkpoint", FindCheckpoint(wire.checkpoint(), env)));
   ALIGNSAE_ASSIGN_OR_RETURN(const SequenceSpec sequence,
-                            ParseSequence(wire, checkpoint, env, fresh_seed));
+                            ParseSequence(wire.prompt(), wire.generation(),
+                                          checkpoint, fresh_seed, env));
   ALIGNSAE_ASSIGN_OR_RETURN(
       const std::vector<Intervention> targets,
       ParseTargets(wire, checkpoint, sequence.prompt, env));
@@ -138,13 +99,15 @@ absl::StatusOr<ParsedSweep> ParseSweepAlpha(const v1::SweepAlphaRequest& wire,
   parsed.asked.seed = sequence.sampling.seed;
   parsed.asked.stop_sequences = sequence.stop_sequences;
   parsed.spec.grouping = Grouping::kAsManyAsFit;
-  AddCell(sequence, v1::ARM_BASELINE, {}, {}, parsed);
+  AddVariant(sequence, v1::ARM_BASELINE, {}, parsed.spec, parsed.asked);
+  parsed.cells.push_back({});
   for (int target = 0; target < wire.targets_size(); ++target) {
     for (int alpha = 0; alpha < wire.alphas_size(); ++alpha) {
       Intervention intervention = targets[target];
       intervention.alpha = wire.alphas(alpha);
-      AddCell(sequence, v1::ARM_STEERED, {target, alpha}, {intervention},
-              parsed);
+      AddVariant(sequence, v1::ARM_STEERED, {std::move(intervention)},
+                 parsed.spec, parsed.asked);
+      parsed.cells.push_back({target, alpha});
     }
   }
   ALIGNSAE_RETURN_IF_ERROR(InField(

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/scheduler/mean_reading.h"
 #include "server/api/asked_changes.h"
+#include "server/api/render_side_effects.h"
 #include "server/api/utf8_stream.h"
 #include "server/api/wire_mode.h"
 #include "server/registry/token_text.h"
@@ -92,17 +93,17 @@ v1::ConceptReading RenderReading(const ConceptReading& reading,
   return wire;
 }
 
-v1::FeatureSummary RenderFeatures(const ConceptReading& reading) {
-  v1::FeatureSummary wire;
+void RenderFeatures(const ConceptReading& reading, v1::FeatureSummary* wire) {
+  wire->mutable_top_features()->Reserve(
+      static_cast<int>(reading.top_features.size()));
   for (const ConceptReading::FeatureValue& feature : reading.top_features) {
-    v1::FeatureValue* row = wire.add_top_features();
+    v1::FeatureValue* row = wire->add_top_features();
     row->set_feature(feature.feature);
     row->set_value(feature.value);
   }
-  wire.set_l0(reading.l0);
-  wire.set_reconstruction_error(reading.reconstruction_error);
-  wire.set_residual_norm(reading.residual_norm);
-  return wire;
+  wire->set_l0(reading.l0);
+  wire->set_reconstruction_error(reading.reconstruction_error);
+  wire->set_residual_norm(reading.residual_norm);
 }
 
 v1::PromptToken RenderPromptToken(const SampledToken& token, int position,
@@ -136,6 +137,10 @@ v1::FinishReason RenderFinishReason(FinishReason reason) {
       return v1::FINISH_REASON_STOP;
     case FinishReason::kCancelled:
       return v1::FINISH_REASON_CANCELLED;
+    case FinishReason::kAborted:
+      return v1::FINISH_REASON_ABORTED;
+    case FinishReason::kGuard:
+      return v1::FINISH_REASON_GUARD;
   }
   return v1::FINISH_REASON_UNSPECIFIED;  // Every enumerator is above.
 }
@@ -167,6 +172,10 @@ v1::InterventionReceipt RenderReceipt(const Intervention& intervention,
   }
   wire.set_positions_applied(receipt.positions_applied);
   wire.set_generation_id(catalog.generation);
+  if (intervention.when.has_value()) {
+    wire.set_condition(receipt.positions_applied > 0);
+    wire.set_positions_checked(receipt.positions_checked);
+  }
   for (const PositionEffect& effect : receipt.effects) {
     *wire.add_effects() = RenderEffect(effect, checkpoint);
   }
@@ -192,6 +201,13 @@ v1::ArmResult RenderArm(const AskedGeneration& asked, size_t index,
         RenderReading(*finished.prompt_reading, catalog);
   }
   wire.set_total_logprob(finished.total_logprob);
+  if (asked.side_effects && finished.effects.has_value()) {
+    *wire.mutable_side_effects() =
+        RenderSideEffects(*finished.effects, catalog);
+  }
+  if (finished.guard.has_value()) {
+    *wire.mutable_guard_stop() = RenderGuardStop(*finished.guard, catalog);
+  }
   if (finished.stop_index >= 0) {
     wire.set_stop_sequence(asked.stop_sequences[finished.stop_index]);
   }

@@ -31,8 +31,8 @@ ConceptReading WholeReading(const SequenceFinished& finished,
 
 v1::ConceptReading RenderReading(const ConceptReading& reading,
                                  const Catalog& catalog);
-// Of a reading that encoded every feature.
-v1::FeatureSummary RenderFeatures(const ConceptReading& reading);
+// Of a reading that encoded every feature. In place: there may be thousands.
+void RenderFeatures(const ConceptReading& reading, v1::FeatureSummary* wire);
 v1::Token RenderToken(const TokenEvent& event, const Tokenizer& tokenizer);
 v1::PromptToken RenderPromptToken(const SampledToken& token, int position,
                                   const Tokenizer& tokenizer);

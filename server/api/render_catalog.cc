@@ -96,6 +96,7 @@ v1::Model RenderModel(const ModelInfo& model) {
   wire.set_dtype(model.weight_type);
   wire.set_dtype_reason(model.weight_type_why);
   wire.set_bundle_sha256(model.bundle_sha256);
+  wire.mutable_kernels()->Add(model.kernels.begin(), model.kernels.end());
   return wire;
 }
 

@@ -5,13 +5,16 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "alignsae/v1/find_alpha.pb.h"
 #include "alignsae/v1/steering_service.pb.h"
+#include "alignsae/v1/swap_matrix.pb.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "model/base/field_error.h"
 #include "model/base/status_payload.h"
 #include "server/api/asked.h"
 #include "server/api/render_answer.h"
 #include "server/api/render_catalog.h"
+#include "server/api/render_side_effects.h"
 #include "server/registry/token_text.h"
 
 namespace alignsae {
@@ -47,7 +50,6 @@ v1::ConceptReading WidestReading(int checkpoint, const ParseEnv& env) {
   ConceptReading reading;
   reading.checkpoint = checkpoint;
   reading.position = env.catalog->model.context_length - 1;
-  reading.positions = env.catalog->model.context_length;
   reading.values.assign(concepts, 1);
   reading.probabilities.assign(concepts, 1);
   reading.top = std::max(0, static_cast<int>(concepts) - 1);
@@ -111,6 +113,7 @@ InterventionReceipt WidestReceipt(const Intervention& intervention,
   receipt.positions_applied =
       static_cast<int64_t>(intervention.positions.prompt.size()) +
       (intervention.positions.generated ? sequence.max_new_tokens : 0);
+  receipt.positions_checked = receipt.positions_applied;
   receipt.effects.assign(
       std::min<int64_t>(receipt.positions_applied, kMaxReceiptPositions),
       effect);
@@ -125,6 +128,40 @@ void WidenNames(const ParseEnv& env, const Intervention& intervention,
       LongestConcept(env.catalog->checkpoints[intervention.checkpoint]);
   for (v1::PositionEffect& effect : *receipt->mutable_effects()) {
     if (effect.has_source_slot()) effect.set_source_concept(longest);
+  }
+}
+
+SideEffects WidestEffects(const SequenceSpec& sequence, const ParseEnv& env) {
+  SideEffects effects =
+      SideEffectMeter(*sequence.interventions, {}, *env.catalog).effects();
+  for (SideEffects::OffTarget& each : effects.off_target) {
+    each.position = env.catalog->model.context_length - 1;
+    each.change = each.relative = 1;
+  }
+  effects.kl.assign(sequence.max_new_tokens, 1);
+  effects.norm_ratio = 1;
+  return effects;
+}
+
+// What only a measured arm has.
+void AddWidestEffects(const SequenceSpec& sequence, const ParseEnv& env,
+                      v1::ArmResult& arm) {
+  *arm.mutable_side_effects() =
+      RenderSideEffects(WidestEffects(sequence, env), *env.catalog);
+  arm.mutable_side_effects()->set_first_divergence(
+      env.catalog->model.context_length - 1);
+  v1::GuardStop* stop = arm.mutable_guard_stop();
+  stop->set_limit(v1::GUARD_LIMIT_KL);
+  stop->set_allowed(1);
+  stop->set_value(1);
+  stop->set_position(env.catalog->model.context_length);
+  for (const Intervention& intervention : *sequence.interventions) {
+    if (intervention.vector != nullptr) continue;
+    const std::string longest =
+        LongestConcept(env.catalog->checkpoints[intervention.checkpoint]);
+    if (longest.size() > stop->concept_name().size()) {
+      stop->set_concept_name(longest);
+    }
   }
 }
 
@@ -150,6 +187,7 @@ v1::ArmResult WidestArm(const SequenceSpec& sequence, const ParseEnv& env) {
   for (const std::string& stop : sequence.stop_sequences) {
     if (stop.size() > arm.stop_sequence().size()) arm.set_stop_sequence(stop);
   }
+  if (sequence.measure) AddWidestEffects(sequence, env, arm);
   return arm;
 }
 
@@ -195,6 +233,7 @@ int64_t GenerationBytes(const RequestSpec& spec, std::optional<int> checkpoint,
   head.set_prompt_token_count(static_cast<int>(prompt.size()));
   int64_t bytes = static_cast<int64_t>(head.ByteSizeLong());
   for (const SequenceSpec& sequence : spec.sequences) {
+    if (sequence.follows.has_value()) continue;  // Is no arm.
     bytes += FieldBytes(ArmBytes(sequence, env));
   }
   return bytes;
@@ -212,6 +251,46 @@ int64_t SweepCellBytes(const SequenceSpec& sequence, const ParseEnv& env) {
                     FieldBytes(ArmBytes(sequence, env)));
 }
 
+int64_t MatrixCellBytes(const SequenceSpec& sequence, const ParseEnv& env) {
+  const std::string longest =
+      LongestConcept(env.catalog->checkpoints[*sequence.reading_checkpoint]);
+  v1::SwapMatrixCell cell;
+  cell.set_index(env.limits->max_sweep_cells);
+  cell.set_source_index(env.limits->max_sweep_cells);
+  cell.set_target_index(env.limits->max_sweep_cells);
+  cell.set_source(longest);
+  cell.set_target(longest);
+  cell.set_matches(true);
+  return FieldBytes(static_cast<int64_t>(cell.ByteSizeLong()) +
+                    FieldBytes(ArmBytes(sequence, env)));
+}
+
+int64_t FindAlphaBytes(const SequenceSpec& tried, int tries,
+                       const ParseEnv& env) {
+  v1::AlphaTry widest;
+  widest.set_alpha(1);
+  widest.set_reached(true);
+  widest.set_round(tries);
+  const int64_t arm = FieldBytes(ArmBytes(tried, env));
+  const int64_t one =
+      FieldBytes(static_cast<int64_t>(widest.ByteSizeLong()) + arm);
+  AskedGeneration asked;
+  asked.checkpoint = tried.reading_checkpoint;
+  asked.seed = std::numeric_limits<uint64_t>::max();
+  v1::FindAlphaResponse head;
+  RenderHead(*env.catalog, std::string(kMaxRequestIdBytes, 'x'), asked,
+             tried.prompt, &head);
+  head.set_prompt_token_count(head.prompt_token_ids_size());
+  head.set_smallest(1);
+  head.set_largest(1);
+  head.set_open_below(true);
+  head.set_open_above(true);
+  head.set_exact(true);
+  head.set_baseline_reaches(true);
+  head.set_rounds(tries);
+  return static_cast<int64_t>(head.ByteSizeLong()) + arm + tries * one;
+}
+
 int64_t ReadBytes(const RequestSpec& spec, int checkpoint,
                   const ParseEnv& env) {
   v1::ReadConceptsResponse head;
@@ -223,6 +302,8 @@ int64_t ReadBytes(const RequestSpec& spec, int checkpoint,
   for (const SequenceSpec& sequence : spec.sequences) {
     row.mutable_prompt_token_ids()->Assign(sequence.prompt.begin(),
                                            sequence.prompt.end());
+    const size_t read = sequence.observations[0].positions.size();
+    row.mutable_reading()->set_mean_of(read > 1 ? static_cast<int>(read) : 0);
     bytes += FieldBytes(row);
     tokens += row.prompt_token_ids_size();
   }

@@ -36,6 +36,13 @@ int64_t GenerationBytes(const RequestSpec& spec, std::optional<int> checkpoint,
 // Bytes of the SweepAlphaResponse with a cell of this sequence.
 int64_t SweepCellBytes(const SequenceSpec& sequence, const ParseEnv& env);
 
+// Bytes of the SwapMatrixResponse with a cell of this sequence.
+int64_t MatrixCellBytes(const SequenceSpec& sequence, const ParseEnv& env);
+
+// Bytes of the FindAlphaResponse after so many tries like `tried`.
+int64_t FindAlphaBytes(const SequenceSpec& tried, int tries,
+                       const ParseEnv& env);
+
 // Bytes of ReadConceptsResponse and of InspectSlotsResponse.
 int64_t ReadBytes(const RequestSpec& spec, int checkpoint, const ParseEnv& env);
 int64_t InspectionBytes(const SequenceSpec& sequence, int checkpoint, int top_k,

@@ -7,12 +7,21 @@
 #include "model/base/random_id.h"
 #include "model/base/status_macros.h"
 #include "server/api/generate_stream.h"
+#include "server/api/matrix_stream.h"
 #include "server/api/parse_generation.h"
 #include "server/api/render_answer.h"
+#include "server/api/render_side_effects.h"
 #include "server/api/sweep_stream.h"
 
 namespace alignsae {
 namespace {
+
+std::vector<int32_t> IdsOf(const SequenceAnswer& answer) {
+  std::vector<int32_t> ids;
+  for (const TokenEvent& event : answer.tokens)
+    ids.push_back(event.token.token);
+  return ids;
+}
 
 // Runs the arms of a request to their end. `parse` makes the request of the
 // message; `arm` gives the place of an arm in the answer, by the index of its
@@ -41,10 +50,14 @@ void RunArms(std::shared_ptr<Call> call, const Request* request,
          return std::move(parsed.spec);
        },
        [=](const CallScope& scope, std::vector<SequenceAnswer>& answers) {
-         for (size_t i = 0; i < answers.size(); ++i) {
-           *arm(response, i) =
-               RenderWholeArm(*asked, i, answers[i], scope.model->catalog(),
-                              scope.model->tokenizer());
+         v1::ArmResult* last = nullptr;
+         for (size_t i = 0; i < asked->arms.size(); ++i) {
+           last = arm(response, i);
+           *last = RenderWholeArm(*asked, i, answers[i], scope.model->catalog(),
+                                  scope.model->tokenizer());
+         }
+         if (asked->side_effects && asked->arms.size() == 2) {
+           SetFirstDivergence(IdsOf(answers[0]), IdsOf(answers[1]), last);
          }
          return absl::OkStatus();
        }},
@@ -86,6 +99,14 @@ std::shared_ptr<ModelStream<v1::SweepAlphaResponse>> SweepAlpha(
   call->AskFor(request->model());
   return std::make_shared<SweepStream>(std::move(call), request,
                                        std::move(sink));
+}
+
+std::shared_ptr<ModelStream<v1::SwapMatrixResponse>> SwapMatrix(
+    std::shared_ptr<Call> call, const v1::SwapMatrixRequest* request,
+    std::shared_ptr<StreamSink<v1::SwapMatrixResponse>> sink) {
+  call->AskFor(request->model());
+  return std::make_shared<MatrixStream>(std::move(call), request,
+                                        std::move(sink));
 }
 
 }  // namespace alignsae

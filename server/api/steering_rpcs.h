@@ -8,8 +8,8 @@
 // Errors: those of parse_env.h, of Scheduler::Submit, and what the engine says;
 // the transport sends Call::End of what `done` gets.
 //
-// Generate and SweepAlpha give a stream, which the transport begins and drives
-// (model_stream.h).
+// Generate, SweepAlpha and SwapMatrix give a stream, which the transport begins
+// and drives (model_stream.h).
 
 #ifndef ALIGNSAE_SERVER_API_STEERING_RPCS_H_
 #define ALIGNSAE_SERVER_API_STEERING_RPCS_H_
@@ -32,6 +32,9 @@ std::shared_ptr<ModelStream<v1::GenerateResponse>> Generate(
 std::shared_ptr<ModelStream<v1::SweepAlphaResponse>> SweepAlpha(
     std::shared_ptr<Call> call, const v1::SweepAlphaRequest* request,
     std::shared_ptr<StreamSink<v1::SweepAlphaResponse>> sink);
+std::shared_ptr<ModelStream<v1::SwapMatrixResponse>> SwapMatrix(
+    std::shared_ptr<Call> call, const v1::SwapMatrixRequest* request,
+    std::shared_ptr<StreamSink<v1::SwapMatrixResponse>> sink);
 
 }  // namespace alignsae
 

@@ -18,6 +18,13 @@ namespace {
 // An answer as large as this takes a millisecond or more to make.
 constexpr int64_t kLargeAnswer = 512 << 10;
 
+// Whether a call that waits for room has it now, or ends anyway: nobody waits
+// for it, or the server drains.
+bool HasRoom(Call& call, int64_t bytes) {
+  return call.TryHold(bytes) || !call.WhyStop().ok() ||
+         call.env().models->refuses_new();
+}
+
 // One call on its way. Alive as long as somebody has it: the lane or the
 // scheduler that it waits in.
 class ModelCall final : public std::enable_shared_from_this<ModelCall> {
@@ -37,23 +44,45 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
  private:
   // In the interactive lane.
   void Run() {
-    const absl::Status status =
-        WithoutMemoryFailure([this] { return Submit(); });
+    EndUnlessOk(WithoutMemoryFailure([this] { return Parse(); }));
+  }
+  void EndUnlessOk(const absl::Status& status) {
     if (!status.ok()) done_(status);
   }
 
-  absl::Status Submit() {
+  absl::Status Parse() {
     ALIGNSAE_ASSIGN_OR_RETURN(scope_, EnterCall(call_));
-    ALIGNSAE_ASSIGN_OR_RETURN(RequestSpec spec, work_.parse(scope_));
-    ALIGNSAE_RETURN_IF_ERROR(
-        call_->Hold(HeldBytes(spec, scope_.model->catalog())));
+    ALIGNSAE_ASSIGN_OR_RETURN(spec_, work_.parse(scope_));
+    const int64_t bytes = HeldBytes(spec_, scope_.model->catalog());
+    const int64_t more =
+        work_.background == nullptr ? 0 : work_.background_bytes(spec_);
+    if (more > 0) return WaitForRoom(bytes + more);
+    ALIGNSAE_RETURN_IF_ERROR(call_->Hold(bytes));
+    return Submit();
+  }
+
+  // Refusing it would have its client ask again at once.
+  absl::Status WaitForRoom(int64_t bytes) {
+    long_ = true;
+    return EnterLane(
+        *call_, Lane::kRoom, work_.request_bytes,
+        [self = shared_from_this()] {
+          self->EndUnlessOk(
+              WithoutMemoryFailure([&self] { return self->Submit(); }));
+        },
+        [self = shared_from_this(), bytes] {
+          return HasRoom(*self->call_, bytes);
+        });
+  }
+
+  absl::Status Submit() {
     auto collector = std::make_shared<AnswerCollector>(
-        spec.sequences.size(),
+        spec_.sequences.size(),
         [self = shared_from_this()](const absl::Status& status,
                                     std::vector<SequenceAnswer> answers) {
           self->Continue(status, std::move(answers));
         });
-    return scope_.Submit(std::move(spec), std::move(collector)).status();
+    return scope_.Submit(std::move(spec_), std::move(collector)).status();
   }
 
   // On the step thread: what is left to do goes to its lane.
@@ -61,12 +90,11 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
                 std::vector<SequenceAnswer> answers) {
     const auto shared =
         std::make_shared<std::vector<SequenceAnswer>>(std::move(answers));
-    if (!status.ok() || work_.background == nullptr ||
-        !work_.has_background()) {
+    if (status.ok() && long_) {
+      Background(shared, /*begun=*/false);
+    } else {
       Answer(status, shared);
-      return;
     }
-    Background(shared, /*begun=*/false);
   }
 
   using Answers = std::shared_ptr<std::vector<SequenceAnswer>>;
@@ -80,6 +108,7 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
 
   // In the background lane.
   void RunPart(const Answers& answers) {
+    const WorkTime time(*call_);
     bool last = true;
     const absl::Status status = WithoutMemoryFailure([&]() -> absl::Status {
       ALIGNSAE_ASSIGN_OR_RETURN(last, work_.background(scope_, *answers));
@@ -88,7 +117,7 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
     if (status.ok() && !last) {
       Background(answers, /*begun=*/true);
     } else {
-      Answer(status, answers);
+      Render(status, *answers);
     }
   }
 
@@ -113,7 +142,10 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
   const std::shared_ptr<Call> call_;
   const ModelWork work_;
   const Done done_;
-  CallScope scope_;  // Written before Submit, read after RequestDone.
+  // Written before Submit, read after RequestDone.
+  CallScope scope_;
+  RequestSpec spec_;   // From Parse to Submit.
+  bool long_ = false;  // Has work for the background lane.
 };
 
 // The canary's requests are those of callers who may use it.
@@ -202,9 +234,7 @@ void RunDirect(std::shared_ptr<Call> call, DirectWork work, Done done) {
           return task->work.run(scope);
         }));
       },
-      [task, bytes] {
-        return task->call->TryHold(bytes) || !task->call->WhyStop().ok();
-      });
+      [task, bytes] { return HasRoom(*task->call, bytes); });
   if (!taken.ok()) task->done(taken);
 }
 

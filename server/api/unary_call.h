@@ -3,8 +3,11 @@
 //   transport          makes the call and starts its function
 //   interactive lane   parses; a request for the model goes to the scheduler
 //   step thread        runs it
-//   background lane    what takes seconds, if the RPC has such work
 //   interactive lane   renders the answer and is done
+//
+// A call with work that takes seconds waits, once it is parsed, until there is
+// room for its answer; behind the step that work, rendering and the end are in
+// the background lane.
 //
 // A call waits in the lanes' and the scheduler's queues only, on no thread.
 //
@@ -86,8 +89,9 @@ struct ModelWork {
   std::function<absl::StatusOr<bool>(const CallScope&,
                                      std::vector<SequenceAnswer>&)>
       background = nullptr;
-  // Asked once the request is parsed: whether there is such work to do.
-  std::function<bool()> has_background = nullptr;
+  // Asked once the request is parsed: what such work adds to the answer, in
+  // bytes at most; 0: there is none to do.
+  std::function<int64_t(const RequestSpec&)> background_bytes = nullptr;
 };
 void RunOnModel(std::shared_ptr<Call> call, ModelWork work, Done done);
 

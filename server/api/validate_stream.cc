@@ -73,6 +73,7 @@ void ValidateStream::Schedule(bool begun) {
 }
 
 void ValidateStream::Run() {
+  const WorkTime time(*call_);
   bool submitted = false;
   const absl::Status status = WithoutMemoryFailure([&]() -> absl::Status {
     // A drain does not wait for a validation.

@@ -50,6 +50,10 @@ void AddModelFlags(CLI::App& app, ServerConfig& config) {
                  "on: a number type that misleads, measured once against f32, "
                  "gives way to a safer one; off: it runs all the same")
       ->check(OneOf({"on", "off"}));
+  app.add_option("--kernel-tuning", config.kernel_tuning,
+                 "on: the kernels that are measured to be the fastest here; "
+                 "off: those built in, the same at every start")
+      ->check(OneOf({"on", "off"}));
   app.add_option("--cache-dir", config.cache_dir,
                  "Where what is measured once is kept; off: nowhere; default: "
                  "alignsae in XDG_CACHE_HOME or in .cache of HOME");
@@ -69,26 +73,6 @@ struct Addresses {
   std::string http;       // Empty: no front door.
   std::string operators;  // Empty: no port for operators.
 };
-
-CLI::Validator IsOrigin() {
-  return TextThat("scheme://host[:port] or *", "scheme://host[:port]",
-                  [](const std::string& text) {
-                    const size_t scheme = text.find("://");
-                    return text == "*" ||
-                           (scheme != std::string::npos && scheme > 0 &&
-                            scheme + 3 < text.size() &&
-                            text.find('/', scheme + 3) == std::string::npos);
-                  });
-}
-
-CLI::Validator IsHostName() {
-  return TextThat("a name or an address without a port", "name",
-                  [](const std::string& text) {
-                    return !text.empty() &&
-                           text.find_first_of("/ []") == std::string::npos &&
-                           std::count(text.begin(), text.end(), ':') != 1;
-                  });
-}
 
 void AddHttpFlags(CLI::App& app, HttpConfig& http, std::string& listen) {
   app.add_option("--http-listen", listen,

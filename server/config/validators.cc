@@ -1,5 +1,6 @@
 #include "server/config/validators.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/algorithm/container.h"
@@ -71,6 +72,26 @@ CLI::Validator IsEndpoint() {
         return endpoint.ok() ? "" : std::string(endpoint.status().message());
       },
       "host:port");
+}
+
+CLI::Validator IsOrigin() {
+  return TextThat("scheme://host[:port] or *", "scheme://host[:port]",
+                  [](const std::string& text) {
+                    const size_t scheme = text.find("://");
+                    return text == "*" ||
+                           (scheme != std::string::npos && scheme > 0 &&
+                            scheme + 3 < text.size() &&
+                            text.find('/', scheme + 3) == std::string::npos);
+                  });
+}
+
+CLI::Validator IsHostName() {
+  return TextThat("a name or an address without a port", "name",
+                  [](const std::string& text) {
+                    return !text.empty() &&
+                           text.find_first_of("/ []") == std::string::npos &&
+                           std::count(text.begin(), text.end(), ':') != 1;
+                  });
 }
 
 CLI::Validator Directory() {

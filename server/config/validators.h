@@ -22,6 +22,8 @@ CLI::Validator TextThat(std::string rule, std::string shown,
                         std::function<bool(const std::string&)> holds);
 CLI::Validator OneOf(std::vector<std::string> names);
 CLI::Validator IsEndpoint();
+CLI::Validator IsOrigin();
+CLI::Validator IsHostName();
 CLI::Validator Directory();
 // Not a device, which may have no end.
 CLI::Validator File();

@@ -11,12 +11,15 @@
 
 #include "alignsae/v1/concept_service.grpc.pb.h"
 #include "server/api/rpc_env.h"
+#include "server/grpc/arena_messages.h"
 
 namespace alignsae {
 
 class ConceptServiceImpl final : public v1::ConceptService::CallbackService {
  public:
-  explicit ConceptServiceImpl(const RpcEnv* env) : env_(env) {}
+  explicit ConceptServiceImpl(const RpcEnv* env) : env_(env) {
+    SetMessageAllocatorFor_InspectSlots(&inspect_messages_);
+  }
 
   grpc::ServerUnaryReactor* ReadConcepts(
       grpc::CallbackServerContext* context,
@@ -42,6 +45,8 @@ class ConceptServiceImpl final : public v1::ConceptService::CallbackService {
 
  private:
   const RpcEnv* const env_;
+  ArenaMessages<v1::InspectSlotsRequest, v1::InspectSlotsResponse>
+      inspect_messages_;
 };
 
 }  // namespace alignsae

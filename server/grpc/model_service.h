@@ -11,12 +11,15 @@
 
 #include "alignsae/v1/model_service.grpc.pb.h"
 #include "server/api/rpc_env.h"
+#include "server/grpc/arena_messages.h"
 
 namespace alignsae {
 
 class ModelServiceImpl final : public v1::ModelService::CallbackService {
  public:
-  explicit ModelServiceImpl(const RpcEnv* env) : env_(env) {}
+  explicit ModelServiceImpl(const RpcEnv* env) : env_(env) {
+    SetMessageAllocatorFor_Tokenize(&tokenize_messages_);
+  }
 
   grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context,
                                      const v1::GetModelRequest* request,
@@ -35,6 +38,7 @@ class ModelServiceImpl final : public v1::ModelService::CallbackService {
 
  private:
   const RpcEnv* const env_;
+  ArenaMessages<v1::TokenizeRequest, v1::TokenizeResponse> tokenize_messages_;
 };
 
 }  // namespace alignsae

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "server/api/find_alpha.h"
 #include "server/api/methods.h"
 #include "server/api/steering_rpcs.h"
 #include "server/grpc/reactors.h"
@@ -46,6 +47,27 @@ SteeringServiceImpl::SweepAlpha(grpc::CallbackServerContext* context,
           std::shared_ptr<StreamSink<v1::SweepAlphaResponse>> sink) {
         return alignsae::SweepAlpha(std::move(call), request, std::move(sink));
       });
+}
+
+grpc::ServerWriteReactor<v1::SwapMatrixResponse>*
+SteeringServiceImpl::SwapMatrix(grpc::CallbackServerContext* context,
+                                const v1::SwapMatrixRequest* request) {
+  return RunStream<v1::SwapMatrixResponse>(
+      env_, kRpcSwapMatrix, context,
+      [=](std::shared_ptr<Call> call,
+          std::shared_ptr<StreamSink<v1::SwapMatrixResponse>> sink) {
+        return alignsae::SwapMatrix(std::move(call), request, std::move(sink));
+      });
+}
+
+grpc::ServerUnaryReactor* SteeringServiceImpl::FindAlpha(
+    grpc::CallbackServerContext* context, const v1::FindAlphaRequest* request,
+    v1::FindAlphaResponse* response) {
+  return RunUnary(env_, kRpcFindAlpha, context,
+                  [=](std::shared_ptr<Call> call, Done done) {
+                    alignsae::FindAlpha(std::move(call), request, response,
+                                        std::move(done));
+                  });
 }
 
 }  // namespace alignsae

@@ -30,6 +30,12 @@ class SteeringServiceImpl final : public v1::SteeringService::CallbackService {
   grpc::ServerWriteReactor<v1::SweepAlphaResponse>* SweepAlpha(
       grpc::CallbackServerContext* context,
       const v1::SweepAlphaRequest* request) override;
+  grpc::ServerWriteReactor<v1::SwapMatrixResponse>* SwapMatrix(
+      grpc::CallbackServerContext* context,
+      const v1::SwapMatrixRequest* request) override;
+  grpc::ServerUnaryReactor* FindAlpha(grpc::CallbackServerContext* context,
+                                      const v1::FindAlphaRequest* request,
+                                      v1::FindAlphaResponse* response) override;
 
  private:
   const RpcEnv* const env_;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/api/concept_rpcs.h"
 #include "server/api/explain_slot.h"
+#include "server/api/find_alpha.h"
 #include "server/api/methods.h"
 #include "server/api/model_rpcs.h"
 #include "server/api/steering_rpcs.h"
@@ -62,6 +63,10 @@ std::map<std::string, ConnectRpc, std::less<>> AllRpcs() {
             kRpcComplete),
         Stream<v1::SweepAlphaRequest, v1::SweepAlphaResponse, &SweepAlpha>(
             kRpcSweepAlpha),
+        Stream<v1::SwapMatrixRequest, v1::SwapMatrixResponse, &SwapMatrix>(
+            kRpcSwapMatrix),
+        Unary<v1::FindAlphaRequest, v1::FindAlphaResponse, &FindAlpha>(
+            kRpcFindAlpha),
         Unary<v1::GetModelRequest, v1::GetModelResponse, &GetModel>(
             kRpcGetModel),
         Unary<v1::ListConceptsRequest, v1::ListConceptsResponse, &ListConcepts>(

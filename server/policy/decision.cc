@@ -60,11 +60,11 @@ absl::Status DecideConcepts(const Group& group, const FieldNames& names,
     return absl::OkStatus();
   }
   if (!change.source.has_value()) {
-    return Denied(group, "source", rights.sources.ToString(), "steer.sources",
-                  "none, which is whatever is on top");
+    return Denied(group, names.source, rights.sources.ToString(),
+                  "steer.sources", "none, which is whatever is on top");
   }
   if (rights.sources.Allows(*change.source)) return absl::OkStatus();
-  return Denied(group, "source", rights.sources.ToString(), "steer.sources",
+  return Denied(group, names.source, rights.sources.ToString(), "steer.sources",
                 Shown(*change.source));
 }
 

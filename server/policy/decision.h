@@ -39,6 +39,7 @@ struct AskedChange {
 struct FieldNames {
   const char* target = "target";
   const char* alpha = "alpha";
+  const char* source = "source";
 };
 
 struct AskedAll {

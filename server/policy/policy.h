@@ -10,7 +10,8 @@
 //       "steer": {"concepts": ["employer"], "sources": ["*"],
 //                 "modes": ["SWAP"], "alpha": [-2, 2], "vectors": false},
 //       "quota": {"requests_per_minute": 600, "tokens_per_minute": 100000,
-//                 "slots": 4, "bytes": 8388608}}],
+//                 "worker_seconds_per_minute": 30, "slots": 4,
+//                 "bytes": 8388608}}],
 //    "principals": [
 //      {"name": "anna", "group": "editors",
 //       "certificates": ["spiffe://example.org/anna"]},
@@ -76,7 +77,9 @@ struct SteeringRights {
 struct Quota {
   int64_t requests_per_minute = 0;
   int64_t tokens_per_minute = 0;  // Prompt + max_new_tokens of every sequence.
-  int slots = 0;                  // KV slots held at once; at least 2.
+  // Of the lanes' threads: parsing, and all work of the background lane.
+  int64_t worker_seconds_per_minute = 0;
+  int slots = 0;      // KV slots held at once; at least 2.
   int64_t bytes = 0;  // Of requests that wait, and of answers not yet taken.
 };
 

@@ -94,6 +94,7 @@ absl::StatusOr<Principal> PolicyGuard::Admit(absl::string_view rpc,
   absl::StatusOr<Principal> principal = Identify(state(), shown, host);
   if (!principal.ok()) return Counted(principal.status());
   ALIGNSAE_RETURN_IF_ERROR(Counted(DecideRpc(*principal, rpc)));
+  ALIGNSAE_RETURN_IF_ERROR(Counted(quotas_.CheckWork(*principal, now)));
   ALIGNSAE_RETURN_IF_ERROR(Counted(quotas_.TakeRequest(*principal, now)));
   return principal;
 }

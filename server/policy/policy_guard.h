@@ -43,7 +43,7 @@ class PolicyGuard {
   PolicyGuard& operator=(const PolicyGuard&) = delete;
 
   // At the start of a call: who calls, if it may call `rpc` at all and has a
-  // request left.
+  // request and worker time left.
   absl::StatusOr<Principal> Admit(absl::string_view rpc,
                                   const Credentials& shown,
                                   const std::string& host, absl::Time now);
@@ -51,6 +51,11 @@ class PolicyGuard {
   // so many tokens left, which are taken.
   absl::Status Permit(const Principal& principal, const AskedAll& asked,
                       int64_t tokens, absl::Time now);
+  // It has had so much of a worker's time.
+  void SpendWork(const Principal& principal, absl::Duration spent,
+                 absl::Time now) {
+    quotas_.SpendWork(principal, spent, now);
+  }
   // The request that was permitted was refused by somebody else.
   void Unspend(const Principal& principal, int64_t tokens) {
     quotas_.ReturnTokens(principal, tokens);

@@ -186,14 +186,18 @@ absl::StatusOr<SteeringRights> ReadSteering(const JsonObject& steer) {
 }
 
 absl::StatusOr<Quota> ReadQuota(const JsonObject& object) {
-  ALIGNSAE_RETURN_IF_ERROR(object.OnlyKeys(
-      {"requests_per_minute", "tokens_per_minute", "slots", "bytes"}));
+  ALIGNSAE_RETURN_IF_ERROR(
+      object.OnlyKeys({"requests_per_minute", "tokens_per_minute",
+                       "worker_seconds_per_minute", "slots", "bytes"}));
   constexpr int64_t kMost = int64_t{1} << 40;
   Quota quota;
   ALIGNSAE_ASSIGN_OR_RETURN(quota.requests_per_minute,
                             Count(object, "requests_per_minute", 1, kMost));
   ALIGNSAE_ASSIGN_OR_RETURN(quota.tokens_per_minute,
                             Count(object, "tokens_per_minute", 1, kMost));
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      quota.worker_seconds_per_minute,
+      Count(object, "worker_seconds_per_minute", 1, 1 << 20));
   // The arms of a Swap run together.
   ALIGNSAE_ASSIGN_OR_RETURN(const int64_t slots,
                             Count(object, "slots", 2, 1024));

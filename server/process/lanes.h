@@ -6,8 +6,10 @@
 //   interactive  two threads: parse, render, hand messages to streams. A task
 //                takes a few milliseconds at most and never waits
 //   background   two threads at low priority: encodes of whole SAEs, large
-//                answers that need no step. A task may take seconds, and looks
-//                at its call's deadline and cancel several times a second
+//                answers. A task may take seconds, and looks at its call's
+//                deadline and cancel several times a second
+//   room         one thread: parsed calls that wait for the memory of a large
+//                answer before they go to the model
 //
 // gRPC's own callback threads (two on a small machine, shared with health
 // checks) only start and end calls.
@@ -37,13 +39,15 @@ struct Lanes {
     // What they hold, residuals of prompts above all, is in their calls' memory
     // budget.
     size_t background_waiting = 1024;
+    size_t room_waiting = 1024;
   };
 
   Lanes() : Lanes(Options()) {}
   explicit Lanes(const Options& options)
       : interactive(options.interactive_threads, options.interactive_waiting),
         background(options.background_threads, options.background_waiting,
-                   WorkerPool::Priority::kLow) {}
+                   WorkerPool::Priority::kLow),
+        room(1, options.room_waiting) {}
   ~Lanes() { Stop(); }
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
@@ -51,12 +55,21 @@ struct Lanes {
   // Runs what waits and ends all threads. Background work hands its calls over
   // to the interactive lane, so that one ends last.
   void Stop() {
+    room.Stop();
     background.Stop();
     interactive.Stop();
   }
 
+  // Memory that answers held is free again: who waits for it is asked.
+  void Wake() {
+    interactive.Wake();
+    background.Wake();
+    room.Wake();
+  }
+
   WorkerPool interactive;
   WorkerPool background;
+  WorkerPool room;
 };
 
 }  // namespace alignsae

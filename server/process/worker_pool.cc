@@ -21,7 +21,7 @@ typename std::list<Named>::iterator FindNamed(std::list<Named>& line,
 }  // namespace
 
 WorkerPool::WorkerPool(int threads, size_t max_waiting, Priority priority)
-    : max_waiting_(max_waiting) {
+    : max_waiting_(max_waiting), max_of_origin_(std::max(1, threads - 1)) {
   for (int i = 0; i < threads; ++i) {
     threads_.emplace_back([this, priority] {
       if (priority == Priority::kLow) LowerPriority();
@@ -77,8 +77,22 @@ void WorkerPool::Schedule(std::function<void()> task) {
   changed_.NotifyAll();
 }
 
-std::function<void()> WorkerPool::TakeNew() {
+bool WorkerPool::MayRun(const std::string& origin) const {
+  const auto running = running_.find(origin);
+  return running == running_.end() || running->second < max_of_origin_;
+}
+
+void WorkerPool::Leave(const std::string& origin) {
+  MutexLock lock(&mutex_);
+  const auto running = running_.find(origin);
+  const bool was_full = running->second == max_of_origin_;
+  if (--running->second == 0) running_.erase(running);
+  if (was_full) changed_.NotifyAll();
+}
+
+WorkerPool::Task WorkerPool::TakeNew() {
   for (auto origin = line_.begin(); origin != line_.end(); ++origin) {
+    if (!MayRun(origin->name)) continue;
     for (auto name = origin->names.begin(); name != origin->names.end();
          ++name) {
       const NewWork& front = name->work.front();
@@ -87,12 +101,13 @@ std::function<void()> WorkerPool::TakeNew() {
       }
     }
   }
-  return nullptr;
+  return {};
 }
 
-std::function<void()> WorkerPool::Take(Line::iterator origin,
-                                       std::list<Name>::iterator name) {
-  std::function<void()> run = std::move(name->work.front().run);
+WorkerPool::Task WorkerPool::Take(Line::iterator origin,
+                                  std::list<Name>::iterator name) {
+  Task task = {std::move(name->work.front().run), origin->name};
+  ++running_[origin->name];
   name->work.pop_front();
   --waiting_;
   --origin->waiting;
@@ -108,30 +123,37 @@ std::function<void()> WorkerPool::Take(Line::iterator origin,
   } else {
     line_.splice(line_.end(), line_, origin);
   }
-  return run;
+  return task;
+}
+
+WorkerPool::Task WorkerPool::Next() {
+  MutexLock lock(&mutex_);
+  while (true) {
+    if (!admitted_.empty()) {
+      Task task = {std::move(admitted_.front()), std::nullopt};
+      admitted_.pop_front();
+      return task;
+    }
+    if (waiting_ > 0) {
+      Task task = TakeNew();
+      if (task.run != nullptr) return task;
+      // Also to notice that a call that waits for memory has ended.
+      changed_.WaitFor(&mutex_, kLookAgain);
+    } else if (stopping_) {
+      return {};
+    } else {
+      changed_.Wait(&mutex_);
+    }
+  }
 }
 
 void WorkerPool::Loop() {
   while (true) {
-    std::function<void()> task;
-    {
-      MutexLock lock(&mutex_);
-      while (task == nullptr) {
-        if (!admitted_.empty()) {
-          task = std::move(admitted_.front());
-          admitted_.pop_front();
-        } else if (waiting_ > 0) {
-          task = TakeNew();
-          // Also to notice that a call that waits for memory has ended.
-          if (task == nullptr) changed_.WaitFor(&mutex_, kLookAgain);
-        } else if (stopping_) {
-          return;
-        } else {
-          changed_.Wait(&mutex_);
-        }
-      }
-    }
-    task();
+    Task task = Next();
+    if (task.run == nullptr) return;
+    task.run();
+    task.run = nullptr;  // What it held goes before its turn is over.
+    if (task.origin.has_value()) Leave(*task.origin);
   }
 }
 

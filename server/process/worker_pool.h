@@ -7,6 +7,11 @@
 // comes in parts, so that turns are of about the same time. Work whose memory
 // is not there yet is passed over until it is.
 //
+// A cap on worker time: new work of one origin runs on all threads but one at
+// most (on the only one, where there is one), also when nobody else waits, so
+// that an origin has at most that share of the lane's time and a newcomer finds
+// a thread at once.
+//
 // Threads: TrySchedule, Schedule and Wake from any thread; they take a lock for
 // as long as a push takes. Stop from one thread that is none of the
 // pool's. A task runs on a thread of the pool, may block it, and may schedule
@@ -22,6 +27,8 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <map>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -86,19 +93,34 @@ class WorkerPool {
   };
   using Line = std::list<Origin>;
 
+  // What a thread takes.
+  struct Task {
+    std::function<void()> run;          // Null: nothing may start.
+    std::optional<std::string> origin;  // Whose; nullopt: it was admitted.
+  };
+
   void Loop() ABSL_LOCKS_EXCLUDED(mutex_);
-  // The task whose turn it is; null when none may start.
-  std::function<void()> TakeNew() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::function<void()> Take(Line::iterator origin,
-                             std::list<Name>::iterator name)
+  // Waits for a task; one without `run`: the thread is to end.
+  Task Next() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The task whose turn it is.
+  Task TakeNew() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Task Take(Line::iterator origin, std::list<Name>::iterator name)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether another thread may take work of the origin.
+  bool MayRun(const std::string& origin) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A task of the origin has ended.
+  void Leave(const std::string& origin) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const size_t max_waiting_;
+  const int max_of_origin_;  // Threads.
   Mutex mutex_;
   CondVar changed_;
   std::deque<std::function<void()>> admitted_ ABSL_GUARDED_BY(mutex_);
   Line line_ ABSL_GUARDED_BY(mutex_);
   size_t waiting_ ABSL_GUARDED_BY(mutex_) = 0;  // In the line.
+  // Threads that run new work, of the origins that have any.
+  std::map<std::string, int> running_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };

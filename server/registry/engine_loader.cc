@@ -45,6 +45,9 @@ void LogLoaded(const LoadedEngine& loaded, const std::string& wanted_type,
         .Add("cached", measured.cached)
         .Add("misleads", measured.misleads());
   }
+  for (const std::string& kernels : model.kernels) {
+    LogLine(LogLevel::kInfo, "kernels").Add("what", kernels);
+  }
   for (const std::string& warning : loaded.warnings) {
     LogLine(LogLevel::kWarning, "load_warning").Add("what", warning);
   }
@@ -53,6 +56,9 @@ void LogLoaded(const LoadedEngine& loaded, const std::string& wanted_type,
       .Add("checkpoints", loaded.catalog->checkpoints.size())
       .Add("weight_type", model.weight_type)
       .Add("kernels", loaded.kernels)
+      .Add("kernels_measured", loaded.kernels_measured)
+      .Add("kernels_cached", loaded.kernels_cached)
+      .Add("tuning_seconds", loaded.tuning_seconds)
       .Add("threads", loaded.threads)
       .Add("blas", loaded.blas)
       .Add("seconds", absl::ToDoubleSeconds(took));

@@ -80,6 +80,10 @@ class ModelRegistry {
   // The server shuts down: no new leases, no loads. Every model is DRAINING:
   // leases that are out work on.
   void RefuseNew() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool refuses_new() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    return refuse_new_;
+  }
   // RefuseNew, ends every request with UNAVAILABLE, and blocks until no step
   // runs and every sink has got its RequestDone; leases may still be out.
   void EndAll() ABSL_LOCKS_EXCLUDED(mutex_);

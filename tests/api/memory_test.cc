@@ -122,6 +122,29 @@ TEST_F(MemoryTest, TokenizeWaitsUntilThereIsRoom) {
   EXPECT_GT(response.tokens_size(), 0);
 }
 
+// Refused, its client would ask again at once, and have it parsed again.
+TEST_F(MemoryTest, AnInspectionOfFeaturesWaitsForRoomToo) {
+  Load();
+  auto taken = TakeAll(memory_.answers);
+  v1::InspectSlotsResponse response;
+  const auto request = FromText<v1::InspectSlotsRequest>(
+      "prompt { token_ids { ids: [5, 6] } } checkpoint: 'whole' top_k: 3");
+  absl::Notification ended;
+  absl::Status status;
+  InspectSlots(MakeCall(kRpcInspectSlots), &request, &response,
+               [&](const absl::Status& told) {
+                 status = told;
+                 ended.Notify();
+               });
+  EXPECT_FALSE(ended.WaitForNotificationWithTimeout(absl::Milliseconds(100)));
+  EXPECT_EQ(Metric("alignsae_prompt_tokens_total"), "0");
+  taken.reset();
+  ended.WaitForNotification();
+  EXPECT_OK(status);
+  EXPECT_EQ(response.tokens_size(), 2);
+  EXPECT_EQ(Metric("alignsae_rejected_total{reason=\"memory\"}"), "0");
+}
+
 TEST_F(MemoryTest, ACallThatWaitsForRoomEndsWhenItIsCancelled) {
   Load();
   const auto taken = TakeAll(memory_.answers);
@@ -138,6 +161,35 @@ TEST_F(MemoryTest, ACallThatWaitsForRoomEndsWhenItIsCancelled) {
   ended.WaitForNotification();
   EXPECT_TRUE(absl::IsCancelled(status));
   EXPECT_EQ(response.tokens_size(), 0);
+}
+
+TEST_F(MemoryTest, WhoWaitsForRoomIsToldOfADrain) {
+  Load();
+  const auto taken = TakeAll(memory_.answers);
+  const auto inspect = FromText<v1::InspectSlotsRequest>(
+      "prompt { token_ids { ids: 5 } } checkpoint: 'whole' top_k: 3");
+  const v1::TokenizeRequest tokenize = Long();
+  v1::InspectSlotsResponse slots;
+  v1::TokenizeResponse tokens;
+  absl::Notification inspected, tokenized;
+  absl::Status first, second;
+  InspectSlots(MakeCall(kRpcInspectSlots), &inspect, &slots,
+               [&](const absl::Status& told) {
+                 first = told;
+                 inspected.Notify();
+               });
+  Tokenize(MakeCall(kRpcTokenize), &tokenize, &tokens,
+           [&](const absl::Status& told) {
+             second = told;
+             tokenized.Notify();
+           });
+  EXPECT_FALSE(
+      inspected.WaitForNotificationWithTimeout(absl::Milliseconds(100)));
+  registry_.RefuseNew();
+  inspected.WaitForNotification();
+  tokenized.WaitForNotification();
+  EXPECT_TRUE(absl::IsUnavailable(first)) << first;
+  EXPECT_TRUE(absl::IsUnavailable(second)) << second;
 }
 
 TEST_F(MemoryTest, AnAnswerHoldsItsBytesUntilTheCallIsGone) {
@@ -186,6 +238,36 @@ TEST_F(MemoryTest, AnAllocationThatFailsEndsItsCallAlone) {
     if (!failed && !also_failed) break;
   }
   EXPECT_GT(failures, 4);
+}
+
+// Also where the step thread keeps what the model said.
+TEST_F(MemoryTest, AnAllocationThatFailsInACallForTheModelEndsItAlone) {
+  Load();
+  const auto swap = FromText<v1::SwapRequest>(
+      "prompt { token_ids { ids: 5 } } target { slot: 1 } generation { "
+      "max_new_tokens: 63 ignore_eos: true top_logprobs: 2 }");
+  const auto inspect = FromText<v1::InspectSlotsRequest>(
+      "prompt { token_ids { ids: 5 ids: 6 } } checkpoint: 'whole' top_k: 3");
+  int failures = 0;
+  for (int k = 1; k < 100; ++k) {
+    const auto expect = [&](const WireStatus& told) {
+      const bool failed = fail_large_allocation.exchange(0) == 0;
+      EXPECT_EQ(told.code, failed ? absl::StatusCode::kResourceExhausted
+                                  : absl::StatusCode::kOk)
+          << k << told.message;
+      failures += failed ? 1 : 0;
+      return failed;
+    };
+    v1::SwapResponse swapped;
+    fail_large_allocation = k;
+    bool any = expect(Run(&Swap, MakeCall(kRpcSwap), swap, &swapped));
+    v1::InspectSlotsResponse inspected;
+    fail_large_allocation = k;
+    any |= expect(
+        Run(&InspectSlots, MakeCall(kRpcInspectSlots), inspect, &inspected));
+    if (!any) break;
+  }
+  EXPECT_GT(failures, 2);
 }
 
 }  // namespace

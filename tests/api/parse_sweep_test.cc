@@ -91,13 +91,6 @@ TEST_F(ParseTest, WhatTheCheckpointCannotRunIsToldUnderTheTargetsPlace) {
   EXPECT_EQ(RetryAfterOf(told), absl::Seconds(2));
 }
 
-struct Bad {
-  std::string name;
-  std::string request;  // Beside a prompt of four tokens.
-  absl::StatusCode code;
-  std::string sentence;
-};
-
 class BadSweepTest : public ParseTest,
                      public ::testing::WithParamInterface<Bad> {};
 
@@ -164,7 +157,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"UnknownCheckpoint",
             "targets { slot: 1 } alphas: 1 checkpoint: 'x'", kNotFound,
             "checkpoint: must be one of main, whole, got \"x\""}),
-    [](const auto& bad) { return bad.param.name; });
+    NameOf);
 
 }  // namespace
 }  // namespace alignsae

@@ -192,6 +192,20 @@ TEST_F(ReplySizeTest, OfAReadoutIsThatOfTheLargestAnswer) {
             static_cast<int64_t>(response.ByteSizeLong()));
 }
 
+TEST_F(ReplySizeTest, OfAMeanSaysHowManyPositions) {
+  const auto bytes = [&](const std::string& span) {
+    return ReadBytes(
+        ParseReadConcepts(FromText<v1::ReadConceptsRequest>(
+                              "prompts { text: 'abcd' } position_text: 'bc' "
+                              "span_reading: SPAN_READING_" +
+                              span),
+                          env())
+            ->spec,
+        0, env());
+  };
+  EXPECT_EQ(bytes("MEAN"), bytes("LAST") + 2);
+}
+
 TEST_F(ReplySizeTest, OfAnInspectionIsThatOfTheLargestAnswer) {
   ASSERT_OK_AND_ASSIGN(
       const ParsedReadout parsed,
@@ -218,7 +232,7 @@ TEST_F(ReplySizeTest, OfAnInspectionIsThatOfTheLargestAnswer) {
     row->set_piece(
         std::string(PieceBytes(*tokenizer_, sequence.prompt[position])));
     *row->mutable_reading() = RenderReading(reading, *catalog_);
-    *row->mutable_features() = RenderFeatures(reading);
+    RenderFeatures(reading, row->mutable_features());
   }
   EXPECT_EQ(InspectionBytes(sequence, 1, 12, env()),
             static_cast<int64_t>(response.ByteSizeLong()));

@@ -4,12 +4,14 @@ inspections, the longest texts to tokenize. Every call of theirs bears a new nam
 
     neighbours_test.py              the short form: the demo model, KV slots that are held
     neighbours_test.py --long       GPT-2 small's shape in int8 too: p95 of 50 Swaps against
-                                    the median of those alone in the same run
+                                    the median of those alone in the same run; the neighbours
+                                    are a process of their own (this file, --as KIND TARGET)
 
 What they take is bounded by counts that the server tells, not by times: the short form
 sleeps nowhere and compares no latency.
 """
 import itertools
+import json
 import pathlib
 import statistics
 import subprocess
@@ -20,8 +22,8 @@ import time
 import unittest
 
 import attack_tools  # noqa: F401  Finds the package below.
-from alignsae_server import (BIN, DEMO, Server, common, eventually, generation, grpc, model,
-                             steering)
+from alignsae_server import (BIN, DEMO, Api, Server, common, eventually, generation, grpc,
+                             model, steering)
 from alignsae_server import concept as readout
 
 LONG = "--long" in sys.argv
@@ -37,8 +39,8 @@ def fresh_name():
 class Neighbours:
     """Threads that call again and again until the end, and count how it went."""
 
-    def __init__(self, server):
-        self.server = server
+    def __init__(self, target):
+        self.target = target
         self.codes = {}
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -49,7 +51,7 @@ class Neighbours:
         """`count` callers of `make_call(channel)()`, on a connection for each 30."""
         for i in range(count):
             if i % 30 == 0:
-                channel = grpc.insecure_channel(self.server.target,
+                channel = grpc.insecure_channel(self.target,
                                                 options=[("own", len(self._channels))])
                 self._channels.append(channel)
             self._threads.append(threading.Thread(target=self._run, args=(make_call(channel),),
@@ -101,6 +103,57 @@ def sweep(question, targets, tokens=900):
     return make
 
 
+def subject_of(api):
+    """A question and the concepts' names."""
+    rows = api.model.ListConcepts(model.ListConceptsRequest(), timeout=10).checkpoints[0].concepts
+    return rows[0].example, [row.name for row in rows]
+
+
+def inspections(api, tokens, top_k):
+    question, _ = subject_of(api)
+    answer = api.model.Tokenize(model.TokenizeRequest(text=question), timeout=10)
+    ids = ([token.id for token in answer.tokens] * tokens)[:tokens]
+    request = readout.InspectSlotsRequest(
+        prompt=common.Prompt(token_ids=common.TokenIds(ids=ids)), top_k=top_k)
+    return lambda channel: raw(channel, "/alignsae.v1.ConceptService/InspectSlots", request)
+
+
+def texts():
+    request = model.TokenizeRequest(text="a b" * (65536 // 3))
+    return lambda channel: raw(channel, "/alignsae.v1.ModelService/Tokenize", request)
+
+
+# By kind: how many callers of what.
+KINDS = {
+    "sweeps": lambda api: [(2, sweep(*subject_of(api)))],
+    "features and texts": lambda api: [(60, inspections(api, 128, 1000)), (60, texts())],
+    "whole contexts": lambda api: [(60, inspections(api, 1000, 0))],
+}
+
+
+def run_as(kind, target):
+    """Neighbours of the kind until standard input ends; then how their calls went."""
+    neighbours = Neighbours(target)
+    for count, make_call in KINDS[kind](Api(grpc.insecure_channel(target))):
+        neighbours.add(count, make_call)
+    sys.stdin.read()
+    codes = dict(neighbours.codes)
+    neighbours.close()
+    print(json.dumps(codes), flush=True)
+
+
+class OtherProcess:
+    """Neighbours whose interpreter the test does not share."""
+
+    def __init__(self, kind, target):
+        self.process = subprocess.Popen([sys.executable, __file__, "--as", kind, target],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def close(self):
+        codes, _ = self.process.communicate(timeout=60)
+        return json.loads(codes)
+
+
 class NeighboursTest(unittest.TestCase):
     flags = ()
     bundle = DEMO
@@ -110,10 +163,7 @@ class NeighboursTest(unittest.TestCase):
         self.addCleanup(self.server.close)
         self.api = self.server.api()
         self.addCleanup(self.api.close)
-        concepts = self.api.model.ListConcepts(model.ListConceptsRequest(), timeout=10)
-        rows = concepts.checkpoints[0].concepts
-        self.question = rows[0].example
-        self.names = [row.name for row in rows]
+        self.question, self.names = subject_of(self.api)
 
     def swap(self):
         request = steering.SwapRequest(
@@ -133,7 +183,7 @@ class NeighboursTest(unittest.TestCase):
 
 class SlotsTest(NeighboursTest):
     def test_sweeps_leave_slots_to_a_name_that_nobody_knows(self):
-        neighbours = Neighbours(self.server)
+        neighbours = Neighbours(self.server.target)
         self.addCleanup(neighbours.close)
         neighbours.add(4, sweep(self.question, self.names, 100))
         self.assertTrue(eventually(lambda: self.in_use() >= 14))
@@ -157,50 +207,36 @@ class LatencyTest(NeighboursTest):
         cls.bundle = pathlib.Path(cls.folder.name) / "bench"
         subprocess.run([BIN / "make_bench_bundle", DEMO, cls.bundle], check=True, timeout=300)
 
-    def beside(self, name, add, most):
+    def beside(self, kind, most):
         self.swaps(5)
         alone = self.swaps()
-        neighbours = Neighbours(self.server)
+        neighbours = OtherProcess(kind, self.server.target)
         try:
-            add(neighbours)
             self.assertTrue(eventually(lambda: self.in_use() > 0, 30))
             self.swaps(3)
             beside = self.swaps()
         finally:
-            neighbours.close()
+            codes = neighbours.close()
         median, p95 = statistics.median(alone), beside[int(0.95 * len(beside))]
-        print(f"{name}: alone p50 {median * 1e3:.0f} ms, p95 {alone[47] * 1e3:.0f} ms; beside "
+        print(f"{kind}: alone p50 {median * 1e3:.0f} ms, p95 {alone[47] * 1e3:.0f} ms; beside "
               f"p50 {statistics.median(beside) * 1e3:.0f} ms, p95 {p95 * 1e3:.0f} ms, max "
               f"{beside[-1] * 1e3:.0f} ms: {p95 / median:.1f}x (at most {most}); theirs "
-              f"{neighbours.codes}", file=sys.stderr, flush=True)
+              f"{codes}", file=sys.stderr, flush=True)
         self.assertLessEqual(p95, most * median)
 
-    def test_beside_two_clients_with_sweeps(self):
-        self.beside("2 sweeps of 16 x 900", lambda neighbours: neighbours.add(
-            2, sweep(self.question, self.names)), 3)
+    def test_beside_two_clients_with_sweeps_of_16_x_900(self):
+        self.beside("sweeps", 3)
 
-    def prompt_of(self, tokens):
-        answer = self.api.model.Tokenize(model.TokenizeRequest(text=self.question), timeout=10)
-        ids = [token.id for token in answer.tokens] * tokens
-        return common.Prompt(token_ids=common.TokenIds(ids=ids[:tokens]))
+    def test_beside_60_whole_inspections_and_60_long_texts(self):
+        self.beside("features and texts", 5)
 
-    def inspections(self, tokens, top_k):
-        request = readout.InspectSlotsRequest(prompt=self.prompt_of(tokens), top_k=top_k)
-        return lambda channel: raw(channel, "/alignsae.v1.ConceptService/InspectSlots", request)
-
-    def test_beside_whole_inspections_and_long_texts(self):
-        def add(neighbours):
-            neighbours.add(60, self.inspections(128, 1000))
-            tokenize = model.TokenizeRequest(text="a b" * (65536 // 3))
-            neighbours.add(60, lambda channel: raw(
-                channel, "/alignsae.v1.ModelService/Tokenize", tokenize))
-        self.beside("60 InspectSlots and 60 Tokenize", add, 5)
-
-    def test_beside_inspections_of_whole_contexts(self):
-        self.beside("60 InspectSlots of 1000 tokens",
-                    lambda neighbours: neighbours.add(60, self.inspections(1000, 0)), 5)
+    def test_beside_60_inspections_of_whole_contexts(self):
+        self.beside("whole contexts", 5)
 
 
 if __name__ == "__main__":
+    if "--as" in sys.argv:
+        run_as(*sys.argv[-2:])
+        sys.exit(0)
     sys.argv = [arg for arg in sys.argv if arg != "--long"]
     unittest.main(verbosity=2)

@@ -5,7 +5,9 @@ crash. Nothing unexpected is answered, and descriptors, threads and memory stay 
     soak_test.py                    the short form: ten seconds, memory is only printed
     soak_test.py --long [MINUTES]   30 minutes: in the second half the resident memory grows
                                     by at most 0.1 MiB a minute
+    --callers N                     so many callers, each with a call at a time (8)
 """
+import argparse
 import collections
 import os
 import pathlib
@@ -21,10 +23,13 @@ from attack_tools import Peer, resident_mib
 from alignsae_server import Server, common, generation, grpc, model, steering, swap_edit
 from alignsae_server import concept as readout
 
-LONG = "--long" in sys.argv
-MINUTES = float(sys.argv[sys.argv.index("--long") + 1]) if LONG and sys.argv[-1] != "--long" else 30
-SECONDS = 60 * MINUTES if LONG else 10
-CALLERS = 8
+PARSER = argparse.ArgumentParser()
+PARSER.add_argument("--long", nargs="?", type=float, const=30)
+PARSER.add_argument("--callers", type=int, default=8)
+OPTIONS = PARSER.parse_args()
+LONG = OPTIONS.long is not None
+SECONDS = 60 * OPTIONS.long if LONG else 10
+CALLERS = OPTIONS.callers
 EXPECTED = {"OK", "CANCELLED", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}
 
 

@@ -1,12 +1,16 @@
 #include "tests/bench/bench_model.h"
 
+#include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "model/base/counter_rng.h"
 #include "model/gpt2/gpt2.h"
+#include "model/transformer/kernel_tuning.h"
 #include "tests/bench/machine_limits.h"
 #include "tests/support/tiny_bundle.h"
 
@@ -18,6 +22,19 @@ struct Loaded {
   std::unique_ptr<Engine> engine;
 };
 
+// As the server does at its start; ALIGNSAE_KERNEL_TUNING=off: as built in.
+void Tune(const Transformer& model) {
+  const char* tuning = std::getenv("ALIGNSAE_KERNEL_TUNING");
+  if (tuning == nullptr || absl::string_view(tuning) != "off") {
+    const TuningOutcome outcome = TuneKernels(model, /*cache_directory=*/"");
+    std::fprintf(stderr, "kernels of %d shapes measured in %.3f s\n",
+                 outcome.measured, outcome.seconds);
+  }
+  for (const std::string& sentence : KernelSentences(model)) {
+    std::fprintf(stderr, "%s\n", sentence.c_str());
+  }
+}
+
 Loaded& LoadedAs(WeightType type) {
   static const Gpt2Weights weights = InitGpt2Weights(BenchConfig(), 1);
   static std::map<WeightType, Loaded> all;
@@ -25,6 +42,7 @@ Loaded& LoadedAs(WeightType type) {
   if (loaded.engine != nullptr) return loaded;
   auto bundle = std::make_shared<Bundle>();
   bundle->model = std::make_unique<const Gpt2>(BenchConfig(), weights, type);
+  Tune(*bundle->model);
   bundle->saes.push_back(TinySae(kBenchHook, BenchConfig().d_model, 2));
   auto catalog = std::make_shared<Catalog>();
   CheckpointInfo& checkpoint = catalog->checkpoints.emplace_back();

@@ -5,7 +5,8 @@
 //
 // `share` is the part that is reached of what the machine could do at most,
 // measured in the same run: the larger of reading the weights once and of the
-// multiplications. Compare figures of one run with each other only.
+// multiplications, at oneDNN's rate for each shape and number of rows. Compare
+// figures of one run with each other only.
 
 #include <benchmark/benchmark.h>
 
@@ -30,10 +31,10 @@ std::vector<StepRow> Prompts(int64_t count) {
 }
 
 void Prefill(benchmark::State& state, WeightType type) {
-  const double batch = static_cast<double>(state.range(0));
-  const std::vector<StepRow> rows = Prompts(state.range(0));
+  const int64_t batch = state.range(0);
+  const std::vector<StepRow> rows = Prompts(batch);
   RunBench(
-      state, batch * kBenchPrompt,
+      state, static_cast<double>(batch * kBenchPrompt),
       [&] { benchmark::DoNotOptimize(BenchEngine(type).Step(rows)); },
       [&](double bandwidth) {
         return LeastSeconds(BenchConfig(), type, batch * kBenchPrompt, batch,
@@ -43,12 +44,12 @@ void Prefill(benchmark::State& state, WeightType type) {
 
 // The twelve tokens of an answer, one step each.
 void Decode(benchmark::State& state, WeightType type) {
-  const double batch = static_cast<double>(state.range(0));
+  const int64_t batch = state.range(0);
   Engine& engine = BenchEngine(type);
-  std::vector<StepRow> first = Prompts(state.range(0));
+  std::vector<StepRow> first = Prompts(batch);
   Advance(engine.Step(first), first);
   RunBench(
-      state, batch * kBenchNewTokens,
+      state, static_cast<double>(batch * kBenchNewTokens),
       [&] {
         std::vector<StepRow> rows = first;
         for (int i = 0; i < kBenchNewTokens; ++i) {
@@ -180,7 +181,7 @@ int main(int argc, char** argv) {
     if (!alignsae::WhyUnsupported(type, "cpu").empty()) continue;
     benchmark::AddCustomContext(
         absl::StrCat("gemm_", alignsae::WeightTypeName(type), "_GOP/s"),
-        absl::StrCat(alignsae::GemmRate(type) / 1e9));
+        absl::StrCat(alignsae::GemmRate(type, 384, 768, 3072) / 1e9));
   }
   alignsae::RegisterAll();
   benchmark::RunSpecifiedBenchmarks();

@@ -13,7 +13,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace alignsae {
@@ -77,44 +79,59 @@ double ReadRate(const uint64_t* words, size_t count) {
   return static_cast<double>(count * sizeof(uint64_t)) / seconds;
 }
 
+// Zeros on a boundary of 64 bytes: tiles and vectors of what lies across one
+// take twice as long.
+std::unique_ptr<void, decltype(&std::free)> Zeros(size_t bytes) {
+  const size_t padded = (bytes + 63) / 64 * 64;
+  std::unique_ptr<void, decltype(&std::free)> made(
+      std::aligned_alloc(64, padded), &std::free);
+  std::memset(made.get(), 0, padded);
+  return made;
+}
+
 // The product alone, as the library's own user would write it.
-double MeasureGemm(WeightType type) {
+double MeasureGemm(WeightType type, int64_t rows, int64_t inputs,
+                   int64_t outputs) {
   using Memory = dnnl::memory;
   using Type = Memory::data_type;
-  constexpr int64_t kRows = 384;
-  constexpr int64_t kInputs = 768;
-  constexpr int64_t kOutputs = 3072;
+  constexpr int kPasses = 20;
   const bool int8 = type == WeightType::kInt8;
   const Type source = int8                        ? Type::u8
                       : type == WeightType::kBf16 ? Type::bf16
                                                   : Type::f32;
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
-  const auto plain = [](int64_t rows, int64_t columns, Type element) {
-    return Memory::desc({rows, columns}, element, Memory::format_tag::ab);
+  const auto plain = [](int64_t height, int64_t width, Type element) {
+    return Memory::desc({height, width}, element, Memory::format_tag::ab);
   };
   const dnnl::matmul::primitive_desc product(
       dnnl::matmul::desc(
-          plain(kRows, kInputs, source),
-          Memory::desc({kInputs, kOutputs}, int8 ? Type::s8 : source,
+          plain(rows, inputs, source),
+          Memory::desc({inputs, outputs}, int8 ? Type::s8 : source,
                        Memory::format_tag::any),
-          plain(kRows, kOutputs, int8 ? Type::s32 : Type::f32)),
+          plain(rows, outputs, int8 ? Type::s32 : Type::f32)),
       engine);
-  std::vector<std::vector<char>> buffers;
-  const auto zeros = [&](const Memory::desc& shape) {
-    buffers.emplace_back(shape.get_size());
-    return Memory(shape, engine, buffers.back().data());
-  };
+  const auto x = Zeros(product.src_desc().get_size());
+  const auto weights = Zeros(product.weights_desc().get_size());
+  const auto y = Zeros(product.dst_desc().get_size());
   const std::unordered_map<int, Memory> arguments = {
-      {DNNL_ARG_SRC, zeros(product.src_desc())},
-      {DNNL_ARG_WEIGHTS, zeros(product.weights_desc())},
-      {DNNL_ARG_DST, zeros(product.dst_desc())}};
+      {DNNL_ARG_SRC, Memory(product.src_desc(), engine, x.get())},
+      {DNNL_ARG_WEIGHTS, Memory(product.weights_desc(), engine, weights.get())},
+      {DNNL_ARG_DST, Memory(product.dst_desc(), engine, y.get())}};
   const dnnl::matmul primitive(product);
-  const double seconds = BestSeconds(60, [&] {
+  const double seconds = BestSeconds(kPasses, [&] {
     primitive.execute(stream, arguments);
     stream.wait();
   });
-  return 2.0 * kRows * kInputs * kOutputs / seconds;
+  return 2.0 * static_cast<double>(rows * inputs * outputs) / seconds;
+}
+
+double MultiplySeconds(WeightType type, int64_t rows, int64_t inputs,
+                       int64_t outputs) {
+  // The head's columns are alike: measuring some of them is enough.
+  constexpr int64_t kMaxColumns = 8192;
+  return 2.0 * static_cast<double>(rows * inputs * outputs) /
+         GemmRate(type, rows, inputs, std::min(outputs, kMaxColumns));
 }
 
 }  // namespace
@@ -136,23 +153,37 @@ double MemoryBandwidth() {
                    ReadRate<4>(words, count)});
 }
 
-double GemmRate(WeightType type) {
-  static std::map<WeightType, double> measured;
-  auto found = measured.find(type);
+double GemmRate(WeightType type, int64_t rows, int64_t inputs,
+                int64_t outputs) {
+  static std::map<std::tuple<WeightType, int64_t, int64_t, int64_t>, double>
+      measured;
+  const std::tuple key(type, rows, inputs, outputs);
+  auto found = measured.find(key);
   if (found == measured.end()) {
-    found = measured.emplace(type, MeasureGemm(type)).first;
+    found =
+        measured.emplace(key, MeasureGemm(type, rows, inputs, outputs)).first;
   }
   return found->second;
 }
 
-double LeastSeconds(const Gpt2Config& config, WeightType type, double rows,
-                    double logits, double bandwidth) {
+double LeastSeconds(const Gpt2Config& config, WeightType type, int64_t rows,
+                    int64_t logits, double bandwidth) {
   const double bytes =
       BytesPerWeight(type) *
       (BlockWeights(config) + (logits > 0 ? HeadWeights(config) : 0));
-  const double operations =
-      2 * (rows * BlockWeights(config) + logits * HeadWeights(config));
-  return std::max(bytes / bandwidth, operations / GemmRate(type));
+  const int64_t d = config.d_model;
+  double multiplying = 0;
+  for (const auto& [inputs, outputs] :
+       {std::pair(d, 3 * d), std::pair(d, d),
+        std::pair(d, int64_t{config.d_inner}),
+        std::pair(int64_t{config.d_inner}, d)}) {
+    multiplying +=
+        config.n_layer * MultiplySeconds(type, rows, inputs, outputs);
+  }
+  if (logits > 0) {
+    multiplying += MultiplySeconds(type, logits, d, config.vocab_size);
+  }
+  return std::max(bytes / bandwidth, multiplying);
 }
 
 }  // namespace alignsae

@@ -27,12 +27,13 @@ OFF = "--prefix-cache-tokens=0"
 
 def p50(server, head, seconds, mix):
     """Milliseconds of a call."""
-    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+    with tempfile.TemporaryDirectory(prefix="alignsae-head-") as folder:
+        report = pathlib.Path(folder) / "report.json"
         subprocess.run([BIN / "alignsae-load", f"--server={server.target}", "--concurrency=1",
                         f"--mix={mix}", "--max-new-tokens=1", f"--shared-head={head}",
                         f"--seconds={seconds}", "--warmup-seconds=2", "--health-seconds=0",
-                        f"--json={report.name}"], check=True, stdout=subprocess.DEVNULL)
-        return json.load(report)["latency"][mix]["p50_ms"]
+                        f"--json={report}"], check=True, stdout=subprocess.DEVNULL)
+        return json.loads(report.read_text())["latency"][mix]["p50_ms"]
 
 
 def answers(server, head):

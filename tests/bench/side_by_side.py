@@ -1,51 +1,65 @@
 #!/usr/bin/env python3
-"""Decode speed beside llama.cpp and beside Hugging Face transformers with a hook.
+"""Decode and prompt speed beside OpenVINO GenAI, llama.cpp, CTranslate2 and transformers.
 
-One machine, one run, the same random weights of GPT-2 small's shape, the same
-number type, prompts of 24 tokens and 12 new ones for 1, 4, 16 and 64 sequences at
-once. Not part of the tests: both peers are large installations.
+One machine, one run, the same random weights of GPT-2 small's shape, the same number
+type: prompts of 24 tokens and 12 new ones for 1, 4, 16 and 64 sequences at once. Not
+part of the tests: the peers are large installations.
 
   make_bench_bundle model/demo /tmp/bench-bundle
-  python3 -m venv llama && llama/bin/pip install llama-cpp-python==0.3.36 gguf==0.19.0 \\
-      numpy safetensors                                      # builds llama.cpp from source
-  apt-get install python3-torch
-  python3 -m venv --system-site-packages hf && hf/bin/pip install transformers==4.30.2 \\
-      tokenizers==0.13.3 safetensors==0.3.1
+  python3 -m venv /tmp/peers && /tmp/peers/bin/pip install torch transformers safetensors \\
+      gguf openvino-genai optimum-intel ctranslate2 llama-cpp-python
   side_by_side.py --bin build/release/bin --bundle /tmp/bench-bundle \\
-      --llama-python llama/bin/python --hf-python hf/bin/python
+      --python /tmp/peers/bin/python [--peers openvino,llama] [--type int8]
 
-Of llama.cpp only the time inside llama_decode counts, without choosing a token; of
-transformers the forward pass and the argmax; of ours whole engine steps.
+llama-cpp-python builds llama.cpp from source, for this processor. PYTHON may be given for
+one peer: --python llama=/tmp/llama/bin/python. A peer that fails is tried once more and
+then left out with what it said.
+
+What counts: of ours whole engine steps; of llama.cpp the time inside llama_decode, without
+choosing a token; of OpenVINO the steps of its continuous batching pipeline, greedy; of
+transformers the forward pass and the argmax, with a hook at one block; of CTranslate2 its
+greedy generation, prompts by answers of one token. OpenVINO's int8 has int8 weights and
+bfloat16 products, llama.cpp's is q8_0, CTranslate2's real int8; transformers has none here.
 """
 import argparse
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 PROMPT, NEW, BATCHES = 24, 12, (1, 4, 16, 64)
 REPEATS = 3
+WHAT = ("Decode", "Prefill")
 
 
 def prompt(sequence):
     return [(7919 * (sequence + 1) + 104729 * i) % 50257 for i in range(PROMPT)]
 
 
-def best_rate(batch, decode):
-    """Tokens a second of the best of some runs; `decode` gives the seconds of one."""
-    decode()
-    return batch * NEW / min(decode() for _ in range(REPEATS))
+def best_rates(batch, run):
+    """Tokens a second of the best of some runs; `run` gives the seconds of the prompts
+    and of the new tokens behind them."""
+    run()
+    prompts, decode = zip(*(run() for _ in range(REPEATS)))
+    return {"Prefill": batch * PROMPT / min(prompts), "Decode": batch * NEW / min(decode)}
 
 
 def ours(bin_folder, type_):
+    """{what: {sequences: tokens/s}}"""
     run = subprocess.run(
-        [pathlib.Path(bin_folder) / "engine_bench", f"--benchmark_filter=Decode/{type_}",
-         "--benchmark_format=json", "--benchmark_min_time=2"],
+        [pathlib.Path(bin_folder) / "engine_bench",
+         f"--benchmark_filter=({'|'.join(WHAT)})/{type_}", "--benchmark_format=json",
+         "--benchmark_min_time=1"],
         check=True, capture_output=True, text=True)
-    rows = json.loads(run.stdout)["benchmarks"]
-    return {int(row["name"].split("/")[2]): row["tokens/s"] for row in rows}
+    rates = {what: {} for what in WHAT}
+    for row in json.loads(run.stdout)["benchmarks"]:
+        what, _, batch = row["name"].split("/")[:3]
+        rates[what][int(batch)] = row["tokens/s"]
+    return rates
 
 
 def write_gguf(bundle, path, type_):
@@ -99,17 +113,20 @@ def write_gguf(bundle, path, type_):
     writer.close()
 
 
-def llama(bundle, type_, threads):
+def llama(bundle, type_, threads, folder):
     import ctypes
 
     import llama_cpp as lib
     import numpy as np
 
-    path = f"/tmp/side-by-side-{os.getpid()}.gguf"
+    path = f"{folder}/model.gguf"
     write_gguf(bundle, path, type_)
     lib.llama_backend_init()
-    model = lib.llama_model_load_from_file(path.encode(), lib.llama_model_default_params())
-    os.unlink(path)
+    model_params = lib.llama_model_default_params()
+    # Its buffers for AMX crash (llama-cpp-python 0.3.36: q8_0 always, bf16 at times).
+    if hasattr(model_params, "use_extra_bufts"):
+        model_params.use_extra_bufts = False
+    model = lib.llama_model_load_from_file(path.encode(), model_params)
     rates = {}
     for batch_size in BATCHES:
         params = lib.llama_context_default_params()
@@ -143,39 +160,38 @@ def llama(bundle, type_, threads):
                     choice.append(int(view.argmax()))
             return took, choice
 
-        def decode():
+        def run():
             lib.llama_memory_clear(lib.llama_get_memory(context), True)
             rows = [(token, i, s, i == PROMPT - 1) for s in range(batch_size)
                     for i, token in enumerate(prompt(s))]
-            _, tokens = feed(rows)
+            prompts, tokens = feed(rows)
             seconds = 0
             for i in range(NEW):
                 took, tokens = feed([(token, PROMPT + i, s, True)
                                      for s, token in enumerate(tokens)])
                 seconds += took
-            return seconds
+            return prompts, seconds
 
-        rates[batch_size] = best_rate(batch_size, decode)
+        rates[batch_size] = best_rates(batch_size, run)
         lib.llama_batch_free(batch)
         lib.llama_free(context)
     return rates
 
 
-def transformers(bundle, type_, threads):
+def transformers(bundle, type_, threads, folder):
     import torch
     from transformers import GPT2LMHeadModel
 
     if type_ != "bf16":
         return {}
     torch.set_num_threads(threads)
-    model = GPT2LMHeadModel.from_pretrained(
-        str(pathlib.Path(bundle) / "gpt2"), torch_dtype=torch.bfloat16).eval()
+    model = GPT2LMHeadModel.from_pretrained(str(pathlib.Path(bundle) / "gpt2"))
+    model = model.to(torch.bfloat16).eval()
     direction = torch.randn(model.config.n_embd, dtype=torch.bfloat16)
 
     def steer(module, inputs, output):
-        hidden = output[0]
+        hidden = output[0] if isinstance(output, tuple) else output
         hidden[:, -1] += 0 * direction
-        return (hidden,) + output[1:]
 
     model.transformer.h[6].register_forward_hook(steer)
     rates = {}
@@ -183,58 +199,174 @@ def transformers(bundle, type_, threads):
         for batch_size in BATCHES:
             ids = torch.tensor([prompt(s) for s in range(batch_size)])
 
-            def decode():
+            def run():
+                begin = time.perf_counter()
                 out = model(ids, use_cache=True)
                 start = time.perf_counter()
                 for _ in range(NEW):
                     token = out.logits[:, -1].argmax(-1, keepdim=True)
                     out = model(token, past_key_values=out.past_key_values, use_cache=True)
-                return time.perf_counter() - start
+                return start - begin, time.perf_counter() - start
 
-            rates[batch_size] = best_rate(batch_size, decode)
+            rates[batch_size] = best_rates(batch_size, run)
     return rates
 
 
-def run_in(python, what, args, type_):
-    done = subprocess.run(
-        [python, __file__, "--only", what, "--bundle", args.bundle, "--type", type_,
-         "--threads", str(args.threads)], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{what} failed:\n{done.stderr[-2000:]}")
-    return {int(k): v for k, v in json.loads(done.stdout.splitlines()[-1]).items()}
+def openvino(bundle, type_, threads, folder):
+    import numpy as np
+    import openvino as ov
+    import openvino_genai as genai
+    from optimum.intel import OVModelForCausalLM
+
+    model = OVModelForCausalLM.from_pretrained(
+        str(pathlib.Path(bundle) / "gpt2"), export=True, compile=False,
+        load_in_8bit=type_ == "int8")
+    model.save_pretrained(folder)
+    scheduler = genai.SchedulerConfig()
+    scheduler.cache_size = 2  # GiB
+    scheduler.max_num_batched_tokens = max(BATCHES) * PROMPT
+    scheduler.max_num_seqs = max(BATCHES)
+    # Ids go in and come out: the tokenizer only has to be there.
+    pipe = genai.ContinuousBatchingPipeline(
+        folder, genai.Tokenizer("", ov.Tensor(), "", ov.Tensor()), scheduler, "CPU",
+        {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": threads})
+    config = genai.GenerationConfig()
+    config.max_new_tokens = NEW + 1
+    config.ignore_eos = True
+    config.do_sample = False
+    number = 0
+    rates = {}
+    for batch_size in BATCHES:
+        def run():
+            nonlocal number
+            handles = []
+            for s in range(batch_size):
+                handles.append(pipe.add_request(
+                    number, ov.Tensor(np.array([prompt(s)], dtype=np.int64)), config))
+                number += 1
+            begin = time.perf_counter()
+            pipe.step()  # All prompts, and the first token of each.
+            start = time.perf_counter()
+            steps = 0
+            while pipe.has_non_finished_requests():
+                pipe.step()
+                steps += 1
+            end = time.perf_counter()
+            if steps != NEW:
+                raise RuntimeError(f"{steps} steps behind the prompts, not {NEW}")
+            return start - begin, end - start
+
+        rates[batch_size] = best_rates(batch_size, run)
+    return rates
+
+
+def ctranslate2(bundle, type_, threads, folder):
+    import ctranslate2 as lib
+
+    source = f"{folder}/hf"
+    shutil.copytree(pathlib.Path(bundle) / "gpt2", source)
+    config = json.loads(pathlib.Path(source, "config.json").read_text())
+    # The converter wants the names of all tokens; ids are given by these.
+    names = [f"<{i}>" for i in range(config["vocab_size"])]
+
+    class Converter(lib.converters.TransformersConverter):
+        def load_tokenizer(self, tokenizer_class, model_name_or_path, **kwargs):
+            class Named:
+                bos_token = eos_token = unk_token = names[-1]
+
+                def get_vocab(self):
+                    return {name: i for i, name in enumerate(names)}
+            return Named()
+
+    Converter(source).convert(f"{folder}/ct2", quantization={
+        "bf16": "bfloat16", "int8": "int8"}[type_], force=True)
+    generator = lib.Generator(f"{folder}/ct2", device="cpu", intra_threads=threads,
+                              compute_type={"bf16": "bfloat16", "int8": "int8"}[type_])
+    rates = {}
+    for batch_size in BATCHES:
+        tokens = [[names[i] for i in prompt(s)] for s in range(batch_size)]
+
+        def seconds(new):
+            start = time.perf_counter()
+            generator.generate_batch(tokens, max_length=new, min_length=new, beam_size=1,
+                                     include_prompt_in_result=False, end_token=[names[-1]])
+            return time.perf_counter() - start
+
+        def run():
+            prompts = seconds(1)
+            return prompts, seconds(NEW + 1) - prompts
+
+        rates[batch_size] = best_rates(batch_size, run)
+    return rates
+
+
+PEERS = {"openvino": openvino, "llama": llama, "ctranslate2": ctranslate2,
+         "transformers": transformers}
+
+
+def run_peer(python, name, args):
+    """Its rates as `ours` has them, or None."""
+    said = ""
+    for _ in range(2):
+        done = subprocess.run(
+            [python, __file__, "--only", name, "--bundle", args.bundle, "--type", args.type,
+             "--threads", str(args.threads)], capture_output=True, text=True)
+        if done.returncode == 0:
+            by_batch = json.loads(done.stdout.splitlines()[-1])
+            return {what: {int(batch): rates[what] for batch, rates in by_batch.items()}
+                    for what in WHAT}
+        said = f"ended with {done.returncode}: {done.stderr[-1500:]}"
+    print(f"{name} is left out: it {said}", file=sys.stderr)
+    return None
+
+
+def print_table(args, what, before, after, columns):
+    name = {"Decode": "decode", "Prefill": "prompts"}[what]
+    print(f"\n{args.type}, {name}, tokens/s; ours before and after the others")
+    print(f"{'B':>4} {'ours':>8} {'ours':>8}" + "".join(
+        f" {peer:>13} {'ratio':>6}" for peer in columns))
+    for batch in BATCHES:
+        mean = (before[what][batch] + after[what][batch]) / 2
+        line = f"{batch:>4} {before[what][batch]:>8.0f} {after[what][batch]:>8.0f}"
+        for rates in columns.values():
+            line += (f" {rates[what][batch]:>13.0f} {mean / rates[what][batch]:>6.2f}"
+                     if batch in rates[what] else f" {'-':>13} {'-':>6}")
+        print(line)
+
+
+def pythons(given):
+    """{peer: interpreter} of PYTHON and PEER=PYTHON."""
+    chosen = {}
+    for one in given:
+        peer, _, python = one.rpartition("=")
+        chosen.update({peer: python} if peer else dict.fromkeys(PEERS, python))
+    return chosen
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bundle", required=True)
     parser.add_argument("--bin")
-    parser.add_argument("--llama-python")
-    parser.add_argument("--hf-python")
+    parser.add_argument("--python", action="append", default=[])
+    parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--type", default="bf16", choices=("bf16", "int8"))
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--only", choices=("llama", "transformers"), help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=PEERS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.only:
-        peer = llama if args.only == "llama" else transformers
-        print(json.dumps(peer(args.bundle, args.type, args.threads)))
+        with tempfile.TemporaryDirectory() as folder:
+            print(json.dumps(PEERS[args.only](args.bundle, args.type, args.threads, folder)))
         return
+    interpreters = pythons(args.python)
     before = ours(args.bin, args.type)
     columns = {}
-    if args.llama_python:
-        columns["llama.cpp"] = run_in(args.llama_python, "llama", args, args.type)
-    if args.hf_python:
-        columns["transformers"] = run_in(args.hf_python, "transformers", args, args.type)
+    for peer in args.peers.split(","):
+        rates = run_peer(interpreters[peer], peer, args)
+        if rates is not None:
+            columns[peer] = rates
     after = ours(args.bin, args.type)
-    print(f"{args.type}, decode tokens/s; ours before and after the others")
-    print(f"{'B':>3} {'ours':>8} {'ours':>8}" + "".join(
-        f" {name:>13} {'ratio':>6}" for name in columns))
-    for batch in BATCHES:
-        mean = (before[batch] + after[batch]) / 2
-        line = f"{batch:>3} {before[batch]:>8.0f} {after[batch]:>8.0f}"
-        for rates in columns.values():
-            line += (f" {rates[batch]:>13.0f} {mean / rates[batch]:>6.2f}"
-                     if batch in rates else f" {'-':>13} {'-':>6}")
-        print(line)
+    for what in WHAT:
+        print_table(args, what, before, after, columns)
 
 
 if __name__ == "__main__":

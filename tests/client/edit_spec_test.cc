@@ -93,6 +93,27 @@ TEST(EditSpecTest, RefusesOtherPositions) {
   }
 }
 
+TEST(ConditionSpecTest, IsAConceptThatIsBoundOrNotOrAbove) {
+  auto condition = ParseConditionSpec("major");
+  ASSERT_TRUE(condition.has_value());
+  EXPECT_EQ(condition->slot().name(), "major");
+  EXPECT_TRUE(condition->bound());
+  EXPECT_FALSE(condition->has_above());
+  condition = ParseConditionSpec("!#4");
+  ASSERT_TRUE(condition.has_value());
+  EXPECT_EQ(condition->slot().slot(), 4);
+  EXPECT_TRUE(condition->has_bound());
+  EXPECT_FALSE(condition->bound());
+  condition = ParseConditionSpec("a b>-2.5");
+  ASSERT_TRUE(condition.has_value());
+  EXPECT_EQ(condition->slot().name(), "a b");
+  EXPECT_FALSE(condition->has_bound());
+  EXPECT_EQ(condition->above(), -2.5);
+  for (const char* bad : {"", "!", ">2", "a>", "a>b", "a>inf"}) {
+    EXPECT_FALSE(ParseConditionSpec(bad).has_value()) << bad;
+  }
+}
+
 TEST(EditJsonTest, IsTheMessageItselfOrAFileWithIt) {
   const std::string json =
       R"({"mode": "INTERVENTION_MODE_ADD", "alpha": 2, "vector": {"values":

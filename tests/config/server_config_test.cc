@@ -212,6 +212,13 @@ TEST(ServerConfigTest, CacheIsTheUsersUnlessItIsGiven) {
   EXPECT_EQ(cache({"--cache-dir=off"}, both), "");
 }
 
+TEST(ServerConfigTest, KernelTuningIsOnUnlessItIsTurnedOff) {
+  EXPECT_EQ(Parse(With({}), {})->config.kernel_tuning, "on");
+  EXPECT_EQ(Parse(With({"--kernel-tuning=off"}), {})->config.kernel_tuning,
+            "off");
+  EXPECT_FALSE(Parse(With({"--kernel-tuning=fast"}), {}).ok());
+}
+
 TEST(ServerConfigTest, WhatIsGivenIsKeptAtItsLimit) {
   ASSERT_OK_AND_ASSIGN(
       const ConfigOutcome outcome,

@@ -33,7 +33,7 @@ struct PlacedEdit {
 const std::vector<PlacedEdit> kArmEdits[kArms] = {
     {},
     {{{HookKind::kAttnOut, 1}, 1}},
-    {{{HookKind::kResidMid, 1}, 1}},
+    {{{HookKind::kResidMid, 1}, -1}},
     {{{HookKind::kMlpOut, 1}, 1}},
     {{{HookKind::kAttnOut, 1}, -0.5}, {{HookKind::kMlpOut, 1}, 1.5}}};
 

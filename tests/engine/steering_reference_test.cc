@@ -79,7 +79,13 @@ class SteeringReferenceTest
     return model_
         .Run(tokens,
              [&](const HookPoint& at, int position, Vector& h) {
+               const Vector read = h;  // Before any edit here.
                for (const Intervention& edit : edits) {
+                 if (edit.when.has_value() &&
+                     !ReferenceHolds(saes_[edit.when->checkpoint], *edit.when,
+                                     read)) {
+                   continue;
+                 }
                  if (edit.vector != nullptr) {
                    if (edit.vector->hook.place() == at.place() &&
                        edit.AppliesAt(position, kPromptLength)) {
@@ -155,6 +161,61 @@ class SteeringReferenceTest
     return tokens;
   }
 
+  // Of one concept at every position of the prompt.
+  std::vector<float> ValuesOf(int checkpoint, int column) {
+    StepRow row;
+    row.prompt_length = kPromptLength;
+    row.tokens = prompt_;
+    row.interventions = std::make_shared<const std::vector<Intervention>>();
+    row.observations = {
+        {.checkpoint = checkpoint, .positions = {0, 1, 2, 3, 4, 5}}};
+    row.leave_after_observations = true;
+    std::vector<float> values;
+    for (const ConceptReading& read : engine_->Step({row}).front().readings) {
+      values.push_back(read.values[column]);
+    }
+    return values;
+  }
+
+  // What the receipt of `edit` says of the prompt.
+  void ExpectChecked(const Intervention& edit, int applied) {
+    StepRow row;
+    row.prompt_length = kPromptLength;
+    row.tokens = prompt_;
+    row.interventions =
+        std::make_shared<const std::vector<Intervention>>(1, edit);
+    row.sampling = SamplingParams();
+    const RowResult result = engine_->Step({row}).front();
+    ASSERT_TRUE(result.status.ok()) << result.status;
+    EXPECT_EQ(result.receipts[0].positions_checked, kPromptLength);
+    EXPECT_EQ(result.receipts[0].positions_applied, applied);
+    EXPECT_EQ(result.receipts[0].effects.size(), static_cast<size_t>(applied));
+  }
+
+  // What an edit of positions 2 and 5 measured is what is read without it, and
+  // the slots that it names are told as they are told apart.
+  void ExpectSlots(const InterventionReceipt& receipt, int checkpoint) {
+    const std::vector<Concept>& concepts =
+        bundle_->saes[checkpoint].config().concepts;
+    ASSERT_EQ(receipt.effects.size(), 2u);
+    for (size_t r = 0; r < concepts.size(); ++r) {
+      const std::vector<float> read = ValuesOf(checkpoint, static_cast<int>(r));
+      const PositionEffect& first = receipt.effects[0];
+      ASSERT_EQ(first.slots_before.size(), concepts.size());
+      ASSERT_EQ(first.slots_after.size(), concepts.size());
+      EXPECT_NEAR(first.slots_before[r], read[2], 1e-4);
+      for (const PositionEffect& effect : receipt.effects) {
+        if (concepts[r].slot == receipt.effects[0].source_slot) {
+          EXPECT_NEAR(effect.slots_before[r], effect.source_before, 1e-5);
+          EXPECT_NEAR(effect.slots_after[r], effect.source_after, 1e-5);
+        } else if (concepts[r].slot == 3) {
+          EXPECT_NEAR(effect.slots_before[r], effect.target_before, 1e-5);
+          EXPECT_NEAR(effect.slots_after[r], effect.target_after, 1e-5);
+        }
+      }
+    }
+  }
+
   std::shared_ptr<const Bundle> bundle_;
   std::unique_ptr<Engine> engine_;
   ReferenceGpt2 model_;
@@ -194,6 +255,80 @@ TEST_P(SteeringReferenceTest, SeveralEditsApplyInOrder) {
   ExpectAsReference({Edit(InterventionMode::kSwap, 0, last),
                      Edit(InterventionMode::kAdd, 1, {{0, 5}, true})},
                     "two hooks");
+}
+
+// Where the reading says so, of the residual before any edit there.
+TEST_P(SteeringReferenceTest, ConditionsChooseThePositions) {
+  const ResolvedPositions everywhere = {{0, 1, 2, 3, 4, 5}, true};
+  for (int checkpoint : {0, 1}) {
+    const std::vector<float> values = ValuesOf(checkpoint, 1);
+    std::vector<float> sorted = values;
+    std::sort(sorted.begin(), sorted.end());
+    Intervention edit = Edit(InterventionMode::kSet, checkpoint, everywhere);
+    edit.when = ReadingCondition{.checkpoint = checkpoint, .column = 1};
+    edit.when->above = sorted[2];
+    const int above = static_cast<int>(
+        std::count_if(values.begin(), values.end(),
+                      [&](float value) { return value > sorted[2]; }));
+    ExpectAsReference({edit}, "above");
+    ExpectChecked(edit, above);
+    for (bool bound : {true, false}) {
+      edit.when->bound = bound;
+      edit.when->above.reset();
+      ExpectAsReference({edit}, bound ? "bound" : "not bound");
+    }
+    // The one before it changes the slot, not the reading.
+    Intervention before = Edit(InterventionMode::kSet, checkpoint, everywhere);
+    before.target_slot = bundle_->saes[checkpoint].config().concepts[1].slot;
+    before.alpha = 3;
+    edit.when->bound.reset();
+    edit.when->above = sorted[2];
+    ExpectAsReference({before, edit}, "behind another");
+    edit.when->above = 1e6;
+    ExpectChecked(edit, 0);
+  }
+}
+
+// A row beside another one that feeds the same tokens without the edit.
+TEST_P(SteeringReferenceTest, TheDivergenceIsTheReferences) {
+  for (int checkpoint : {0, 1}) {
+    Intervention edit =
+        Edit(InterventionMode::kSwap, checkpoint, {{2, 5}, true});
+    edit.measure = true;
+    StepRow steered;
+    steered.prompt_length = kPromptLength;
+    steered.tokens = prompt_;
+    steered.interventions =
+        std::make_shared<const std::vector<Intervention>>(1, edit);
+    steered.sampling = SamplingParams();
+    steered.reference = 1;
+    StepRow plain = steered;
+    plain.kv_slot = 1;
+    plain.interventions = std::make_shared<const std::vector<Intervention>>();
+    plain.reference = -1;
+    std::vector<int32_t> tokens = prompt_;
+    for (int i = 0; i < 4; ++i) {
+      const std::vector<RowResult> results = engine_->Step({steered, plain});
+      ASSERT_TRUE(results[0].kl.has_value());
+      EXPECT_FALSE(results[1].kl.has_value());
+      const Vector p = Logits(tokens, {edit}).back();
+      const Vector q = Logits(tokens, {}).back();
+      double kl = 0;
+      for (size_t token = 0; token < p.size(); ++token) {
+        const double log_p = LogSoftmax(p, static_cast<int32_t>(token));
+        kl += std::exp(log_p) *
+              (log_p - LogSoftmax(q, static_cast<int32_t>(token)));
+      }
+      EXPECT_GT(kl, 1e-4) << "the edit must be large enough to tell";
+      EXPECT_NEAR(*results[0].kl, kl, 1e-4 * (1 + kl)) << i;
+      if (i == 0) ExpectSlots(results[0].receipts[0], checkpoint);
+      tokens.push_back(results[0].sampled->token);
+      for (StepRow* row : {&steered, &plain}) {
+        row->start += static_cast<int>(row->tokens.size());
+        row->tokens = {tokens.back()};
+      }
+    }
+  }
 }
 
 // At every hook point, of which the SAEs have but two.

@@ -89,6 +89,43 @@ TEST(StepHookTest, ActsInAStepThatReadsOrEditsOnly) {
   EXPECT_TRUE(acts(3, 1, false, true));
 }
 
+TEST(StepHookTest, AConditionIsReadBeforeAnyEditOfItsPlace) {
+  const Sae sae = PlainSae(SaeActivation::kIdentity, {0.5, 0.5});
+  Intervention first;  // Makes slot 1 the top one at every position.
+  first.mode = InterventionMode::kAdd;
+  first.target_slot = 1;
+  first.alpha = 10;
+  first.positions = {{0, 1, 2}, false};
+  Intervention second = first;
+  second.alpha = 100;
+  second.when = ReadingCondition{.checkpoint = 0, .column = 1, .bound = true};
+  Intervention third = first;
+  third.target_slot = 0;
+  third.when = ReadingCondition{.checkpoint = 0, .column = 0, .above = 2};
+  StepRow row;
+  row.tokens = {1, 1, 1};
+  row.prompt_length = 3;
+  row.interventions = std::make_shared<const std::vector<Intervention>>(
+      std::vector<Intervention>{first, second, third});
+  std::vector<RowResult> results(1);
+  StepHook hook({&sae, 1}, {&row, 1}, results);
+  PackedRow packed;
+  packed.length = 3;
+  // On top and bound is 0, then 1; then 1, below its threshold.
+  at::Tensor h = at::tensor({3.0f, 1.0f, 2.0f, 4.0f, 0.0f, 0.25f}).view({3, 2});
+  hook.OnResidual(sae.config().hook.site(), {&packed, 1}, h);
+  EXPECT_TRUE(at::equal(
+      h, at::tensor({13.0f, 11.0f, 2.0f, 114.0f, 0.0f, 10.25f}).view({3, 2})));
+  EXPECT_EQ(results[0].receipts[0].positions_checked, 0);
+  EXPECT_EQ(results[0].receipts[0].positions_applied, 3);
+  for (int order : {1, 2}) {
+    EXPECT_EQ(results[0].receipts[order].positions_checked, 3);
+    EXPECT_EQ(results[0].receipts[order].positions_applied, 1);
+  }
+  EXPECT_EQ(results[0].receipts[1].effects[0].position, 1);
+  EXPECT_EQ(results[0].receipts[2].effects[0].position, 0);
+}
+
 TEST(StepHookTest, ValuesKeepWhatTheActivationKeeps) {
   EXPECT_THAT(Read(PlainSae(SaeActivation::kIdentity, {0, 0}), {-3, 2}).values,
               ElementsAre(-3, 2));

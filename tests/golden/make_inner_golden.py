@@ -25,7 +25,7 @@ EDITED_BLOCK = 1
 NEW_TOKENS = 8
 MIN_LEAD = 2e-3  # No greedy choice is closer than this.
 # How many times `edit` is added where, each from position T // 2 on; the last arm has two.
-ARMS = ({}, {("attn_out", 1): 1.0}, {("resid_mid", 1): 1.0}, {("mlp_out", 1): 1.0},
+ARMS = ({}, {("attn_out", 1): 1.0}, {("resid_mid", 1): -1.0}, {("mlp_out", 1): 1.0},
         {("attn_out", 1): -0.5, ("mlp_out", 1): 1.5})
 
 
@@ -103,7 +103,7 @@ def make(directory):
     assert torch.allclose(tensors["resid_mid"][0], hidden[0] + tensors["attn_out"][0], atol=1e-5)
     assert torch.allclose(hidden[1], tensors["resid_mid"][0] + tensors["mlp_out"][0], atol=1e-5)
     steered, logprobs = zip(*(steer(model, ids, arm, edit) for arm in ARMS))
-    assert len(set(map(tuple, steered))) == len(ARMS), steered
+    assert len(set(map(tuple, logprobs))) == len(ARMS), steered
     safetensors.torch.save_file(
         {**tensors, "edit": edit, "edited": torch.stack(edited),
          "steered": torch.tensor(steered), "steered_logprobs": torch.tensor(logprobs)}, directory / "inner.safetensors",

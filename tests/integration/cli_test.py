@@ -62,6 +62,42 @@ class CliTest(ServerTest):
         self.assertIn("alphas[1]: must differ",
                       self.cli("sweep", self.question(), "--to=major", "--alphas=1,1", code=64))
 
+    def test_conditions_and_guards_are_told(self):
+        text = self.cli("swap", self.question(), "--to=employer", "--when=!birth_city")
+        self.assertIn("0 positions of 1: the condition held nowhere", text)
+        text = self.cli("swap", self.question(), "--to=employer", "--side-effects")
+        self.assertRegex(text, r"side effects: KL mean [0-9.]+, largest [0-9.]+; first other token")
+        self.assertRegex(text, r"major: [+-][0-9.]+ at position")
+        text = self.cli("generate", self.question(), "--edit=swap:employer", "--max-kl=0.001")
+        self.assertRegex(text, r"guard: KL of [0-9.]+ at position [0-9]+ is above 0.001")
+        text = self.cli("generate", self.question(), "--abort-when=birth_city>-1000")
+        self.assertIn("1 tokens, ABORTED", text)
+        self.assertIn('--when: must be CONCEPT, !CONCEPT or CONCEPT>VALUE, got "a>b"',
+                      self.cli("swap", self.question(), "--to=employer", "--when=a>b", code=64))
+
+    def test_matrix_is_a_table_of_pairs(self):
+        text = self.cli("matrix", self.question(), "--concepts=employer,major",
+                        "--expect=major=Nursing")
+        lines = text.splitlines()
+        self.assertEqual([line.split()[:2] for line in lines[1:4]],
+                         [["baseline", "-"], ["employer", "major"], ["major", "employer"]])
+        self.assertRegex(lines[-1], "of 1 swaps as expected")
+        self.assertIn('--expect: must be CONCEPT=ANSWER, got "major"',
+                      self.cli("matrix", self.question(), "--expect=major", code=64))
+        self.assertIn("concepts: must be at least two, got 1",
+                      self.cli("matrix", self.question(), "--concepts=major", code=64))
+
+    def test_find_alpha_tells_both_ends(self):
+        answer = json.loads(self.cli("swap", self.question(), "--to=employer", "--json"))
+        text = self.cli("find-alpha", self.question(), "--to=employer",
+                        f"--answer={answer['steered']['text']}")
+        self.assertRegex(text, r"smallest: [0-9.]+\nlargest:  [0-9.]+")
+        text = self.cli("find-alpha", self.question(), "--to=employer", "--answer=nonsense",
+                        "--max-tries=3")
+        self.assertIn("no strength that was tried reaches the goal", text)
+        self.assertIn("goal: must name an answer, a first token or target_on_top",
+                      self.cli("find-alpha", self.question(), "--to=employer", code=64))
+
     def test_json_is_json_with_every_field(self):
         answer = json.loads(self.cli("swap", self.question(), "--to=employer", "--json"))
         self.assertEqual(answer["steered"]["receipts"][0]["targetConcept"], "employer")

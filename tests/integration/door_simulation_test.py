@@ -31,6 +31,8 @@ from http_steps import HttpSteps
 from alignsae_server import (Server, ServerTest, common, concept, eventually, generation, health,
                              intervention, model, steering)
 
+from alignsae.v1 import swap_matrix_pb2 as matrix
+
 CLIENTS = 8
 PATIENT = None  # The timeout of a call that waits for as long as it takes.
 FLAGS = argparse.Namespace(seed=1, runs=1, steps=40)
@@ -118,6 +120,13 @@ class Requests:
     def stream(self, api):
         if self.rng.random() < 0.6:
             return api.steering.Generate, self.steered(steering.GenerateRequest)
+        if self.rng.random() < 0.3:
+            pairs = matrix.SwapMatrixRequest(
+                prompt=self.prompt(), generation=self.generation(),
+                concepts=[common.ConceptRef(name=row.name) for row in self.rng.sample(
+                    self.concepts, 2)])
+            pairs.generation.concept_trace = False
+            return api.steering.SwapMatrix, pairs
         sweep = steering.SweepAlphaRequest(
             prompt=self.prompt(), mode=intervention.INTERVENTION_MODE_SWAP,
             targets=[self.ref()], alphas=[0, 0.5, 1][:self.rng.randint(1, 3)],

@@ -13,6 +13,8 @@ import unittest
 
 from alignsae_server import (Server, ServerTest, common, concept, eventually, generation,
                              intervention, main, model, steering, swap_edit, told)
+from alignsae.v1 import find_alpha_pb2 as find
+from alignsae.v1 import swap_matrix_pb2 as matrix
 from google.protobuf import json_format
 from google_rpc.rpc import error_details_pb2 as details
 
@@ -30,9 +32,11 @@ UNARY = {"GetModel": ("ModelService", model.GetModelRequest, model.GetModelRespo
                          concept.ExplainSlotResponse),
          "Swap": ("SteeringService", steering.SwapRequest, steering.SwapResponse),
          "Complete": ("SteeringService", steering.CompleteRequest,
-                      steering.CompleteResponse)}
+                      steering.CompleteResponse),
+         "FindAlpha": ("SteeringService", find.FindAlphaRequest, find.FindAlphaResponse)}
 STREAMS = {"Generate": (steering.GenerateRequest, steering.GenerateResponse),
-           "SweepAlpha": (steering.SweepAlphaRequest, steering.SweepAlphaResponse)}
+           "SweepAlpha": (steering.SweepAlphaRequest, steering.SweepAlphaResponse),
+           "SwapMatrix": (matrix.SwapMatrixRequest, matrix.SwapMatrixResponse)}
 
 
 def path_of(method):
@@ -106,7 +110,10 @@ class ConnectTest(FrontDoorTestCase):
                     prompt=prompt, target=common.ConceptRef(name="employer"), generation=greedy),
                 "Complete": steering.CompleteRequest(
                     prompt=prompt, generation=greedy,
-                    interventions=[swap_edit("birth_city", "major")])}
+                    interventions=[swap_edit("birth_city", "major")]),
+                "FindAlpha": find.FindAlphaRequest(
+                    prompt=prompt, target=common.ConceptRef(name="employer"), max_tries=4,
+                    goal=find.AlphaGoal(answer="x"), generation=greedy)}
 
     def over_grpc(self, method, request):
         service = {"ModelService": self.api.model, "ConceptService": self.api.concept,
@@ -138,7 +145,10 @@ class ConnectTest(FrontDoorTestCase):
                 interventions=[swap_edit("birth_city", "major")]),
             "SweepAlpha": steering.SweepAlphaRequest(
                 prompt=self.example(), alphas=[0.5, 1], generation=greedy,
-                targets=[common.ConceptRef(name="employer")])}
+                targets=[common.ConceptRef(name="employer")]),
+            "SwapMatrix": matrix.SwapMatrixRequest(
+                prompt=self.example(), targets={"employer": "x"}, generation=greedy,
+                concepts=[common.ConceptRef(name=name) for name in ("employer", "major")])}
         for method, request in requests.items():
             expected = list(getattr(self.api.steering, method)(
                 request, timeout=30, metadata=[("x-request-id", "same")]))
@@ -156,7 +166,7 @@ class ConnectTest(FrontDoorTestCase):
                     *messages, (flags, end) = frames(body)
                     self.assertEqual((flags, json.loads(end)), (2, {}))
                     got = [parse(text) for flags, text in messages]
-                    if method == "SweepAlpha":  # Cells come in any order.
+                    if method != "Generate":  # Cells come in any order.
                         def order(event):
                             return (event.WhichOneof("event") == "summary", event.cell.index)
                         got, expected = sorted(got, key=order), sorted(expected, key=order)

@@ -186,8 +186,10 @@ class OwnConceptsTest(TrainTest):
 
     def test_residuals_larger_than_the_memory_for_them(self):
         prompts = self.questions(people=90)  # 2,160 rows of 512 bytes.
-        self.sae(prompts, "--residual-memory=1", "--stage1-epochs=2", "--stage2-epochs=6",
-                 "--batch-size=64")
+        self.train("sae", f"--model={MODEL}", f"--prompts={prompts}", f"--out={self.root}/form",
+                   "--threads=1", "--layer=1", "--free-features=128", "--batch-size=64",
+                   "--learning-rate=0.005", "--stage1-epochs=2", "--stage2-epochs=6",
+                   "--residual-memory=1")
         self.assertEqual(sorted(path.name for path in (self.root / "form").iterdir()),
                          ["cfg.json", "log.jsonl", "sae_weights.safetensors",
                           "value_heads.safetensors"])

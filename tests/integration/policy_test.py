@@ -14,6 +14,9 @@ import urllib.request
 import alignsae_server as api
 from alignsae_server import BIN, Server, eventually, grpc, main
 
+from alignsae.v1 import find_alpha_pb2 as find
+from alignsae.v1 import swap_matrix_pb2 as matrix
+
 READS = ["ConceptService/*", "ModelService/*"]
 POLICY = {
     "format_version": 1,
@@ -59,7 +62,7 @@ def all_rpcs():
 
 def is_stream(method):
     return method.output_type.name in ("GenerateResponse", "SweepAlphaResponse",
-                                       "WatchSlotsResponse", "ReadConceptsStreamResponse",
+                                       "SwapMatrixResponse", "WatchSlotsResponse", "ReadConceptsStreamResponse",
                                        "ValidateBindingResponse")
 
 
@@ -224,6 +227,23 @@ class PolicyTest(unittest.TestCase):
             self.refused(denied, "edgar", alpha=2.5),
             "alpha: must be in [0, 2] active means (steer.alpha of group editors), got 2.5")
         self.assertEqual(self.held(), before)
+        for request, sentence in (
+                (matrix.SwapMatrixRequest(),
+                 'concepts: must be one of employer (steer.concepts of group editors), got '),
+                (find.FindAlphaRequest(target=api.common.ConceptRef(name="employer"),
+                                       goal=find.AlphaGoal(answer="x")),
+                 "min_alpha and max_alpha: must be in [0, 2] active means "
+                 "(steer.alpha of group editors), got ")):
+            request.prompt.question = self.question
+            with self.assertRaises(grpc.RpcError) as caught:
+                if isinstance(request, find.FindAlphaRequest):
+                    self.steering.FindAlpha(request, metadata=self.shown("edgar"), timeout=30)
+                else:
+                    list(self.steering.SwapMatrix(request, metadata=self.shown("edgar"),
+                                                  timeout=30))
+            self.assertEqual(caught.exception.code(), denied)
+            self.assertIn(sentence, caught.exception.details())
+        self.assertEqual(self.held(), before)
         answer = self.swap("edgar", alpha=2)
         self.assertEqual(len(answer.steered.receipts[0].receipt_id), 16)
         self.assertTrue(self.swap("olga", target="major", alpha=3).steered.receipts)
@@ -304,6 +324,23 @@ class PolicyTest(unittest.TestCase):
         self.assertIn("must not travel in the open",
                       self.cli("model", server="192.0.2.1:50051", code=64))
 
+    def test_the_load_generator_shows_its_token_too(self):
+        path = self.folder / "token-rita"
+        path.write_text(token("rita") + "\n")
+
+        def load(*flags, server=self.server.target):
+            return subprocess.run(
+                [BIN / "alignsae-load", f"--server={server}", "--seconds=0.3",
+                 "--warmup-seconds=0", "--concurrency=2", "--mix=read", *flags],
+                capture_output=True, text=True, timeout=60)
+        shown = load(f"--token-file={path}")
+        self.assertEqual(shown.returncode, 0, shown.stdout + shown.stderr)
+        refused = load()
+        self.assertEqual(refused.returncode, 69, refused.stdout)
+        self.assertIn("UNAUTHENTICATED", refused.stderr)
+        self.assertIn("must not travel in the open",
+                      load(f"--token-file={path}", server="192.0.2.1:50051").stderr)
+
     def test_a_saved_answer_is_computed_again(self):
         saved = self.folder / "saved.json"
         for command in (["swap", self.question, "--to=employer", "--logprobs=3"],
@@ -312,6 +349,17 @@ class PolicyTest(unittest.TestCase):
             self.cli(*command, f"--save={saved}")
             self.assertIn("the same: 2 arms", self.cli("replay", str(saved)))
         original = json.loads(saved.read_text())
+        swept = self.folder / "sweep.json"
+        self.cli("sweep", self.question, "--to=employer", "--alphas=0.5,1", "--logprobs=2",
+                 f"--save={swept}")
+        self.assertIn("the same: 3 arms", self.cli("replay", str(swept)))
+        sweep = json.loads(swept.read_text())
+        sweep["answer"]["cells"][2]["result"]["tokens"][0]["id"] += 1
+        swept.write_text(json.dumps(sweep))
+        self.assertIn("arms[2].tokens[0].id was", self.cli("replay", str(swept), code=65))
+        sweep["rpc"] = "Tokenize"
+        swept.write_text(json.dumps(sweep))
+        self.assertIn("Swap, Complete or SweepAlpha", self.cli("replay", str(swept), code=64))
 
         def with_change(change):
             other = json.loads(json.dumps(original))

@@ -47,7 +47,7 @@ class Asked:
 
     def read(self, prompt):
         return self.api.concept.ReadConcepts(concept.ReadConceptsRequest(prompts=[prompt]),
-                                             timeout=60, metadata=self.metadata).readings[0]
+                                             timeout=60, metadata=self.metadata).readings[0].reading
 
     def counted(self):
         """(hits, tokens saved, prompt tokens computed)"""

@@ -148,6 +148,20 @@ class PythonClientTest(ServerTest):
         self.assertNotEqual(found.baseline.text, found.steered.text)
         self.assertEqual(found.steered.receipts[0].effects[0].source_concept, "birth_city")
 
+    def test_conditions_guards_and_side_effects(self):
+        found = self.check(
+            "SwapResponse", ["swap", self.question, "--to=employer", "--seed=7", "--side-effects",
+                             "--when=birth_city", "--max-kl=1000", "--abort-when=birth_city>9e9"],
+            "swap", self.question, to="employer", seed=7, side_effects=True, when="birth_city",
+            guard={"max_kl": 1000}, abort_when="birth_city>9e9")
+        self.assertTrue(found.steered.receipts[0].condition)
+        self.assertEqual(len(found.steered.side_effects.kl), len(found.steered.tokens))
+        self.assertIsNone(found.steered.guard_stop)
+        found = self.client.complete(self.question, "swap:employer",
+                                     guard={"max_norm_ratio": 1e-6})
+        self.assertEqual((found.arms[0].finish_reason, found.arms[0].guard_stop.limit),
+                         ("GUARD", "NORM_RATIO"))
+
     def test_generate_and_complete(self):
         edits = ["swap:birth_city>major@1.5", "ablate:#4"]
         sampling = {"temperature": 0.8, "seed": 3, "max_new_tokens": 6, "concept_trace": True,
@@ -184,6 +198,24 @@ class PythonClientTest(ServerTest):
         self.assertEqual(told(found), told(self.by_asyncio("sweep", *arguments, seed=1)))
         self.assertEqual([(cell.target, cell.alpha) for cell in found.cells], [
             ("", 0.0), ("employer", 0.5), ("employer", 2), ("major", 0.5), ("major", 2)])
+
+    def test_matrix(self):
+        words = ["matrix", self.question, "--concepts=employer,major,birth_city",
+                 "--expect=major=x", "--seed=1"]
+        arguments = (self.question, ["employer", "major", "birth_city"])
+        named = {"expected": {"major": "x"}, "seed": 1}
+        self.check_stream("SwapMatrixResponse", words, "matrix_events", *arguments, **named)
+        found = self.client.matrix(*arguments, **named)
+        self.assertEqual(told(found), told(self.by_asyncio("matrix", *arguments, **named)))
+        self.assertEqual((len(found.cells), found.summary.expected_count), (7, 2))
+        self.assertEqual(len(found.texts()), 6)
+
+    def test_find_alpha(self):
+        goal = self.client.swap(self.question, "employer").steered.text
+        words = ["find-alpha", self.question, "--to=employer", f"--answer={goal}", "--seed=1",
+                 "--max-tries=12"]
+        self.check("FindAlphaResponse", words, "find_alpha", self.question, "employer",
+                   answer=goal, seed=1, max_tries=12)
 
     def test_refusals_are_typed(self):
         with self.assertRaises(alignsae.NotFoundError) as caught:

@@ -44,5 +44,5 @@ def run(commands, folder, path=(), **environment):
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env={**os.environ, "PATH": ":".join([str(BIN), *map(str, path), os.environ["PATH"]]),
              "ALIGNSAE_LISTEN": "127.0.0.1:0", "ALIGNSAE_ADMIN_LISTEN": "127.0.0.1:0",
-             "ALIGNSAE_PORT_FILE": str(folder / "ports.json"), **environment})
+             "ALIGNSAE_LAME_DUCK_SECONDS": "0", "ALIGNSAE_PORT_FILE": str(folder / "ports.json"), **environment})
     return done.returncode, done.stdout

@@ -23,7 +23,8 @@ class ReadmeTest(TrainTest):
         self.train("export-sae", f"--sae={DEMO}/sae/main", f"--out={self.root}/sae")
         said = self.run_readme(readme_commands.block(TITLE))
         self.assertIn("city #3: what a value of 1 writes", said)
-        self.assertRegex(said, r"London")
+        self.assertIn("read at resid_post[1]", said)
+        self.assertRegex(said, r"largest features\n +0 +'A' .*#\d+=")
 
         (self.root / "sae/labels.jsonl").unlink()  # Nobody named its features.
         (self.root / "labelled.jsonl").write_text("".join(

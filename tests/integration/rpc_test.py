@@ -7,6 +7,10 @@ import math
 from alignsae_server import (DEMO, ServerTest, common, concept, generation, health, intervention,
                              main, model, steering, swap_edit)
 
+from alignsae.v1 import find_alpha_pb2 as find
+from alignsae.v1 import side_effects_pb2 as guards
+from alignsae.v1 import swap_matrix_pb2 as matrix
+
 
 class RpcTest(ServerTest):
     flags = ("--whole-sae",)
@@ -152,7 +156,7 @@ class RpcTest(ServerTest):
     def test_a_sweep_says_what_single_swaps_say(self):
         targets = ["employer", "major", "birth_city"]
         alphas = [0.5, 1, 2.5]
-        before = self.server.metric("alignsae_prefix_tokens_saved_total")
+        before = self.server.metric("alignsae_forks_total")
         events = list(self.api.steering.SweepAlpha(steering.SweepAlphaRequest(
             prompt=self.example("birth_city"), alphas=alphas,
             targets=[common.ConceptRef(name=name) for name in targets]), timeout=30))
@@ -173,7 +177,158 @@ class RpcTest(ServerTest):
             self.assertAlmostEqual(alone.steered.total_logprob, cell.result.total_logprob,
                                    places=3)
             self.assertEqual(cell.result.receipts[0].alpha, cell.alpha)
+        # Nine cells of the sweep beside its baseline, and an arm of each Swap.
+        self.assertEqual(self.server.metric("alignsae_forks_total"), before + 9 + 9)
+
+    def swaps(self, pairs, alpha=None):
+        """{pair: answer} of single Swaps."""
+        return {(source, target): self.api.steering.Swap(steering.SwapRequest(
+            prompt=self.example("birth_city"), source=common.ConceptRef(name=source),
+            target=common.ConceptRef(name=target), alpha=alpha), timeout=20)
+            for source, target in pairs}
+
+    def test_a_matrix_says_what_single_swaps_say(self):
+        names = [row.name for row in self.concepts]
+        alone = self.swaps(itertools.permutations(names, 2))
+        expected = {name: alone["birth_city", name].steered.text for name in names[1:]
+                    if name != "birth_city"}
+        before = self.server.metric("alignsae_prefix_tokens_saved_total")
+        started, *cells, summary = list(self.api.steering.SwapMatrix(matrix.SwapMatrixRequest(
+            prompt=self.example("birth_city"), targets=expected), timeout=60))
+        self.assertEqual([label.name for label in started.started.swapped], names)
+        self.assertEqual((started.started.cell_count, summary.summary.cell_count), (31, 31))
         self.assertGreater(self.server.metric("alignsae_prefix_tokens_saved_total"), before)
+        cells = {event.cell.index: event.cell for event in cells}
+        self.assertEqual(sorted(cells), list(range(31)))
+        self.assertTrue(cells.pop(0).baseline)
+        for cell in cells.values():
+            single = alone[cell.source, cell.target].steered
+            self.assertEqual([token.id for token in cell.result.tokens],
+                             [token.id for token in single.tokens], (cell.source, cell.target))
+            self.assertEqual(cell.result.text, single.text)
+            self.assertAlmostEqual(cell.result.total_logprob, single.total_logprob, places=3)
+            self.assertEqual((names[cell.source_index], names[cell.target_index]),
+                             (cell.source, cell.target))
+            receipt = cell.result.receipts[0]
+            self.assertEqual((receipt.source_concept, receipt.target_concept),
+                             (cell.source, cell.target))
+            self.assertEqual(cell.HasField("matches"), cell.target in expected)
+            if cell.source == "birth_city" and cell.target in expected:
+                self.assertTrue(cell.matches)
+        self.assertEqual(summary.summary.expected_count, 5 * len(expected))
+        self.assertGreaterEqual(summary.summary.matched_count, len(expected))
+
+    def test_the_alphas_that_are_found_are_where_the_answer_changes(self):
+        goal = self.swaps([("birth_city", "employer")])["birth_city", "employer"].steered.text
+        request = find.FindAlphaRequest(
+            prompt=self.example("birth_city"), source=common.ConceptRef(name="birth_city"),
+            target=common.ConceptRef(name="employer"), goal=find.AlphaGoal(answer=goal.upper()))
+        answer = self.api.steering.FindAlpha(request, timeout=60)
+        self.assertFalse(answer.baseline_reaches)
+        self.assertTrue(answer.exact)
+        self.assertGreater(answer.rounds, 1)
+        self.assertLessEqual(answer.smallest, answer.largest)
+        tries = {row.alpha: row for row in answer.tries}
+        self.assertEqual(list(tries), sorted(tries))
+        for alpha, row in tries.items():
+            self.assertEqual(row.reached, row.result.text.strip() == goal.strip())
+            if answer.smallest <= alpha <= answer.largest:
+                self.assertTrue(row.reached)
+        for end, step in ((answer.smallest, -1), (answer.largest, 1)):
+            place = list(tries).index(end) + step
+            if 0 <= place < len(tries):
+                beyond = list(tries)[place]
+                self.assertFalse(tries[beyond].reached)
+                self.assertLessEqual(max(beyond / end, end / beyond), 1.05 + 1e-9)
+            [single] = self.swaps([("birth_city", "employer")], alpha=end).values()
+            self.assertEqual([token.id for token in single.steered.tokens],
+                             [token.id for token in tries[end].result.tokens])
+        self.assertEqual(self.server.metric("alignsae_kv_slots_in_use"), 0)
+
+    def employer_swap(self, **fields):
+        return self.api.steering.Swap(steering.SwapRequest(
+            prompt=self.example("birth_city"), target=common.ConceptRef(name="employer"),
+            **fields), timeout=20)
+
+    def test_a_condition_says_where_an_edit_is_made(self):
+        def when(**rule):
+            return intervention.ReadingCondition(slot=common.ConceptRef(name="birth_city"), **rule)
+        plain = self.employer_swap().steered
+        held = self.employer_swap(when=when(bound=True)).steered
+        self.assertEqual(held.text, plain.text)
+        self.assertTrue(held.receipts[0].condition)
+        self.assertFalse(plain.receipts[0].HasField("condition"))
+        for rule in ({"bound": False}, {"above": 1e6}):
+            answer = self.employer_swap(when=when(**rule))
+            receipt = answer.steered.receipts[0]
+            self.assertEqual((receipt.condition, receipt.positions_checked,
+                              receipt.positions_applied), (False, 1, 0))
+            self.assertEqual([token.id for token in answer.steered.tokens],
+                             [token.id for token in answer.baseline.tokens])
+        everywhere = intervention.PositionSelection(prompt=intervention.PROMPT_SELECTION_ALL)
+        receipt = self.employer_swap(when=when(bound=True), positions=everywhere).steered.receipts[0]
+        read = self.api.concept.InspectSlots(
+            concept.InspectSlotsRequest(prompt=self.example("birth_city")), timeout=10)
+        self.assertEqual(
+            [effect.position for effect in receipt.effects],
+            [row.reading.position for row in read.tokens
+             if row.reading.bound and row.reading.top_concept == "birth_city"])
+        self.assertEqual(receipt.positions_checked, len(read.tokens))
+
+    def test_an_answer_is_aborted_at_the_token_whose_reading_says_so(self):
+        config = generation.GenerationConfig(max_new_tokens=6, ignore_eos=True,
+                                             concept_trace=True)
+        request = steering.CompleteRequest(prompt=self.example("birth_city"), generation=config)
+        whole = self.api.steering.Complete(request, timeout=20).arms[0]
+        values = [token.reading.values[0] for token in whole.tokens[:-1]]
+        place = max(range(len(values)), key=values.__getitem__)
+        first = next(i for i, value in enumerate(values) if value > values[place] - 1e-3)
+        config.abort_when.slot.name = self.concepts[0].name
+        config.abort_when.above = values[place] - 1e-3
+        arm = self.api.steering.Complete(steering.CompleteRequest(
+            prompt=self.example("birth_city"), generation=config), timeout=20).arms[0]
+        self.assertEqual(arm.finish_reason, generation.FINISH_REASON_ABORTED)
+        self.assertEqual([token.id for token in arm.tokens],
+                         [token.id for token in whole.tokens[:first + 1]])
+
+    def test_side_effects_and_the_guards_that_hold_them(self):
+        plain, told = self.employer_swap(), self.employer_swap(side_effects=True)
+        self.assertFalse(plain.steered.HasField("side_effects"))
+        ids = [[token.id for token in arm.tokens] for arm in (told.baseline, told.steered)]
+        self.assertEqual(ids, [[token.id for token in arm.tokens]
+                               for arm in (plain.baseline, plain.steered)])
+        effects = told.steered.side_effects
+        self.assertEqual(len(effects.kl), len(ids[1]))
+        self.assertGreater(effects.kl[0], 0.1)
+        self.assertAlmostEqual(effects.max_kl, max(effects.kl), places=5)
+        self.assertEqual(effects.first_divergence, next(
+            i for i, (one, other) in enumerate(zip(*ids)) if one != other))
+        effect = told.steered.receipts[0].effects[0]
+        self.assertAlmostEqual(effects.max_norm_ratio, effect.change_norm / effect.residual_norm)
+        names = {row.concept_name for row in effects.off_target}
+        self.assertEqual(names, {row.name for row in self.concepts} - {"employer"})
+        # What was cleared as the top one is not off target.
+        [cleared] = [row for row in effects.off_target if row.concept_name == "birth_city"]
+        self.assertEqual(cleared.change, 0)
+        nothing = self.api.steering.Complete(steering.CompleteRequest(
+            prompt=self.example("birth_city"), arms=generation.ARM_SELECTION_BOTH,
+            side_effects=True, interventions=[intervention.Intervention(
+                mode=intervention.INTERVENTION_MODE_ADD, alpha=0,
+                target=common.ConceptRef(name="employer"))]), timeout=20).arms[1].side_effects
+        self.assertFalse(nothing.HasField("first_divergence"))
+        self.assertLess(nothing.max_kl, 1e-9)
+        self.assertEqual((nothing.max_off_target, nothing.max_norm_ratio), (0, 0))
+        for limit, field, value in (
+                (guards.GUARD_LIMIT_NORM_RATIO, "max_norm_ratio", effects.max_norm_ratio),
+                (guards.GUARD_LIMIT_OFF_TARGET, "max_off_target", effects.max_off_target),
+                (guards.GUARD_LIMIT_KL, "max_kl", effects.kl[0])):
+            answer = self.employer_swap(guard=guards.SteeringGuard(**{field: value * 0.9}))
+            self.assertEqual(answer.steered.finish_reason, generation.FINISH_REASON_GUARD)
+            self.assertEqual(answer.steered.guard_stop.limit, limit)
+            self.assertAlmostEqual(answer.steered.guard_stop.value, value, places=3)
+            self.assertEqual(len(answer.steered.tokens), 0)
+            self.assertEqual([token.id for token in answer.baseline.tokens], ids[0])
+        self.assertEqual(self.server.metric("alignsae_kv_slots_in_use"), 0)
 
     def test_complete_and_generate_say_the_same(self):
         edits = [swap_edit("birth_city", "employer")]

@@ -215,7 +215,8 @@ class TerminalTest(ServerTest):
     def test_tables_fit_the_terminal(self):
         for words in (("read", self.question), ("inspect", self.question), ("concepts",),
                       ("swap", self.question, "--to=employer"), ("model",),
-                      ("sweep", self.question, "--to=employer,major", "--alphas=0.5,1,2")):
+                      ("sweep", self.question, "--to=employer,major", "--alphas=0.5,1,2"),
+                      ("matrix", self.question, "--concepts=employer,major")):
             for columns in (120, 80, 40):
                 text = on_terminal(*self.command, *words, columns=columns, env={"NO_COLOR": "1"})
                 self.assertNotIn("\x1b", text)
@@ -227,7 +228,8 @@ class TerminalTest(ServerTest):
         """The lines of tables: sentences may be as long as they are."""
         sentence = {"read": r"top concept|read at", "inspect": r"read at",
                     "model": r"(model|shape|sha256|template|server) ",
-                    "swap": r"top concept|  receipt|    position", "concepts": "", "sweep": ""}
+                    "swap": r"top concept|  receipt|    position", "concepts": "", "sweep": "",
+                    "matrix": ""}
         pattern = sentence[command]
         return [line for line in text.splitlines()
                 if not (pattern and re.match(rf"\s*({pattern})", line))]

@@ -157,6 +157,34 @@ const SCENES = {
     seen.alerts = await page.getByRole('alert').count();
   },
 
+  // The server wants to know who asks.
+  async token() {
+    await open();
+    seen.alert = await page.getByRole('alert').innerText();
+    seen.axe = await axe('token');
+    const give = async (token) => {
+      await page.fill('#token', token);
+      await page.keyboard.press('Enter');
+    };
+    await give('wrong');
+    await page.waitForFunction(() => document.querySelector('[role=alert]').textContent.includes('list'));
+    await give(process.env.TOKEN);
+    await ready();
+    seen.fields = await page.locator('#token').count();
+    await use('employer');
+    await steered();
+    seen.answers = await answers();
+    await use('major');
+    await page.waitForSelector('.steer[data-phase="failed"]');
+    seen.refused = await page.locator('.steer [role=alert]').innerText();
+    seen.copy = await page.locator('.copy pre').innerText();
+    seen.address = page.url();
+    seen.stored = await page.evaluate(() => JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie]));
+    await open('#watch');
+    await page.reload();
+    await page.waitForSelector('#token');
+  },
+
   // The server is slow in this one.
   async cancel() {
     await open();

@@ -7,6 +7,7 @@ ALIGNSAE_PAGE_PICTURES=FOLDER also writes the README's pictures there.
 """
 import functools
 import gzip
+import hashlib
 import http.client
 import json
 import os
@@ -319,10 +320,35 @@ class CancelTest(PageTest):
             "closed": free})
         self.assertEqual(len(waits), 3)
         self.assertLess(max(waits), 1)
-        for method in ("Generate", "SweepAlpha", "Swap"):
+        for method in ("Generate", "SweepAlpha", "SwapMatrix"):
             self.assertGreaterEqual(self.slow.metric(
                 "alignsae_rpc_requests_total", method=f"SteeringService/{method}",
                 code="CANCELLED"), 1, method)
+
+
+class TokenTest(PageTest):
+    def test_who_asks_is_told_by_a_token_that_is_kept_nowhere(self):
+        folder = tempfile.TemporaryDirectory(prefix="alignsae-page-policy-")
+        self.addCleanup(folder.cleanup)
+        place, token = pathlib.Path(folder.name), "token-of-vera-0123456789"
+        (place / "policy.json").write_text(json.dumps({
+            "format_version": 1,
+            "groups": [{"name": "visitors", "rpcs": ["*"], "steer": {
+                "concepts": ["employer"], "sources": ["*"], "modes": ["SWAP"]}}],
+            "principals": [{"name": "vera", "group": "visitors", "token": True}]}))
+        (place / "tokens").write_text(f"vera {hashlib.sha256(token.encode()).hexdigest()}\n")
+        server = Server(*self.flags, f"--policy={place}/policy.json", f"--tokens={place}/tokens")
+        self.addCleanup(server.close)
+        seen = self.play("token", server, TOKEN=token)
+        self.assertIn("The server wants to know who asks.", seen["alert"])
+        self.assertEqual(seen["fields"], 0)
+        self.assertEqual(seen["answers"][1]["title"], "Steered to employer")
+        self.assertIn("Who asks here may not do that.", seen["refused"])
+        self.assertIn('-H "Authorization: Bearer $ALIGNSAE_TOKEN"', seen["copy"])
+        self.assertEqual(VisitorTest.barriers(seen), [])
+        everywhere = [seen["address"], seen["stored"], seen["copy"], json.dumps(seen["requests"]),
+                      pathlib.Path(server.log_path).read_text()]
+        self.assertFalse([text for text in everywhere if token in text])
 
 
 class RestartTest(PageTest):

@@ -82,6 +82,7 @@ struct Product {
     task.rows = rows;
     task.inputs = inputs;
     task.columns = outputs;
+    task.after = before.data();  // Is fetched, and changes nothing.
     task.bias = bias.data();
     task.finish = finish;
     task.y = y.data();
@@ -109,6 +110,32 @@ std::vector<Product> Products() {
           Product(13, 64, 128), Product(128, 64, 96), Product(7, 4160, 65)};
 }
 
+// The same, and numbers of rows around those of one and two tiles, and more
+// than are multiplied at once.
+std::vector<Product> ProductsForTiles() {
+  std::vector<Product> products = Products();
+  for (int rows : {8, 15, 16, 17, 31, 32, 33, 47, 49, 100}) {
+    products.emplace_back(rows, 128, 81);
+  }
+  products.emplace_back(259, 4160, 64);
+  return products;
+}
+
+// One of the kernels that read one layout.
+struct Kernel {
+  const char* name;
+  GemmKernel run;  // Null where the machine lacks the instructions.
+  bool tiles;
+
+  std::vector<Product> products() const {
+    return tiles ? ProductsForTiles() : Products();
+  }
+};
+const Kernel kBf16Kernels[] = {{"vectors", SmallGemm().bf16, false},
+                               {"tiles", SmallGemm().bf16_tiles, true}};
+const Kernel kInt8Kernels[] = {{"vectors", SmallGemm().int8, false},
+                               {"tiles", SmallGemm().int8_tiles, true}};
+
 constexpr GemmFinish kFinishes[] = {GemmFinish::kStore, GemmFinish::kAdd,
                                     GemmFinish::kGelu};
 
@@ -129,98 +156,156 @@ TEST(SmallGemmTest, F32EqualsItsFormula) {
   }
 }
 
-TEST(SmallGemmTest, Bf16EqualsItsFormulaOverTheRoundedNumbers) {
-  if (SmallGemm().bf16 == nullptr) GTEST_SKIP() << "needs AVX-512 bfloat16";
-  for (Product p : Products()) {
-    std::vector<Bf16> x;
-    for (float& value : p.x) {
-      x.push_back(Narrow(value));
-      value = Wide(x.back());
-    }
-    for (float& value : p.w) value = Wide(Narrow(value));
-    const auto blocks = Blocks<Bf16>(p.inputs, p.outputs, 2, [&](int i, int o) {
-      return Narrow(p.w[i * p.outputs + o]);
-    });
-    for (GemmFinish finish : kFinishes) {
-      std::vector<float> y;
-      GemmTask task = p.Task(finish, y);
-      task.x = x.data();
-      task.blocks = blocks.data();
-      SmallGemm().bf16(task);
-      p.Check(y, finish, 1e-3);
-      if (finish == GemmFinish::kAdd) continue;
-      std::vector<Bf16> narrow(y.size());
-      task.y = nullptr;
-      task.narrow_y = narrow.data();
-      SmallGemm().bf16(task);
-      for (size_t i = 0; i < y.size(); ++i) {
-        ASSERT_EQ(narrow[i], Narrow(y[i]));
-      }
-    }
+void CheckBf16(const Kernel& kernel, Product p) {
+  std::vector<Bf16> x;
+  for (float& value : p.x) {
+    x.push_back(Narrow(value));
+    value = Wide(x.back());
+  }
+  for (float& value : p.w) value = Wide(Narrow(value));
+  const auto blocks = Blocks<Bf16>(p.inputs, p.outputs, 2, [&](int i, int o) {
+    return Narrow(p.w[i * p.outputs + o]);
+  });
+  for (GemmFinish finish : kFinishes) {
+    std::vector<float> y;
+    GemmTask task = p.Task(finish, y);
+    task.x = x.data();
+    task.blocks = blocks.data();
+    kernel.run(task);
+    p.Check(y, finish, 1e-3);
+    if (finish == GemmFinish::kAdd) continue;
+    std::vector<Bf16> narrow(y.size());
+    task.y = nullptr;
+    task.narrow_y = narrow.data();
+    kernel.run(task);
+    for (size_t i = 0; i < y.size(); ++i) ASSERT_EQ(narrow[i], Narrow(y[i]));
   }
 }
 
-TEST(SmallGemmTest, Int8EqualsItsFormulaOverTheRoundedNumbers) {
-  if (SmallGemm().int8 == nullptr) GTEST_SKIP() << "needs AVX-512 VNNI";
-  for (Product p : Products()) {
-    std::vector<uint8_t> x(p.x.size());
-    std::vector<float> row_scales(p.rows);
+TEST(SmallGemmTest, Bf16EqualsItsFormulaOverTheRoundedNumbers) {
+  if (SmallGemm().bf16 == nullptr) GTEST_SKIP() << "needs AVX-512 bfloat16";
+  for (const Kernel& kernel : kBf16Kernels) {
+    SCOPED_TRACE(kernel.name);
+    if (kernel.run == nullptr) continue;
+    for (const Product& p : kernel.products()) CheckBf16(kernel, p);
+  }
+}
+
+// Operands of an int8 product and what they stand for.
+struct Int8Product {
+  Product p;  // Of the rounded numbers.
+  std::vector<uint8_t> x;
+  std::vector<float> row_scales, column_scales;
+  std::vector<int32_t> column_sums;
+  std::vector<int8_t> blocks;
+
+  explicit Int8Product(const Product& of)
+      : p(of),
+        x(of.x.size()),
+        row_scales(of.rows),
+        column_scales(of.outputs),
+        column_sums(of.outputs) {
     CpuKernels().quantize(p.x.data(), p.rows, p.inputs, x.data(),
                           row_scales.data());
     for (size_t i = 0; i < x.size(); ++i) {
       p.x[i] = static_cast<float>(x[i] - 128) * row_scales[i / p.inputs];
     }
-    std::vector<float> column_scales(p.outputs);
-    std::vector<int32_t> column_sums(p.outputs);
     for (int o = 0; o < p.outputs; ++o) {
       column_scales[o] = 0.005f + 0.0001f * static_cast<float>(o % 7);
     }
     const auto rounded = [&](int i, int o) {
       return static_cast<int8_t>(
-          std::round(p.w[i * p.outputs + o] * 0.6f / column_scales[o]));
+          std::round(of.w[i * of.outputs + o] * 0.6f / column_scales[o]));
     };
-    const auto blocks = Blocks<int8_t>(p.inputs, p.outputs, 4, rounded);
-    std::vector<float> w = p.w;
+    blocks = Blocks<int8_t>(p.inputs, p.outputs, 4, rounded);
     for (int i = 0; i < p.inputs; ++i) {
       for (int o = 0; o < p.outputs; ++o) {
         column_sums[o] += rounded(i, o);
-        w[i * p.outputs + o] =
+        p.w[i * p.outputs + o] =
             static_cast<float>(rounded(i, o)) * column_scales[o];
       }
     }
-    p.w = w;
+  }
+
+  std::vector<float> Run(const Kernel& kernel, GemmFinish finish) const {
+    std::vector<float> y;
+    GemmTask task = p.Task(finish, y);
+    task.x = x.data();
+    task.blocks = blocks.data();
+    task.row_scales = row_scales.data();
+    task.column_scales = column_scales.data();
+    task.column_sums = column_sums.data();
+    kernel.run(task);
+    return y;
+  }
+};
+
+TEST(SmallGemmTest, Int8EqualsItsFormulaOverTheRoundedNumbers) {
+  if (SmallGemm().int8 == nullptr) GTEST_SKIP() << "needs AVX-512 VNNI";
+  for (const Kernel& kernel : kInt8Kernels) {
+    SCOPED_TRACE(kernel.name);
+    if (kernel.run == nullptr) continue;
+    for (const Product& plain : kernel.products()) {
+      const Int8Product product(plain);
+      for (GemmFinish finish : kFinishes) {
+        product.p.Check(product.Run(kernel, finish), finish, 1e-3);
+      }
+    }
+  }
+}
+
+TEST(SmallGemmTest, Int8HasTheSameBitsByTilesAsByVectors) {
+  if (SmallGemm().int8_tiles == nullptr) GTEST_SKIP() << "needs AMX";
+  for (const Product& plain : Products()) {
+    const Int8Product product(plain);
     for (GemmFinish finish : kFinishes) {
-      std::vector<float> y;
-      GemmTask task = p.Task(finish, y);
-      task.x = x.data();
-      task.blocks = blocks.data();
-      task.row_scales = row_scales.data();
-      task.column_scales = column_scales.data();
-      task.column_sums = column_sums.data();
-      SmallGemm().int8(task);
-      p.Check(y, finish, 1e-3);
+      EXPECT_EQ(product.Run(kInt8Kernels[0], finish),
+                product.Run(kInt8Kernels[1], finish));
+    }
+  }
+}
+
+// `element`: bytes of a number of x.
+void CheckRowsAlone(GemmKernel kernel, const Product& p, GemmTask task,
+                    int element) {
+  std::vector<float> all(p.before.size());
+  task.y = all.data();
+  task.y_stride = p.outputs;
+  kernel(task);
+  const char* x = static_cast<const char*>(task.x);
+  for (int row = 0; row < p.rows; ++row) {
+    std::vector<float> alone(p.outputs);
+    GemmTask one = task;
+    one.rows = 1;
+    one.x = x + static_cast<ptrdiff_t>(row) * p.inputs * element;
+    one.y = alone.data();
+    kernel(one);
+    for (int o = 0; o < p.outputs; ++o) {
+      ASSERT_EQ(alone[o], all[row * p.outputs + o]) << row << ", " << o;
     }
   }
 }
 
 TEST(SmallGemmTest, RowGetsTheSameBitsWithAnyOtherRows) {
   if (SmallGemm().f32 == nullptr) GTEST_SKIP() << "needs AVX-512";
-  const Product p(17, 64, 130);
+  const Product p(37, 64, 130);
+  std::vector<float> unused;
+  GemmTask task = p.Task(GemmFinish::kGelu, unused);
   const auto blocks =
       Blocks<float>(64, 130, 1, [&](int i, int o) { return p.w[i * 130 + o]; });
-  std::vector<float> all;
-  GemmTask task = p.Task(GemmFinish::kGelu, all);
   task.x = p.x.data();
   task.blocks = blocks.data();
-  SmallGemm().f32(task);
-  for (int row = 0; row < 17; ++row) {
-    std::vector<float> alone;
-    GemmTask one = p.Task(GemmFinish::kGelu, alone);
-    one.rows = 1;
-    one.x = p.x.data() + row * 64;
-    one.blocks = blocks.data();
-    SmallGemm().f32(one);
-    for (int o = 0; o < 130; ++o) ASSERT_EQ(alone[o], all[row * 130 + o]);
+  CheckRowsAlone(SmallGemm().f32, p, task, 4);
+
+  std::vector<Bf16> x(p.x.size());
+  CpuKernels().to_bf16(p.x.data(), static_cast<int64_t>(x.size()), x.data());
+  const auto narrow = Blocks<Bf16>(
+      64, 130, 2, [&](int i, int o) { return Narrow(p.w[i * 130 + o]); });
+  task.x = x.data();
+  task.blocks = narrow.data();
+  for (const Kernel& kernel : kBf16Kernels) {
+    SCOPED_TRACE(kernel.name);
+    if (kernel.run != nullptr) CheckRowsAlone(kernel.run, p, task, 2);
   }
 }
 

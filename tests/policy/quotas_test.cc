@@ -68,6 +68,26 @@ TEST(QuotasTest, EachPrincipalHasItsOwn) {
   EXPECT_FALSE(quotas.TakeTokens(Named("max@example.org"), 1, kStart).ok());
 }
 
+// Nobody knows before how long a worker will have to do with a call.
+TEST(QuotasTest, WorkerTimeIsTakenWhenItWasSpent) {
+  Quotas quotas;
+  const Principal eva = Named("eva@example.org");
+  EXPECT_OK(quotas.CheckWork(eva, kStart));
+  quotas.SpendWork(eva, absl::Seconds(29.9), kStart);
+  EXPECT_OK(quotas.CheckWork(eva, kStart));
+  quotas.SpendWork(eva, absl::Seconds(5.1), kStart);  // 5 too many.
+  const absl::Status spent = quotas.CheckWork(eva, kStart);
+  EXPECT_EQ(spent.message(),
+            "quota: must use at most 30 seconds of the server's workers a "
+            "minute (quota of group editors), and has used them");
+  EXPECT_EQ(ReasonOf(spent), "QUOTA");
+  // Half a second of it fills in each.
+  EXPECT_EQ(RetryAfterOf(spent), absl::Seconds(10));
+  EXPECT_FALSE(quotas.CheckWork(eva, kStart + absl::Seconds(9.9)).ok());
+  EXPECT_OK(quotas.CheckWork(eva, kStart + absl::Seconds(10.1)));
+  EXPECT_OK(quotas.CheckWork(Named("max@example.org"), kStart));
+}
+
 TEST(QuotasTest, RequestsAreCountedApart) {
   Quotas quotas;
   const Principal eva = Named("eva@example.org");

@@ -192,6 +192,27 @@ TEST(WorkerPoolTest, EveryThreadWorksAtOnce) {
   pool.Stop();
 }
 
+// One host's work leaves a thread to others, whatever names it has.
+TEST(WorkerPoolTest, OneOriginNeverHasEveryThread) {
+  absl::Notification both, another, go;
+  std::atomic<int> running{0};
+  WorkerPool pool(3, 100);
+  for (int i = 0; i < 9; ++i) {
+    ASSERT_TRUE(pool.TrySchedule({{"a", std::to_string(i)}, [&] {
+                                    if (++running == 2) both.Notify();
+                                    EXPECT_LE(running, 2);
+                                    go.WaitForNotification();
+                                    --running;
+                                  }}));
+  }
+  EXPECT_TRUE(both.WaitForNotificationWithTimeout(kPatience));
+  ASSERT_TRUE(pool.TrySchedule({{"b", ""}, [&] { another.Notify(); }}));
+  EXPECT_TRUE(another.WaitForNotificationWithTimeout(kPatience));
+  go.Notify();
+  pool.Stop();
+  EXPECT_EQ(running, 0);
+}
+
 TEST(LanesTest, OnlyTheBackgroundHasLowPriority) {
   const Standing usual = StandingOfThisThread();
   Lanes lanes;

@@ -213,6 +213,16 @@ std::vector<double> ReferenceEdit(const ReferenceSae& sae,
   return h;
 }
 
+bool ReferenceHolds(const ReferenceSae& sae, const ReadingCondition& condition,
+                    const std::vector<double>& h) {
+  const Concept& asked = sae.config.concepts[condition.column];
+  const double value = sae.Encode(h)[asked.slot];
+  const bool bound =
+      sae.TopConcept(h) == asked.slot && value > 0 && value >= asked.threshold;
+  if (condition.bound.has_value() && *condition.bound != bound) return false;
+  return !condition.above.has_value() || value > *condition.above;
+}
+
 double Norm(const std::vector<double>& values) {
   double sum = 0;
   for (double value : values) sum += value * value;

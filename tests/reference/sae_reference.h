@@ -70,6 +70,10 @@ std::vector<double> ReferenceEdit(const ReferenceSae& sae,
                                   const Intervention& intervention,
                                   const std::vector<double>& h);
 
+// Whether `condition`, which is of `sae`, holds of the reading at `h`.
+bool ReferenceHolds(const ReferenceSae& sae, const ReadingCondition& condition,
+                    const std::vector<double>& h);
+
 double Norm(const std::vector<double>& values);
 
 }  // namespace alignsae

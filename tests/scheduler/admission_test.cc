@@ -66,7 +66,7 @@ TEST_F(AdmissionTest, AsManyTogetherAsThereAreKvSlotsAreTaken) {
 
 // One may wait for four seconds and a quarter of it more, and run for as long.
 TEST_F(AdmissionTest, ADeadlineThatIsJustFarEnoughIsTaken) {
-  admission_.RecordService(absl::Seconds(4), 1);
+  admission_.RecordService(Single("a"), absl::Seconds(4), 1);
   admission_.SetFreeKvSlots(0);
   EXPECT_OK(Take(Single("a")));
   const absl::Duration needs = absl::Seconds(4 * 1.25 + 4);
@@ -80,12 +80,12 @@ TEST_F(AdmissionTest, SaysToComeBackNeitherTooSoonNorTooLate) {
   admission_.SetFreeKvSlots(0);
   for (int i = 0; i < 4; ++i) EXPECT_OK(Take(Single("a")));
   EXPECT_EQ(RetryAfterOf(Take(Single("a"))), absl::Milliseconds(200));
-  admission_.RecordService(absl::Hours(1), 1);
+  admission_.RecordService(Single("a"), absl::Hours(1), 1);
   EXPECT_EQ(RetryAfterOf(Take(Single("a"))), absl::Seconds(10));
 }
 
 TEST_F(AdmissionTest, DropsWhatHasNoTimeLeftToRun) {
-  admission_.RecordService(absl::Seconds(4), 1);
+  admission_.RecordService(Single("a"), absl::Seconds(4), 1);
   EXPECT_OK(TakeUntil(Single("a"), now_ + absl::Seconds(10)));
   admission_.GiveOut(0, now_ + kInstant);  // It was passed over.
   now_ += absl::Seconds(6);                // Just enough is left.
@@ -95,7 +95,7 @@ TEST_F(AdmissionTest, DropsWhatHasNoTimeLeftToRun) {
 }
 
 TEST_F(AdmissionTest, TriesWhatNoStepHasPassedOver) {
-  admission_.RecordService(absl::Seconds(4), 1);
+  admission_.RecordService(Single("a"), absl::Seconds(4), 1);
   admission_.GiveOut(kSlots, now_);
   EXPECT_OK(TakeUntil(Single("a"), now_ + absl::Seconds(1)));
   EXPECT_THAT(Sweep(), testing::IsEmpty());
@@ -121,7 +121,7 @@ TEST_F(AdmissionTest, IsNotEmptyWhileSomebodyMustBeToldThatItGaveWay) {
 
 // Whatever the reason, a refusal leaves everything as it was.
 TEST_F(AdmissionTest, ARefusalChangesNothing) {
-  admission_.RecordService(absl::Seconds(4), 1);
+  admission_.RecordService(Single("a"), absl::Seconds(4), 1);
   admission_.SetFreeKvSlots(0);
   EXPECT_OK(Take(Spec(2, 9, 1, Grouping::kTogether, "a")));
   EXPECT_OK(Take(Single("a", 60)));

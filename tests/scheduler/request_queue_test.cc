@@ -81,7 +81,7 @@ TEST(RequestQueueTest, ForgetsWhatIsRemoved) {
 
 TEST(RequestQueueTest, PredictsNoWaitWhileSlotsAreFree) {
   RequestQueue queue({});
-  queue.RecordService(absl::Seconds(4), 8);
+  queue.RecordService(Single("a"), absl::Seconds(4), 8);
   EXPECT_EQ(
       queue.PredictWait(Spec(2, 1, 1), /*free_kv_slots=*/2, /*kv_slots=*/4),
       absl::ZeroDuration());
@@ -91,17 +91,33 @@ TEST(RequestQueueTest, PredictsTheWaitFromHowLongSequencesRan) {
   RequestQueue queue({});
   EXPECT_EQ(queue.PredictWait(Spec(1, 1, 1), 0, 4),
             absl::ZeroDuration());  // No evidence.
-  queue.RecordService(absl::Seconds(4), 8);
+  queue.RecordService(Single("a"), absl::Seconds(4), 8);
   queue.Push(Request(Spec(3, 1, 1)));
   // Four sequences are ahead or new, four slots turn over every four seconds.
   EXPECT_EQ(queue.PredictWait(Spec(1, 1, 1), 0, 4), absl::Seconds(4));
-  queue.RecordService(absl::Seconds(14), 8);
+  queue.RecordService(Single("a"), absl::Seconds(14), 8);
   EXPECT_EQ(queue.PredictWait(Spec(1, 1, 1), 0, 4), absl::Seconds(5));
+}
+
+// Neighbours who hold their slots for long must not make a small request look
+// as if it had no time.
+TEST(RequestQueueTest, PredictsSmallRequestsBySmallOnes) {
+  const RequestSpec large = Spec(1, kSmallPrompt + 1, 8);
+  RequestQueue queue({});
+  queue.RecordService(large, absl::Seconds(40), 8);
+  queue.Push(Request(Spec(3, 1, 8)));
+  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 8), 0, 4), absl::ZeroDuration());
+  EXPECT_EQ(queue.PredictRun(Spec(1, 1, 8)), absl::ZeroDuration());
+  queue.RecordService(Spec(1, 1, 8), absl::Seconds(4), 8);
+  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 8), 0, 4), absl::Seconds(4));
+  EXPECT_EQ(queue.PredictRun(Spec(1, 1, 8)), absl::Seconds(4));
+  EXPECT_EQ(queue.PredictWait(large, 0, 4), absl::Seconds(40));
+  EXPECT_EQ(queue.PredictRun(large), absl::Seconds(40));
 }
 
 TEST(RequestQueueTest, ClientThatIsNotServedMuchWaitsForItsOwnOnly) {
   RequestQueue queue({});
-  queue.RecordService(absl::Seconds(4), 8);
+  queue.RecordService(Single("a"), absl::Seconds(4), 8);
   queue.Push(Request(Spec(20, 1, 1, Grouping::kSeparate, "many")));
   EXPECT_EQ(queue.PredictWait(Single("many"), 0, 4), absl::Seconds(21));
   // Its one and one of the other's before it.
@@ -116,7 +132,7 @@ TEST(RequestQueueTest, ClientThatIsNotServedMuchWaitsForItsOwnOnly) {
 TEST(RequestQueueTest, PredictsTheRunFromWhatSequencesOfLateTook) {
   RequestQueue queue({});
   EXPECT_EQ(queue.PredictRun(Spec(1, 1, 5)), absl::ZeroDuration());
-  queue.RecordService(absl::Seconds(4), 8);
+  queue.RecordService(Single("a"), absl::Seconds(4), 8);
   EXPECT_EQ(queue.PredictRun(Spec(1, 1, 100)), absl::Seconds(4));
   EXPECT_EQ(queue.PredictRun(Spec(1, 1, 2)), absl::Seconds(1));
 }

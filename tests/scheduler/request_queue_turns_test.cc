@@ -47,6 +47,28 @@ TEST(TurnsTest, TurnsAreMeasuredInTokens) {
   EXPECT_EQ(Turns(queue), "abbbabbb");
 }
 
+// Half of each of a's units need not be computed: three of 10 tokens in a turn
+// of 20 instead of two.
+TEST(TurnsTest, TurnsCountWhatIsNotSaved) {
+  for (int64_t saved : {0, 5}) {
+    RequestQueue queue({});
+    for (int i = 0; i < 4; ++i) {
+      queue.Push(Request(Spec(1, 5, 5, Grouping::kSeparate, "a")));
+    }
+    queue.Push(Request(Spec(1, 10, 10, Grouping::kSeparate, "b")));
+    std::string turns;
+    while (!queue.empty()) {
+      queue.SettleTurn(100);
+      const std::optional<QueuedUnit> unit =
+          queue.PopFront(100, [saved](const QueuedUnit& of) {
+            return of.request->spec.client == "a" ? saved : 0;
+          });
+      turns += unit->request->spec.client;
+    }
+    EXPECT_EQ(turns, saved == 0 ? "aabaa" : "aaaba");
+  }
+}
+
 TEST(TurnsTest, ClientThatWasIdleHasNoCreditFromThen) {
   RequestQueue queue({});
   for (int i = 0; i < 3; ++i) {

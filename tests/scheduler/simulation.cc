@@ -27,6 +27,14 @@ bool SimulatedSink::Deliver(RequestEvent event) {
       broken = "a sequence finished twice";
     }
     taken[end->sequence] = end->taken_tokens;
+    size_t readings = 0;
+    for (const Observation& read : spec.sequences[end->sequence].observations) {
+      readings += read.positions.size();
+    }
+    if (end->reason != FinishReason::kCancelled &&
+        end->readings.size() != readings) {
+      broken = "a reading is missing";
+    }
     if (end->generated_tokens !=
         static_cast<int>(tokens[end->sequence].size())) {
       broken = "a sequence's tokens are not those that were told";
@@ -119,6 +127,7 @@ SequenceSpec Simulation::RandomSequence(const std::vector<int32_t>& prompt) {
     edit.checkpoint = Between(0, 1);
     edit.positions.prompt = {Between(0, last)};
     edit.positions.generated = OneIn(2);
+    if (edit.positions.generated && OneIn(2)) edit.positions.prompt.clear();
     interventions.push_back(edit);
   }
   sequence.interventions =

@@ -135,7 +135,7 @@ TEST(SlotRulesTest, FewSlotsHaveNoRules) {
 }
 
 // Origins of the units in the order in which they come out.
-std::string Turns(RequestQueue& queue) {
+std::string OriginTurns(RequestQueue& queue) {
   std::string turns;
   while (std::optional<QueuedUnit> unit = queue.Pop(100)) {
     turns += unit->request->spec.origin;
@@ -149,7 +149,7 @@ TEST(OriginsTest, OriginsTakeTurnsHoweverManyNamesTheyHave) {
     queue.Push(Request(From("x", Single(std::to_string(i)))));
   }
   for (int i = 0; i < 2; ++i) queue.Push(Request(From("y", Single("me"))));
-  EXPECT_EQ(Turns(queue), "xyxyxxxx");
+  EXPECT_EQ(OriginTurns(queue), "xyxyxxxx");
 }
 
 // A turn of an origin is as large as that of any other, over its names.
@@ -159,7 +159,7 @@ TEST(OriginsTest, SmallRequestsOfManyNamesShareATurn) {
     queue.Push(Request(From("x", Single(std::to_string(i), 10))));
   }
   for (int i = 0; i < 2; ++i) queue.Push(Request(From("y", Single("me", 30))));
-  EXPECT_EQ(Turns(queue), "xxxyxxxy");
+  EXPECT_EQ(OriginTurns(queue), "xxxyxxxy");
 }
 
 // The turn of a name goes on where that of its origin ended.

@@ -61,6 +61,11 @@ class FakeStepExecutor : public StepExecutor {
     return absl::OkStatus();
   };
 
+  // KL of a row from its reference.
+  std::function<double(const StepRow&)> kl = [](const StepRow&) {
+    return 0.125;
+  };
+
   // What CheckIntervention says, which a parser asks.
   std::function<absl::Status(const Intervention&)> check_intervention =
       [](const Intervention&) { return absl::OkStatus(); };
@@ -91,6 +96,13 @@ class FakeStepExecutor : public StepExecutor {
       results.push_back(Run(row));
     }
     for (const StepRow& row : rows) CheckFork(row, rows);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (rows[i].reference < 0) continue;
+      EXPECT_TRUE(rows[rows[i].reference].interventions->empty());
+      EXPECT_EQ(rows[rows[i].reference].tokens, rows[i].tokens)
+          << "compared with a row that feeds something else";
+      results[i].kl = kl(rows[i]);
+    }
     results.resize(results.size() - std::min(lose_results, results.size()));
     return results;
   }
@@ -248,10 +260,20 @@ class FakeStepExecutor : public StepExecutor {
       for (size_t i = 0; i < row.tokens.size(); ++i) {
         const int position = row.start + static_cast<int>(i);
         if (!intervention.AppliesAt(position, row.prompt_length)) continue;
+        if (const auto& when = intervention.when) {
+          ++receipt.positions_checked;
+          Observation read;
+          read.checkpoint = when->checkpoint;
+          if (!Read(read, position, cache).Meets(*when)) continue;
+        }
         PositionEffect effect;
         effect.position = position;
         effect.residual_norm = 2;
         effect.change_norm = intervention.alpha;
+        if (intervention.measure) {
+          effect.slots_before = {1, 2};
+          effect.slots_after = {1, 2 + static_cast<float>(intervention.alpha)};
+        }
         ++receipt.positions_applied;
         receipt.effects.push_back(effect);
       }

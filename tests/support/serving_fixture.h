@@ -36,10 +36,7 @@ class ServingTest : public ::testing::Test {
         watchers_(&metrics_, &clock_, 2),
         env_{&registry_,   &lanes_,        &metrics_, &clock_, &memory_,
              &open_calls_, ServerConfig(), {},        nullptr, &watchers_} {
-    memory_.answers.OnReturn([this] {
-      lanes_.interactive.Wake();
-      lanes_.background.Wake();
-    });
+    memory_.answers.OnReturn([this] { lanes_.Wake(); });
   }
 
   // Until then every call is UNAVAILABLE.

@@ -7,7 +7,7 @@ from alignsae import _enums, _wire, answers, calls, model_answers  # noqa: F401
 # What only has the shape of a message.
 EVENTS = {"alignsae.v1.GenerateResponse", "alignsae.v1.SweepAlphaResponse",
           "alignsae.v1.ReadConceptsStreamResponse", "alignsae.v1.ReadError",
-          "alignsae.v1.ValidateBindingResponse"}
+          "alignsae.v1.ValidateBindingResponse", "alignsae.v1.SwapMatrixResponse"}
 
 
 def messages_of_answers():

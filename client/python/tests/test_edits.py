@@ -42,6 +42,25 @@ class PositionsTest(unittest.TestCase):
                 edits.positions_message(bad)
 
 
+class ConditionTest(unittest.TestCase):
+    def test_forms(self):
+        for spec, name, bound, above in (("major", "major", True, None),
+                                         ("!major", "major", False, None),
+                                         ("major>-2.5", "major", None, -2.5)):
+            message = edits.condition_message(spec)
+            self.assertEqual(message.slot.name, name)
+            self.assertEqual(message.bound if message.HasField("bound") else None, bound)
+            self.assertEqual(message.above if message.HasField("above") else None, above)
+        self.assertEqual(edits.condition_message("#4").slot.slot, 4)
+        edit = edits.edit_message(edits.Edit("add", "major", when="!major"))
+        self.assertFalse(edit.when.bound)
+
+    def test_bad_ones(self):
+        for spec in ("", "!", ">2", "a>b"):
+            with self.assertRaises(ValueError):
+                edits.condition_message(spec)
+
+
 class EditTest(unittest.TestCase):
     def test_short_forms(self):
         for spec, edit in {

@@ -14,8 +14,8 @@
 namespace alignsae {
 namespace {
 
-constexpr Split kSplits[] = {Split::kSaeTrain, Split::kValidation,
-                             Split::kTest};
+constexpr Split kPromptSplits[] = {Split::kSaeTrain, Split::kValidation,
+                                   Split::kTest};
 
 // The same prompt read at the same place.
 std::string PromptKey(const LabelledPrompt& prompt) {
@@ -67,7 +67,8 @@ const LabelledPrompt& FirstOf(const PromptSet& set, int concept_index) {
 
 absl::Status CheckCounts(const PromptSet& set) {
   std::map<Split, std::vector<int>> counts;
-  for (Split split : kSplits) counts[split].assign(set.concepts.size(), 0);
+  for (Split split : kPromptSplits)
+    counts[split].assign(set.concepts.size(), 0);
   for (const LabelledPrompt& prompt : set.prompts) {
     for (int c : prompt.concepts) ++counts[prompt.split][c];
   }
@@ -76,7 +77,7 @@ absl::Status CheckCounts(const PromptSet& set) {
       std::max_element(train.begin(), train.end()) - train.begin());
   for (int c = 0; c < static_cast<int>(set.concepts.size()); ++c) {
     const std::string name = Quoted(set.concepts[c]);
-    for (Split split : kSplits) {
+    for (Split split : kPromptSplits) {
       if (counts[split][c] > 0) continue;
       return BadPrompt(set, FirstOf(set, c),
                        absl::StrCat("concept: must have prompts in every "

@@ -83,6 +83,30 @@ std::vector<std::string> SuccessHeader(std::string title) {
           "first token",    "substring", "tries"};
 }
 
+// Columns are splits.
+std::string RenderAnswersByRelation(const Json& model) {
+  std::vector<std::string> header = {"relation"};
+  std::vector<std::string> splits;
+  for (Split split : kSplits) {
+    const std::string name(SplitName(split));
+    if (!At(At(model, name), "by_relation").is_object()) continue;
+    splits.push_back(name);
+    header.push_back(name);
+  }
+  if (splits.empty()) return "";
+  Table table(std::move(header));
+  for (const auto& [relation, unused] :
+       At(At(model, splits.front()), "by_relation").items()) {
+    std::vector<std::string> row = {relation};
+    for (const std::string& split : splits) {
+      row.push_back(Number(
+          At(At(At(At(model, split), "by_relation"), relation), "whole")));
+    }
+    table.Row(std::move(row));
+  }
+  return table.Render();
+}
+
 std::string RenderLanguageModel(const Json& model) {
   Table table(SuccessHeader("wordings"));
   for (Split split : kSplits) {
@@ -90,7 +114,7 @@ std::string RenderLanguageModel(const Json& model) {
     if (model.contains(name)) table.Row(SuccessRow(name, model[name]));
   }
   return absl::StrCat("Language model, answers without an edit\n",
-                      table.Render());
+                      table.Render(), RenderAnswersByRelation(model));
 }
 
 std::string RenderSelection(const Json& selection) {

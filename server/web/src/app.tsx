@@ -1,7 +1,9 @@
 // The page: what is loaded, and its two views.
 import {useEffect, useState} from 'preact/hooks';
+import {RpcError} from './api/connect';
 import {useServer, type Loaded} from './loaded';
 import {Failure} from './parts/notice';
+import {Token} from './parts/token';
 import {Explore} from './visitor/explore';
 import {Watch} from './watcher/watch';
 import {hookName, plural} from './words';
@@ -21,7 +23,10 @@ function useView(): View {
   return view;
 }
 
-function Header({view, loaded, lost}: {view: View; loaded: Loaded | undefined; lost: boolean}) {
+const isNameless = (failure: unknown): boolean => failure instanceof RpcError && failure.nameless;
+
+function Header({view, loaded, failure}: {view: View; loaded: Loaded | undefined; failure: unknown}) {
+  const lost = failure !== undefined;
   const model = loaded?.about.model;
   return (
     <header class="top">
@@ -38,7 +43,7 @@ function Header({view, loaded, lost}: {view: View; loaded: Loaded | undefined; l
       </nav>
       <p class="serving" data-state={lost ? 'lost' : 'there'}>
         <span class="dot" aria-hidden="true" />
-        {lost ? 'no answer' : model ? `${model.name ?? 'model'} · ${plural(model.nLayer ?? 0, 'block')} · ${model.dtype ?? ''}` : 'asking …'}
+        {isNameless(failure) ? 'asks for a token' : lost ? 'no answer' : model ? `${model.name ?? 'model'} · ${plural(model.nLayer ?? 0, 'block')} · ${model.dtype ?? ''}` : 'asking …'}
       </p>
     </header>
   );
@@ -56,9 +61,10 @@ export function App() {
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById('main')?.focus(); }}>
         To the content
       </a>
-      <Header view={view} loaded={loaded} lost={failure !== undefined} />
+      <Header view={view} loaded={loaded} failure={failure} />
       <main id="main" tabIndex={-1}>
         <Failure of={failure} />
+        {isNameless(failure) && <Token />}
         {checkpoints.length > 1 && (
           <p class="field row">
             <label for="checkpoint">Checkpoint</label>

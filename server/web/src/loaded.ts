@@ -1,7 +1,9 @@
 // What the server has loaded, and whether it is there: asked at the start, and
-// again every two seconds while it does not answer.
+// again every two seconds while it does not answer. While it wants to know who
+// asks, it is asked again when a token is given.
 import {useEffect, useState} from 'preact/hooks';
 import {getModel, listConcepts, setUsesTemplate} from './api/calls';
+import {RpcError} from './api/connect';
 import type {CheckpointConcepts, GetModelResponse} from './api/types';
 
 export interface Loaded { about: GetModelResponse; checkpoints: CheckpointConcepts[] }
@@ -28,13 +30,15 @@ export function useServer(): Server {
       } catch (failure) {
         if (controller.signal.aborted) return;
         setServer((before) => ({...before, failure}));
+        if (failure instanceof RpcError && failure.nameless) return;
         waiting = window.setTimeout(ask, AGAIN_MS);
       }
     };
     void ask();
-    addEventListener('server-lost', ask);
+    const events = ['server-lost', 'token-given'];
+    events.forEach((name) => addEventListener(name, ask));
     return () => {
-      removeEventListener('server-lost', ask);
+      events.forEach((name) => removeEventListener(name, ask));
       clearTimeout(waiting);
       controller.abort();
     };

@@ -1,11 +1,14 @@
-// The swap on the page as commands that do the same.
+// The swap on the page as commands that do the same. A token is named, never
+// shown; Python and the command line take ALIGNSAE_TOKEN by themselves.
 import {MAX_NEW_TOKENS, swapRequest, type Swap} from './api/calls';
+import {hasToken} from './api/connect';
 
 // For a POSIX shell.
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 export function asCurl(swap: Swap, checkpoint: string, origin: string): string {
-  return `curl -s ${origin}/alignsae.v1.SteeringService/Swap \\
+  const who = hasToken() ? ' -H "Authorization: Bearer $ALIGNSAE_TOKEN"' : '';
+  return `curl -s${who} ${origin}/alignsae.v1.SteeringService/Swap \\
   --json ${quoted(JSON.stringify(swapRequest(swap, checkpoint)))}`;
 }
 

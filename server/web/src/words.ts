@@ -35,6 +35,10 @@ export function failureText(thrown: unknown): string {
         `The server takes no new calls now. ${whole}`;
     case 'resource_exhausted':
       return `The server is busy. ${whole}`;
+    case 'unauthenticated':
+      return `The server wants to know who asks. ${whole}`;
+    case 'permission_denied':
+      return `Who asks here may not do that. ${whole}`;
     case 'deadline_exceeded':
       return `It took too long, so the server stopped. ${whole}`;
     default:

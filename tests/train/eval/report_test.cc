@@ -91,9 +91,13 @@ TEST(EvalReportTest, SwapsAreToldBeyondChanceByTargetAndInAll) {
 TEST(EvalReportTest, EverySplitThatWasMeasuredHasItsTables) {
   nlohmann::json evaluation = SmallEvaluation();
   evaluation["families"] = evaluation["test"];
+  evaluation["language_model"]["families"] =
+      evaluation["language_model"]["test"];
   evaluation["by_hand"] = evaluation["test"];
   const std::string text = RenderEvaluation(evaluation);
-  EXPECT_THAT(text, AllOf(HasSubstr("Binding, families wordings"),
+  EXPECT_THAT(text, AllOf(HasSubstr("  relation     test  families\n"),
+                          HasSubstr("  employer    0.667     0.667\n"),
+                          HasSubstr("Binding, families wordings"),
                           HasSubstr("Swap success, by_hand wordings"),
                           HasSubstr("above chance"),
                           Not(HasSubstr("synonyms wordings"))));

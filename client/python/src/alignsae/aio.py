@@ -6,7 +6,7 @@ from typing import (Any, AsyncIterator, Awaitable, Callable, Concatenate, Generi
 import grpc
 import grpc.aio
 
-from alignsae import answers, calls, errors
+from alignsae import answers, calls, errors, search_answers
 from alignsae.client import BaseClient, as_method
 
 P = ParamSpec("P")
@@ -32,6 +32,14 @@ def _sweep(build: Callable[P, calls.Call[answers.SweepEvent]]
     async def method(self, *args, **kwargs):
         stream = self._open(build(*args, **kwargs))
         return answers.SweepAnswer.of([event async for event in stream])
+    return as_method(build, method)
+
+
+def _matrix(build: Callable[P, calls.Call[search_answers.MatrixEvent]]
+            ) -> Callable[Concatenate["AsyncClient", P], Awaitable[search_answers.MatrixAnswer]]:
+    async def method(self, *args, **kwargs):
+        stream = self._open(build(*args, **kwargs))
+        return search_answers.MatrixAnswer.of([event async for event in stream])
     return as_method(build, method)
 
 
@@ -67,6 +75,9 @@ class AsyncClient(BaseClient):
     generate = _stream(calls.generate)
     sweep = _sweep(calls.sweep)
     sweep_events = _stream(calls.sweep)
+    matrix = _matrix(calls.matrix)
+    matrix_events = _stream(calls.matrix)
+    find_alpha = _unary(calls.find_alpha)
     watch = _stream(calls.watch)
     validate = _stream(calls.validate)
 

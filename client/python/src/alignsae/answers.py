@@ -251,9 +251,44 @@ class InterventionReceipt:
     effects: tuple[PositionEffect, ...]
     generation_id: int  # Of the model that it ran on.
     receipt_id: str  # Of the answer; the server's audit log has it too.
+    positions_checked: int  # With Edit.when: at so many the condition was looked at.
     source_slot: Optional[int] = None
     alpha: Optional[float] = None
     vector_norm: Optional[float] = None  # Of a vector of the caller's own.
+    condition: Optional[bool] = None     # With Edit.when: whether it held anywhere.
+
+
+@_answers("OffTargetSlot")
+class OffTargetSlot:
+    """A concept that no edit names: the largest change of its slot at edited positions."""
+    checkpoint: str
+    concept_name: str
+    slot: int
+    change: float
+    relative_change: float  # Its size in active means.
+    position: int
+
+
+@_answers("SideEffects")
+class SideEffects:
+    """What the edits of a steered arm did besides what they are for."""
+    off_target: tuple[OffTargetSlot, ...]
+    kl: tuple[float, ...]  # From the baseline, nats, a value for each generated token.
+    max_off_target: Optional[float] = None
+    mean_kl: Optional[float] = None
+    max_kl: Optional[float] = None
+    first_divergence: Optional[int] = None  # Generated token, from 0; None: none differs.
+    max_norm_ratio: Optional[float] = None
+
+
+@_answers("GuardStop")
+class GuardStop:
+    """Why a guard ended an arm."""
+    limit: str  # NORM_RATIO, OFF_TARGET or KL
+    allowed: float
+    value: float
+    position: int
+    concept_name: str  # Of OFF_TARGET.
 
 
 @_answers("ArmResult")
@@ -269,6 +304,8 @@ class ArmResult:
     stop_sequence: str
     prompt_tokens: tuple[PromptToken, ...]  # With prompt_logprobs.
     prompt_reading: Optional[ConceptReading] = None
+    side_effects: Optional[SideEffects] = None  # Of a steered arm, where asked for.
+    guard_stop: Optional[GuardStop] = None      # With finish_reason "GUARD".
 
 
 @_answers("SwapResponse")

@@ -5,8 +5,8 @@ Nothing here talks to a server: Client and AsyncClient carry the same calls out.
 import dataclasses
 from typing import Any, Callable, Generic, Mapping, Optional, Sequence, TypedDict, TypeVar, Union, Unpack
 
-from alignsae import (_enums, _wire, answers, edits, model_answers, validate_answers,
-                      watch_answers)
+from alignsae import (_enums, _wire, answers, edits, model_answers, search_answers,
+                      validate_answers, watch_answers)
 from alignsae.edits import ConceptRef, Edit, Positions, Prompt, Text
 
 T = TypeVar("T")
@@ -37,6 +37,7 @@ class Sampling(TypedDict, total=False):
     prompt_logprobs: int       # The prompt's tokens too, with so many alternatives.
     ignore_eos: bool
     concept_trace: bool        # Read the concepts at every token.
+    abort_when: str            # "major", "!major" or "major>2": ends the answer there.
 
 
 def _generation(sampling):
@@ -46,6 +47,8 @@ def _generation(sampling):
                         f"{', '.join(Sampling.__annotations__)}")
     values = {key: value for key, value in sampling.items() if value is not None}
     stop = values.pop("stop", ())
+    if "abort_when" in values:
+        values["abort_when"] = edits.condition_message(values["abort_when"])
     return _wire.message("GenerationConfig")(
         stop_sequences=[stop] if isinstance(stop, str) else stop, **values)
 
@@ -54,6 +57,17 @@ def _call(method, parse=answers.from_message, **fields):
     _, request, _ = _wire.method(method)
     given = {name: value for name, value in fields.items() if value is not None}
     return Call(method, request(**given), parse)
+
+
+class Guard(TypedDict, total=False):
+    """Limits of a steered arm, which ends before the first token that passes one."""
+    max_norm_ratio: float  # norm(change) / norm(h) of an edit.
+    max_off_target: float  # Change of another concept's slot, in active means.
+    max_kl: float          # From the baseline, nats, of a token.
+
+
+def _guard(limits):
+    return None if limits is None else _wire.message("SteeringGuard")(**limits)
 
 
 def _concept(ref):
@@ -117,39 +131,47 @@ def explain(slot: ConceptRef, *, top_k: Optional[int] = None,
 
 def swap(prompt: Prompt, to: ConceptRef, *, source: Optional[ConceptRef] = None,
          alpha: Optional[float] = None, positions: Optional[Positions] = None,
-         generated: bool = False, checkpoint: str = "",
+         generated: bool = False, checkpoint: str = "", when: Optional[str] = None,
+         guard: Optional[Guard] = None, side_effects: bool = False,
          **sampling: Unpack[Sampling]) -> Call[answers.SwapAnswer]:
     """One concept (default: the top one) swapped for another: the answer without and with
-    it, and the receipt of what was changed."""
+    it, and the receipt of what was changed. `when`: only at positions whose reading says so,
+    as in Edit. `side_effects`: ArmResult.side_effects of the steered arm."""
     return _call("SteeringService/Swap", prompt=edits.prompt_message(prompt),
                  target=_concept(to), source=_concept(source), alpha=alpha,
                  positions=edits.positions_message(positions, generated),
+                 when=None if when is None else edits.condition_message(when),
+                 guard=_guard(guard), side_effects=side_effects,
                  checkpoint=checkpoint, generation=_generation(sampling))
 
 
-def _generate(method, parse, prompt, interventions, arms, checkpoint, sampling):
+def _generate(method, parse, prompt, interventions, arms, checkpoint, guard, side_effects,
+              sampling):
     chosen = _enums.number("ArmSelection", arms, "arms") if arms else None
     listed = [interventions] if isinstance(interventions, (str, Edit)) else interventions
     return _call(method, parse, prompt=edits.prompt_message(prompt),
                  interventions=[edits.edit_message(edit) for edit in listed], arms=chosen,
+                 guard=_guard(guard), side_effects=side_effects,
                  checkpoint=checkpoint, generation=_generation(sampling))
 
 
 def generate(prompt: Prompt, interventions: Union[str, Edit, Sequence[Union[str, Edit]]] = (), *,
-             arms: str = "", checkpoint: str = "",
+             arms: str = "", checkpoint: str = "", guard: Optional[Guard] = None,
+             side_effects: bool = False,
              **sampling: Unpack[Sampling]) -> Call[answers.GenerationEvent]:
     """Any interventions, token by token: GenerationStarted, then PromptDelta (with
     prompt_logprobs), TokenDelta, TraceDelta and ArmFinished of the arms ("baseline", "steered" or "both"), then GenerationSummary."""
     return _generate("SteeringService/Generate", answers.event_of, prompt, interventions, arms,
-                     checkpoint, sampling)
+                     checkpoint, guard, side_effects, sampling)
 
 
 def complete(prompt: Prompt, interventions: Union[str, Edit, Sequence[Union[str, Edit]]] = (), *,
-             arms: str = "", checkpoint: str = "",
+             arms: str = "", checkpoint: str = "", guard: Optional[Guard] = None,
+             side_effects: bool = False,
              **sampling: Unpack[Sampling]) -> Call[answers.CompleteAnswer]:
     """As generate, in one answer."""
     return _generate("SteeringService/Complete", answers.from_message, prompt, interventions,
-                     arms, checkpoint, sampling)
+                     arms, checkpoint, guard, side_effects, sampling)
 
 
 def sweep(prompt: Prompt, to: Union[ConceptRef, Sequence[ConceptRef]], alphas: Sequence[float], *,
@@ -163,6 +185,46 @@ def sweep(prompt: Prompt, to: Union[ConceptRef, Sequence[ConceptRef]], alphas: S
                  mode=_enums.number("InterventionMode", mode, "mode"), source=_concept(source),
                  targets=[edits.concept_message(target) for target in targets], alphas=alphas,
                  unit=_enums.number("AlphaUnit", "raw", "raw") if raw else None,
+                 positions=edits.positions_message(positions, generated),
+                 checkpoint=checkpoint, generation=_generation(sampling))
+
+
+def matrix(prompt: Prompt, concepts: Sequence[ConceptRef] = (), *,
+           alpha: Optional[float] = None, expected: Optional[Mapping[str, str]] = None,
+           positions: Optional[Positions] = None, generated: bool = False, checkpoint: str = "",
+           **sampling: Unpack[Sampling]) -> Call[search_answers.MatrixEvent]:
+    """Every concept (default: all of the checkpoint) in the place of every other one: all
+    ordered pairs, and the baseline. `expected` is {concept: what a swap to it should say}."""
+    return _call("SteeringService/SwapMatrix", answers.event_of,
+                 prompt=edits.prompt_message(prompt),
+                 concepts=[edits.concept_message(each) for each in concepts], alpha=alpha,
+                 targets=dict(expected) if expected else None,
+                 positions=edits.positions_message(positions, generated),
+                 checkpoint=checkpoint, generation=_generation(sampling))
+
+
+def find_alpha(prompt: Prompt, to: ConceptRef, *, answer: Optional[str] = None,
+               first_token: Optional[int] = None, on_top: bool = False,
+               guard: Optional[Guard] = None, mode: str = "swap",
+               source: Optional[ConceptRef] = None, raw: bool = False,
+               min_alpha: Optional[float] = None, max_alpha: Optional[float] = None,
+               precision: Optional[float] = None, max_tries: Optional[int] = None,
+               positions: Optional[Positions] = None, generated: bool = False,
+               checkpoint: str = "",
+               **sampling: Unpack[Sampling]) -> Call[search_answers.FindAlphaAnswer]:
+    """The smallest alpha that reaches the goal, and the largest before it is lost again. The
+    goal is the whole `answer`, the id of its `first_token`, or that the slot of `to` is
+    `on_top` after the edit."""
+    goals = {"answer": answer, "first_token": first_token, "target_on_top": on_top or None}
+    goal = {name: value for name, value in goals.items() if value is not None}
+    if len(goal) > 1:
+        raise ValueError("answer, first_token, on_top: only one of them may be given")
+    return _call("SteeringService/FindAlpha", prompt=edits.prompt_message(prompt),
+                 mode=_enums.number("InterventionMode", mode, "mode"), source=_concept(source),
+                 target=_concept(to),
+                 unit=_enums.number("AlphaUnit", "raw", "raw") if raw else None,
+                 goal=_wire.message("AlphaGoal")(**goal), guard=_guard(guard), min_alpha=min_alpha,
+                 max_alpha=max_alpha, precision=precision, max_tries=max_tries,
                  positions=edits.positions_message(positions, generated),
                  checkpoint=checkpoint, generation=_generation(sampling))
 

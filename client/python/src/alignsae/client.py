@@ -9,7 +9,7 @@ from typing import (Any, Callable, Concatenate, Generic, Iterable, Iterator, Opt
 
 import grpc
 
-from alignsae import _wire, answers, calls, errors
+from alignsae import _wire, answers, calls, errors, search_answers
 from alignsae.channels import Options, open_channel
 from alignsae.edits import Prompt
 from alignsae.retries import Attempts, Budget
@@ -46,6 +46,13 @@ def _sweep(build: Callable[P, calls.Call[answers.SweepEvent]]
            ) -> Callable[Concatenate["Client", P], answers.SweepAnswer]:
     def method(self, *args, **kwargs):
         return answers.SweepAnswer.of(self._open(build(*args, **kwargs)))
+    return as_method(build, method)
+
+
+def _matrix(build: Callable[P, calls.Call[search_answers.MatrixEvent]]
+            ) -> Callable[Concatenate["Client", P], search_answers.MatrixAnswer]:
+    def method(self, *args, **kwargs):
+        return search_answers.MatrixAnswer.of(self._open(build(*args, **kwargs)))
     return as_method(build, method)
 
 
@@ -118,6 +125,9 @@ class Client(BaseClient):
     generate = _stream(calls.generate)
     sweep = _sweep(calls.sweep)
     sweep_events = _stream(calls.sweep)
+    matrix = _matrix(calls.matrix)
+    matrix_events = _stream(calls.matrix)
+    find_alpha = _unary(calls.find_alpha)
     watch = _stream(calls.watch)
     validate = _stream(calls.validate)
 

@@ -35,6 +35,8 @@ class Edit:
     # In place of a concept's direction, with its place: [d_model] numbers, "resid_post[3]".
     vector: Optional[Sequence[float]] = None
     hook: str = ""
+    # Only at positions whose reading says so: "major" is bound, "!major" is not, "major>2".
+    when: Optional[str] = None
 
     @classmethod
     def parse(cls, spec, **fields):
@@ -93,6 +95,23 @@ def concept_message(concept):
         message.slot = int(concept[1:])
     else:
         message.name = concept
+    return message
+
+
+def condition_message(spec):
+    """Of "CONCEPT" (it is bound), "!CONCEPT" (it is not) or "CONCEPT>VALUE"."""
+    name, greater, value = spec.rpartition(">")
+    if greater:
+        try:
+            message = _wire.message("ReadingCondition")(above=float(value))
+        except ValueError:
+            raise ValueError(f"condition: must end in a number after >, got {spec!r}") from None
+    else:
+        name = spec.removeprefix("!")
+        message = _wire.message("ReadingCondition")(bound=name == spec)
+    if not name:
+        raise ValueError(f"condition: must be CONCEPT, !CONCEPT or CONCEPT>VALUE, got {spec!r}")
+    message.slot.CopyFrom(concept_message(name))
     return message
 
 
@@ -166,6 +185,8 @@ def edit_message(edit):
         message.source.CopyFrom(concept_message(edit.source))
     if edit.alpha is not None:
         message.alpha = edit.alpha
+    if edit.when is not None:
+        message.when.CopyFrom(condition_message(edit.when))
     if edit.raw:
         message.unit = _enums.number("AlphaUnit", "raw", "edit.raw")
     return message

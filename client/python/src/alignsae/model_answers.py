@@ -20,6 +20,7 @@ class Model:
     dtype_reason: str  # What was asked for, and what the type changes.
     bundle_sha256: str
     eos_token_ids: tuple[int, ...]
+    kernels: tuple[str, ...]  # What multiplies by its matrices; for people.
     eos_token_id: Optional[int] = None
     bos_token_id: Optional[int] = None
 

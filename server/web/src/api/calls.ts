@@ -1,8 +1,8 @@
 // The calls that the page makes.
 import {stream, unary} from './connect';
 import type {
-  GenerateResponse, GetModelResponse, InspectSlotsResponse, ListConceptsResponse, SwapResponse,
-  SweepAlphaResponse, WatchSlotsResponse,
+  GenerateResponse, GetModelResponse, InspectSlotsResponse, ListConceptsResponse,
+  SwapMatrixResponse, SweepAlphaResponse, WatchSlotsResponse,
 } from './types';
 
 // What a visitor asks the model to do; the snippets say the same.
@@ -37,9 +37,6 @@ export const swapRequest = ({question, source, target, alpha}: Swap, checkpoint:
   generation: {maxNewTokens: MAX_NEW_TOKENS},
 });
 
-export const swap = (asked: Swap, checkpoint: string, signal?: AbortSignal): Promise<SwapResponse> =>
-  unary('SteeringService/Swap', swapRequest(asked, checkpoint), signal);
-
 export const generate = (
   {question, source, target, alpha}: Swap, checkpoint: string, signal?: AbortSignal,
 ): AsyncGenerator<GenerateResponse> => stream('SteeringService/Generate', {
@@ -52,6 +49,14 @@ export const sweep = (
   {question, source, target}: Swap, checkpoint: string, alphas: number[], signal?: AbortSignal,
 ): AsyncGenerator<SweepAlphaResponse> => stream('SteeringService/SweepAlpha', {
   prompt: promptOf(question), checkpoint, source: named(source), targets: [{name: target}], alphas,
+  generation: {maxNewTokens: MAX_NEW_TOKENS},
+}, signal);
+
+// Each of the concepts in the place of each other one.
+export const swapMatrix = (
+  question: string, names: string[], alpha: number, checkpoint: string, signal?: AbortSignal,
+): AsyncGenerator<SwapMatrixResponse> => stream('SteeringService/SwapMatrix', {
+  prompt: promptOf(question), checkpoint, concepts: names.map(named), alpha,
   generation: {maxNewTokens: MAX_NEW_TOKENS},
 }, signal);
 

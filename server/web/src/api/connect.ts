@@ -10,7 +10,17 @@ export class RpcError extends Error {
   get cancelled(): boolean {
     return this.code === 'canceled';
   }
+  // The server wants to know who asks.
+  get nameless(): boolean {
+    return this.code === 'unauthenticated';
+  }
 }
+
+// The bearer token that says who asks. In this page's memory alone: it is in no
+// address, no history and no storage, and gone when the page is.
+let token = '';
+export const setToken = (given: string): void => { token = given; };
+export const hasToken = (): boolean => token !== '';
 
 interface WireError {
   code?: string;
@@ -34,7 +44,10 @@ const lost = (thrown: unknown, signal?: AbortSignal): RpcError => {
 async function post(path: string, type: string, body: BodyInit, signal?: AbortSignal): Promise<Response> {
   return fetch(`/alignsae.v1.${path}`, {
     method: 'POST', body, signal, credentials: 'omit', cache: 'no-store',
-    headers: {'Content-Type': type, 'Connect-Protocol-Version': '1', 'x-client-id': clientId},
+    headers: {
+      'Content-Type': type, 'Connect-Protocol-Version': '1', 'x-client-id': clientId,
+      ...(token === '' ? {} : {Authorization: `Bearer ${token}`}),
+    },
   });
 }
 

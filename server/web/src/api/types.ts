@@ -63,12 +63,18 @@ export interface GenerateResponse {
   armFinished?: {arm?: string; textTail?: string; finishReason?: string};
   summary?: {arms?: ArmResult[]; promptTokenCount?: number; info?: AnswerInfo};
 }
-export interface SwapResponse { baseline?: ArmResult; steered?: ArmResult }
 export interface SweepCell {
   index?: number; baseline?: boolean; target?: string; alphaIndex?: number; alpha?: number; result?: ArmResult;
 }
 export interface SweepAlphaResponse {
   started?: {cellCount?: number}; cell?: SweepCell; summary?: {cellCount?: number};
+}
+
+export interface SwapMatrixCell {
+  index?: number; baseline?: boolean; source?: string; target?: string; result?: ArmResult;
+}
+export interface SwapMatrixResponse {
+  started?: {cellCount?: number}; cell?: SwapMatrixCell; summary?: {cellCount?: number};
 }
 
 export interface ConceptActivity {

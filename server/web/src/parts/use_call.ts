@@ -33,7 +33,7 @@ export function useCall(): CallState {
         const stopped = controller.signal.aborted || (thrown instanceof RpcError && thrown.cancelled);
         setPhase(stopped ? 'stopped' : 'failed');
         if (!stopped) setFailure(thrown);
-        if (thrown instanceof RpcError && thrown.code === 'lost') dispatchEvent(new Event('server-lost'));
+        if (thrown instanceof RpcError && (thrown.code === 'lost' || thrown.nameless)) dispatchEvent(new Event('server-lost'));
       });
   }, [stop]);
   return {phase, failure, run, stop};

@@ -1,45 +1,35 @@
-// Every concept in the place of every other one, for one question: a Swap for
-// each ordered pair, two at a time.
+// Every concept in the place of every other one, for one question: the cells of a
+// matrix, drawn as they arrive.
 import {useState} from 'preact/hooks';
-import {swap} from '../api/calls';
-import type {CheckpointConcepts} from '../api/types';
+import {swapMatrix} from '../api/calls';
+import type {CheckpointConcepts, SwapMatrixCell} from '../api/types';
 import {changedShare} from '../diff';
 import {Failure} from '../parts/notice';
 import {useCall} from '../parts/use_call';
 import {percent, spoken} from '../words';
 
-const MOST_CONCEPTS = 10;  // Of them, all pairs: 90 calls.
-const AT_ONCE = 2;
-
-interface Cell { text: string; changed: number }
-const keyOf = (source: string, target: string): string => `${source}\n${target}`;
+const MOST_CONCEPTS = 10;  // Of them, all pairs: 90 cells.
 
 export function Matrix({question, alpha, of, top}: {
   question: string; alpha: number; of: CheckpointConcepts; top: string;
 }) {
   const call = useCall();
-  const [cells, setCells] = useState<Record<string, Cell>>({});
+  const [cells, setCells] = useState<SwapMatrixCell[]>([]);
   const [asked, setAsked] = useState(alpha);
   const names = (of.concepts ?? []).map((one) => one.name).slice(0, MOST_CONCEPTS);
-  const pairs = names.flatMap((source) => names.filter((target) => target !== source).map((target) => ({source, target})));
+  const pairs = names.length * (names.length - 1);
   const start = () => call.run(async (signal) => {
-    setCells({});
+    setCells([]);
     setAsked(alpha);
-    const left = [...pairs];
-    const work = async () => {
-      for (let pair = left.shift(); pair !== undefined && !signal.aborted; pair = left.shift()) {
-        const {source, target} = pair;
-        const answer = await swap({question, source, target, alpha}, of.checkpoint?.name ?? '', signal)
-          .catch((thrown: unknown) => { left.length = 0; throw thrown; });
-        if (signal.aborted) return;
-        const changed = changedShare(answer.baseline, answer.steered);
-        setCells((before) => ({...before, [keyOf(source, target)]: {text: answer.steered?.text?.trim() ?? '', changed}}));
-      }
-    };
-    await Promise.all(Array.from({length: AT_ONCE}, work));
+    for await (const {cell} of swapMatrix(question, names, alpha, of.checkpoint?.name ?? '', signal)) {
+      if (signal.aborted) return;
+      if (cell !== undefined) setCells((before) => [...before, cell]);
+    }
   });
   const running = call.phase === 'running';
-  const done = Object.keys(cells).length;
+  const baseline = cells.find((cell) => cell.baseline)?.result;
+  const swaps = cells.filter((cell) => !cell.baseline);
+  const done = swaps.length;
   return (
     <section class="card matrix" aria-labelledby="matrix-title" aria-busy={running} data-phase={call.phase} data-cells={done}>
       <h2 id="matrix-title">All pairs</h2>
@@ -47,10 +37,10 @@ export function Matrix({question, alpha, of, top}: {
         {running ? <button type="button" onClick={call.stop}>Stop</button> :
           <button type="button" onClick={start}>Swap every pair</button>}
         <span role="status" class="hint">
-          {call.phase === 'idle' && `Asks ${pairs.length} swaps, ${AT_ONCE} at a time.`}
-          {running && `${done} of ${pairs.length} swaps`}
+          {call.phase === 'idle' && `Asks ${pairs} swaps, in one call.`}
+          {running && `${done} of ${pairs} swaps`}
           {call.phase === 'done' && `All ${done} swaps, at strength ${asked.toFixed(2)}.`}
-          {call.phase === 'stopped' && `Stopped after ${done} of ${pairs.length}.`}
+          {call.phase === 'stopped' && `Stopped after ${done} of ${pairs}.`}
           {names.length < (of.concepts?.length ?? 0) && ` Of the first ${MOST_CONCEPTS} concepts only.`}
         </span>
       </p>
@@ -66,11 +56,12 @@ export function Matrix({question, alpha, of, top}: {
                 <tr key={source} class={source === top ? 'is-top' : ''}>
                   <th scope="row">{spoken(source)}</th>
                   {names.map((target) => {
-                    const cell = cells[keyOf(source, target)];
+                    const cell = swaps.find((one) => one.source === source && one.target === target);
+                    const changed = cell && baseline ? changedShare(baseline, cell.result) : 0;
                     if (source === target) return <td key={target} class="same"><span class="hidden">the same concept</span></td>;
                     return (
-                      <td key={target} title={cell && `${percent(cell.changed)} of it changed`} data-pair={`${source}>${target}`}>
-                        {cell && <i style={{opacity: 0.16 * cell.changed}} />}<span>{cell?.text ?? ''}</span>
+                      <td key={target} title={cell && `${percent(changed)} of it changed`} data-pair={`${source}>${target}`}>
+                        {cell && <i style={{opacity: 0.16 * changed}} />}<span>{cell?.result?.text?.trim() ?? ''}</span>
                       </td>
                     );
                   })}

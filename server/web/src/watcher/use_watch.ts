@@ -28,7 +28,7 @@ export function useWatch(checkpoint: string): Watched {
           continue;
         } catch (failure) {
           if (signal.aborted) return;
-          if (failure instanceof RpcError && failure.code === 'lost') dispatchEvent(new Event('server-lost'));
+          if (failure instanceof RpcError && (failure.code === 'lost' || failure.nameless)) dispatchEvent(new Event('server-lost'));
           setWatched((before) => ({...before, failure}));
         }
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
