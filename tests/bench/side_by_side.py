@@ -270,6 +270,9 @@ def ctranslate2(bundle, type_, threads, folder):
     names = [f"<{i}>" for i in range(config["vocab_size"])]
 
     class Converter(lib.converters.TransformersConverter):
+        def load_model(self, model_class, model_name_or_path, **kwargs):
+            return model_class.from_pretrained(model_name_or_path)
+
         def load_tokenizer(self, tokenizer_class, model_name_or_path, **kwargs):
             class Named:
                 bos_token = eos_token = unk_token = names[-1]
