@@ -102,6 +102,29 @@ TEST_F(MetricsObserverTest, EveryRejectionIsCountedUnderItsReason) {
   }
 }
 
+TEST_F(MetricsObserverTest, CountsWhatThePrefixCacheDid) {
+  const auto prompts = [this](const std::string& result) {
+    return Value(absl::StrCat(
+        "prefix_cache_prompts_total{model=\"m\",result=\"", result, "\"}"));
+  };
+  EXPECT_EQ(prompts("hit"), "0");  // The series are there.
+  StepReport report;
+  report.prefix = {.hits = 1,
+                   .misses = 2,
+                   .barred = 3,
+                   .tokens_taken = 40,
+                   .evictions = 5,
+                   .tokens_kept = 60};
+  observer_.OnStep(report);
+  observer_.OnStep(report);
+  EXPECT_EQ(prompts("hit"), "2");
+  EXPECT_EQ(prompts("miss"), "4");
+  EXPECT_EQ(prompts("barred"), "6");
+  EXPECT_EQ(Value("prefix_cache_tokens_saved_total{model=\"m\"}"), "80");
+  EXPECT_EQ(Value("prefix_cache_evictions_total{model=\"m\"}"), "10");
+  EXPECT_EQ(Value("prefix_cache_tokens{model=\"m\"}"), "60");
+}
+
 TEST_F(MetricsObserverTest, OnlyAStepWithRowsIsAStep) {
   StepReport report;
   observer_.OnStep(report);
