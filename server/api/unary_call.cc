@@ -66,13 +66,18 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
     long_ = true;
     return EnterLane(
         *call_, Lane::kRoom, work_.request_bytes,
-        [self = shared_from_this()] {
-          self->EndUnlessOk(
-              WithoutMemoryFailure([&self] { return self->Submit(); }));
-        },
+        [self = shared_from_this()] { self->GoOn(); },
         [self = shared_from_this(), bytes] {
           return HasRoom(*self->call_, bytes);
         });
+  }
+
+  // In the lane of those who wait for room: it has it, or is to end.
+  void GoOn() {
+    EndUnlessOk(WithoutMemoryFailure([this]() -> absl::Status {
+      ALIGNSAE_RETURN_IF_ERROR(EnterCall(call_).status());
+      return Submit();
+    }));
   }
 
   absl::Status Submit() {
