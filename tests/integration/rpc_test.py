@@ -192,12 +192,12 @@ class RpcTest(ServerTest):
         alone = self.swaps(itertools.permutations(names, 2))
         expected = {name: alone["birth_city", name].steered.text for name in names[1:]
                     if name != "birth_city"}
-        before = self.server.metric("alignsae_prefix_tokens_saved_total")
+        before = self.server.metric("alignsae_forks_total")
         started, *cells, summary = list(self.api.steering.SwapMatrix(matrix.SwapMatrixRequest(
             prompt=self.example("birth_city"), targets=expected), timeout=60))
         self.assertEqual([label.name for label in started.started.swapped], names)
         self.assertEqual((started.started.cell_count, summary.summary.cell_count), (31, 31))
-        self.assertGreater(self.server.metric("alignsae_prefix_tokens_saved_total"), before)
+        self.assertGreater(self.server.metric("alignsae_forks_total"), before)
         cells = {event.cell.index: event.cell for event in cells}
         self.assertEqual(sorted(cells), list(range(31)))
         self.assertTrue(cells.pop(0).baseline)
