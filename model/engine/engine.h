@@ -115,6 +115,7 @@ struct LoadedEngine {
   std::string weight_type_fallback;  // As PreparedModel.
   // Of tune_kernels: shapes measured now and found, and what it took.
   int kernels_measured = 0;
+  int kernels_unsteady = 0;  // Measured, but not to be kept.
   int kernels_cached = 0;
   double tuning_seconds = 0;
   // What was odd in the files and taken all the same, one sentence each.

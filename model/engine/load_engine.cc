@@ -117,6 +117,7 @@ void Tune(const EngineSetup& setup, LoadedEngine& loaded) {
   const TuningOutcome outcome =
       TuneKernels(*loaded.bundle->model, setup.cache_directory);
   loaded.kernels_measured = outcome.measured;
+  loaded.kernels_unsteady = outcome.unsteady;
   loaded.kernels_cached = outcome.cached;
   loaded.tuning_seconds = outcome.seconds;
   loaded.warnings.insert(loaded.warnings.end(), outcome.warnings.begin(),

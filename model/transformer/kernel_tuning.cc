@@ -37,8 +37,11 @@ constexpr int RepeatsFor(int64_t rows) { return rows < kManyRows ? 6 : 2; }
 constexpr double kGain = 1.07;
 // A kernel without tiles that is slower by this is not tried on more rows.
 constexpr double kHopeless = 1.5;
+// Where the second fastest product takes so much longer than the fastest,
+// others have the processor, and nothing is learnt.
+constexpr double kUnsteady = 1.5;
 // Measuring ends here; shapes that are left keep what is built in.
-constexpr double kMaxSeconds = 2;
+constexpr double kMaxSeconds = 1;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -78,46 +81,71 @@ double SecondsOf(const PreparedMatrix& matrix, GemmPath path,
   return SecondsSince(start);
 }
 
+// The two fastest of some products.
+struct Times {
+  double best = std::numeric_limits<double>::infinity();
+  double second = std::numeric_limits<double>::infinity();
+
+  void Add(double seconds) {
+    second = std::min(second, std::max(best, seconds));
+    best = std::min(best, seconds);
+  }
+  bool steady() const { return second < kUnsteady * best; }
+};
+
 // The fastest of `paths` for so many rows; those that are hopeless for more go.
-GemmPath Fastest(Turns& turns, int64_t rows, GemmPath built_in,
-                 std::vector<GemmPath>& paths) {
+// nullopt: no telling, while the machine is so busy.
+std::optional<GemmPath> Fastest(Turns& turns, int64_t rows, GemmPath built_in,
+                                std::vector<GemmPath>& paths) {
   const MatrixShape& shape = turns.Next().shape();
   const at::ScalarType type =
       shape.type == WeightType::kBf16 ? at::kBFloat16 : at::kFloat;
   const at::Tensor x = at::ones({rows, shape.inputs}, type);
   at::Tensor y = at::empty({rows, shape.outputs}, at::kFloat);
-  std::map<GemmPath, double> seconds;
+  std::map<GemmPath, Times> seconds;
   for (GemmPath path : paths) {
-    if (!turns.Next().CanMultiplyBy(path, rows)) continue;
-    seconds[path] = std::numeric_limits<double>::infinity();
+    if (turns.Next().CanMultiplyBy(path, rows)) seconds[path] = {};
   }
   if (seconds.size() == 1) return seconds.begin()->first;
   if (seconds.contains(GemmPath::kOneDnn)) {  // Makes its primitive.
     SecondsOf(turns.Next(), GemmPath::kOneDnn, x, y);
   }
   for (int i = 0; i < RepeatsFor(rows); ++i) {
-    for (auto& [path, best] : seconds) {
-      best = std::min(best, SecondsOf(turns.Next(), path, x, y));
+    for (auto& [path, times] : seconds) {
+      times.Add(SecondsOf(turns.Next(), path, x, y));
     }
   }
-  const auto best = std::min_element(
-      seconds.begin(), seconds.end(),
-      [](const auto& a, const auto& b) { return a.second < b.second; });
+  double best = std::numeric_limits<double>::infinity();
+  for (const auto& [path, times] : seconds) {
+    if (!times.steady()) return std::nullopt;
+    best = std::min(best, times.best);
+  }
   if (const auto vectors = seconds.find(GemmPath::kVectors);
-      vectors != seconds.end() && vectors->second > kHopeless * best->second) {
+      vectors != seconds.end() && vectors->second.best > kHopeless * best) {
     std::erase(paths, GemmPath::kVectors);
   }
   const auto usual = seconds.find(built_in);
-  return usual != seconds.end() && usual->second < kGain * best->second
-             ? built_in
-             : best->first;
+  if (usual != seconds.end() && usual->second.best < kGain * best) {
+    return built_in;
+  }
+  return std::find_if(seconds.begin(), seconds.end(),
+                      [best](const auto& of) { return of.second.best == best; })
+      ->first;
 }
 
-PlannedPaths Measure(Turns& turns, const PlannedPaths& built_in) {
+struct Measured {
+  PlannedPaths paths;
+  bool steady = true;  // Else some are those built in.
+};
+
+Measured Measure(Turns& turns, const PlannedPaths& built_in) {
   std::vector<GemmPath> paths(std::begin(kAllPaths), std::end(kAllPaths));
-  PlannedPaths measured = built_in;
+  Measured measured = {.paths = built_in};
   for (size_t i = 0; i < kPlannedRows.size(); ++i) {
-    measured[i] = Fastest(turns, kPlannedRows[i], built_in[i], paths);
+    const std::optional<GemmPath> path =
+        Fastest(turns, kPlannedRows[i], built_in[i], paths);
+    measured.paths[i] = path.value_or(built_in[i]);
+    measured.steady = measured.steady && path.has_value();
   }
   return measured;
 }
@@ -211,17 +239,27 @@ TuningOutcome TuneKernels(const Transformer& model,
       plan.Take(*found);
       ++outcome.cached;
     } else if (SecondsSince(start) < kMaxSeconds) {
-      const PlannedPaths measured = Measure(turns, plan.paths());
-      plan.Take(measured);
-      plans[InWords(shape)] = NamesOf(measured);
+      const Measured measured = Measure(turns, plan.paths());
+      plan.Take(measured.paths);
       ++outcome.measured;
+      if (measured.steady) {
+        plans[InWords(shape)] = NamesOf(measured.paths);
+      } else {
+        ++outcome.unsteady;
+      }
     } else {
       outcome.warnings.push_back(
           absl::StrCat("kernels: ", InWords(shape),
                        " was not measured, because that took too long"));
     }
   }
-  if (outcome.measured > 0 && !path.empty()) {
+  if (outcome.unsteady > 0) {
+    outcome.warnings.push_back(absl::StrCat(
+        "kernels: measured again at the next start, because the machine was "
+        "too busy to tell: ",
+        outcome.unsteady, " shapes"));
+  }
+  if (outcome.measured > outcome.unsteady && !path.empty()) {
     if (const absl::Status kept = WritePlans(path, plans); !kept.ok()) {
       outcome.warnings.push_back(absl::StrCat(
           "kernels: measured again at every start, because the plans cannot be "

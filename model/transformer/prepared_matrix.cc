@@ -40,12 +40,12 @@ struct Workspace {
   at::Tensor bytes, scales, sums;
 };
 
-at::Tensor Reserved(at::Tensor& kept, int64_t rows, int64_t width,
-                    at::ScalarType type) {
-  if (!kept.defined() || kept.numel() < rows * width) {
-    kept = at::empty({rows * width}, type);
-  }
-  return kept.narrow(0, 0, rows * width).view({rows, width});
+// Room for `count` numbers. No view of a tensor: making one costs more than a
+// product of one row may spend.
+template <typename T>
+T* Reserved(at::Tensor& kept, int64_t count, at::ScalarType type) {
+  if (!kept.defined() || kept.numel() < count) kept = at::empty({count}, type);
+  return static_cast<T*>(kept.data_ptr());
 }
 
 // Each column's largest magnitude becomes 127.
@@ -214,12 +214,13 @@ void PreparedMatrix::MultiplyBy(GemmPath path, const at::Tensor& x,
                       bias.defined(), finish},
                      x, layout_, memory_, bias, y);
   } else {
-    MultiplyByOurs(KernelOf(path, type()), x, bias, nullptr, ours, y);
+    MultiplyByOurs(KernelOf(path, type()), x.data_ptr(), x.size(0), bias,
+                   nullptr, ours, y);
   }
 }
 
-void PreparedMatrix::MultiplyByOurs(GemmKernel kernel, const at::Tensor& x,
-                                    const at::Tensor& bias,
+void PreparedMatrix::MultiplyByOurs(GemmKernel kernel, const void* x,
+                                    int64_t rows, const at::Tensor& bias,
                                     const float* row_scales, GemmFinish finish,
                                     at::Tensor& y) const {
   const int64_t blocks = BlocksOf(outputs());
@@ -228,8 +229,8 @@ void PreparedMatrix::MultiplyByOurs(GemmKernel kernel, const at::Tensor& x,
   at::parallel_for(0, blocks, kBlocksPerTask, [&](int64_t begin, int64_t end) {
     const int64_t column = begin * kColumnBlock;
     GemmTask task;
-    task.x = x.data_ptr();
-    task.rows = x.size(0);
+    task.x = x;
+    task.rows = rows;
     task.inputs = shape_.inputs;
     task.blocks = memory_.data_ptr<uint8_t>() + begin * block_bytes();
     // A thread gets the same part of every matrix.
@@ -262,30 +263,31 @@ void PreparedMatrix::MultiplyInt8(GemmPath path, const at::Tensor& x,
   const int64_t width = shape_.inputs;
   for (int64_t first = 0; first < x.size(0); first += kInt8RowsAtOnce) {
     const int64_t rows = std::min(kInt8RowsAtOnce, x.size(0) - first);
-    const at::Tensor bytes = Reserved(kept.bytes, rows, width, at::kByte);
-    const at::Tensor scales = Reserved(kept.scales, rows, 1, at::kFloat);
+    auto* bytes = Reserved<uint8_t>(kept.bytes, rows * width, at::kByte);
+    auto* scales = Reserved<float>(kept.scales, rows, at::kFloat);
     const float* from = x.data_ptr<float>() + first * width;
     at::parallel_for(
         0, rows, kInt8RowsPerTask, [&](int64_t begin, int64_t end) {
           CpuKernels().quantize(from + begin * width, end - begin, width,
-                                bytes.data_ptr<uint8_t>() + begin * width,
-                                scales.data_ptr<float>() + begin);
+                                bytes + begin * width, scales + begin);
         });
     at::Tensor part = rows == x.size(0) ? y : y.narrow(0, first, rows);
     if (path == GemmPath::kOneDnn) {
-      at::Tensor sums = Reserved(kept.sums, rows, outputs(), at::kInt);
+      at::Tensor sums = at::from_blob(
+          Reserved<int32_t>(kept.sums, rows * outputs(), at::kInt),
+          {rows, outputs()}, at::kInt);
       MultiplyByOneDnn({rows, width, outputs(), type(), false, Finish::kNone},
-                       bytes, layout_, memory_, at::Tensor(), sums);
+                       at::from_blob(bytes, {rows, width}, at::kByte), layout_,
+                       memory_, at::Tensor(), sums);
       FinishSums(sums, scales, bias, finish, part);
     } else {
-      MultiplyByOurs(KernelOf(path, type()), bytes, bias,
-                     scales.data_ptr<float>(), finish, part);
+      MultiplyByOurs(KernelOf(path, type()), bytes, rows, bias, scales, finish,
+                     part);
     }
   }
 }
 
-void PreparedMatrix::FinishSums(const at::Tensor& sums,
-                                const at::Tensor& row_scales,
+void PreparedMatrix::FinishSums(const at::Tensor& sums, const float* row_scales,
                                 const at::Tensor& bias, GemmFinish finish,
                                 at::Tensor& y) const {
   const Kernels& kernels = CpuKernels();
@@ -295,12 +297,11 @@ void PreparedMatrix::FinishSums(const at::Tensor& sums,
   const auto after = finish == GemmFinish::kStore ? kernels.int8_store
                      : finish == GemmFinish::kAdd ? kernels.int8_add
                                                   : kernels.int8_gelu;
-  at::parallel_for(0, sums.size(0), kInt8RowsPerTask,
-                   [&](int64_t begin, int64_t end) {
-                     after(sums.data_ptr<int32_t>() + begin * outputs(),
-                           row_scales.data_ptr<float>() + begin, end - begin,
-                           epilogue, y.data_ptr<float>() + begin * outputs());
-                   });
+  at::parallel_for(
+      0, sums.size(0), kInt8RowsPerTask, [&](int64_t begin, int64_t end) {
+        after(sums.data_ptr<int32_t>() + begin * outputs(), row_scales + begin,
+              end - begin, epilogue, y.data_ptr<float>() + begin * outputs());
+      });
 }
 
 }  // namespace alignsae

@@ -81,13 +81,14 @@ class PreparedMatrix {
     const GemmPath path = plan_->PathFor(rows);
     return CanMultiplyBy(path, rows) ? path : GemmPath::kOneDnn;
   }
-  void MultiplyByOurs(GemmKernel kernel, const at::Tensor& x,
+  // x [rows, I] as the kernel takes it.
+  void MultiplyByOurs(GemmKernel kernel, const void* x, int64_t rows,
                       const at::Tensor& bias, const float* row_scales,
                       GemmFinish finish, at::Tensor& y) const;
   void MultiplyInt8(GemmPath path, const at::Tensor& x, const at::Tensor& bias,
                     GemmFinish finish, at::Tensor& y) const;
   // y = finish(int8 sums, scaled).
-  void FinishSums(const at::Tensor& sums, const at::Tensor& row_scales,
+  void FinishSums(const at::Tensor& sums, const float* row_scales,
                   const at::Tensor& bias, GemmFinish finish,
                   at::Tensor& y) const;
 

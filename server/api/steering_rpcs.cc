@@ -16,10 +16,11 @@
 namespace alignsae {
 namespace {
 
-std::vector<int32_t> IdsOf(const SequenceAnswer& answer) {
+std::vector<int32_t> AnswerIds(const SequenceAnswer& answer) {
   std::vector<int32_t> ids;
-  for (const TokenEvent& event : answer.tokens)
+  for (const TokenEvent& event : answer.tokens) {
     ids.push_back(event.token.token);
+  }
   return ids;
 }
 
@@ -57,7 +58,8 @@ void RunArms(std::shared_ptr<Call> call, const Request* request,
                                   scope.model->tokenizer());
          }
          if (asked->side_effects && asked->arms.size() == 2) {
-           SetFirstDivergence(IdsOf(answers[0]), IdsOf(answers[1]), last);
+           SetFirstDivergence(AnswerIds(answers[0]), AnswerIds(answers[1]),
+                              last);
          }
          return absl::OkStatus();
        }},

@@ -4,7 +4,8 @@
 //   step         the model: one thread for each served model
 //                (server/registry/served_model.h); loads, warms up, runs steps
 //   interactive  two threads: parse, render, hand messages to streams. A task
-//                takes a few milliseconds at most and never waits
+//                takes a few milliseconds at most and never waits. One origin's
+//                new work has all of them but one
 //   background   two threads at low priority: encodes of whole SAEs, large
 //                answers. A task may take seconds, and looks at its call's
 //                deadline and cancel several times a second
@@ -27,6 +28,8 @@
 #ifndef ALIGNSAE_SERVER_PROCESS_LANES_H_
 #define ALIGNSAE_SERVER_PROCESS_LANES_H_
 
+#include <algorithm>
+
 #include "server/process/worker_pool.h"
 
 namespace alignsae {
@@ -44,7 +47,9 @@ struct Lanes {
 
   Lanes() : Lanes(Options()) {}
   explicit Lanes(const Options& options)
-      : interactive(options.interactive_threads, options.interactive_waiting),
+      : interactive(options.interactive_threads, options.interactive_waiting,
+                    WorkerPool::Priority::kNormal,
+                    std::max(1, options.interactive_threads - 1)),
         background(options.background_threads, options.background_waiting,
                    WorkerPool::Priority::kLow),
         room(1, options.room_waiting) {}

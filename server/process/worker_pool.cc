@@ -20,8 +20,10 @@ typename std::list<Named>::iterator FindNamed(std::list<Named>& line,
 
 }  // namespace
 
-WorkerPool::WorkerPool(int threads, size_t max_waiting, Priority priority)
-    : max_waiting_(max_waiting), max_of_origin_(std::max(1, threads - 1)) {
+WorkerPool::WorkerPool(int threads, size_t max_waiting, Priority priority,
+                       int max_of_origin)
+    : max_waiting_(max_waiting),
+      max_of_origin_(max_of_origin > 0 ? max_of_origin : threads) {
   for (int i = 0; i < threads; ++i) {
     threads_.emplace_back([this, priority] {
       if (priority == Priority::kLow) LowerPriority();

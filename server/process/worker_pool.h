@@ -7,10 +7,9 @@
 // comes in parts, so that turns are of about the same time. Work whose memory
 // is not there yet is passed over until it is.
 //
-// A cap on worker time: new work of one origin runs on all threads but one at
-// most (on the only one, where there is one), also when nobody else waits, so
-// that an origin has at most that share of the lane's time and a newcomer finds
-// a thread at once.
+// A cap on worker time: new work of one origin runs on so many threads at most,
+// also when nobody else waits. With fewer than there are, an origin has at most
+// that share of the lane's time, and a newcomer finds a thread at once.
 //
 // Threads: TrySchedule, Schedule and Wake from any thread; they take a lock for
 // as long as a push takes. Stop from one thread that is none of the
@@ -58,9 +57,10 @@ class WorkerPool {
     bool begun = false;
   };
 
-  // `max_waiting`: tasks of TrySchedule that may wait.
+  // `max_waiting`: tasks of TrySchedule that may wait. `max_of_origin`: threads
+  // with tasks of one origin; 0: all.
   WorkerPool(int threads, size_t max_waiting,
-             Priority priority = Priority::kNormal);
+             Priority priority = Priority::kNormal, int max_of_origin = 0);
   // Stop().
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;

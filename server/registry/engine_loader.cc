@@ -57,6 +57,7 @@ void LogLoaded(const LoadedEngine& loaded, const std::string& wanted_type,
       .Add("weight_type", model.weight_type)
       .Add("kernels", loaded.kernels)
       .Add("kernels_measured", loaded.kernels_measured)
+      .Add("kernels_unsteady", loaded.kernels_unsteady)
       .Add("kernels_cached", loaded.kernels_cached)
       .Add("tuning_seconds", loaded.tuning_seconds)
       .Add("threads", loaded.threads)

@@ -216,19 +216,25 @@ def openvino(bundle, type_, threads, folder):
     import numpy as np
     import openvino as ov
     import openvino_genai as genai
+    from openvino_tokenizers import convert_tokenizer
     from optimum.intel import OVModelForCausalLM
+    from transformers import AutoTokenizer
 
-    model = OVModelForCausalLM.from_pretrained(
-        str(pathlib.Path(bundle) / "gpt2"), export=True, compile=False,
-        load_in_8bit=type_ == "int8")
+    source = str(pathlib.Path(bundle) / "gpt2")
+    model = OVModelForCausalLM.from_pretrained(source, export=True, compile=False,
+                                               load_in_8bit=type_ == "int8")
     model.save_pretrained(folder)
+    # Ids go in and come out: the tokenizer only has to be there.
+    parts = convert_tokenizer(AutoTokenizer.from_pretrained(source), with_detokenizer=True)
+    for part, name in zip(parts, ("tokenizer", "detokenizer")):
+        ov.save_model(part, f"{folder}/openvino_{name}.xml")
     scheduler = genai.SchedulerConfig()
     scheduler.cache_size = 2  # GiB
     scheduler.max_num_batched_tokens = max(BATCHES) * PROMPT
     scheduler.max_num_seqs = max(BATCHES)
-    # Ids go in and come out: the tokenizer only has to be there.
+    scheduler.enable_prefix_caching = False  # The prompts come again.
     pipe = genai.ContinuousBatchingPipeline(
-        folder, genai.Tokenizer("", ov.Tensor(), "", ov.Tensor()), scheduler, "CPU",
+        folder, scheduler, "CPU",
         {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": threads})
     config = genai.GenerationConfig()
     config.max_new_tokens = NEW + 1
@@ -270,6 +276,9 @@ def ctranslate2(bundle, type_, threads, folder):
     names = [f"<{i}>" for i in range(config["vocab_size"])]
 
     class Converter(lib.converters.TransformersConverter):
+        def load_model(self, model_class, model_name_or_path, **kwargs):
+            return model_class.from_pretrained(model_name_or_path)
+
         def load_tokenizer(self, tokenizer_class, model_name_or_path, **kwargs):
             class Named:
                 bos_token = eos_token = unk_token = names[-1]

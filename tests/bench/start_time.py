@@ -7,8 +7,8 @@ Makes a model of GPT-2 small's shape with make_bench_bundle and starts the serve
 on it again and again; the files are in the page cache. Rows: with nothing kept
 (--prepared-cache=off), the start that writes the prepared weights, and those that read them;
 columns: the fastest start and the median, from the start of the process to the first 200 of
-/readyz, and the same less the time that `alignsae-server --version` takes, which loads the
-libraries. The number type is measured before, in a start of its own.
+/readyz, the same less the time that `alignsae-server --version` takes, which loads the libraries,
+and the least processor time of a start, which others on the machine disturb less. The number type is measured before, in a start of its own.
 """
 import argparse
 import os
@@ -36,7 +36,8 @@ def library_seconds():
 
 
 def start(bundle, *flags):
-    """Seconds until it serves, and what became of the prepared weights."""
+    """Seconds until it serves, of the clock and of processors, and what became of the prepared
+    weights."""
     begun = time.monotonic()
     server = Server(*flags, "--kv-slots=16", bundle=bundle, wait=False)
     try:
@@ -46,8 +47,10 @@ def start(bundle, *flags):
                 sys.exit(server.log())
             time.sleep(0.002)
         taken = time.monotonic() - begun
+        stat = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text()
+        ticks = sum(map(int, stat.rsplit(")", 1)[1].split()[11:13]))
         said = re.findall(r"event=prepared_weights .*result=(\w+)", server.log())
-        return taken, said[-1] if said else "-"
+        return taken, ticks / os.sysconf("SC_CLK_TCK"), said[-1] if said else "-"
     finally:
         server.close()
 
@@ -61,7 +64,7 @@ def main():
     libraries = library_seconds()
     print(f"loading the libraries: {libraries:.2f} s")
     print(f"{'prepared weights':18} {'runs':>4} {'fastest s':>9} {'median s':>9} "
-          f"{'beyond libraries s':>19}")
+          f"{'beyond libraries s':>19} {'processors s':>13}")
     with tempfile.TemporaryDirectory(prefix="alignsae-start-") as folder:
         bundle, cache = f"{folder}/bundle", f"--cache-dir={folder}/cache"
         subprocess.run([BIN / "make_bench_bundle", DEMO, bundle], check=True, capture_output=True)
@@ -71,11 +74,12 @@ def main():
         for name, runs, more in (("off", arguments.runs, ("--prepared-cache=off",)),
                                  ("made", 1, ()), ("read", arguments.runs, ())):
             starts = [start(bundle, *flags, *more) for _ in range(runs)]
-            told = {result for _, result in starts}
+            told = {result for _, _, result in starts}
             assert told == {name if name != "off" else "-"}, told
-            taken = [seconds for seconds, _ in starts]
+            taken = [seconds for seconds, _, _ in starts]
             print(f"{name:18} {runs:4} {min(taken):9.2f} {statistics.median(taken):9.2f} "
-                  f"{min(taken) - libraries:8.2f} to {statistics.median(taken) - libraries:.2f}",
+                  f"{min(taken) - libraries:11.2f} to {statistics.median(taken) - libraries:.2f}"
+                  f"{min(seconds for _, seconds, _ in starts):13.2f}",
                   flush=True)
 
 

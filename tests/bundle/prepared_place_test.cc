@@ -43,14 +43,14 @@ std::vector<WeightType> TypesOfThisMachine() {
 // Logits of every token of a prompt and of its last one alone, and what the
 // head makes of a direction.
 std::vector<at::Tensor> AnswersOf(const Transformer& model) {
-  constexpr int kTokens = 20;
+  constexpr int kAskedTokens = 20;
   std::vector<int32_t> tokens;
-  for (int i = 0; i < kTokens; ++i) tokens.push_back((37 * i + 5) % 100);
+  for (int i = 0; i < kAskedTokens; ++i) tokens.push_back((37 * i + 5) % 100);
   std::vector<at::Tensor> answers;
-  for (const int wanted : {kTokens, 1}) {
+  for (const int wanted : {kAskedTokens, 1}) {
     KvCache cache(model.facts(), 1, at::kCPU, model.kv_type());
     answers.push_back(model.Forward(tokens,
-                                    {{.length = kTokens,
+                                    {{.length = kAskedTokens,
                                       .exit_site = model.facts().n_layer,
                                       .logits = wanted}},
                                     cache, nullptr));

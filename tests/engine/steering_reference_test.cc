@@ -171,7 +171,8 @@ class SteeringReferenceTest
         {.checkpoint = checkpoint, .positions = {0, 1, 2, 3, 4, 5}}};
     row.leave_after_observations = true;
     std::vector<float> values;
-    for (const ConceptReading& read : engine_->Step({row}).front().readings) {
+    const RowResult result = engine_->Step({row}).front();
+    for (const ConceptReading& read : result.readings) {
       values.push_back(read.values[column]);
     }
     return values;
@@ -264,12 +265,14 @@ TEST_P(SteeringReferenceTest, ConditionsChooseThePositions) {
     const std::vector<float> values = ValuesOf(checkpoint, 1);
     std::vector<float> sorted = values;
     std::sort(sorted.begin(), sorted.end());
+    // Between two of them, so that rounding does not matter.
+    const double threshold = (double{sorted[2]} + sorted[3]) / 2;
     Intervention edit = Edit(InterventionMode::kSet, checkpoint, everywhere);
     edit.when = ReadingCondition{.checkpoint = checkpoint, .column = 1};
-    edit.when->above = sorted[2];
+    edit.when->above = threshold;
     const int above = static_cast<int>(
         std::count_if(values.begin(), values.end(),
-                      [&](float value) { return value > sorted[2]; }));
+                      [&](float value) { return value > threshold; }));
     ExpectAsReference({edit}, "above");
     ExpectChecked(edit, above);
     for (bool bound : {true, false}) {
@@ -282,7 +285,7 @@ TEST_P(SteeringReferenceTest, ConditionsChooseThePositions) {
     before.target_slot = bundle_->saes[checkpoint].config().concepts[1].slot;
     before.alpha = 3;
     edit.when->bound.reset();
-    edit.when->above = sorted[2];
+    edit.when->above = threshold;
     ExpectAsReference({before, edit}, "behind another");
     edit.when->above = 1e6;
     ExpectChecked(edit, 0);

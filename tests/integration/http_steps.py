@@ -6,6 +6,7 @@ import socket
 import struct
 import time
 
+from alignsae_server import concept, model, steering
 from google.protobuf import json_format
 
 # HTTP status of an answer -> that a good call may end so: what ALWAYS is over gRPC, and a
@@ -20,8 +21,8 @@ class HttpSteps:
 
     def http_path(self, request):
         name = type(request).DESCRIPTOR.full_name.removesuffix("Request").rsplit(".", 1)[1]
-        [service] = [service.full_name
-                     for service in type(request).DESCRIPTOR.file.services_by_name.values()
+        [service] = [service.full_name for module in (concept, model, steering)
+                     for service in module.DESCRIPTOR.services_by_name.values()
                      if name in service.methods_by_name]
         return f"/{service}/{name}"
 

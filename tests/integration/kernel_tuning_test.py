@@ -11,7 +11,8 @@ from alignsae_server import Server, main, model
 
 class KernelTuningTest(unittest.TestCase):
     def start(self, cache, *flags):
-        """What the server says of its kernels: (shapes measured, found, sentences)."""
+        """What the server says of its kernels: (shapes measured, of these not to be kept, found,
+        sentences)."""
         server = Server(f"--cache-dir={cache}", *flags)
         self.addCleanup(server.close)
         api = server.api()
@@ -19,20 +20,20 @@ class KernelTuningTest(unittest.TestCase):
         told = list(api.model.GetModel(model.GetModelRequest(), timeout=10).model.kernels)
         logged = re.findall(r'event=kernels .*what="([^"]+)"', server.log())
         self.assertEqual(logged, told)
-        [(measured, cached)] = re.findall(
-            r"event=model_loaded .*kernels_measured=(\d+) kernels_cached=(\d+)", server.log())
-        return int(measured), int(cached), told
+        [numbers] = re.findall(r"event=model_loaded .*kernels_measured=(\d+) "
+                               r"kernels_unsteady=(\d+) kernels_cached=(\d+)", server.log())
+        return *map(int, numbers), told
 
     def test_measured_once_and_not_at_all_when_off(self):
         with tempfile.TemporaryDirectory(prefix="alignsae-tuning-") as folder:
-            measured, cached, told = self.start(folder)
+            measured, unsteady, cached, told = self.start(folder)
             self.assertEqual((measured, cached), (len(told), 0))
             self.assertTrue(all(line.endswith("(measured)") for line in told), told)
-            plans = pathlib.Path(folder, "kernel-plans")
-            if plans.exists():  # Not where the processor has no name.
-                self.assertEqual(self.start(folder), (0, measured, told))
-            measured, cached, told = self.start(folder, "--kernel-tuning=off")
-            self.assertEqual((measured, cached), (0, 0))
+            if pathlib.Path(folder, "kernel-plans").exists():  # Else nothing could be kept.
+                again, _, found, told = self.start(folder)
+                self.assertEqual((again, found), (unsteady, measured - unsteady))
+            measured, unsteady, cached, told = self.start(folder, "--kernel-tuning=off")
+            self.assertEqual((measured, unsteady, cached), (0, 0, 0))
             self.assertTrue(all(line.endswith("(as built in)") for line in told), told)
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -289,6 +290,8 @@ class TlsTest(unittest.TestCase):
             stop.set()
             for caller in callers:
                 caller.join()
+        print(f"{self.rotations} rotations, {called[0]} calls, {len(failed)} failed",
+              file=sys.stderr)
         self.assertEqual(failed, [])
         self.assertGreater(server.metric("alignsae_tls_certificate_not_after_seconds"),
                            time.time())

@@ -10,9 +10,7 @@ import tempfile
 from alignsae_server import BIN, ServerTest, eventually, main
 
 
-class OverloadTest(ServerTest):
-    flags = ("--kv-slots=8", "--max-queued-sequences=32", "--max-prompts-per-batch=8")
-
+class LoadTest(ServerTest):
     def load(self, *flags):
         with tempfile.TemporaryDirectory() as folder:
             path = f"{folder}/report.json"
@@ -21,6 +19,10 @@ class OverloadTest(ServerTest):
                            check=True, capture_output=True, timeout=120)
             with open(path) as report:
                 return json.load(report)
+
+
+class OverloadTest(LoadTest):
+    flags = ("--kv-slots=8", "--max-queued-sequences=32", "--max-prompts-per-batch=8")
 
     def rss_kib(self):
         with open(f"/proc/{self.server.process.pid}/status") as status:
@@ -40,24 +42,13 @@ class OverloadTest(ServerTest):
         self.assertLessEqual(set(codes), {"OK", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"})
         self.assertGreater(codes["RESOURCE_EXHAUSTED"], 0)
         self.assertGreater(codes["OK"], 0)
-        # Work was not thrown away: most of what the server can do came out in time.
-        self.assertGreater(over["goodput_tokens_per_s"], 0.5 * capacity["goodput_tokens_per_s"])
+        # Work was not thrown away: most of what the server can do came out in time. What it can do
+        # is what it did before or does after, if others use the machine too.
+        after = self.load("--concurrency=16", "--seconds=2", *mix)
+        able = min(capacity["goodput_tokens_per_s"], after["goodput_tokens_per_s"])
+        self.assertGreater(over["goodput_tokens_per_s"], 0.5 * able)
         self.assertLess(self.rss_kib() - before, 100 << 10)
         self.assertTrue(eventually(lambda: self.server.metric("alignsae_kv_slots_in_use") == 0))
-
-    def test_mixed_calls_of_several_clients_all_succeed_below_the_capacity(self):
-        # Every RPC but the operators'. A validation waits until nothing else runs, and a watch's
-        # first message comes within a second: they are rare.
-        rpcs = ("read=2,inspect=2,stream=1,swap=2,complete=2,generate=2,sweep=1,model=1,concepts=1,"
-                "tokenize=1,detokenize=1,explain=1,watch=0.1")
-        report = self.load("--concurrency=4", "--clients=4", "--seconds=3",
-                           "--deadline-seconds=20", f"--mix={rpcs}")
-        self.assertEqual(set(report["codes"]), {"OK"})
-        self.assertLessEqual({"read", "swap", "complete", "generate", "inspect", "tokenize"},
-                             set(report["latency"]))
-        self.assertEqual(len(report["clients"]), 4)
-        self.assertGreater(report["first_token"]["generate"]["count"], 0)
-        self.assertGreater(report["health"]["count"], 10)
 
     def test_csv_has_a_line_for_each_call_and_gnuplot_draws_it(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -80,6 +71,24 @@ class OverloadTest(ServerTest):
                                    *flags], capture_output=True, text=True, timeout=30)
             self.assertEqual(done.returncode, 64, done.stderr)
             self.assertIn(words, done.stderr)
+
+
+class MixedTest(LoadTest):
+    def test_mixed_calls_of_several_clients_all_succeed_below_the_capacity(self):
+        # Every RPC but the operators'; a validation waits until nothing else runs, and has a load
+        # of its own.
+        rpcs = ("read=2,inspect=2,stream=1,swap=2,complete=2,generate=2,sweep=1,model=1,concepts=1,"
+                "tokenize=1,detokenize=1,explain=1,watch=1")
+        report = self.load("--concurrency=4", "--clients=4", "--seconds=3",
+                           "--deadline-seconds=20", f"--mix={rpcs}")
+        self.assertEqual(set(report["codes"]), {"OK"})
+        self.assertLessEqual({"read", "swap", "complete", "generate", "inspect", "tokenize"},
+                             set(report["latency"]))
+        self.assertEqual(len(report["clients"]), 4)
+        self.assertGreater(report["first_token"]["generate"]["count"], 0)
+        self.assertGreater(report["health"]["count"], 10)
+        report = self.load("--concurrency=1", "--seconds=1", "--mix=validate")
+        self.assertEqual(set(report["codes"]), {"OK"})
 
 
 if __name__ == "__main__":

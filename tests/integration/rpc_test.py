@@ -197,7 +197,7 @@ class RpcTest(ServerTest):
             prompt=self.example("birth_city"), targets=expected), timeout=60))
         self.assertEqual([label.name for label in started.started.swapped], names)
         self.assertEqual((started.started.cell_count, summary.summary.cell_count), (31, 31))
-        self.assertGreater(self.server.metric("alignsae_forks_total"), before)
+        self.assertGreater(self.server.metric("alignsae_forks_total"), before + 15)
         cells = {event.cell.index: event.cell for event in cells}
         self.assertEqual(sorted(cells), list(range(31)))
         self.assertTrue(cells.pop(0).baseline)
@@ -320,7 +320,6 @@ class RpcTest(ServerTest):
         self.assertEqual((nothing.max_off_target, nothing.max_norm_ratio), (0, 0))
         for limit, field, value in (
                 (guards.GUARD_LIMIT_NORM_RATIO, "max_norm_ratio", effects.max_norm_ratio),
-                (guards.GUARD_LIMIT_OFF_TARGET, "max_off_target", effects.max_off_target),
                 (guards.GUARD_LIMIT_KL, "max_kl", effects.kl[0])):
             answer = self.employer_swap(guard=guards.SteeringGuard(**{field: value * 0.9}))
             self.assertEqual(answer.steered.finish_reason, generation.FINISH_REASON_GUARD)
@@ -329,6 +328,25 @@ class RpcTest(ServerTest):
             self.assertEqual(len(answer.steered.tokens), 0)
             self.assertEqual([token.id for token in answer.baseline.tokens], ids[0])
         self.assertEqual(self.server.metric("alignsae_kv_slots_in_use"), 0)
+
+    def test_a_slot_that_is_not_meant_ends_an_arm_at_its_limit(self):
+        def answer(**fields):
+            return self.api.steering.Complete(steering.CompleteRequest(
+                prompt=self.example("birth_city"), interventions=[intervention.Intervention(
+                    mode=intervention.INTERVENTION_MODE_SET, alpha=3,
+                    target=common.ConceptRef(name="employer"))], **fields), timeout=20).arms[0]
+        effects = answer(side_effects=True).side_effects
+        worst = max(effects.off_target, key=lambda row: row.relative_change)
+        self.assertEqual(worst.concept_name, "birth_city")  # It was on top.
+        self.assertLess(worst.change, -1)
+        self.assertEqual(effects.max_off_target, worst.relative_change)
+        above = answer(guard=guards.SteeringGuard(max_off_target=worst.relative_change + 0.01))
+        self.assertEqual(above.finish_reason, generation.FINISH_REASON_EOS)
+        below = answer(guard=guards.SteeringGuard(max_off_target=worst.relative_change - 0.01))
+        self.assertEqual((below.finish_reason, below.guard_stop.limit, len(below.tokens),
+                          below.guard_stop.concept_name, below.guard_stop.position),
+                         (generation.FINISH_REASON_GUARD, guards.GUARD_LIMIT_OFF_TARGET, 0,
+                          "birth_city", worst.position))
 
     def test_complete_and_generate_say_the_same(self):
         edits = [swap_edit("birth_city", "employer")]

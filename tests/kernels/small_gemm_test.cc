@@ -117,7 +117,7 @@ std::vector<Product> ProductsForTiles() {
   for (int rows : {8, 15, 16, 17, 31, 32, 33, 47, 49, 100}) {
     products.emplace_back(rows, 128, 81);
   }
-  products.emplace_back(259, 4160, 64);
+  products.emplace_back(490, 1088, 7);
   return products;
 }
 

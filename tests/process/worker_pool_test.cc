@@ -195,12 +195,12 @@ TEST(WorkerPoolTest, EveryThreadWorksAtOnce) {
 // One host's work leaves a thread to others, whatever names it has.
 TEST(WorkerPoolTest, OneOriginNeverHasEveryThread) {
   absl::Notification both, another, go;
-  std::atomic<int> running{0};
-  WorkerPool pool(3, 100);
+  std::atomic<int> running{0}, started{0};
+  WorkerPool pool(3, 100, WorkerPool::Priority::kNormal, /*max_of_origin=*/2);
   for (int i = 0; i < 9; ++i) {
     ASSERT_TRUE(pool.TrySchedule({{"a", std::to_string(i)}, [&] {
-                                    if (++running == 2) both.Notify();
-                                    EXPECT_LE(running, 2);
+                                    EXPECT_LE(++running, 2);
+                                    if (++started == 2) both.Notify();
                                     go.WaitForNotification();
                                     --running;
                                   }}));

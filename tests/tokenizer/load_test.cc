@@ -237,9 +237,9 @@ TEST_F(LoadTest, TakesTokensAndTheirSwitchesFromTheDecoderAlone) {
 }
 
 TEST_F(LoadTest, AnAddedTokenOfTheVocabularyStaysInItsWordInFilesBefore4_34) {
-  constexpr int32_t kThe = 257, kSpaceThe = 258;
+  const int32_t the = 257, space_the = 258;
   Json json = SmallTokenizerJson();
-  json["added_tokens"].push_back({{"id", kThe}, {"content", "the"}});
+  json["added_tokens"].push_back({{"id", the}, {"content", "the"}});
   const auto expect = [&](const char* config, bool whole) {
     Write("tokenizer.json", json.dump());
     std::filesystem::remove(directory_ + "/tokenizer_config.json");
@@ -247,7 +247,7 @@ TEST_F(LoadTest, AnAddedTokenOfTheVocabularyStaysInItsWordInFilesBefore4_34) {
     ASSERT_OK_AND_ASSIGN(const Tokenizer tokenizer, Load());
     const std::vector<int32_t> ids = tokenizer.Encode(" the");
     EXPECT_EQ(ids.size(), whole ? 1u : 2u) << config;
-    EXPECT_EQ(ids.back(), whole ? kSpaceThe : kThe) << config;
+    EXPECT_EQ(ids.back(), whole ? space_the : the) << config;
     EXPECT_THAT(tokenizer.Encode("<pad>"), ElementsAre(260)) << config;
     EXPECT_EQ(tokenizer.Encode("<|endoftext|>", {.parse_special = true}),
               std::vector<int32_t>{259});

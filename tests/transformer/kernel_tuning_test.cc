@@ -21,6 +21,7 @@ namespace {
 using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 // Plans last as long as the process: each test has shapes of its own.
@@ -89,21 +90,21 @@ TEST_F(KernelTuningTest, ShapesAreMeasuredOnceAndKept) {
   const TuningOutcome first = TuneKernels(model, cache_);
   EXPECT_EQ(first.measured, kShapes);
   EXPECT_EQ(first.cached, 0);
-  EXPECT_THAT(first.warnings, IsEmpty());
+  EXPECT_THAT(first.warnings, SizeIs(first.unsteady > 0 ? 1 : 0));
   EXPECT_THAT(KernelSentences(model), SizeIs(kShapes));
   EXPECT_THAT(KernelSentences(model), Each(HasSubstr("(measured)")));
   const TuningOutcome again = TuneKernels(model, cache_);
   EXPECT_EQ(again.measured + again.cached, 0);
-  if (!HasCache()) GTEST_SKIP() << "a processor without a name keeps nothing";
+  if (!HasCache()) GTEST_SKIP() << "nothing could be kept";
   ASSERT_OK_AND_ASSIGN(const std::string text, ReadFile(Plans()));
   ASSERT_OK_AND_ASSIGN(const nlohmann::json plans, ParseJson(text));
-  EXPECT_EQ(plans.size(), kShapes);
-  EXPECT_EQ(plans["f32 24x72"].size(), kPlannedRows.size());
+  EXPECT_EQ(plans.size(), static_cast<size_t>(kShapes - first.unsteady));
+  for (const auto& plan : plans) EXPECT_EQ(plan.size(), kPlannedRows.size());
 }
 
 TEST_F(KernelTuningTest, KeptPlansAreTakenAndOthersMeasured) {
   TuneKernels(ModelOfWidth(26), cache_);
-  if (!HasCache()) GTEST_SKIP() << "a processor without a name keeps nothing";
+  if (!HasCache()) GTEST_SKIP() << "nothing could be kept";
   // Of a model of width 28: one is good, one does not exist, one is short.
   const nlohmann::json all(kPlannedRows.size(), "oneDNN");
   nlohmann::json wrong = all;
@@ -122,7 +123,7 @@ TEST_F(KernelTuningTest, KeptPlansAreTakenAndOthersMeasured) {
 
 TEST_F(KernelTuningTest, DamagedFileIsMeasuredAnew) {
   TuneKernels(ModelOfWidth(30), cache_);
-  if (!HasCache()) GTEST_SKIP() << "a processor without a name keeps nothing";
+  if (!HasCache()) GTEST_SKIP() << "nothing could be kept";
   ASSERT_OK(WriteFileAtomically(Plans(), "{\"f32 32x"));
   EXPECT_EQ(TuneKernels(ModelOfWidth(32), cache_).measured, kShapes);
 }
@@ -131,7 +132,8 @@ TEST_F(KernelTuningTest, CacheThatCannotBeWrittenIsAWarning) {
   ASSERT_OK(WriteFileAtomically(cache_, "a file"));
   const TuningOutcome outcome = TuneKernels(ModelOfWidth(34), cache_);
   EXPECT_EQ(outcome.measured, kShapes);
-  EXPECT_THAT(outcome.warnings, Each(HasSubstr("measured again at every")));
+  EXPECT_THAT(outcome.warnings, Not(IsEmpty()));
+  EXPECT_THAT(outcome.warnings, Each(HasSubstr("measured again at ")));
 }
 
 TEST_F(KernelTuningTest, TunedAnswersInF32AreThoseOfBuiltInKernels) {

@@ -22,7 +22,6 @@ using Json = nlohmann::ordered_json;
 constexpr char kPeopleFile[] = "people.jsonl";
 constexpr char kBiographiesFile[] = "biographies.jsonl";
 constexpr char kQuestionsFile[] = "questions.jsonl";
-constexpr char kDataFile[] = "data.json";
 
 std::map<std::string, std::string> RenderLines(const Corpus& corpus) {
   std::map<std::string, std::string> files;

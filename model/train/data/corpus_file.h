@@ -22,7 +22,8 @@
 
 namespace alignsae {
 
-// Of every data.json (texts_file.h too).
+// Of every kind of data (texts_file.h too).
+inline constexpr char kDataFile[] = "data.json";
 inline constexpr int kDataFormatVersion = 2;
 
 // What Corpus::hash holds.

@@ -71,10 +71,10 @@ absl::Status AddWording(const nlohmann::json& line, EvalSet& set) {
                             TextAt(line, "relation"));
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string split, TextAt(line, "split"));
   const std::optional<Split> known = SplitByName(split);
-  if (!known.has_value()) {
+  if (!known.has_value() || *known == Split::kLmOnly) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "split: must be sae_train, validation, test or another name of "
-        "wordings.h, got ",
+        "split: must be sae_train, validation, test, unseen, families, "
+        "synonyms or by_hand, got ",
         Quoted(split)));
   }
   wording.split = *known;

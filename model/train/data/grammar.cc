@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -246,7 +247,11 @@ RelationWords WordsOf(const Lexicon& lexicon, int number) {
       for (Filled& filled : Fill(frame, lexicon, lexicon.nouns)) {
         all.push_back(std::move(filled));
       }
-      if (SplitOfFamily(family) != Split::kSaeTrain) continue;
+      // Texts have a held-out noun in small letters only: not at the beginning.
+      if (SplitOfFamily(family) != Split::kSaeTrain ||
+          absl::StartsWith(frame.pattern, "{N}")) {
+        continue;
+      }
       for (Filled& filled : Fill(frame, lexicon, lexicon.held_nouns)) {
         if (filled.noun >= 0) synonyms.push_back(std::move(filled));
       }

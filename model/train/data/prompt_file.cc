@@ -162,8 +162,10 @@ std::string PromptLinesOf(const Corpus& corpus) {
     const Person& person = corpus.people[question.person];
     const std::string& name = corpus.relations[question.relation].name;
     nlohmann::ordered_json targets = nlohmann::ordered_json::object();
-    for (size_t r = 0; r < corpus.relations.size(); ++r) {
-      if (static_cast<int>(r) == question.relation) continue;
+    const int relations = static_cast<int>(corpus.relations.size());
+    for (int r = 0; r < relations; ++r) {
+      const int behind = (r + relations - question.relation) % relations;
+      if (behind == 0 || behind > kMostTargets) continue;
       targets[corpus.relations[r].name] = person.values[r];
     }
     const nlohmann::ordered_json line = {

@@ -75,7 +75,9 @@ absl::Status BadPrompt(const PromptSet& set, const LabelledPrompt& prompt,
                        absl::string_view what);
 
 // The questions of `corpus` in those three splits, as lines: a relation is a
-// concept, a wording a group, the person's other facts the targets.
+// concept, a wording a group, the person's other facts the targets; of many
+// relations the first that follow, for the file's size.
+inline constexpr int kMostTargets = 10;
 std::string PromptLinesOf(const Corpus& corpus);
 
 }  // namespace alignsae

@@ -18,7 +18,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr char kDataFile[] = "data.json";
 constexpr char kTextsFile[] = "texts.jsonl";
 
 std::string TextLines(const LmTexts& texts) {

@@ -50,7 +50,7 @@ TEST(OptionFieldsTest, NamesTheFieldThatBreaksItsRule) {
   EXPECT_THAT(CheckFields(sae),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("activation: must be one of identity, relu, "
-                                 "topk, jumprelu, got \"tanh\"")));
+                                 "topk, batchtopk, jumprelu, got \"tanh\"")));
 }
 
 TEST(OptionFieldsTest, JsonHoldsEveryFieldByName) {

@@ -108,7 +108,8 @@ TEST_F(EvalSetFileTest, BadLinesAreNamed) {
       {good + "\n{\n", "wordings.jsonl:2: "},
       {R"({"relation":"a","wording":0,"split":"exam","pattern":"{name}?"})"
        "\n",
-       "split: must be sae_train, validation, test or unseen, got \"exam\""},
+       "split: must be sae_train, validation, test, unseen, families, synonyms "
+       "or by_hand, got \"exam\""},
       {R"({"relation":"a","wording":0,"split":"test","pattern":"who?"})"
        "\n",
        "pattern: must contain {name}, got \"who?\""},

@@ -109,7 +109,7 @@ TEST_F(LmDataTest, EpochOrderIsAFunctionOfSeedAndEpoch) {
 }
 
 TEST_F(LmDataTest, StepsPerEpochIsTheNumberOfBatches) {
-  for (int wordings : {1, 2, 8}) {
+  for (int wordings : {1, 2, 8, 50}) {  // There are eight.
     LmOptions options = options_;
     options.wordings_per_epoch = wordings;
     EXPECT_EQ(examples_.StepsPerEpoch(options),
