@@ -242,7 +242,8 @@ void Simulation::Step() {
   }
   scheduler_.RunOneStep();
   Check();
-  CheckBeginnings();
+  const StepReport& step = observer_.last;
+  if (step.admitted + step.finished > 0) CheckBeginnings();
   if (ok()) CheckShares(before, scheduler_.TakeCensus());
   if (ok()) CheckTurns(before, scheduler_.TakeCensus());
 }
