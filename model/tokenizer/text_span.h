@@ -1,5 +1,5 @@
-// Where a text stands in a prompt, in tokens: how a request or a labelled prompt
-// names a person or a phrase instead of positions.
+// Where a text stands in a prompt, in tokens: how a request or a labelled
+// prompt names a person or a phrase instead of positions.
 //
 // The rule: the text is not empty, stands once in the prompt (as the prompt's
 // tokens spell it, the template included), and both of its ends lie between two

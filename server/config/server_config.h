@@ -121,7 +121,8 @@ struct ServerConfig {
   // one. "off": the type that is asked for runs.
   std::string weight_type_check = "on";
   // "on": which kernel multiplies how many rows is measured, once for each
-  // processor and shape. "off": it is what is built in, the same at every start.
+  // processor and shape. "off": it is what is built in, the same at every
+  // start.
   std::string kernel_tuning = "on";
   // Where what was measured is kept; empty ("off"): nowhere. Unless it is
   // given: of the user ($XDG_CACHE_HOME or $HOME/.cache), if there is one.

@@ -53,10 +53,9 @@ TEST_F(PositionTextTest, EditsAndReadingsTakeIt) {
 
 TEST_F(PositionTextTest, AReadingIsOfTheLastTokenOrOfAllOfThem) {
   const auto read = [&](const std::string& more) {
-    return ParseReadConcepts(
-        FromText<v1::ReadConceptsRequest>("prompts { text: 'xyz uvw' } " +
-                                          more),
-        env());
+    return ParseReadConcepts(FromText<v1::ReadConceptsRequest>(
+                                 "prompts { text: 'xyz uvw' } " + more),
+                             env());
   };
   const auto positions = [&](const std::string& more) {
     return read(more)->spec.sequences[0].observations[0].positions;
