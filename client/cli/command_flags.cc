@@ -23,22 +23,9 @@ void AddConnection(CLI::App& app, CliOptions& options) {
   app.add_option("--client-id", options.client_id,
                  "Sent as x-client-id: the server takes turns between clients")
       ->envname("ALIGNSAE_CLIENT_ID");
-  app.add_option("--token-file", options.token_file,
-                 "File with the bearer token that says who asks (default: what "
-                 "ALIGNSAE_TOKEN holds)")
-      ->envname("ALIGNSAE_TOKEN_FILE")
-      ->type_name(kFileType);
+  AddCredentialFlags(app, options.credentials);
   app.add_option("--model", options.model,
                  "Model by its name (default: the server's own)");
-  app.add_option("--tls-ca", options.tls_ca,
-                 "PEM file of the CA: connect with TLS")
-      ->type_name(kFileType);
-  app.add_option("--tls-cert", options.tls_cert,
-                 "PEM file of the client certificate, for mutual TLS")
-      ->type_name(kFileType);
-  app.add_option("--tls-key", options.tls_key,
-                 "PEM file of the client's private key")
-      ->type_name(kFileType);
   app.add_flag("--json", options.json, "Print the answer as JSON");
 }
 

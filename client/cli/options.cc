@@ -8,9 +8,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/cli/edit_spec.h"
-#include "client/lib/bearer_token.h"
+#include "client/lib/credential_flags.h"
 #include "client/lib/servers.h"
-#include "model/base/file.h"
 #include "model/base/status_macros.h"
 
 namespace alignsae {
@@ -120,16 +119,7 @@ absl::StatusOr<Client> Connect(const CliOptions& options) {
   client.timeout = absl::Seconds(options.timeout_seconds);
   client.request_id = options.request_id;
   client.client_id = options.client_id;
-  client.tls = !options.tls_ca.empty() || !options.tls_cert.empty();
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      client.token,
-      BearerToken(options.token_file, client.tls, options.server));
-  for (auto [path, pem] : {std::pair{&options.tls_ca, &client.ca_pem},
-                           {&options.tls_cert, &client.certificate_pem},
-                           {&options.tls_key, &client.key_pem}}) {
-    if (path->empty()) continue;
-    ALIGNSAE_ASSIGN_OR_RETURN(*pem, ReadFile(*path));
-  }
+  ALIGNSAE_RETURN_IF_ERROR(ReadCredentials(options.credentials, client));
   return Client(std::move(client));
 }
 

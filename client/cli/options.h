@@ -20,6 +20,7 @@
 #include "alignsae/v1/generation.pb.h"
 #include "alignsae/v1/intervention.pb.h"
 #include "client/lib/client.h"
+#include "client/lib/credential_flags.h"
 
 namespace alignsae {
 
@@ -31,8 +32,7 @@ struct CliOptions {
   std::string request_id;
   std::string client_id;
   std::string model;
-  std::string tls_ca, tls_cert, tls_key;
-  std::string token_file;
+  CredentialFlags credentials;
   bool json = false;
   // Operators.
   std::string operator_server = "127.0.0.1:50052";

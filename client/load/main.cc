@@ -4,11 +4,10 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "client/lib/bearer_token.h"
+#include "client/lib/credential_flags.h"
 #include "client/lib/servers.h"
 #include "client/load/load_options.h"
 #include "client/load/load_report.h"
@@ -28,30 +27,14 @@ struct Flags {
   double seconds = 10, warmup_seconds = 1, deadline_seconds = 5;
   double health_seconds = 0.1;
   std::string json, csv, plot;
-  std::string token_file;
-  std::string tls_ca, tls_cert, tls_key;
+  CredentialFlags credentials;
 };
-
-// Who calls, and how it connects.
-absl::Status ReadCredentials(const Flags& flags, LoadOptions& options) {
-  options.tls = !flags.tls_ca.empty() || !flags.tls_cert.empty();
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      options.token,
-      BearerToken(flags.token_file, options.tls, options.target));
-  for (auto [path, pem] : {std::pair{&flags.tls_ca, &options.ca_pem},
-                           {&flags.tls_cert, &options.certificate_pem},
-                           {&flags.tls_key, &options.key_pem}}) {
-    if (path->empty()) continue;
-    ALIGNSAE_ASSIGN_OR_RETURN(*pem, ReadFile(*path));
-  }
-  return absl::OkStatus();
-}
 
 absl::Status Run(Flags& flags) {
   LoadOptions& options = flags.options;
   ALIGNSAE_ASSIGN_OR_RETURN(options.mix, ParseMix(flags.mix));
   ALIGNSAE_RETURN_IF_ERROR(TargetOf(options.target).status());
-  ALIGNSAE_RETURN_IF_ERROR(ReadCredentials(flags, options));
+  ALIGNSAE_RETURN_IF_ERROR(ReadCredentials(flags.credentials, options));
   if (!flags.plot.empty() && flags.csv.empty()) {
     return absl::InvalidArgumentError(
         "--plot: must not be given without --csv");
@@ -100,23 +83,6 @@ void AddLoop(CLI::App& app, Flags& flags) {
                  "Connections that the calls go over in turn")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-}
-
-void AddCredentials(CLI::App& app, Flags& flags) {
-  app.add_option("--token-file", flags.token_file,
-                 "File with the bearer token that says who asks (default: what "
-                 "ALIGNSAE_TOKEN holds)")
-      ->envname("ALIGNSAE_TOKEN_FILE")
-      ->type_name(kFileType);
-  app.add_option("--tls-ca", flags.tls_ca,
-                 "PEM file of the CA: connect with TLS")
-      ->type_name(kFileType);
-  app.add_option("--tls-cert", flags.tls_cert,
-                 "PEM file of the client certificate, for mutual TLS")
-      ->type_name(kFileType);
-  app.add_option("--tls-key", flags.tls_key,
-                 "PEM file of the client's private key")
-      ->type_name(kFileType);
 }
 
 // What a call asks for, and for how long calls come.
@@ -182,7 +148,7 @@ int Main(int argc, char** argv) {
   app.footer(kExitCodes);
   AddStandardFlags(app);
   AddLoop(app, flags);
-  AddCredentials(app, flags);
+  AddCredentialFlags(app, flags.credentials);
   AddCalls(app, flags);
   AddOutput(app, flags);
   if (const auto code = ParseCommandLine(app, argc, argv, kExitUsage)) {
