@@ -5,17 +5,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/gpt2/block.h"
 #include "model/tensor/torch_fence.h"
 #include "model/transformer/attention.h"
+#include "model/transformer/config_fields.h"
 #include "model/transformer/layers.h"
 
 namespace alignsae {
 namespace {
-
-constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
 
 std::vector<at::Tensor*> PartsOf(Gpt2Block& block) {
   return {&block.ln_1_weight, &block.ln_1_bias,        &block.c_attn_weight,
@@ -29,9 +27,7 @@ void MoveTo(at::Device device, const std::vector<at::Tensor*>& parts) {
 }
 
 absl::StatusOr<Gpt2Config> ReadConfigOf(const std::string& directory) {
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::string json,
-      ReadFile(absl::StrCat(directory, "/config.json"), kMaxConfigBytes));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string json, ReadConfigJson(directory));
   return ParseGpt2Config(json);
 }
 

@@ -6,16 +6,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/tensor/torch_fence.h"
+#include "model/transformer/config_fields.h"
 #include "model/transformer/decode_plan.h"
 #include "model/transformer/layers.h"
 
 namespace alignsae {
 namespace {
-
-constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
 
 at::Tensor PositionsOf(const Packing& packing, at::Device device) {
   if (packing.decode != nullptr) return packing.decode->positions;
@@ -23,9 +21,7 @@ at::Tensor PositionsOf(const Packing& packing, at::Device device) {
 }
 
 absl::StatusOr<GptNeoXConfig> ReadConfigOf(const std::string& directory) {
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::string json,
-      ReadFile(absl::StrCat(directory, "/config.json"), kMaxConfigBytes));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string json, ReadConfigJson(directory));
   return ParseGptNeoXConfig(json);
 }
 

@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/file.h"
 #include "model/base/json.h"
 #include "model/base/quote.h"
 #include "model/base/status_macros.h"
@@ -11,6 +12,8 @@ namespace alignsae {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
 
 struct NamedActivation {
   const char* name;
@@ -47,6 +50,10 @@ std::string ActivationNames() {
 }
 
 }  // namespace
+
+absl::StatusOr<std::string> ReadConfigJson(const std::string& directory) {
+  return ReadFile(absl::StrCat(directory, "/config.json"), kMaxConfigBytes);
+}
 
 absl::Status RefuseConfig(absl::string_view key, absl::string_view rule,
                           absl::string_view got) {

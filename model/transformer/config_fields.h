@@ -29,6 +29,10 @@ inline constexpr int64_t kMaxInnerWidth = 1048576;
 inline constexpr int64_t kMaxContext = 65536;
 inline constexpr int64_t kMaxVocabulary = 16777216;
 
+// What a model directory's config.json holds, of at most 1 MiB. Errors: those
+// of ReadFile.
+absl::StatusOr<std::string> ReadConfigJson(const std::string& directory);
+
 absl::Status RefuseConfig(absl::string_view key, absl::string_view rule,
                           absl::string_view got);
 // A value as a message shows it.
