@@ -9,9 +9,11 @@
 namespace alignsae {
 namespace {
 
-v1::ConceptLabel LabelOf(const CheckpointInfo& checkpoint, int slot) {
-  for (v1::ConceptLabel& label : RenderLabels(checkpoint)) {
-    if (label.slot() == slot) return std::move(label);
+v1::ConceptLabel LabelOf(
+    const google::protobuf::RepeatedPtrField<v1::ConceptLabel>& labels,
+    int slot) {
+  for (const v1::ConceptLabel& label : labels) {
+    if (label.slot() == slot) return label;
   }
   v1::ConceptLabel none;  // A feature that is no concept.
   none.set_slot(slot);
@@ -25,13 +27,12 @@ absl::StatusOr<RequestSpec> MatrixStream::Parse(
   ALIGNSAE_ASSIGN_OR_RETURN(
       ParsedMatrix parsed,
       ParseSwapMatrix(*request_, scope.parse_env(), RandomUint64()));
-  const CheckpointInfo& checkpoint =
-      scope.model->catalog().checkpoints[*parsed.asked.checkpoint];
-  Start(std::move(parsed.asked), parsed.spec, started->mutable_started());
+  v1::SwapMatrixStarted* first = started->mutable_started();
+  Start(std::move(parsed.asked), parsed.spec, first);
   places_ = std::move(parsed.cells);
   swapped_ = std::move(parsed.swapped);
   for (const SwappedConcept& each : swapped_) {
-    *started->mutable_started()->add_swapped() = LabelOf(checkpoint, each.slot);
+    *first->add_swapped() = LabelOf(first->concepts(), each.slot);
   }
   return std::move(parsed.spec);
 }
