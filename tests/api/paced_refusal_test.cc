@@ -111,6 +111,8 @@ TEST_F(PacedRefusalTest, ItsAnswersMemoryIsGivenBackAtOnce) {
 
 TEST_F(PacedRefusalTest, NoRoomToWaitTellsAtOnce) {
   pace_.TellAt("a", absl::Seconds(1), absl::Now());
+  const std::shared_ptr<Call> other = CallOf("a");
+  ASSERT_OK_AND_ASSIGN(const MemoryBudget::Share held, other->HoldRequest(1));
   absl::Notification told;
   PacedDone(CallOf("a"), int64_t{1} << 40,
             [&](const absl::Status&) { told.Notify(); })(Full());

@@ -291,7 +291,9 @@ TEST_F(PipelineTest, BadOptionsAreRefusedBeforeAnythingIsTrained) {
   };
   TrainPreset preset = MicroPreset();
   preset.pipeline.layers = "2";
-  expect_refused(preset, "layers: must be in [0, 1], got \"2\"");
+  expect_refused(preset,
+                 "layers: must be in [0, 1] or a hook point such as "
+                 "resid_mid[0], got \"2\"");
   preset = MicroPreset();
   preset.pipeline.baselines = "x";
   expect_refused(preset, "baselines: must be all, none or names of");
