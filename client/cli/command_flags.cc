@@ -59,15 +59,6 @@ void AddCheckpoint(CLI::App* command, CliOptions& options) {
                       "Checkpoint name (default: the first loaded)");
 }
 
-void AddSteering(CLI::App* command, CliOptions& options) {
-  command->add_option("--positions", options.positions,
-                      "Prompt positions: last, all, none, list:0,3,-1, "
-                      "window:2:5 or text:NAME, "
-                      "the tokens of a text (default: last)");
-  command->add_flag("--generated", options.generated,
-                    "Edit every generated token too");
-}
-
 namespace {
 
 constexpr char kConditionForm[] = "CONCEPT, !CONCEPT or CONCEPT>VALUE";
@@ -88,6 +79,17 @@ CLI::Option* AddCondition(CLI::App* command, const char* flag,
 
 }  // namespace
 
+void AddSteering(CLI::App* command, CliOptions& options) {
+  command->add_option("--positions", options.positions,
+                      "Prompt positions: last, all, none, list:0,3,-1, "
+                      "window:2:5 or text:NAME, "
+                      "the tokens of a text (default: last)");
+  command->add_flag("--generated", options.generated,
+                    "Edit every generated token too");
+  AddCondition(command, "--when", options.when,
+               "Edit only positions whose reading says so");
+}
+
 void AddGuard(CLI::App* command, CliOptions& options) {
   command->add_option("--max-norm-ratio", options.max_norm_ratio,
                       "End a steered answer where a change is more than this "
@@ -95,20 +97,15 @@ void AddGuard(CLI::App* command, CliOptions& options) {
   command->add_option("--max-off-target", options.max_off_target,
                       "End a steered answer where another concept's slot "
                       "changes by more than so many active means");
+  command->add_option("--max-kl", options.max_kl,
+                      "End a steered answer before a token whose distribution "
+                      "is further than so many nats from the baseline's");
 }
 
 void AddSideEffects(CLI::App* command, CliOptions& options) {
   AddGuard(command, options);
-  command->add_option("--max-kl", options.max_kl,
-                      "End a steered answer before a token whose distribution "
-                      "is further than so many nats from the baseline's");
   command->add_flag("--side-effects", options.side_effects,
                     "Tell what else the edits change: other slots, KL");
-}
-
-void AddWhen(CLI::App* command, CliOptions& options) {
-  AddCondition(command, "--when", options.when,
-               "Edit only positions whose reading says so");
 }
 
 void AddGeneration(CLI::App* command, CliOptions& options) {

@@ -18,14 +18,11 @@ void AddPrompt(CLI::App* command, CliOptions& options, bool many);
 // The prompt as token ids.
 void AddIds(CLI::App* command, CliOptions& options);
 void AddCheckpoint(CLI::App* command, CliOptions& options);
-// Where the edits are.
+// Where the edits are, and their condition.
 void AddSteering(CLI::App* command, CliOptions& options);
-// Limits of the steered arm, but for its KL; and with it, and what is told of
-// side effects.
+// Limits of the steered arm; and with them, what is told of side effects.
 void AddGuard(CLI::App* command, CliOptions& options);
 void AddSideEffects(CLI::App* command, CliOptions& options);
-// The condition of the edits.
-void AddWhen(CLI::App* command, CliOptions& options);
 // How tokens are chosen, how many, and what is told of them.
 void AddGeneration(CLI::App* command, CliOptions& options);
 // For `replay`.

@@ -105,7 +105,6 @@ void AddSwap(const Commands& group) {
   swap->add_option("--alpha", options.alpha,
                    "Strength (default: the checkpoint's recommendation)");
   AddSteering(swap, options);
-  AddWhen(swap, options);
   AddSideEffects(swap, options);
   AddGeneration(swap, options);
   AddSave(swap, options);
@@ -230,7 +229,6 @@ void AddGenerate(const Commands& group) {
       ->allow_extra_args(false);
   generate->add_flag("--both", options.both, "Run the baseline too");
   AddSteering(generate, options);
-  AddWhen(generate, options);
   AddSideEffects(generate, options);
   AddGeneration(generate, options);
   AddSave(generate, options);

@@ -35,6 +35,13 @@ v1::ConceptRef ParseConceptRef(absl::string_view name);
 // A condition on a reading: CONCEPT (it is bound), !CONCEPT (it is not) or
 // CONCEPT>VALUE (its value is greater). nullopt: it is none.
 std::optional<v1::ReadingCondition> ParseConditionSpec(absl::string_view spec);
+// The field `when` of a request or an intervention; "" leaves it absent.
+template <typename Message>
+void SetWhen(absl::string_view spec, Message& message) {
+  if (const auto when = ParseConditionSpec(spec)) {
+    *message.mutable_when() = *when;
+  }
+}
 
 }  // namespace alignsae
 

@@ -27,13 +27,29 @@ std::string ConceptCell(const std::string& name, int slot) {
   return name.empty() ? absl::StrCat("#", slot) : name;
 }
 
-// norm(change) / norm(h) at the first edited position; "-": none was edited.
+// norm(change) / norm(h) at the first edited position; "-": none was edited;
+// "not held": because the condition held nowhere.
 std::string ChangeCell(const v1::ArmResult& arm) {
-  if (arm.receipts_size() == 0 || arm.receipts(0).effects_size() == 0) {
-    return "-";
-  }
-  const v1::PositionEffect& effect = arm.receipts(0).effects(0);
+  if (arm.receipts_size() == 0) return "-";
+  const v1::InterventionReceipt& receipt = arm.receipts(0);
+  if (receipt.has_condition() && !receipt.condition()) return "not held";
+  if (receipt.effects_size() == 0) return "-";
+  const v1::PositionEffect& effect = receipt.effects(0);
   return absl::StrFormat("%.3f", effect.change_norm() / effect.residual_norm());
+}
+
+std::string LimitName(const v1::GuardStop& stop) {
+  return std::string(
+      absl::StripPrefix(v1::GuardLimit_Name(stop.limit()), "GUARD_LIMIT_"));
+}
+
+// Whether the goal was reached, or which limit was passed: "KL 0.731 > 0.5".
+std::string GoalCell(const v1::AlphaTry& tried) {
+  if (tried.reached()) return "yes";
+  if (!tried.result().has_guard_stop()) return "no";
+  const v1::GuardStop& stop = tried.result().guard_stop();
+  return absl::StrFormat("%s %.3f > %g", LimitName(stop), stop.value(),
+                         stop.allowed());
 }
 
 std::string FoundLines(const v1::FindAlphaResponse& answer) {
@@ -82,8 +98,7 @@ std::string RenderEffects(const v1::ArmResult& arm) {
     const v1::GuardStop& stop = arm.guard_stop();
     absl::StrAppendFormat(
         &out, "  guard: %s of %.3f at position %d is above %g%s\n",
-        absl::StripPrefix(v1::GuardLimit_Name(stop.limit()), "GUARD_LIMIT_"),
-        stop.value(), stop.position(), stop.allowed(),
+        LimitName(stop), stop.value(), stop.position(), stop.allowed(),
         stop.concept_name().empty()
             ? ""
             : absl::StrCat(" (", Printable(stop.concept_name()), ")"));
@@ -151,11 +166,10 @@ std::string RenderFoundAlpha(const v1::FindAlphaResponse& answer,
              AnswerCell(answer.baseline()), LogprobCell(answer.baseline()), "-",
              "-"});
   for (const v1::AlphaTry& tried : answer.tries()) {
-    table.Add(
-        {absl::StrFormat("%.4g", tried.alpha()), tried.reached() ? "yes" : "no",
-         AnswerCell(tried.result()), LogprobCell(tried.result()),
-         ChangeCell(tried.result()), absl::StrCat(tried.round())},
-        tried.reached() ? Style::kGreen : Style::kPlain);
+    table.Add({absl::StrFormat("%.4g", tried.alpha()), GoalCell(tried),
+               AnswerCell(tried.result()), LogprobCell(tried.result()),
+               ChangeCell(tried.result()), absl::StrCat(tried.round())},
+              tried.reached() ? Style::kGreen : Style::kPlain);
   }
   return table.ToString(look) + FoundLines(answer);
 }

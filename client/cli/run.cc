@@ -51,9 +51,7 @@ absl::StatusOr<v1::SwapRequest> MakeSwap(const CliOptions& options) {
   if (options.alpha) request.set_alpha(*options.alpha);
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_positions(),
                             MakePositions(options));
-  if (const auto when = ParseConditionSpec(options.when)) {
-    *request.mutable_when() = *when;
-  }
+  SetWhen(options.when, request);
   if (const auto guard = MakeGuard(options)) *request.mutable_guard() = *guard;
   request.set_side_effects(options.side_effects);
   *request.mutable_generation() = MakeGeneration(options);
@@ -68,9 +66,7 @@ absl::StatusOr<v1::GenerateRequest> MakeGenerate(const CliOptions& options) {
     ALIGNSAE_ASSIGN_OR_RETURN(v1::Intervention edit, ParseEditSpec(spec));
     ALIGNSAE_ASSIGN_OR_RETURN(*edit.mutable_positions(),
                               MakePositions(options));
-    if (const auto when = ParseConditionSpec(options.when)) {
-      *edit.mutable_when() = *when;
-    }
+    SetWhen(options.when, edit);
     *request.add_interventions() = std::move(edit);
   }
   for (const std::string& json : options.edits_json) {
@@ -106,6 +102,7 @@ absl::StatusOr<v1::SweepAlphaRequest> MakeSweep(const CliOptions& options) {
                                    options.alphas.end());
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_positions(),
                             MakePositions(options));
+  SetWhen(options.when, request);
   *request.mutable_generation() = MakeGeneration(options);
   return request;
 }

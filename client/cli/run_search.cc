@@ -32,6 +32,7 @@ absl::StatusOr<v1::SwapMatrixRequest> MakeMatrix(const CliOptions& options) {
   }
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_positions(),
                             MakePositions(options));
+  SetWhen(options.when, request);
   *request.mutable_generation() = MakeGeneration(options);
   return request;
 }
@@ -62,6 +63,7 @@ absl::StatusOr<v1::FindAlphaRequest> MakeFindAlpha(const CliOptions& options) {
   if (options.max_tries) request.set_max_tries(*options.max_tries);
   ALIGNSAE_ASSIGN_OR_RETURN(*request.mutable_positions(),
                             MakePositions(options));
+  SetWhen(options.when, request);
   *request.mutable_generation() = MakeGeneration(options);
   return request;
 }

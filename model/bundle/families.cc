@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/cache_folder.h"
-#include "model/base/file.h"
 #include "model/base/status_macros.h"
 #include "model/gpt2/gpt2.h"
 #include "model/gpt_neox/gpt_neox.h"
@@ -18,10 +17,6 @@ namespace alignsae {
 namespace {
 
 using Json = nlohmann::json;
-
-absl::StatusOr<std::string> ReadConfig(const std::string& directory) {
-  return ReadFile(absl::StrCat(directory, "/config.json"), kMaxTextFileBytes);
-}
 
 // Whether `json` is a GPT-NeoX's; else it is a GPT-2's, or refused.
 absl::StatusOr<bool> IsGptNeoX(absl::string_view json) {
@@ -110,7 +105,7 @@ absl::StatusOr<LoadedTransformer> Load(const std::string& directory,
 }  // namespace
 
 absl::StatusOr<TransformerFacts> ReadFacts(const std::string& directory) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::string json, ReadConfig(directory));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string json, ReadConfigJson(directory));
   ALIGNSAE_ASSIGN_OR_RETURN(const bool is_neox, IsGptNeoX(json));
   if (is_neox) {
     ALIGNSAE_ASSIGN_OR_RETURN(const GptNeoXConfig config,
@@ -125,7 +120,7 @@ absl::StatusOr<LoadedTransformer> LoadTransformer(const std::string& directory,
                                                   at::Device device,
                                                   WeightType type, Keep keep,
                                                   const PreparedPlace* place) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::string json, ReadConfig(directory));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string json, ReadConfigJson(directory));
   ALIGNSAE_ASSIGN_OR_RETURN(const bool is_neox, IsGptNeoX(json));
   if (is_neox) return Load<GptNeoX>(directory, device, type, keep, place);
   return Load<Gpt2>(directory, device, type, keep, place);

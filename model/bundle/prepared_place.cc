@@ -6,6 +6,7 @@
 #include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
 #include "model/base/version.h"
+#include "model/transformer/config_fields.h"
 
 namespace alignsae {
 namespace {
@@ -19,9 +20,8 @@ absl::StatusOr<PreparedPlace> PlaceOfPrepared(
     const std::string& sha256, WeightType type) {
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string folder,
                             OpenCacheFolder(cache_directory, "prepared"));
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::string config,
-      ReadFile(absl::StrCat(model_directory, "/config.json")));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string config,
+                            ReadConfigJson(model_directory));
   const std::string type_name(WeightTypeName(type));
   PreparedPlace place;
   place.path = absl::StrCat(folder, "/", sha256, "-", type_name);

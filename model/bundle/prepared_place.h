@@ -21,7 +21,7 @@
 namespace alignsae {
 
 // Raise it when the way changes in which weights are prepared or taken apart.
-inline constexpr int kPreparedVersion = 1;
+inline constexpr int kPreparedVersion = 2;
 
 // Bytes of matrices from which on a model's are kept: a smaller one is prepared
 // as fast as it is read.

@@ -15,6 +15,7 @@
 #include "model/base/status_macros.h"
 #include "model/bundle/families.h"
 #include "model/tensor/torch_fence.h"
+#include "model/transformer/config_fields.h"
 #include "model/transformer/logit_agreement.h"
 
 namespace alignsae {
@@ -99,9 +100,8 @@ absl::StatusOr<std::string> FigurePath(const TypeCheck& check,
   if (check.cache_directory.empty() || check.sha256.empty()) {
     return std::string();
   }
-  ALIGNSAE_ASSIGN_OR_RETURN(
-      const std::string config,
-      ReadFile(absl::StrCat(check.directory, "/config.json")));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string config,
+                            ReadConfigJson(check.directory));
   return absl::StrCat(
       check.cache_directory, "/number-types/",
       Sha256Hex(absl::StrCat(kTypeCheckVersion, "\n", check.sha256, "\n",

@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/gpt2/block.h"
 #include "model/tensor/torch_fence.h"
@@ -29,10 +28,6 @@ void MoveTo(at::Device device, const std::vector<at::Tensor*>& parts) {
 absl::StatusOr<Gpt2Config> ReadConfigOf(const std::string& directory) {
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string json, ReadConfigJson(directory));
   return ParseGpt2Config(json);
-}
-
-std::string InBlock(int layer, absl::string_view part) {
-  return absl::StrCat("h.", layer, ".", part);
 }
 
 NormedMatrix AttentionInput(const Gpt2Block& block) {
@@ -74,14 +69,8 @@ PreparedParts Gpt2::TakeApart() const {
   parts.Put("wte", wte_);
   parts.Put("wpe", wpe_);
   head_.Save("head", parts);
-  for (int layer = 0; layer < config_.n_layer; ++layer) {
-    const Block& block = *blocks_[layer];
-    block.c_attn.Save(InBlock(layer, "c_attn"), parts);
-    block.attn_proj.Save(InBlock(layer, "attn_proj"), parts);
-    block.c_fc.Save(InBlock(layer, "c_fc"), parts);
-    block.mlp_proj.Save(InBlock(layer, "mlp_proj"), parts);
-  }
-  SaveSplit(blocks_.back()->c_attn, last_, "last", config_.d_model, parts);
+  SaveBlocks(blocks_, parts);
+  SaveSplit(blocks_.back()->attention, last_, "last", config_.d_model, parts);
   return parts;
 }
 
@@ -91,15 +80,9 @@ void Gpt2::TakeFrom(const PreparedParts& parts) {
   wte_ = parts.Get("wte");
   wpe_ = parts.Get("wpe");
   head_ = NormedLinear(parts, "head", epsilon, type);
-  for (int layer = 0; layer < config_.n_layer; ++layer) {
-    blocks_.push_back(std::make_shared<const Block>(Block{
-        .c_attn = NormedLinear(parts, InBlock(layer, "c_attn"), epsilon, type),
-        .attn_proj = Linear(parts, InBlock(layer, "attn_proj"), type),
-        .c_fc = NormedLinear(parts, InBlock(layer, "c_fc"), epsilon, type),
-        .mlp_proj = Linear(parts, InBlock(layer, "mlp_proj"), type)}));
-  }
-  last_ = SplitColumns(blocks_.back()->c_attn, parts, "last", config_.d_model,
-                       type);
+  blocks_ = TakeBlocks(parts, config_.n_layer, epsilon, type);
+  last_ = SplitColumns(blocks_.back()->attention, parts, "last",
+                       config_.d_model, type);
 }
 
 Gpt2::Gpt2(const Gpt2Config& config, WeightType type)
@@ -151,33 +134,31 @@ void Gpt2::SetEnds(const Gpt2Weights& weights) {
 void Gpt2::AddBlock(const Gpt2Block& block) {
   blocks_.push_back(Prepare(block));
   if (static_cast<int>(blocks_.size()) < config_.n_layer) return;
-  last_ = SplitColumns(blocks_.back()->c_attn, AttentionInput(block),
+  last_ = SplitColumns(blocks_.back()->attention, AttentionInput(block),
                        config_.d_model, weight_type());
 }
 
-std::shared_ptr<const Gpt2::Block> Gpt2::Prepare(const Gpt2Block& block) const {
+std::shared_ptr<const BlockMatrices> Gpt2::Prepare(
+    const Gpt2Block& block) const {
   const double epsilon = config_.layer_norm_epsilon;
   const WeightType type = weight_type();
-  return std::make_shared<const Block>(Block{
-      .c_attn = NormedLinear(AttentionInput(block), epsilon, type),
-      .attn_proj = Linear(block.attn_proj_weight, block.attn_proj_bias, type),
-      .c_fc = NormedLinear({block.ln_2_weight, block.ln_2_bias,
-                            block.c_fc_weight, block.c_fc_bias},
-                           epsilon, type),
-      .mlp_proj = Linear(block.mlp_proj_weight, block.mlp_proj_bias, type)});
+  return std::make_shared<const BlockMatrices>(BlockMatrices{
+      .attention = NormedLinear(AttentionInput(block), epsilon, type),
+      .dense = Linear(block.attn_proj_weight, block.attn_proj_bias, type),
+      .inner = NormedLinear({block.ln_2_weight, block.ln_2_bias,
+                             block.c_fc_weight, block.c_fc_bias},
+                            epsilon, type),
+      .out = Linear(block.mlp_proj_weight, block.mlp_proj_bias, type)});
 }
 
-std::shared_ptr<const Gpt2::Block> Gpt2::BlockAt(int layer) const {
+std::shared_ptr<const BlockMatrices> Gpt2::BlockAt(int layer) const {
   if (files_ == nullptr) return blocks_[layer];
   return Prepare(ValueOrThrow(files_->Block(layer)));
 }
 
 std::vector<const Linear*> Gpt2::Matrices() const {
   std::vector<const Linear*> all;
-  for (const auto& block : blocks_) {
-    all.insert(all.end(), {&block->c_attn.matrix(), &block->attn_proj,
-                           &block->c_fc.matrix(), &block->mlp_proj});
-  }
+  AddMatrices(blocks_, all);
   if (files_ == nullptr) all.push_back(&head_.matrix());
   return all;
 }
@@ -189,23 +170,24 @@ at::Tensor Gpt2::Embed(const at::Tensor& ids,
   return tokens.add_(wpe_.index_select(0, positions));
 }
 
-void Gpt2::FinishBlock(const Block& block, int layer, const at::Tensor& queries,
-                       const Packing& packing, const KvCache& cache,
-                       const BlockHook* hook, at::Tensor& x) const {
+void Gpt2::FinishBlock(const BlockMatrices& block, int layer,
+                       const at::Tensor& queries, const Packing& packing,
+                       const KvCache& cache, const BlockHook* hook,
+                       at::Tensor& x) const {
   const at::Tensor context =
       CachedAttention(queries, packing, cache, AttentionOf(config_, layer),
-                      layer, block.attn_proj.input_type());  // [N, D]
-  AddPart(block.attn_proj, context, HookKind::kAttnOut, hook, x);
+                      layer, block.dense.input_type());  // [N, D]
+  AddPart(block.dense, context, HookKind::kAttnOut, hook, x);
   if (hook != nullptr) hook->At(HookKind::kResidMid, x);
-  const at::Tensor inner = block.c_fc.matrix().ApplyActivated(
-      block.c_fc.Normalised(x), config_.activation);  // [N, I]
-  AddPart(block.mlp_proj, inner, HookKind::kMlpOut, hook, x);
+  const at::Tensor inner = block.inner.matrix().ApplyActivated(
+      block.inner.Normalised(x), config_.activation);  // [N, I]
+  AddPart(block.out, inner, HookKind::kMlpOut, hook, x);
 }
 
 void Gpt2::RunBlock(int layer, const Packing& packing, KvCache& cache,
                     const BlockHook* hook, at::Tensor& x) const {
-  const std::shared_ptr<const Block> block = BlockAt(layer);
-  const at::Tensor qkv = block->c_attn.Apply(x);  // [N, 3D]
+  const std::shared_ptr<const BlockMatrices> block = BlockAt(layer);
+  const at::Tensor qkv = block->attention.Apply(x);  // [N, 3D]
   const int64_t d = config_.d_model;
   StoreKeysValues(qkv.narrow(1, d, 2 * d), packing, cache,
                   AttentionOf(config_, layer), layer);
@@ -221,7 +203,7 @@ void Gpt2::RunLastBlock(const Packing& packing,
     if (!kept.empty()) x = TakeRows(x, kept);
     return;
   }
-  const at::Tensor normed = blocks_.back()->c_attn.Normalised(x);
+  const at::Tensor normed = blocks_.back()->attention.Normalised(x);
   StoreKeysValues(last_.rest.Apply(normed), packing, cache,
                   AttentionOf(config_, layer), layer);
   if (kept.empty()) return;

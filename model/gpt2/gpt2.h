@@ -52,13 +52,6 @@ class Gpt2 : public Transformer {
   at::Tensor Unembed(const at::Tensor& x) const override;
 
  private:
-  struct Block {
-    NormedLinear c_attn;  // ln_1, then D -> 3D (q, k, v)
-    Linear attn_proj;     // D -> D
-    NormedLinear c_fc;    // ln_2, then D -> I
-    Linear mlp_proj;      // I -> D
-  };
-
   // wte[token] + wpe[position]
   at::Tensor Embed(const at::Tensor& ids,
                    const at::Tensor& positions) const override;
@@ -74,19 +67,21 @@ class Gpt2 : public Transformer {
   void TakeFrom(const PreparedParts& parts);
   void SetEnds(const Gpt2Weights& weights);
   void AddBlock(const Gpt2Block& block);
-  std::shared_ptr<const Block> Prepare(const Gpt2Block& block) const;
+  std::shared_ptr<const BlockMatrices> Prepare(const Gpt2Block& block) const;
   // Of those that are kept, or read now.
-  std::shared_ptr<const Block> BlockAt(int layer) const;
+  std::shared_ptr<const BlockMatrices> BlockAt(int layer) const;
   // Attends with `queries` [N, D] and ends the block.
-  void FinishBlock(const Block& block, int layer, const at::Tensor& queries,
-                   const Packing& packing, const KvCache& cache,
-                   const BlockHook* hook, at::Tensor& x) const;
+  void FinishBlock(const BlockMatrices& block, int layer,
+                   const at::Tensor& queries, const Packing& packing,
+                   const KvCache& cache, const BlockHook* hook,
+                   at::Tensor& x) const;
 
   Gpt2Config config_;
   at::Tensor wte_;  // [V, D]
   at::Tensor wpe_;  // [T, D]
-  std::vector<std::shared_ptr<const Block>> blocks_;
-  SplitLinear last_;   // c_attn of the last block: D -> D (q), D -> 2D (k, v).
+  Blocks blocks_;
+  SplitLinear
+      last_;  // Attention of the last block: D -> D (q), D -> 2D (k, v).
   NormedLinear head_;  // ln_f, then D -> V
   // Keep::kInFiles: in place of wte_, blocks_ and head_'s matrix.
   std::shared_ptr<const Gpt2Files> files_;

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/tensor/torch_fence.h"
 #include "model/transformer/config_fields.h"
@@ -23,10 +22,6 @@ at::Tensor PositionsOf(const Packing& packing, at::Device device) {
 absl::StatusOr<GptNeoXConfig> ReadConfigOf(const std::string& directory) {
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string json, ReadConfigJson(directory));
   return ParseGptNeoXConfig(json);
-}
-
-std::string InLayer(int layer, absl::string_view part) {
-  return absl::StrCat("layers.", layer, ".", part);
 }
 
 NormedMatrix On(at::Device device, NormedMatrix matrix) {
@@ -73,13 +68,7 @@ PreparedParts GptNeoX::TakeApart() const {
   PreparedParts parts;
   parts.Put("embed_in", embed_in_);
   head_.Save("head", parts);
-  for (int layer = 0; layer < config_.n_layer; ++layer) {
-    const Block& block = *blocks_[layer];
-    block.attention.Save(InLayer(layer, "attention"), parts);
-    block.dense.Save(InLayer(layer, "dense"), parts);
-    block.inner.Save(InLayer(layer, "inner"), parts);
-    block.out.Save(InLayer(layer, "out"), parts);
-  }
+  SaveBlocks(blocks_, parts);
   SaveSplit(blocks_.back()->attention, last_, "last", config_.d_model, parts);
   return parts;
 }
@@ -89,14 +78,7 @@ void GptNeoX::TakeFrom(const PreparedParts& parts) {
   const WeightType type = weight_type();
   embed_in_ = parts.Get("embed_in");
   head_ = NormedLinear(parts, "head", epsilon, type);
-  for (int layer = 0; layer < config_.n_layer; ++layer) {
-    blocks_.push_back(std::make_shared<const Block>(Block{
-        .attention =
-            NormedLinear(parts, InLayer(layer, "attention"), epsilon, type),
-        .dense = Linear(parts, InLayer(layer, "dense"), type),
-        .inner = NormedLinear(parts, InLayer(layer, "inner"), epsilon, type),
-        .out = Linear(parts, InLayer(layer, "out"), type)}));
-  }
+  blocks_ = TakeBlocks(parts, config_.n_layer, epsilon, type);
   last_ = SplitColumns(blocks_.back()->attention, parts, "last",
                        config_.d_model, type);
 }
@@ -144,28 +126,25 @@ void GptNeoX::AddBlock(const GptNeoXBlock& block) {
                        config_.d_model, weight_type());
 }
 
-std::shared_ptr<const GptNeoX::Block> GptNeoX::Prepare(
+std::shared_ptr<const BlockMatrices> GptNeoX::Prepare(
     const GptNeoXBlock& block) const {
   const double epsilon = config_.layer_norm_epsilon;
   const WeightType type = weight_type();
-  return std::make_shared<const Block>(
-      Block{.attention = NormedLinear(block.attention, epsilon, type),
-            .dense = Linear(block.dense_weight, block.dense_bias, type),
-            .inner = NormedLinear(block.inner, epsilon, type),
-            .out = Linear(block.out_weight, block.out_bias, type)});
+  return std::make_shared<const BlockMatrices>(
+      BlockMatrices{.attention = NormedLinear(block.attention, epsilon, type),
+                    .dense = Linear(block.dense_weight, block.dense_bias, type),
+                    .inner = NormedLinear(block.inner, epsilon, type),
+                    .out = Linear(block.out_weight, block.out_bias, type)});
 }
 
-std::shared_ptr<const GptNeoX::Block> GptNeoX::BlockAt(int layer) const {
+std::shared_ptr<const BlockMatrices> GptNeoX::BlockAt(int layer) const {
   if (files_ == nullptr) return blocks_[layer];
   return Prepare(ValueOrThrow(files_->Block(layer)));
 }
 
 std::vector<const Linear*> GptNeoX::Matrices() const {
   std::vector<const Linear*> all;
-  for (const auto& block : blocks_) {
-    all.insert(all.end(), {&block->attention.matrix(), &block->dense,
-                           &block->inner.matrix(), &block->out});
-  }
+  AddMatrices(blocks_, all);
   if (files_ == nullptr) all.push_back(&head_.matrix());
   return all;
 }
@@ -181,7 +160,7 @@ at::Tensor GptNeoX::Embed(const at::Tensor& ids, const at::Tensor&) const {
   return embed_in_.index_select(0, ids);
 }
 
-void GptNeoX::FinishBlock(const Block& block, int layer,
+void GptNeoX::FinishBlock(const BlockMatrices& block, int layer,
                           const at::Tensor& queries, const Packing& packing,
                           const KvCache& cache, const BlockHook* hook,
                           at::Tensor& x) const {
@@ -205,7 +184,7 @@ void GptNeoX::RunBlock(int layer, const Packing& packing, KvCache& cache,
                        const BlockHook* hook, at::Tensor& x) const {
   const int64_t d = config_.d_model;
   const at::Tensor positions = PositionsOf(packing, device());
-  const std::shared_ptr<const Block> block = BlockAt(layer);
+  const std::shared_ptr<const BlockMatrices> block = BlockAt(layer);
   const at::Tensor qkv = block->attention.Apply(x);  // [N, 3D]
   const at::Tensor queries = qkv.narrow(1, 0, d);
   rotary_.Turn(positions, queries);

@@ -51,21 +51,14 @@ class GptNeoX : public Transformer {
   at::Tensor Unembed(const at::Tensor& x) const override;
 
  private:
-  struct Block {
-    NormedLinear attention;  // input_layernorm, then D -> 3D (q, k, v)
-    Linear dense;            // D -> D
-    NormedLinear inner;      // post_attention_layernorm, then D -> I
-    Linear out;              // I -> D
-  };
-
   GptNeoX(const GptNeoXConfig& config, at::Device device, WeightType type);
   absl::Status ReadAll(const GptNeoXWeights& weights, at::Device device);
   absl::Status ReadForFiles(GptNeoXWeights weights);
   void TakeFrom(const PreparedParts& parts);
   void AddBlock(const GptNeoXBlock& block);
-  std::shared_ptr<const Block> Prepare(const GptNeoXBlock& block) const;
+  std::shared_ptr<const BlockMatrices> Prepare(const GptNeoXBlock& block) const;
   // Of those that are kept, or read now.
-  std::shared_ptr<const Block> BlockAt(int layer) const;
+  std::shared_ptr<const BlockMatrices> BlockAt(int layer) const;
 
   at::Tensor Embed(const at::Tensor& ids,
                    const at::Tensor& positions) const override;
@@ -76,15 +69,16 @@ class GptNeoX : public Transformer {
                     at::Tensor& x) const override;
   at::Tensor Logits(const at::Tensor& x) const override;
   // Attends with `queries` [N, D], which are turned, and ends the block.
-  void FinishBlock(const Block& block, int layer, const at::Tensor& queries,
-                   const Packing& packing, const KvCache& cache,
-                   const BlockHook* hook, at::Tensor& x) const;
+  void FinishBlock(const BlockMatrices& block, int layer,
+                   const at::Tensor& queries, const Packing& packing,
+                   const KvCache& cache, const BlockHook* hook,
+                   at::Tensor& x) const;
   AttentionShape Attention() const;
 
   GptNeoXConfig config_;
   Rotary rotary_;
   at::Tensor embed_in_;  // [V, D]
-  std::vector<std::shared_ptr<const Block>> blocks_;
+  Blocks blocks_;
   SplitLinear last_;   // Attention of the last block: D -> D, D -> 2D (k, v).
   NormedLinear head_;  // final_layer_norm, then D -> V
   // Keep::kInFiles: in place of embed_in_, blocks_ and head_'s matrix.

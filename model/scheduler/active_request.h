@@ -55,9 +55,13 @@ int64_t TokensOf(const SequenceSpec& sequence);
 int64_t TokensOf(const RequestSpec& spec);
 
 // How many sequences of `unit` would start if it were next with so many KV
-// slots, and their tokens.
+// slots, and their tokens: more than those when what must start together needs
+// more. A part does not end between a sequence and one that follows it.
 int PartSize(const QueuedUnit& unit, int free_kv_slots);
 int64_t PartTokens(const QueuedUnit& unit, int free_kv_slots);
+
+// The most KV slots that some of it needs in the same step.
+int SlotsAtOnce(const RequestSpec& spec);
 
 // Whether its sequences hold their KV slots for long: answers of more than
 // kShortTokens tokens, and sweeps, which start a cell wherever one has ended.

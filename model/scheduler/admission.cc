@@ -25,10 +25,8 @@ absl::Duration RetryDelay(absl::Duration predicted_wait) {
 
 absl::Status Admission::Check(const RequestSpec& spec, absl::Time now) {
   if (refuse_new_) return Draining();
-  const int count = static_cast<int>(spec.sequences.size());
-  if (spec.grouping == Grouping::kTogether && count > kv_slots_) {
-    return TooManyTogether(kv_slots_, count);
-  }
+  const int at_once = SlotsAtOnce(spec);
+  if (at_once > kv_slots_) return TooManyTogether(kv_slots_, at_once);
   if (now >= spec.deadline) return DeadlinePassed();
   const absl::Duration wait =
       StartsAtOnce(spec) ? absl::ZeroDuration()
@@ -106,9 +104,7 @@ int Admission::ShareOf(const QueuedUnit& unit) const {
 bool Admission::GivesWay(const QueuedUnit& front) const {
   if (rules_.kept == 0 || IsSmall(front.request->spec)) return false;
   // What needs more together than may be large waits until nothing else is.
-  const bool needs_all =
-      front.request->spec.grouping != Grouping::kAsManyAsFit &&
-      static_cast<int>(front.sequences.size()) > kv_slots_ - rules_.kept;
+  const bool needs_all = PartSize(front, 1) > kv_slots_ - rules_.kept;
   return !needs_all || held_.large() > 0;
 }
 

@@ -29,11 +29,12 @@ int HeldSlots::ShareOf(const QueuedUnit& unit, const SlotRules& rules,
                        bool another_client_waits,
                        bool another_origin_waits) const {
   const RequestSpec& spec = unit.request->spec;
-  const bool in_parts = spec.grouping == Grouping::kAsManyAsFit;
+  const int needs = PartSize(unit, 1);
   int share = INT_MAX;
   const auto limit = [&](int most, int held) {
+    if (most == 0) return;
     // What needs more together could never run otherwise.
-    if (most == 0 || (held == 0 && !in_parts)) return;
+    if (held == 0) most = std::max(most, needs);
     share = std::min(share, std::max(0, most - held));
   };
   limit(spec.max_slots, Of(origins_, spec.origin));
@@ -41,7 +42,6 @@ int HeldSlots::ShareOf(const QueuedUnit& unit, const SlotRules& rules,
     limit(rules.of_client, Of(clients_, {spec.origin, spec.client}));
   }
   if (another_origin_waits) limit(rules.of_origin, Of(origins_, spec.origin));
-  const int needs = in_parts ? 1 : static_cast<int>(unit.sequences.size());
   return share < needs ? 0 : share;
 }
 

@@ -56,10 +56,10 @@ struct SequenceSpec {
   // answer ends before the first token that passes one.
   bool measure = false;
   GuardLimits guard;
-  // The sequence before this one, of the same request and prompt, whose tokens
-  // it feeds instead of its own; kTogether. It has no interventions: the one
-  // that it follows is told how far it is from it at each token. Nothing is
-  // told of it.
+  // A sequence before this one, of the same request and prompt, whose tokens it
+  // feeds instead of its own; not kSeparate, and of kAsManyAsFit right behind
+  // it, so that both start together. It has no interventions: the one that it
+  // follows is told how far it is from it at each token. Nothing is told of it.
   std::optional<int> follows;
 };
 
@@ -69,7 +69,9 @@ enum class Grouping {
   // Variants of one prompt. Those that start together compute what they have in
   // common once (fork_plan.h) and share every step as long as they run.
   kTogether,     // All in the same step: the arms of an experiment.
-  kAsManyAsFit,  // As many as there are free KV slots, the others later.
+  // As many as there are free KV slots, the others later; one that follows
+  // another one with it.
+  kAsManyAsFit,
 };
 
 struct RequestSpec {

@@ -1,8 +1,11 @@
 #include "model/transformer/block_parts.h"
 
 #include <optional>
+#include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "model/transformer/layers.h"
 
 namespace alignsae {
@@ -21,6 +24,19 @@ std::optional<SplitLinear> SplitInPlace(const NormedLinear& whole,
   if (!left.has_value() || !right.has_value()) return std::nullopt;
   return SplitLinear{*std::move(left), *std::move(right)};
 }
+
+// Names of a block's matrices; the one list that saving and taking go by.
+struct BlockNames {
+  explicit BlockNames(size_t block)
+      : attention(Of(block, "attention")),
+        dense(Of(block, "dense")),
+        inner(Of(block, "inner")),
+        out(Of(block, "out")) {}
+  static std::string Of(size_t block, absl::string_view part) {
+    return absl::StrCat("blocks.", block, ".", part);
+  }
+  const std::string attention, dense, inner, out;
+};
 
 }  // namespace
 
@@ -91,6 +107,37 @@ void SaveSplit(const NormedLinear& whole, const SplitLinear& split,
   if (SplitInPlace(whole, first).has_value()) return;
   split.first.Save(name + ".first", parts);
   split.rest.Save(name + ".rest", parts);
+}
+
+void SaveBlocks(const Blocks& blocks, PreparedParts& parts) {
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const BlockNames names(i);
+    blocks[i]->attention.Save(names.attention, parts);
+    blocks[i]->dense.Save(names.dense, parts);
+    blocks[i]->inner.Save(names.inner, parts);
+    blocks[i]->out.Save(names.out, parts);
+  }
+}
+
+Blocks TakeBlocks(const PreparedParts& parts, int count, double epsilon,
+                  WeightType type) {
+  Blocks blocks;
+  for (int i = 0; i < count; ++i) {
+    const BlockNames names(i);
+    blocks.push_back(std::make_shared<const BlockMatrices>(BlockMatrices{
+        .attention = NormedLinear(parts, names.attention, epsilon, type),
+        .dense = Linear(parts, names.dense, type),
+        .inner = NormedLinear(parts, names.inner, epsilon, type),
+        .out = Linear(parts, names.out, type)}));
+  }
+  return blocks;
+}
+
+void AddMatrices(const Blocks& blocks, std::vector<const Linear*>& all) {
+  for (const auto& block : blocks) {
+    all.insert(all.end(), {&block->attention.matrix(), &block->dense,
+                           &block->inner.matrix(), &block->out});
+  }
 }
 
 void AddPart(const Linear& projection, const at::Tensor& input, HookKind kind,

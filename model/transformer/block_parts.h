@@ -11,7 +11,9 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "model/transformer/balance.h"
 #include "model/transformer/linear.h"
@@ -63,6 +65,22 @@ SplitLinear SplitColumns(const NormedLinear& whole, const PreparedParts& parts,
                          WeightType type);
 void SaveSplit(const NormedLinear& whole, const SplitLinear& split,
                const std::string& name, int64_t first, PreparedParts& parts);
+
+// The matrices of a block, of either family. I: d_inner.
+struct BlockMatrices {
+  NormedLinear attention;  // A norm, then D -> 3D (q, k, v)
+  Linear dense;            // D -> D
+  NormedLinear inner;      // A norm, then D -> I
+  Linear out;              // I -> D
+};
+using Blocks = std::vector<std::shared_ptr<const BlockMatrices>>;
+
+void SaveBlocks(const Blocks& blocks, PreparedParts& parts);
+// Of what SaveBlocks has put.
+Blocks TakeBlocks(const PreparedParts& parts, int count, double epsilon,
+                  WeightType type);
+// Appends those of all blocks, in order.
+void AddMatrices(const Blocks& blocks, std::vector<const Linear*>& all);
 
 // Adds to x [N, D] what `projection` makes of `input`, seen by `hook`, which
 // may be null, on its way.

@@ -66,9 +66,7 @@ class FindAlphaCall final : public std::enable_shared_from_this<FindAlphaCall> {
     parsed_.asked.receipt_id = call_->receipt_id();
     search_.emplace(parsed_.search);
     RequestSpec widest;
-    AskedGeneration asked;
-    AddSequence(TriedAt(parsed_.search.low, parsed_), v1::ARM_STEERED, widest,
-                asked);
+    AddTry(parsed_.search.low, parsed_, widest);
     ALIGNSAE_RETURN_IF_ERROR(
         call_->Hold((parsed_.search.max_tries + 1) *
                     HeldBytes(widest, scope_.model->catalog())));
@@ -93,10 +91,7 @@ class FindAlphaCall final : public std::enable_shared_from_this<FindAlphaCall> {
     if (rounds_ == 1) {
       AddVariant(parsed_.sequence, v1::ARM_BASELINE, {}, spec, parsed_.asked);
     }
-    for (double alpha : alphas) {
-      AddSequence(TriedAt(alpha, parsed_), v1::ARM_STEERED, spec,
-                  parsed_.asked);
-    }
+    for (double alpha : alphas) AddTry(alpha, parsed_, spec);
     round_ = alphas;
     auto collector = std::make_shared<AnswerCollector>(
         spec.sequences.size(),
@@ -118,27 +113,27 @@ class FindAlphaCall final : public std::enable_shared_from_this<FindAlphaCall> {
       call_->AddFinished(answer.finished);
     }
     ALIGNSAE_RETURN_IF_ERROR(status);
-    size_t next = 0;
+    size_t arm = 0;
+    size_t next = 0;  // Into the answers, where each arm's followers stand too.
     if (rounds_ == 1) {
-      *response_->mutable_baseline() = Render(next, answers[next]);
+      *response_->mutable_baseline() = Render(arm++, answers[next]);
       response_->set_baseline_reaches(
-          Reached(response_->baseline(), answers[next]));
-      ++next;
+          Reached(response_->baseline(), answers[next++]));
     }
     for (double alpha : round_) {
       v1::AlphaTry* tried = response_->add_tries();
       tried->set_alpha(alpha);
       tried->set_round(rounds_);
-      *tried->mutable_result() = Render(next, answers[next]);
+      *tried->mutable_result() = Render(arm++, answers[next]);
       tried->set_reached(Reached(tried->result(), answers[next]));
       search_->Take(alpha, tried->reached());
-      ++next;
+      next += parsed_.sequences_per_try();
     }
     return absl::OkStatus();
   }
 
-  v1::ArmResult Render(size_t index, const SequenceAnswer& answer) const {
-    return RenderWholeArm(parsed_.asked, index, answer, scope_.model->catalog(),
+  v1::ArmResult Render(size_t arm, const SequenceAnswer& answer) const {
+    return RenderWholeArm(parsed_.asked, arm, answer, scope_.model->catalog(),
                           scope_.model->tokenizer());
   }
 

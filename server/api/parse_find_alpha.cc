@@ -96,6 +96,7 @@ absl::StatusOr<Intervention> ParseTried(const v1::FindAlphaRequest& wire,
   parts.alpha = alpha;
   parts.unit = wire.unit();
   parts.positions = &wire.positions();
+  if (wire.has_when()) parts.when = &wire.when();
   return ResolveIntervention(parts, "target", prompt, env);
 }
 
@@ -124,10 +125,6 @@ absl::Status ParseMeasured(const v1::FindAlphaRequest& wire,
   if (wire.has_guard()) {
     ALIGNSAE_ASSIGN_OR_RETURN(parsed.measured,
                               InField("guard", ParseGuard(wire.guard())));
-    if (parsed.measured->kl.has_value()) {
-      return InvalidField("guard.max_kl", "be absent in a search",
-                          *parsed.measured->kl);
-    }
   }
   if (auto* goal = std::get_if<TargetOnTop>(&parsed.goal)) {
     ALIGNSAE_RETURN_IF_ERROR(ResolveOnTop(parsed.intervention, env, *goal));
@@ -175,6 +172,13 @@ SequenceSpec TriedAt(double alpha, const ParsedFindAlpha& parsed) {
       std::make_shared<const std::vector<Intervention>>(1, intervention);
   if (parsed.measured.has_value()) Measure(*parsed.measured, sequence);
   return sequence;
+}
+
+void AddTry(double alpha, ParsedFindAlpha& parsed, RequestSpec& spec) {
+  AddSequence(TriedAt(alpha, parsed), v1::ARM_STEERED, spec, parsed.asked);
+  if (parsed.sequences_per_try() == 1) return;
+  const int leader = static_cast<int>(spec.sequences.size()) - 1;
+  spec.sequences.push_back(FollowerOf(spec.sequences.back(), leader));
 }
 
 }  // namespace alignsae

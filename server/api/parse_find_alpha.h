@@ -32,6 +32,11 @@ struct ParsedFindAlpha {
   AskedGeneration asked;  // Without arms.
   AlphaSearch::Options search;
   AlphaGoal goal;
+
+  // 2: each has one beside it that its KL is taken from.
+  int sequences_per_try() const {
+    return measured.has_value() && measured->kl.has_value() ? 2 : 1;
+  }
 };
 
 // `fresh_seed` is used when the request gives none.
@@ -41,6 +46,10 @@ absl::StatusOr<ParsedFindAlpha> ParseFindAlpha(const v1::FindAlphaRequest& wire,
 
 // The sequence that tries `alpha`.
 SequenceSpec TriedAt(double alpha, const ParsedFindAlpha& parsed);
+
+// Appends it to `spec`, with what it is compared with right behind it, and its
+// one arm to what was asked.
+void AddTry(double alpha, ParsedFindAlpha& parsed, RequestSpec& spec);
 
 }  // namespace alignsae
 

@@ -94,6 +94,7 @@ absl::StatusOr<Intervention> ParseSwapOfPairs(const v1::SwapMatrixRequest& wire,
           ? wire.alpha()
           : RecommendedSwapAlpha(env.catalog->checkpoints[checkpoint]);
   parts.positions = &wire.positions();
+  if (wire.has_when()) parts.when = &wire.when();
   absl::StatusOr<Intervention> swap =
       ResolveIntervention(parts, kConcepts, prompt, env);
   if (swap.ok()) return swap;

@@ -60,6 +60,7 @@ absl::StatusOr<std::vector<Intervention>> ParseTargets(
   parts.alpha = wire.alphas(0);
   parts.unit = wire.unit();
   parts.positions = &wire.positions();
+  if (wire.has_when()) parts.when = &wire.when();
   std::vector<Intervention> targets;
   std::set<int> slots;
   for (int i = 0; i < wire.targets_size(); ++i) {

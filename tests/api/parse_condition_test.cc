@@ -5,8 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
+#include "server/api/parse_find_alpha.h"
 #include "server/api/parse_generation.h"
+#include "server/api/parse_matrix.h"
+#include "server/api/parse_sweep.h"
 #include "tests/api/parse_fixture.h"
 
 namespace alignsae {
@@ -35,6 +39,35 @@ TEST_F(ParseTest, AConditionIsOfAConceptByNameOrSlot) {
   EXPECT_EQ(sequence.abort_when->column, 1);
   EXPECT_EQ(sequence.abort_when->bound, std::nullopt);
   EXPECT_EQ(sequence.abort_when->above, -1.5);
+}
+
+TEST_F(ParseTest, EveryEditOfManyHasTheCondition) {
+  const std::string when =
+      "prompt { text: 'abcd' } when { slot { name: 'job' } above: 2 } ";
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedSweep sweep,
+      ParseSweepAlpha(FromText<v1::SweepAlphaRequest>(
+                          when + "targets { slot: 0 } alphas: [1, 2]"),
+                      env(), 1));
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedMatrix matrix,
+      ParseSwapMatrix(FromText<v1::SwapMatrixRequest>(when), env(), 1));
+  for (const RequestSpec* spec : {&sweep.spec, &matrix.spec}) {
+    ASSERT_THAT(spec->sequences, ::testing::SizeIs(3));
+    EXPECT_THAT(*spec->sequences[0].interventions, ::testing::IsEmpty());
+    for (int i : {1, 2}) {
+      const Intervention& edit = spec->sequences[i].interventions->front();
+      ASSERT_TRUE(edit.when.has_value());
+      EXPECT_EQ(edit.when->column, 1);
+      EXPECT_EQ(edit.when->above, 2);
+    }
+  }
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedFindAlpha search,
+      ParseFindAlpha(FromText<v1::FindAlphaRequest>(
+                         when + "target { slot: 0 } goal { answer: 'x' }"),
+                     env(), 1));
+  EXPECT_EQ(TriedAt(3, search).interventions->front().when->above, 2);
 }
 
 TEST_F(ParseTest, ASwapHasACondition) {
@@ -69,41 +102,59 @@ TEST_F(ParseTest, BesideAVectorTheRequestsCheckpointReads) {
                "resid_pre[2], where the vector is, got resid_post[2]"));
 }
 
-class BadConditionTest : public ParseTest,
-                         public ::testing::WithParamInterface<Bad> {};
+// The same of every request that has one.
+using ParseText = absl::Status (*)(const std::string&, const ParseEnv&);
+template <typename Wire, auto kParse>
+absl::Status StatusOfParsing(const std::string& text, const ParseEnv& env) {
+  return kParse(FromText<Wire>(text), env, 1).status();
+}
+struct Conditional {
+  std::string name;
+  ParseText parse;
+  std::string before;  // What stands before the condition, which is open yet.
+  std::string after;
+  std::string field;
+};
 
-TEST_P(BadConditionTest, IsRefused) {
-  EXPECT_THAT(ParseGenerate(FromText<v1::GenerateRequest>(GetParam().request),
-                            env(), 1),
-              StatusIs(GetParam().code, GetParam().sentence));
+const std::vector<Conditional>& Conditionals() {
+  const std::string prompt = "prompt { text: 'abcd' } ";
+  static const auto* const kAll = new std::vector<Conditional>{
+      {"Intervention", &StatusOfParsing<v1::GenerateRequest, &ParseGenerate>,
+       std::string(kJobEdit) + "when { ", " } }", "interventions[0].when"},
+      {"Swap", &StatusOfParsing<v1::SwapRequest, &ParseSwap>,
+       prompt + "target { slot: 0 } when { ", " }", "when"},
+      {"Sweep", &StatusOfParsing<v1::SweepAlphaRequest, &ParseSweepAlpha>,
+       prompt + "targets { slot: 0 } alphas: 1 when { ", " }", "when"},
+      {"Matrix", &StatusOfParsing<v1::SwapMatrixRequest, &ParseSwapMatrix>,
+       prompt + "when { ", " }", "when"},
+      {"Search", &StatusOfParsing<v1::FindAlphaRequest, &ParseFindAlpha>,
+       prompt + "target { slot: 0 } goal { answer: 'x' } when { ", " }",
+       "when"},
+      {"Abort", &StatusOfParsing<v1::GenerateRequest, &ParseGenerate>,
+       prompt + "generation { abort_when { ", " } }", "generation.abort_when"}};
+  return *kAll;
 }
 
-std::string When(const std::string& condition) {
-  return std::string(kJobEdit) + "when { " + condition + " } }";
+class ConditionalTest : public ParseTest,
+                        public ::testing::WithParamInterface<Conditional> {
+ protected:
+  absl::Status Parsed(const std::string& condition) const {
+    return GetParam().parse(GetParam().before + condition + GetParam().after,
+                            env());
+  }
+};
+
+TEST_P(ConditionalTest, AConditionIsTakenOrRefusedByOneRule) {
+  EXPECT_OK(Parsed("slot { name: 'job' } bound: true"));
+  for (const BadCondition& bad : BadConditions()) {
+    EXPECT_THAT(Parsed(bad.condition),
+                StatusIs(bad.code, GetParam().field + bad.sentence))
+        << bad.name;
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    , BadConditionTest,
-    ::testing::Values(
-        Bad{"Nothing", When("slot { slot: 1 }"), kInvalid,
-            "interventions[0].when: must ask for bound or above, got neither"},
-        Bad{"NoSlot", When("bound: true"), kInvalid,
-            "interventions[0].when.slot: must name a concept or a slot, got "
-            "none"},
-        Bad{"Unknown", When("slot { name: 'spouse' } bound: true"), kNotFound,
-            "interventions[0].when.slot.name: must be a concept of checkpoint "
-            "main, got \"spouse\""},
-        Bad{"NoConcept", When("slot { slot: 7 } bound: true"), kNotFound,
-            "interventions[0].when.slot: must be a concept's: readings have no "
-            "others, got slot 7"},
-        Bad{"Nan", When("slot { slot: 1 } above: nan"), kInvalid,
-            "interventions[0].when.above: must be finite, got nan"},
-        Bad{"Abort",
-            "prompt { text: 'a' } generation { abort_when { slot { slot: 1 } } "
-            "}",
-            kInvalid,
-            "generation.abort_when: must ask for bound or above, got neither"}),
-    NameOf);
+INSTANTIATE_TEST_SUITE_P(, ConditionalTest, ::testing::ValuesIn(Conditionals()),
+                         [](const auto& each) { return each.param.name; });
 
 TEST_F(ParseTest, WithoutACheckpointThereIsNoCondition) {
   auto none = std::make_shared<Catalog>(*catalog_);

@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "server/api/parse_env.h"
 #include "tests/support/small_catalog.h"
@@ -27,6 +28,29 @@ Message FromText(const std::string& text) {
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message))
       << text;
   return message;
+}
+
+// Conditions on a reading, wherever a request may have one: `when` of an
+// intervention, of a swap, of a sweep, a matrix and a search; abort_when.
+struct BadCondition {
+  std::string name;
+  std::string condition;  // Of a ReadingCondition.
+  absl::StatusCode code;
+  std::string sentence;  // Behind the field's path.
+};
+inline const std::vector<BadCondition>& BadConditions() {
+  static const auto* const kBad = new std::vector<BadCondition>{
+      {"Nothing", "slot { slot: 1 }", kInvalid,
+       ": must ask for bound or above, got neither"},
+      {"NoSlot", "bound: true", kInvalid,
+       ".slot: must name a concept or a slot, got none"},
+      {"Unknown", "slot { name: 'spouse' } bound: true", kNotFound,
+       ".slot.name: must be a concept of checkpoint main, got \"spouse\""},
+      {"NoConcept", "slot { slot: 7 } bound: true", kNotFound,
+       ".slot: must be a concept's: readings have no others, got slot 7"},
+      {"Nan", "slot { slot: 1 } above: nan", kInvalid,
+       ".above: must be finite, got nan"}};
+  return *kBad;
 }
 
 // A request that is refused, and how. The tests say what stands beside it.

@@ -10,6 +10,7 @@
 
 #include "model/base/field_error.h"
 #include "server/api/parse_find_alpha.h"
+#include "server/api/parse_sequence.h"
 #include "tests/api/parse_fixture.h"
 
 namespace alignsae {
@@ -108,6 +109,38 @@ TEST_F(ParseTest, ASearchHasItsRangeItsGoalAndOneIntervention) {
   EXPECT_EQ(defaults.search.max_tries, 32);
   EXPECT_EQ(std::get<int32_t>(defaults.goal), 7);
   EXPECT_EQ(defaults.intervention.mode, InterventionMode::kAdd);
+}
+
+TEST_F(ParseTest, ATryThatIsHeldToAKlHasItsFollowerRightBehindIt) {
+  const std::string request =
+      kFour +
+      std::string("target { name: 'job' } goal { answer: 'x' } guard { ");
+  ASSERT_OK_AND_ASSIGN(
+      ParsedFindAlpha compared,
+      ParseFindAlpha(FromText<v1::FindAlphaRequest>(
+                         request + "max_kl: 0.5 max_norm_ratio: 2 }"),
+                     env(), 77));
+  RequestSpec spec;
+  AddVariant(compared.sequence, v1::ARM_BASELINE, {}, spec, compared.asked);
+  AddTry(1, compared, spec);
+  AddTry(2, compared, spec);
+  EXPECT_THAT(compared.asked.arms, SizeIs(3));
+  ASSERT_THAT(spec.sequences, SizeIs(5));
+  for (int leader : {1, 3}) {
+    EXPECT_EQ(spec.sequences[leader].guard.kl, 0.5);
+    EXPECT_EQ(spec.sequences[leader].guard.norm_ratio, 2);
+    EXPECT_FALSE(spec.sequences[leader].follows.has_value());
+    EXPECT_EQ(spec.sequences[leader + 1].follows, leader);
+    EXPECT_THAT(*spec.sequences[leader + 1].interventions, IsEmpty());
+  }
+  EXPECT_EQ(spec.sequences[3].interventions->front().alpha, 2);
+  ASSERT_OK_AND_ASSIGN(ParsedFindAlpha alone,
+                       ParseFindAlpha(FromText<v1::FindAlphaRequest>(
+                                          request + "max_norm_ratio: 2 }"),
+                                      env(), 77));
+  RequestSpec without;
+  AddTry(1, alone, without);
+  EXPECT_THAT(without.sequences, SizeIs(1));
 }
 
 class BadMatrixTest : public ParseTest,

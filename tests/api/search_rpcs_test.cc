@@ -141,6 +141,75 @@ TEST_F(SearchRpcsTest, AMatrixCountsWhatMatches) {
   EXPECT_EQ(summary.matched_count(), 1);
 }
 
+// The fake reads 6 and 0.25 at the last token, whatever is edited.
+constexpr char kNowhere[] = "when { slot { name: 'job' } above: 0.25 } ";
+constexpr char kHolds[] = "when { slot { name: 'job' } above: 0.125 } ";
+
+void ExpectNotEdited(const v1::ArmResult& arm) {
+  ASSERT_EQ(arm.receipts_size(), 1);
+  EXPECT_TRUE(arm.receipts(0).has_condition());
+  EXPECT_FALSE(arm.receipts(0).condition());
+  EXPECT_EQ(arm.receipts(0).positions_checked(), 1);
+  EXPECT_EQ(arm.receipts(0).positions_applied(), 0);
+}
+
+TEST_F(SearchRpcsTest, ACellWhoseConditionHoldsNowhereIsNotEdited) {
+  Load();
+  const auto sweep = [this](const std::string& when) {
+    const auto sink = RunStream(
+        &SweepAlpha, MakeCall(kRpcSweepAlpha),
+        FromText<v1::SweepAlphaRequest>(
+            "prompt { token_ids { ids: 5 ids: 6 } } targets { name: 'job' } "
+            "alphas: [1, 2] generation { max_new_tokens: 2 } " +
+            when));
+    EXPECT_EQ(sink->status.code, absl::StatusCode::kOk) << sink->status.message;
+    return sink->messages;
+  };
+  int cells = 0;
+  for (const v1::SweepAlphaResponse& message : sweep(kNowhere)) {
+    if (!message.has_cell() || message.cell().baseline()) continue;
+    ExpectNotEdited(message.cell().result());
+    ++cells;
+  }
+  EXPECT_EQ(cells, 2);
+  for (const v1::SweepAlphaResponse& message : sweep(kHolds)) {
+    if (!message.has_cell() || message.cell().baseline()) continue;
+    EXPECT_TRUE(message.cell().result().receipts(0).condition());
+    EXPECT_EQ(message.cell().result().receipts(0).positions_applied(), 1);
+  }
+}
+
+TEST_F(SearchRpcsTest, APairWhoseConditionHoldsNowhereIsNotEdited) {
+  Load();
+  const auto sink = RunStream(
+      &SwapMatrix, MakeCall(kRpcSwapMatrix),
+      FromText<v1::SwapMatrixRequest>(
+          std::string("prompt { token_ids { ids: 5 ids: 6 } } generation { "
+                      "max_new_tokens: 2 } ") +
+          kNowhere));
+  ASSERT_EQ(sink->status.code, absl::StatusCode::kOk) << sink->status.message;
+  ASSERT_THAT(sink->messages, SizeIs(5));
+  for (int i = 1; i < 4; ++i) {
+    const v1::SwapMatrixCell& cell = sink->messages[i].cell();
+    if (!cell.baseline()) ExpectNotEdited(cell.result());
+  }
+}
+
+TEST_F(SearchRpcsTest, ATryWhoseConditionHoldsNowhereIsNotEdited) {
+  Load();
+  v1::FindAlphaResponse answer;
+  const WireStatus status = Find(
+      absl::StrCat(kTwo, kNowhere, "goal { target_on_top: true } max_tries: 3"),
+      &answer);
+  ASSERT_EQ(status.code, absl::StatusCode::kOk) << status.message;
+  EXPECT_FALSE(answer.has_smallest());
+  ASSERT_EQ(answer.tries_size(), 3);
+  for (const v1::AlphaTry& tried : answer.tries()) {
+    ExpectNotEdited(tried.result());
+    EXPECT_FALSE(tried.reached());
+  }
+}
+
 TEST_F(SearchRpcsTest, AnAlphaIsFoundInRoundsOfForks) {
   Load();
   AnswerBy([](double alpha) { return alpha >= 0.7 && alpha <= 3.3; });

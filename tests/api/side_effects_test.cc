@@ -273,13 +273,50 @@ TEST_F(SideEffectsTest, ASearchHoldsItsTriesToAGuardAndToTheTargetsSlot) {
          "prompt: PROMPT_SELECTION_NONE generated: true }",
          "positions: must name some of the prompt, for goal.target_on_top, got "
          "none"},
-        {"target { name: 'job' } goal { answer: 'x' } guard { max_kl: 1 }",
-         "guard.max_kl: must be absent in a search, got 1"}}) {
+        {"target { name: 'job' } goal { answer: 'x' } guard { max_kl: -1 }",
+         "guard.max_kl: must be finite and at least 0, got -1"}}) {
     status = Run(&FindAlpha, MakeCall(kRpcFindAlpha),
                  FromText<v1::FindAlphaRequest>(two + request), &answer);
     EXPECT_EQ(status.code, absl::StatusCode::kInvalidArgument);
     EXPECT_EQ(status.message, sentence);
   }
+}
+
+// The fake's KL is made alpha / 4 of each steered row; the follower's row is
+// without an intervention, and stands behind it.
+TEST_F(SideEffectsTest, ASearchComparesEachTryWithTheModelWithoutIt) {
+  Load();
+  executor_.kl = [](const StepRow& row) {
+    return row.interventions->front().alpha / 4;
+  };
+  v1::FindAlphaResponse answer;
+  const WireStatus status = Run(
+      &FindAlpha, MakeCall(kRpcFindAlpha),
+      FromText<v1::FindAlphaRequest>(
+          "prompt { token_ids { ids: 5 ids: 6 } } min_alpha: 0.5 max_alpha: 8 "
+          "max_tries: 16 generation { max_new_tokens: 1 } target { name: "
+          "'city' } guard { max_kl: 0.5 } goal { first_token: " +
+          std::to_string(FakeStepExecutor::NextToken({5, 6})) + " }"),
+      &answer);
+  ASSERT_EQ(status.code, absl::StatusCode::kOk) << status.message;
+  EXPECT_TRUE(answer.baseline_reaches());
+  EXPECT_FALSE(answer.baseline().has_guard_stop());
+  EXPECT_EQ(answer.smallest(), 0.5);
+  EXPECT_LE(answer.largest(), 2);
+  EXPECT_GT(answer.largest(), 1.8);
+  EXPECT_GT(answer.rounds(), 1);
+  for (const v1::AlphaTry& tried : answer.tries()) {
+    EXPECT_EQ(tried.result().receipts(0).alpha(), tried.alpha());
+    EXPECT_EQ(tried.reached(), tried.alpha() <= 2);
+    EXPECT_EQ(tried.result().has_guard_stop(), tried.alpha() > 2);
+    if (!tried.result().has_guard_stop()) continue;
+    const v1::GuardStop& stop = tried.result().guard_stop();
+    EXPECT_EQ(stop.limit(), v1::GUARD_LIMIT_KL);
+    EXPECT_EQ(stop.allowed(), 0.5);
+    EXPECT_EQ(stop.value(), tried.alpha() / 4);
+    EXPECT_EQ(stop.position(), 2);
+  }
+  EXPECT_TRUE(Reaches("alignsae_kv_slots_in_use", "0"));
 }
 
 }  // namespace

@@ -167,7 +167,8 @@ TEST_F(PreparedPlaceTest, ADamagedFileIsMadeAnew) {
     bytes[at] ^= 1;
     damage(bytes, "must have the sum that was written beside it");
   }
-  for (const char* key : {"sha256 of wte", "\"wte\"", "h.0.c_fc.memory"}) {
+  for (const char* key :
+       {"sha256 of wte", "\"wte\"", "blocks.0.inner.memory"}) {
     std::string bytes = whole;
     bytes[bytes.find(key) + 3] ^= 1;
     damage(bytes, "");
@@ -199,12 +200,12 @@ TEST_F(PreparedPlaceTest, AnotherLayoutThanThisMachinesIsMadeAnew) {
   Load(place);
   ASSERT_OK_AND_ASSIGN(PreparedParts parts,
                        ReadPrepared(place.path, place.facts));
-  parts.PutText("h.1.mlp_proj.layout", "type 9");
+  parts.PutText("blocks.1.out.layout", "type 9");
   ASSERT_OK(WritePrepared(place.path, place.facts, parts));
   const LoadedTransformer remade = Load(place);
   EXPECT_EQ(remade.prepared->result, PreparedResult::kRemade);
   EXPECT_THAT(remade.prepared->why,
-              HasSubstr("h.1.mlp_proj: must be in the layout type "));
+              HasSubstr("blocks.1.out: must be in the layout type "));
   ExpectFresh(*remade.model);
 }
 
@@ -232,6 +233,25 @@ TEST_F(PreparedPlaceTest, TwoAtOnceDoNotDisturbEachOther) {
     ++files;
   }
   EXPECT_EQ(files, 1);
+}
+
+// One reader with one bound, whoever asks.
+TEST_F(PreparedPlaceTest, AConfigThatIsTooLongIsRefusedByAll) {
+  const std::string path = root_ + "/model/config.json";
+  ASSERT_OK_AND_ASSIGN(const std::string config, ReadFile(path));
+  ASSERT_OK(
+      WriteFileAtomically(path, config + std::string(size_t{1} << 20, ' ')));
+  const absl::Status loaded =
+      LoadTransformer(root_ + "/model", at::kCPU, WeightType::kF32).status();
+  EXPECT_THAT(loaded.message(), HasSubstr("config.json"));
+  for (const absl::Status& status :
+       {loaded, ReadFacts(root_ + "/model").status(),
+        PlaceOfPrepared(root_ + "/cache", root_ + "/model", kModelHash,
+                        WeightType::kF32)
+            .status()}) {
+    EXPECT_FALSE(status.ok());
+    EXPECT_EQ(status.ToString(), loaded.ToString());
+  }
 }
 
 TEST_F(PreparedPlaceTest, ASmallModelIsNotKept) {

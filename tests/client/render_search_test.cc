@@ -63,6 +63,29 @@ TEST(RenderFoundAlphaTest, TellsBothEndsAndWhatIsOpen) {
   EXPECT_THAT(text, HasSubstr("no strength that was tried reaches the goal\n"));
 }
 
+TEST(RenderFoundAlphaTest, ABrokenTrySaysWhichLimitItPassed) {
+  const std::string text = RenderFoundAlpha(Parsed<v1::FindAlphaResponse>(
+      "tries { alpha: 0.5 reached: true round: 1 } tries { alpha: 2 round: 1 "
+      "result { guard_stop { limit: GUARD_LIMIT_KL allowed: 0.5 value: 0.7311 "
+      "position: 9 } } } tries { alpha: 4 round: 1 }"));
+  EXPECT_THAT(text, ContainsRegex("0\\.5 +yes"));
+  EXPECT_THAT(text, ContainsRegex("2 +KL 0\\.731 > 0\\.5"));
+  EXPECT_THAT(text, ContainsRegex("4 +no"));
+}
+
+// As of a swap: "the condition held nowhere".
+TEST(RenderSweepTest, ACellWhoseConditionHeldNowhereSaysSo) {
+  const std::string receipt = "receipts { positions_checked: 1 condition: ";
+  const std::string text = RenderSweep(
+      {Parsed<v1::SweepCell>("index: 1 target: 'a' result { " + receipt +
+                             "false } }"),
+       Parsed<v1::SweepCell>("index: 2 target: 'b' result { " + receipt +
+                             "true effects { residual_norm: 4 change_norm: 1 } "
+                             "} }")});
+  EXPECT_THAT(text, ContainsRegex("a .*not held"));
+  EXPECT_THAT(text, ContainsRegex("b .*0\\.250"));
+}
+
 TEST(RenderEffectsTest, TellsWhatIsThere) {
   EXPECT_EQ(RenderEffects({}), "");
   const std::string text = RenderEffects(Parsed<v1::ArmResult>(

@@ -65,6 +65,10 @@ class CliTest(ServerTest):
     def test_conditions_and_guards_are_told(self):
         text = self.cli("swap", self.question(), "--to=employer", "--when=!birth_city")
         self.assertIn("0 positions of 1: the condition held nowhere", text)
+        for words in (["sweep", "--to=employer", "--alphas=1"], ["find-alpha", "--to=employer",
+                      "--on-top", "--max-tries=2"], ["matrix", "--concepts=employer,major"]):
+            text = self.cli(words[0], self.question(), *words[1:], "--when=!birth_city")
+            self.assertIn("not held", text)
         text = self.cli("swap", self.question(), "--to=employer", "--side-effects")
         self.assertRegex(text, r"side effects: KL mean [0-9.]+, largest [0-9.]+; first other token")
         self.assertRegex(text, r"major: [+-][0-9.]+ at position")
@@ -95,6 +99,9 @@ class CliTest(ServerTest):
         text = self.cli("find-alpha", self.question(), "--to=employer", "--answer=nonsense",
                         "--max-tries=3")
         self.assertIn("no strength that was tried reaches the goal", text)
+        text = self.cli("find-alpha", self.question(), "--to=employer", "--on-top",
+                        "--max-kl=0.001", "--max-tries=3")
+        self.assertRegex(text, r"KL [0-9.]+ > 0.001")
         self.assertIn("goal: must name an answer, a first token or target_on_top",
                       self.cli("find-alpha", self.question(), "--to=employer", code=64))
 

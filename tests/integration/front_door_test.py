@@ -14,6 +14,7 @@ import unittest
 from alignsae_server import (Server, ServerTest, common, concept, eventually, generation,
                              intervention, main, model, steering, swap_edit, told)
 from alignsae.v1 import find_alpha_pb2 as find
+from alignsae.v1 import side_effects_pb2 as guards
 from alignsae.v1 import swap_matrix_pb2 as matrix
 from google.protobuf import json_format
 from google_rpc.rpc import error_details_pb2 as details
@@ -42,6 +43,11 @@ STREAMS = {"Generate": (steering.GenerateRequest, steering.GenerateResponse),
 def path_of(method):
     service = UNARY[method][0] if method in UNARY else "SteeringService"
     return f"/alignsae.v1.{service}/{method}"
+
+
+def bound_city():
+    return intervention.ReadingCondition(
+        slot=common.ConceptRef(name="birth_city"), bound=True)
 
 
 def envelope(message):
@@ -113,6 +119,7 @@ class ConnectTest(FrontDoorTestCase):
                     interventions=[swap_edit("birth_city", "major")]),
                 "FindAlpha": find.FindAlphaRequest(
                     prompt=prompt, target=common.ConceptRef(name="employer"), max_tries=4,
+                    guard=guards.SteeringGuard(max_kl=0.01), when=bound_city(),
                     goal=find.AlphaGoal(answer="x"), generation=greedy)}
 
     def over_grpc(self, method, request):
@@ -145,7 +152,7 @@ class ConnectTest(FrontDoorTestCase):
                 interventions=[swap_edit("birth_city", "major")]),
             "SweepAlpha": steering.SweepAlphaRequest(
                 prompt=self.example(), alphas=[0.5, 1], generation=greedy,
-                targets=[common.ConceptRef(name="employer")]),
+                targets=[common.ConceptRef(name="employer")], when=bound_city()),
             "SwapMatrix": matrix.SwapMatrixRequest(
                 prompt=self.example(), targets={"employer": "x"}, generation=greedy,
                 concepts=[common.ConceptRef(name=name) for name in ("employer", "major")])}

@@ -194,6 +194,8 @@ class PythonClientTest(ServerTest):
         words = ["sweep", self.question, "--to=employer,major", "--alphas=0.5,2", "--seed=1"]
         arguments = (self.question, ["employer", "major"], [0.5, 2])
         self.check_stream("SweepAlphaResponse", words, "sweep_events", *arguments, seed=1)
+        self.check_stream("SweepAlphaResponse", [*words, "--when=!birth_city"], "sweep_events",
+                          *arguments, seed=1, when="!birth_city")
         found = self.client.sweep(*arguments, seed=1)
         self.assertEqual(told(found), told(self.by_asyncio("sweep", *arguments, seed=1)))
         self.assertEqual([(cell.target, cell.alpha) for cell in found.cells], [
@@ -201,9 +203,9 @@ class PythonClientTest(ServerTest):
 
     def test_matrix(self):
         words = ["matrix", self.question, "--concepts=employer,major,birth_city",
-                 "--expect=major=x", "--seed=1"]
+                 "--expect=major=x", "--seed=1", "--when=birth_city"]
         arguments = (self.question, ["employer", "major", "birth_city"])
-        named = {"expected": {"major": "x"}, "seed": 1}
+        named = {"expected": {"major": "x"}, "seed": 1, "when": "birth_city"}
         self.check_stream("SwapMatrixResponse", words, "matrix_events", *arguments, **named)
         found = self.client.matrix(*arguments, **named)
         self.assertEqual(told(found), told(self.by_asyncio("matrix", *arguments, **named)))
@@ -213,9 +215,12 @@ class PythonClientTest(ServerTest):
     def test_find_alpha(self):
         goal = self.client.swap(self.question, "employer").steered.text
         words = ["find-alpha", self.question, "--to=employer", f"--answer={goal}", "--seed=1",
-                 "--max-tries=12"]
-        self.check("FindAlphaResponse", words, "find_alpha", self.question, "employer",
-                   answer=goal, seed=1, max_tries=12)
+                 "--max-tries=12", "--max-kl=1e-6", "--when=birth_city"]
+        found = self.check("FindAlphaResponse", words, "find_alpha", self.question, "employer",
+                           answer=goal, seed=1, max_tries=12, guard={"max_kl": 1e-6},
+                           when="birth_city")
+        self.assertIsNone(found.largest)
+        self.assertEqual({tried.result.guard_stop.limit for tried in found.tries}, {"KL"})
 
     def test_refusals_are_typed(self):
         with self.assertRaises(alignsae.NotFoundError) as caught:

@@ -275,6 +275,62 @@ class RpcTest(ServerTest):
              if row.reading.bound and row.reading.top_concept == "birth_city"])
         self.assertEqual(receipt.positions_checked, len(read.tokens))
 
+    def test_a_condition_holds_for_every_cell_pair_and_try(self):
+        prompt = self.example("birth_city")
+        job = common.ConceptRef(name="employer")
+
+        def arms(**rule):
+            when = intervention.ReadingCondition(
+                slot=common.ConceptRef(name="birth_city"), **rule)
+            sweep = list(self.api.steering.SweepAlpha(steering.SweepAlphaRequest(
+                prompt=prompt, targets=[job], alphas=[1, 2], when=when), timeout=30))
+            pairs = list(self.api.steering.SwapMatrix(matrix.SwapMatrixRequest(
+                prompt=prompt, when=when, concepts=[job, common.ConceptRef(name="major")]),
+                timeout=30))
+            search = self.api.steering.FindAlpha(find.FindAlphaRequest(
+                prompt=prompt, target=job, goal=find.AlphaGoal(answer="x"), max_tries=3,
+                when=when), timeout=30)
+            cells = [event.cell for event in sweep + pairs if event.HasField("cell")]
+            plain = [cell.result for cell in cells if cell.baseline] + [search.baseline]
+            edited = [cell.result for cell in cells if not cell.baseline]
+            edited += [row.result for row in search.tries]
+            self.assertEqual((len(plain), len(edited)), (3, 7))
+            return plain, [(arm, arm.receipts[0]) for arm in edited]
+
+        def ids(arm):
+            return [token.id for token in arm.tokens]
+        plain, edited = arms(bound=False)
+        for arm, receipt in edited:
+            self.assertEqual(ids(arm), ids(plain[0]))
+            self.assertEqual((receipt.HasField("condition"), receipt.condition,
+                              receipt.positions_checked, receipt.positions_applied),
+                             (True, False, 1, 0))
+        plain, edited = arms(bound=True)
+        for _, receipt in edited:
+            self.assertEqual((receipt.condition, receipt.positions_applied), (True, 1))
+        self.assertNotIn(ids(plain[0]), [ids(edited[0][0]), ids(edited[1][0])])
+
+    def test_a_search_is_held_to_a_kl(self):
+        limit = self.employer_swap(side_effects=True).steered.side_effects.max_kl * 1.05
+        self.assertGreater(limit, 0)
+        answer = self.api.steering.FindAlpha(find.FindAlphaRequest(
+            prompt=self.example("birth_city"), target=common.ConceptRef(name="employer"),
+            goal=find.AlphaGoal(target_on_top=True),
+            guard=guards.SteeringGuard(max_kl=limit)), timeout=60)
+        self.assertFalse(answer.baseline.HasField("guard_stop"))
+        broken = [row for row in answer.tries if row.result.HasField("guard_stop")]
+        self.assertTrue(broken)
+        for row in broken:
+            stop = row.result.guard_stop
+            self.assertFalse(row.reached)
+            self.assertEqual((stop.limit, stop.allowed), (guards.GUARD_LIMIT_KL, limit))
+            self.assertGreater(stop.value, limit)
+        # What one Swap says of the two ends.
+        for alpha, ends in ((answer.largest, False), (broken[-1].alpha, True)):
+            arm = self.employer_swap(alpha=alpha, guard=guards.SteeringGuard(max_kl=limit)).steered
+            self.assertEqual(arm.HasField("guard_stop"), ends)
+        self.assertTrue(eventually(lambda: self.server.metric("alignsae_kv_slots_in_use") == 0))
+
     def test_an_answer_is_aborted_at_the_token_whose_reading_says_so(self):
         config = generation.GenerationConfig(max_new_tokens=6, ignore_eos=True,
                                              concept_trace=True)

@@ -179,6 +179,13 @@ class TrainerTest(TrainTest):
         self.assertIn("must have --data", self.train(
             "baseline", "output_feature", f"--prompts={self.root}/data/prompts.jsonl",
             f"--model={self.root}/lm/gpt2", f"--out={self.root}/x", code=2))
+        for command in (["sae"], ["baseline", "class_means"]):  # One pair of flags.
+            site = [*command, "--preset=tiny", f"--data={self.root}/data",
+                    f"--model={self.root}/lm/gpt2", f"--out={self.root}/x"]
+            self.assertIn("--hook: nowhere not in {resid_pre,",
+                          self.train(*site, "--hook=nowhere", code=2))
+            self.assertIn("--layer: must be in [0, 1], got 2; the model has 2 blocks",
+                          self.train(*site, "--layer=2", code=2))
         self.assertFalse((self.root / "x").exists())
 
     def test_pipeline_and_eval(self):

@@ -218,6 +218,34 @@ TEST_F(FollowerTest, AnArmThatIsAbortedEndsItsFollower) {
   EXPECT_OK(scheduler_.CheckInvariants());
 }
 
+// A baseline and three pairs, on four slots: what starts is whole pairs.
+TEST_F(FollowerTest, AFollowerStartsWithItsLeaderInPartsToo) {
+  const RequestSpec compared = Compared();
+  RequestSpec spec;
+  spec.grouping = Grouping::kAsManyAsFit;
+  spec.sequences.push_back(compared.sequences[0]);
+  for (int pair = 0; pair < 3; ++pair) {
+    spec.sequences.push_back(compared.sequences[1]);
+    spec.sequences.push_back(compared.sequences[2]);
+    spec.sequences.back().follows = static_cast<int>(spec.sequences.size()) - 2;
+  }
+  executor_.kl = [](const StepRow&) { return 0.25; };
+  const auto sink = Submit(std::move(spec));
+  const StepReport report = scheduler_.RunOneStep();
+  EXPECT_EQ(report.admitted, 3);  // The fourth would be a leader alone.
+  EXPECT_OK(scheduler_.CheckInvariants());
+  RunUntilIdle();
+  EXPECT_OK(*sink->done());
+  ASSERT_THAT(sink->finished(), SizeIs(4));
+  for (const SequenceFinished& finished : sink->finished()) {
+    EXPECT_NE(finished.sequence, 2);
+    if (finished.sequence == 0) continue;
+    EXPECT_THAT(finished.effects->kl, ElementsAre(0.25, 0.25, 0.25, 0.25));
+    EXPECT_EQ(sink->ids(finished.sequence), sink->ids(1));
+  }
+  EXPECT_OK(scheduler_.CheckInvariants());
+}
+
 TEST_F(FollowerTest, ACancelEndsAllThreeAndFreesTheirSlots) {
   const auto sink = Submit(Compared({}, 40));
   scheduler_.RunOneStep();

@@ -138,6 +138,14 @@ SequenceSpec Simulation::RandomSequence(const std::vector<int32_t>& prompt) {
   return sequence;
 }
 
+void Simulation::AddFollower(RequestSpec& spec) {
+  SequenceSpec follower = spec.sequences.back();
+  follower.interventions = std::make_shared<const std::vector<Intervention>>();
+  follower.observations.clear();
+  follower.follows = static_cast<int>(spec.sequences.size()) - 1;
+  spec.sequences.push_back(std::move(follower));
+}
+
 RequestSpec Simulation::RandomRequest() {
   RequestSpec spec;
   spec.grouping = static_cast<Grouping>(Below(3));
@@ -152,6 +160,7 @@ RequestSpec Simulation::RandomRequest() {
     if (spec.grouping != Grouping::kSeparate && count > 1) {
       int& tokens = spec.sequences.back().max_new_tokens;
       tokens = std::max(1, tokens);
+      if (OneIn(4)) AddFollower(spec);
     }
   }
   spec.origin = absl::StrCat("origin", OneIn(2) ? 0 : Below(3));

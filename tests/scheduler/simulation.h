@@ -98,6 +98,8 @@ class Simulation {
   SchedulerOptions RandomOptions();
   std::vector<int32_t> RandomPrompt();
   SequenceSpec RandomSequence(const std::vector<int32_t>& prompt);
+  // What is compared with the last sequence, right behind it.
+  static void AddFollower(RequestSpec& spec);
   RequestSpec RandomRequest();
 
   void Act();

@@ -123,29 +123,30 @@ void Simulation::CheckPlaces(const SchedulerCensus& census) {
     const SimulatedSink& sink = *request.sink;
     if (sink.done.has_value() || displaced.count(&sink) > 0) continue;
     for (int i = 0; i < static_cast<int>(sink.spec.sequences.size()); ++i) {
-      Expect(places.count({&sink, i}) + sink.finished.count(i) == 1,
+      const int told = sink.spec.sequences[i].follows.value_or(i);
+      Expect(places.count({&sink, i}) + sink.finished.count(told) == 1,
              "a sequence of a request is nowhere, or is told of as finished "
              "and goes on");
     }
   }
 }
 
-// What is not small leaves the kept slots free, but for one request alone whose
-// sequences must start together.
+// What is not small leaves the kept slots free, but for one request alone that
+// needs more at once.
 void Simulation::CheckKept(const SchedulerCensus& census) {
   std::set<const RequestSink*> requests;
   int held = 0;
-  bool together = false;
+  bool needs_more = false;
   for (const SchedulerCensus::Place& place : census.running) {
     const RequestSpec& spec = SpecOf(place);
     if (IsSmall(spec)) continue;
     requests.insert(place.sink);
     ++held;
-    together = spec.grouping != Grouping::kAsManyAsFit;
+    needs_more = SlotsAtOnce(spec) > kv_slots_ - options_.slots.kept;
   }
   Expect(
       held <= kv_slots_ - options_.slots.kept ||
-          (together && requests.size() == 1),
+          (needs_more && requests.size() == 1),
       absl::StrCat("what is not small holds ", held, " of ", kv_slots_,
                    " KV slots, of which ", options_.slots.kept, " are kept"));
 }
@@ -164,6 +165,10 @@ void Simulation::CheckCounters(const SchedulerCensus& census) {
          "too many tokens wait");
   for (const Submitted& request : submitted_) {
     finished += static_cast<int64_t>(request.sink->finished.size());
+    for (const SequenceSpec& sequence : request.sink->spec.sequences) {
+      if (!sequence.follows.has_value()) continue;
+      finished += request.sink->finished.count(*sequence.follows);
+    }
     generated += request.sink->token_events;
   }
   Expect(observer_.finished == finished, "ends are counted wrongly");
@@ -183,8 +188,13 @@ void Simulation::CheckAnswers() {
     if (!sink.done.has_value() || !settled_.insert(&sink).second) continue;
     if (!sink.done->ok()) continue;
     for (int i = 0; i < static_cast<int>(sink.spec.sequences.size()); ++i) {
-      Expect(sink.finished.count(i) == 1, "done before all have finished");
       const auto told = sink.tokens.find(i);
+      if (sink.spec.sequences[i].follows.has_value()) {
+        Expect(told == sink.tokens.end() && sink.finished.count(i) == 0,
+               "a sequence that follows another one is told of");
+        continue;
+      }
+      Expect(sink.finished.count(i) == 1, "done before all have finished");
       const std::vector<int32_t> answer = Answer(sink.spec.sequences[i]);
       Expect(
           told == sink.tokens.end() ? answer.empty() : told->second == answer,
@@ -213,7 +223,7 @@ void Simulation::CheckShare(const Places& held, int most) {
   const bool one_request = std::all_of(
       held.begin(), held.end(),
       [&](const auto& place) { return place.sink == held.front().sink; });
-  Expect(one_request && spec.grouping == Grouping::kTogether,
+  Expect(one_request && static_cast<int>(held.size()) <= SlotsAtOnce(spec),
          absl::StrCat("client ", spec.origin, "/", spec.client, " has ",
                       held.size(), " KV slots while others wait, its share is ",
                       most));

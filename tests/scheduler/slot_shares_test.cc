@@ -73,6 +73,20 @@ TEST_F(SlotSharesTest, AnOriginKeepsItsOwnLimitAlsoAlone) {
   EXPECT_EQ(held_["pc"], 4);
 }
 
+// A quota of one slot does not keep two that must start together for ever.
+TEST_F(SlotSharesTest, APairHasItsTwoSlotsAndNoHalfOfOne) {
+  RequestSpec sweep = Sweep(4, "a");
+  sweep.sequences[1].follows = 0;
+  sweep.sequences[3].follows = 2;
+  for (int slots : {1, 3}) {
+    sweep.origin = slots == 1 ? "o" : "p";
+    sweep.max_slots = slots;
+    Take(sweep);
+    Run();
+    EXPECT_EQ(held_[sweep.origin + "a"], 2);
+  }
+}
+
 TEST_F(SlotSharesTest, WhileAnotherWaitsAClientHasHalf) {
   Take(Sweep(20, "a"));
   Take(Sweep(20, "b"));

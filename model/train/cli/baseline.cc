@@ -6,7 +6,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/families.h"
@@ -29,8 +28,7 @@ struct BaselineCommand {
   std::string model;
   std::string out;
   std::string device = "cpu";
-  std::string hook = "resid_post";
-  int layer = 1;
+  SiteFlags site;
   int threads = 0;
 
   absl::Status Run() const {
@@ -43,7 +41,8 @@ struct BaselineCommand {
     people.model = std::move(loaded.model);
     people.tokenizer = std::make_shared<const Tokenizer>(std::move(tokenizer));
     BaselineCheckpointPlan plan;
-    ALIGNSAE_ASSIGN_OR_RETURN(plan.sae.hook, ParseHook());
+    ALIGNSAE_ASSIGN_OR_RETURN(plan.sae.hook,
+                              SiteOf(site, people.model->facts().n_layer));
     plan.sae.options = preset.sae;
     plan.sae.title = name;
     plan.sae.should_stop = StopSignalCame;
@@ -72,15 +71,6 @@ struct BaselineCommand {
               << "; serve it beside others with alignsae-train bundle --sae\n";
     return absl::OkStatus();
   }
-
-  absl::StatusOr<HookPoint> ParseHook() const {
-    const std::optional<HookKind> kind = ParseHookKind(hook);
-    if (!kind.has_value()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "--hook: must be ", HookKindNames(), ", got \"", hook, "\""));
-    }
-    return HookPoint{*kind, layer};
-  }
 };
 
 }  // namespace
@@ -108,11 +98,7 @@ void RegisterBaseline(CLI::App& app, absl::Status& status) {
       ->required();
   sub->add_option("--out", command->out, "Directory of the checkpoint")
       ->required();
-  sub->add_option("--hook", command->hook, "As of `sae`")
-      ->capture_default_str();
-  sub->add_option("--layer", command->layer, "Block of the hook")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 4095));
+  AddSiteFlags(*sub, command->site);
   AddDeviceFlag(*sub, command->device);
   AddThreadsFlag(*sub, command->threads);
   AddFieldFlags(*sub, command->preset.sae);

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdint>
 #include <iostream>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_join.h"
@@ -43,6 +44,29 @@ void AddDeviceFlag(CLI::App& app, std::string& device) {
   app.add_option("--device", device,
                  "cpu, cuda or cuda:N; a GPU needs a LibTorch built for it")
       ->capture_default_str();
+}
+
+void AddSiteFlags(CLI::App& app, SiteFlags& site) {
+  std::vector<std::string> kinds;
+  for (HookKind kind : kHookKinds) kinds.emplace_back(HookKindName(kind));
+  app.add_option("--hook", site.hook,
+                 "resid_pre (input of the block), attn_out (what its "
+                 "attention adds), resid_mid (between attention and MLP), "
+                 "mlp_out (what its MLP adds) or resid_post (its output)")
+      ->capture_default_str()
+      ->check(CLI::IsMember(std::move(kinds)));
+  app.add_option("--layer", site.layer, "Block of the hook")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 4095));
+}
+
+absl::StatusOr<HookPoint> SiteOf(const SiteFlags& site, int n_layer) {
+  if (site.layer < n_layer) {
+    return HookPoint{ParseHookKind(site.hook).value(), site.layer};
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--layer: must be in [0, ", n_layer - 1, "], got ",
+                   site.layer, "; the model has ", n_layer, " blocks"));
 }
 
 void AddThreadsFlag(CLI::App& app, int& threads) {

@@ -16,8 +16,10 @@
 #include <type_traits>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "model/steering/hook_point.h"
 #include "model/train/common/option_fields.h"
 #include "model/train/pipeline/presets.h"
 #include "nlohmann/json.hpp"
@@ -45,6 +47,16 @@ void AddSplitSeedFlag(CLI::App& app, uint64_t& seed);
 
 // Adds --device, for ParseDevice.
 void AddDeviceFlag(CLI::App& app, std::string& device);
+
+// Where an SAE, or what it is compared with, reads.
+struct SiteFlags {
+  std::string hook = "resid_post";
+  int layer = 1;
+};
+// Adds --hook, refused here when it is none, and --layer.
+void AddSiteFlags(CLI::App& app, SiteFlags& site);
+// INVALID_ARGUMENT "--layer: ..." when the model has no such block.
+absl::StatusOr<HookPoint> SiteOf(const SiteFlags& site, int n_layer);
 
 // Adds --threads, for UseThreads.
 void AddThreadsFlag(CLI::App& app, int& threads);

@@ -1,9 +1,7 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/families.h"
 #include "model/tensor/device.h"
@@ -24,8 +22,7 @@ struct SaeCommand {
   std::string model;
   std::string out;
   std::string device = "cpu";
-  std::string hook = "resid_post";
-  int layer = 1;
+  SiteFlags site;
   int threads = 0;
   int residual_memory = 4096;  // MiB.
   bool allow_unwritten = false;
@@ -44,16 +41,11 @@ struct SaeCommand {
     ALIGNSAE_ASSIGN_OR_RETURN(const Tokenizer tokenizer,
                               Tokenizer::Load(model));
     const Transformer& transformer = *loaded.model;
-    const int layers = transformer.facts().n_layer;
-    if (layer >= layers) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--layer: must be in [0, ", layers - 1, "], got ", layer,
-                       "; the model has ", layers, " blocks"));
-    }
+    SaePlan plan;
+    ALIGNSAE_ASSIGN_OR_RETURN(plan.hook,
+                              SiteOf(site, transformer.facts().n_layer));
     Progress progress(stdout, stderr);
     CatchStopSignals();
-    SaePlan plan;
-    plan.hook = {ParseHookKind(hook).value(), layer};
     plan.options = preset.sae;
     plan.directory = out;
     plan.title = "sae " + plan.hook.ToString();
@@ -80,12 +72,6 @@ struct SaeCommand {
   }
 };
 
-std::vector<std::string> HookKindList() {
-  std::vector<std::string> names;
-  for (HookKind kind : kHookKinds) names.emplace_back(HookKindName(kind));
-  return names;
-}
-
 }  // namespace
 
 void RegisterSae(CLI::App& app, absl::Status& status) {
@@ -106,15 +92,7 @@ void RegisterSae(CLI::App& app, absl::Status& status) {
       ->required();
   sub->add_option("--out", command->out, "Directory of the checkpoint")
       ->required();
-  sub->add_option("--hook", command->hook,
-                  "resid_pre (input of the block), attn_out (what its "
-                  "attention adds), resid_mid (between attention and MLP), "
-                  "mlp_out (what its MLP adds) or resid_post (its output)")
-      ->capture_default_str()
-      ->check(CLI::IsMember(HookKindList()));
-  sub->add_option("--layer", command->layer, "Block of the hook")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 4095));
+  AddSiteFlags(*sub, command->site);
   sub->add_flag("--allow-unwritten", command->allow_unwritten,
                 "Write the checkpoint though a slot does not write its "
                 "concept, to measure it");

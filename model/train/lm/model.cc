@@ -10,6 +10,7 @@
 #include "model/tokenizer/bpe_trainer.h"
 #include "model/train/common/random_order.h"
 #include "model/train/lm/data.h"
+#include "model/transformer/config_fields.h"
 
 namespace alignsae {
 namespace {
@@ -34,8 +35,7 @@ absl::StatusOr<Gpt2Config> ConfigFromOptions(const LmOptions& options,
 
 absl::StatusOr<Gpt2Config> ConfigFromDirectory(const std::string& directory,
                                                const Tokenizer& tokenizer) {
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::string json,
-                            ReadFile(absl::StrCat(directory, "/config.json")));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::string json, ReadConfigJson(directory));
   ALIGNSAE_ASSIGN_OR_RETURN(Gpt2Config config, ParseGpt2Config(json));
   if (tokenizer.vocab_size() > config.vocab_size) {
     return absl::InvalidArgumentError(absl::StrCat(

@@ -31,15 +31,21 @@ nlohmann::json TriesOf(const nlohmann::ordered_json& share) {
   return {{"tries", share.at("n")}, {"whole", share.at("rate")}};
 }
 
-nlohmann::json MeanWritten(const nlohmann::ordered_json& concepts) {
+// Means over the concepts and both figures of each, as WrittenToJson has them.
+nlohmann::json Written(const nlohmann::ordered_json& concepts) {
+  nlohmann::json json;
   double cosine = 0;
   double written = 0;
   for (const auto& [name, entry] : concepts.items()) {
     cosine += entry.at("cosine").get<double>();
     written += entry.at("written_share").get<double>();
+    json["by_relation"][name] = {{"cosine", entry.at("cosine")},
+                                 {"written_share", entry.at("written_share")}};
   }
   const auto n = static_cast<double>(concepts.size());
-  return {{"cosine", cosine / n}, {"written_share", written / n}};
+  json["cosine"] = cosine / n;
+  json["written_share"] = written / n;
+  return json;
 }
 
 // The facets by themselves: how their concepts are read and swapped to.
@@ -150,7 +156,7 @@ absl::StatusOr<nlohmann::json> PromptFigures(EvalSubject& subject,
                                                .max_tokens = options.max_tokens,
                                                .rows = options.rows}));
     if (!test.contains("binding")) {
-      test["written"] = MeanWritten(measured.at("concepts"));
+      test["written"] = Written(measured.at("concepts"));
       test["swap"]["alpha_curve"] = nlohmann::json::array();
       test["binding"] = nlohmann::json::object();
       if (measured.contains("read")) {
@@ -162,6 +168,7 @@ absl::StatusOr<nlohmann::json> PromptFigures(EvalSubject& subject,
       }
       if (measured.contains("swap")) {
         test["swap"]["all"] = TriesOf(measured["swap"]["all"]);
+        test["swap"]["alpha"] = alpha;
       }
     }
     if (alpha == alphas.front()) {

@@ -10,7 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/file.h"
 #include "model/base/status_macros.h"
+#include "model/train/common/signatures.h"
 #include "model/train/eval/plots.h"
+#include "model/train/eval/report.h"
 #include "model/train/eval/share.h"
 #include "model/train/study/study_plots.h"
 
@@ -153,6 +155,29 @@ Json PooledGroups(const std::vector<nlohmann::json>& figures) {
   return groups;
 }
 
+// Failure signatures of the test figures, in the order of signatures.h: how
+// many cells show each; what was seen is the first such cell's.
+Json PooledSignatures(const std::vector<nlohmann::json>& figures) {
+  Json pooled = Json::array();
+  for (const nlohmann::json& cell : figures) {
+    for (const Signature& seen :
+         SignaturesOf(RecipeFiguresOf(cell.at("test")))) {
+      const auto known = std::find_if(
+          pooled.begin(), pooled.end(),
+          [&](const Json& entry) { return entry.at("name") == seen.name; });
+      if (known == pooled.end()) {
+        pooled.push_back({{"name", seen.name},
+                          {"cells", 1},
+                          {"saw", seen.saw},
+                          {"change", seen.change}});
+      } else {
+        (*known)["cells"] = (*known)["cells"].get<int>() + 1;
+      }
+    }
+  }
+  return pooled;
+}
+
 // One setting: what its seeds say together.
 void Pool(const std::vector<nlohmann::json>& figures, Json& setting) {
   if (figures.empty()) return;
@@ -168,6 +193,7 @@ void Pool(const std::vector<nlohmann::json>& figures, Json& setting) {
   }
   setting["mode"] = modes;
   setting["alpha_curve"] = PooledCurve(figures);
+  setting["signatures"] = PooledSignatures(figures);
   if (Json terms = PooledTerms(figures); !terms.empty()) {
     setting["terms"] = std::move(terms);
   }

@@ -30,7 +30,9 @@ namespace alignsae {
 //      {mean, min, max},
 //    "terms": {"recon": {mean, min, max}, ..},   of the last epoch
 //    "groups": {name: {"read" | "swap" | "both": share}},   robustness.h
-//    "mode": [..], "alpha_curve": [{"alpha", "swap"}]}]}
+//    "mode": [..], "alpha_curve": [{"alpha", "swap"}],
+//    "signatures": [{"name", "cells": how many show it, "saw", "change"}]}]}
+//                                  common/signatures.h, of the test figures
 absl::StatusOr<nlohmann::ordered_json> SummarizeStudy(
     const StudyIndex& index, const std::string& directory);
 

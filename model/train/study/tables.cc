@@ -168,6 +168,23 @@ std::string AxesTable(const Json& summary) {
   return text;
 }
 
+// What went wrong where, and what to change.
+std::string SignatureLines(const Json& summary) {
+  std::string text;
+  for (const Json& setting : summary["settings"]) {
+    if (!setting.contains("signatures")) continue;
+    for (const Json& seen : setting["signatures"]) {
+      absl::StrAppendFormat(
+          &text, "- %s, %d of %d cells: **%s**: %s. Change: %s.\n",
+          SettingLabel(setting["settings"]), seen["cells"].get<int>(),
+          static_cast<int>(setting["cells"].size()),
+          seen["name"].get<std::string>(), seen["saw"].get<std::string>(),
+          seen["change"].get<std::string>());
+    }
+  }
+  return text.empty() ? "No cell shows one.\n" : text;
+}
+
 }  // namespace
 
 std::string RenderStudy(const Json& summary) {
@@ -201,6 +218,8 @@ std::string RenderStudy(const Json& summary) {
     absl::StrAppend(&text, "\n## Terms of the loss in the last epoch\n\n",
                     TermsTable(summary));
   }
+  absl::StrAppend(&text, "\n## Failure signatures\n\n",
+                  SignatureLines(summary));
   return text;
 }
 

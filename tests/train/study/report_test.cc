@@ -95,6 +95,40 @@ TEST_F(StudyReportTest, SeedsArePooledAndGapsCounted) {
   EXPECT_EQ(plots.count("alphas"), 0u);  // One row is no map.
 }
 
+TEST_F(StudyReportTest, FailureSignaturesAreNamedWithWhatToChange) {
+  Write(0, Figures(0.3, 0.1));
+  Write(1, Figures(0.1, 0.1));
+  Json good = Figures(0.9, 0.1);
+  good["figures"]["test"]["swap"]["alpha_curve"].erase(1);
+  Write(2, good);
+  ASSERT_OK_AND_ASSIGN(const Json summary,
+                       SummarizeStudy(index_, directory_.path()));
+  const Json& seen = summary["settings"][0]["signatures"];
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0]["name"], "high_binding_low_swap");
+  EXPECT_EQ(seen[0]["cells"], 2);
+  EXPECT_EQ(seen[1]["name"], "wrong_category_at_large_alpha");
+  EXPECT_EQ(seen[1]["cells"], 1);  // 0.1 is too little to collapse.
+  EXPECT_TRUE(summary["settings"][1]["signatures"].empty());
+  const std::string text = RenderStudy(summary);
+  EXPECT_THAT(text, HasSubstr("\n## Failure signatures\n\n- perp 0, 2 of 2 "
+                              "cells: **high_binding_low_swap**: slots read "
+                              "1.000 of prompts, but swaps succeed in 0.300"));
+  EXPECT_THAT(text, HasSubstr("Change: let the slots write: --prefix 0.1"));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("- perp 1")));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("No cell shows one")));
+}
+
+TEST_F(StudyReportTest, WithoutAFailureSignatureThatIsSaid) {
+  Json good = Figures(0.9, 0.1);
+  good["figures"]["test"]["swap"]["alpha_curve"].erase(1);
+  Write(0, good);
+  ASSERT_OK_AND_ASSIGN(const Json summary,
+                       SummarizeStudy(index_, directory_.path()));
+  EXPECT_THAT(RenderStudy(summary),
+              HasSubstr("\n## Failure signatures\n\nNo cell shows one.\n"));
+}
+
 TEST_F(StudyReportTest, ADamagedCellIsNotTakenForAMissingOne) {
   Write(0, {{"figure", 1}});
   EXPECT_THAT(SummarizeStudy(index_, directory_.path()),

@@ -140,7 +140,7 @@ def swap(prompt: Prompt, to: ConceptRef, *, source: Optional[ConceptRef] = None,
     return _call("SteeringService/Swap", prompt=edits.prompt_message(prompt),
                  target=_concept(to), source=_concept(source), alpha=alpha,
                  positions=edits.positions_message(positions, generated),
-                 when=None if when is None else edits.condition_message(when),
+                 when=edits.when_message(when),
                  guard=_guard(guard), side_effects=side_effects,
                  checkpoint=checkpoint, generation=_generation(sampling))
 
@@ -177,8 +177,10 @@ def complete(prompt: Prompt, interventions: Union[str, Edit, Sequence[Union[str,
 def sweep(prompt: Prompt, to: Union[ConceptRef, Sequence[ConceptRef]], alphas: Sequence[float], *,
           mode: str = "swap", source: Optional[ConceptRef] = None, raw: bool = False,
           positions: Optional[Positions] = None, generated: bool = False, checkpoint: str = "",
+          when: Optional[str] = None,
           **sampling: Unpack[Sampling]) -> Call[answers.SweepEvent]:
-    """A dose-response curve: the answer with each target at each alpha, and without."""
+    """A dose-response curve: the answer with each target at each alpha, and without. `when`:
+    as in swap."""
     targets = [to] if isinstance(to, (str, int)) else to
     return _call("SteeringService/SweepAlpha", answers.event_of,
                  prompt=edits.prompt_message(prompt),
@@ -186,21 +188,25 @@ def sweep(prompt: Prompt, to: Union[ConceptRef, Sequence[ConceptRef]], alphas: S
                  targets=[edits.concept_message(target) for target in targets], alphas=alphas,
                  unit=_enums.number("AlphaUnit", "raw", "raw") if raw else None,
                  positions=edits.positions_message(positions, generated),
-                 checkpoint=checkpoint, generation=_generation(sampling))
+                 when=edits.when_message(when), checkpoint=checkpoint,
+                 generation=_generation(sampling))
 
 
 def matrix(prompt: Prompt, concepts: Sequence[ConceptRef] = (), *,
            alpha: Optional[float] = None, expected: Optional[Mapping[str, str]] = None,
            positions: Optional[Positions] = None, generated: bool = False, checkpoint: str = "",
+           when: Optional[str] = None,
            **sampling: Unpack[Sampling]) -> Call[search_answers.MatrixEvent]:
     """Every concept (default: all of the checkpoint) in the place of every other one: all
-    ordered pairs, and the baseline. `expected` is {concept: what a swap to it should say}."""
+    ordered pairs, and the baseline. `expected` is {concept: what a swap to it should say};
+    `when`: as in swap."""
     return _call("SteeringService/SwapMatrix", answers.event_of,
                  prompt=edits.prompt_message(prompt),
                  concepts=[edits.concept_message(each) for each in concepts], alpha=alpha,
                  targets=dict(expected) if expected else None,
                  positions=edits.positions_message(positions, generated),
-                 checkpoint=checkpoint, generation=_generation(sampling))
+                 when=edits.when_message(when), checkpoint=checkpoint,
+                 generation=_generation(sampling))
 
 
 def find_alpha(prompt: Prompt, to: ConceptRef, *, answer: Optional[str] = None,
@@ -210,11 +216,12 @@ def find_alpha(prompt: Prompt, to: ConceptRef, *, answer: Optional[str] = None,
                min_alpha: Optional[float] = None, max_alpha: Optional[float] = None,
                precision: Optional[float] = None, max_tries: Optional[int] = None,
                positions: Optional[Positions] = None, generated: bool = False,
-               checkpoint: str = "",
+               checkpoint: str = "", when: Optional[str] = None,
                **sampling: Unpack[Sampling]) -> Call[search_answers.FindAlphaAnswer]:
     """The smallest alpha that reaches the goal, and the largest before it is lost again. The
     goal is the whole `answer`, the id of its `first_token`, or that the slot of `to` is
-    `on_top` after the edit."""
+    `on_top` after the edit. An alpha that passes a limit of `guard` is broken: not reached, and
+    its result.guard_stop says why. `when`: as in swap."""
     goals = {"answer": answer, "first_token": first_token, "target_on_top": on_top or None}
     goal = {name: value for name, value in goals.items() if value is not None}
     if len(goal) > 1:
@@ -226,7 +233,8 @@ def find_alpha(prompt: Prompt, to: ConceptRef, *, answer: Optional[str] = None,
                  goal=_wire.message("AlphaGoal")(**goal), guard=_guard(guard), min_alpha=min_alpha,
                  max_alpha=max_alpha, precision=precision, max_tries=max_tries,
                  positions=edits.positions_message(positions, generated),
-                 checkpoint=checkpoint, generation=_generation(sampling))
+                 when=edits.when_message(when), checkpoint=checkpoint,
+                 generation=_generation(sampling))
 
 
 def watch(*, checkpoint: str = "") -> Call[watch_answers.WatchAnswer]:

@@ -115,6 +115,11 @@ def condition_message(spec):
     return message
 
 
+def when_message(spec):
+    """The field `when` of a request; None leaves it absent."""
+    return None if spec is None else condition_message(spec)
+
+
 def _spoken_positions(message, spec):
     kind, _, rest = spec.partition(":")
     try:
