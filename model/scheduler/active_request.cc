@@ -1,6 +1,9 @@
 #include "model/scheduler/active_request.h"
 
 #include <algorithm>
+#include <climits>
+
+#include "model/scheduler/fork_plan.h"
 
 namespace alignsae {
 
@@ -16,19 +19,72 @@ int64_t TokensOf(const RequestSpec& spec) {
   return tokens;
 }
 
-int PartSize(const QueuedUnit& unit, int free_kv_slots) {
-  const int count = static_cast<int>(unit.sequences.size());
-  return unit.request->spec.grouping == Grouping::kAsManyAsFit
-             ? std::min(count, free_kv_slots)
-             : count;
+namespace {
+
+// What sequences hold that start together, one after the other: of the part of
+// the prompt that they share the first one's alone.
+class Together {
+ public:
+  void Add(const SequenceSpec& sequence) {
+    shared_ = std::min(shared_, PartingPosition(sequence));
+    tokens_ += TokensOf(sequence);
+    ++count_;
+  }
+  int shared() const { return shared_; }
+  int64_t tokens() const { return tokens_; }
+  KvAmount kv() const {
+    return {count_, tokens_ - int64_t{count_ - 1} * shared_};
+  }
+
+ private:
+  int shared_ = INT_MAX;
+  int64_t tokens_ = 0;
+  int count_ = 0;
+};
+
+}  // namespace
+
+std::vector<KvRange> WritesOf(const RequestSpec& spec,
+                              const std::vector<int>& sequences) {
+  Together all;
+  for (int index : sequences) all.Add(spec.sequences[index]);
+  std::vector<KvRange> writes;
+  for (int index : sequences) {
+    const auto end = static_cast<int>(TokensOf(spec.sequences[index]));
+    writes.push_back({writes.empty() ? 0 : all.shared(), end});
+  }
+  return writes;
 }
 
-int64_t PartTokens(const QueuedUnit& unit, int free_kv_slots) {
-  int64_t tokens = 0;
-  for (int i = 0; i < PartSize(unit, free_kv_slots); ++i) {
-    tokens += TokensOf(unit.request->spec.sequences[unit.sequences[i]]);
+KvAmount HeldBy(const RequestSpec& spec, const std::vector<int>& sequences) {
+  Together all;
+  for (int index : sequences) all.Add(spec.sequences[index]);
+  return all.kv();
+}
+
+KvAmount NeedOf(const QueuedUnit& unit) {
+  const RequestSpec& spec = unit.request->spec;
+  Together all;
+  for (int index : unit.sequences) {
+    all.Add(spec.sequences[index]);
+    if (spec.grouping == Grouping::kAsManyAsFit) break;
   }
-  return tokens;
+  return all.kv();
+}
+
+UnitPart PartOf(const QueuedUnit& unit, const KvAmount& free) {
+  const RequestSpec& spec = unit.request->spec;
+  UnitPart part;
+  Together all;
+  for (int index : unit.sequences) {
+    all.Add(spec.sequences[index]);
+    if (spec.grouping == Grouping::kAsManyAsFit && part.sequences > 0 &&
+        !all.kv().FitsInto(free)) {
+      break;
+    }
+    part = {part.sequences + 1, all.kv(), all.tokens()};
+  }
+  return part;
 }
 
 bool RunsLong(const RequestSpec& spec) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "model/scheduler/fork_plan.h"
 #include "tests/scheduler/scheduler_fixture.h"
 #include "tests/scheduler/simulation.h"
 
@@ -96,6 +97,7 @@ void Simulation::Check() {
   Expect(!testing::Test::HasFailure(), "the executor was misused");
   CheckPlaces(census);
   CheckKept(census);
+  CheckMemory(census);
   CheckCounters(census);
   CheckAnswers();
   const bool work = !census.waiting.empty() || !census.running.empty() ||
@@ -130,17 +132,25 @@ void Simulation::CheckPlaces(const SchedulerCensus& census) {
   }
 }
 
-// What is not small leaves the kept slots free, but for one request alone whose
+// At least what a running sequence holds of the KV cache: what it shares with
+// others of its request may be held by one of those.
+int64_t OwnTokens(const SequenceSpec& sequence) {
+  return TokensOf(sequence) - PartingPosition(sequence);
+}
+
+// What is not small leaves free what is kept, but for one request alone whose
 // sequences must start together.
 void Simulation::CheckKept(const SchedulerCensus& census) {
   std::set<const RequestSink*> requests;
   int held = 0;
+  int64_t tokens = 0;
   bool together = false;
   for (const SchedulerCensus::Place& place : census.running) {
     const RequestSpec& spec = SpecOf(place);
     if (IsSmall(spec)) continue;
     requests.insert(place.sink);
     ++held;
+    tokens += OwnTokens(SequenceOf(place));
     together = spec.grouping != Grouping::kAsManyAsFit;
   }
   Expect(
@@ -148,6 +158,35 @@ void Simulation::CheckKept(const SchedulerCensus& census) {
           (together && requests.size() == 1),
       absl::StrCat("what is not small holds ", held, " of ", kv_slots_,
                    " KV slots, of which ", options_.slots.kept, " are kept"));
+  const int64_t kept =
+      KvRulesFor(options_.slots, {kv_slots_, kv_tokens_}).kept.tokens;
+  Expect(tokens <= kv_tokens_ - kept || requests.size() == 1,
+         absl::StrCat("what is not small holds ", tokens, " of ", kv_tokens_,
+                      " tokens, of which ", kept, " are kept"));
+}
+
+// The tokens of the KV cache bound what is held, what is kept and what has
+// memory, which the executor counts for itself.
+void Simulation::CheckMemory(const SchedulerCensus& census) {
+  int64_t least = 0;
+  int64_t most = 0;
+  for (const SchedulerCensus::Place& place : census.running) {
+    least += OwnTokens(SequenceOf(place));
+    most += TokensOf(SequenceOf(place));
+  }
+  const int64_t held = census.held.tokens;
+  // Of variants of which the first has ended, its tokens are held as well.
+  const bool all_hold_their_own =
+      census.held.slots == static_cast<int>(census.running.size());
+  Expect(held >= least && (held <= most || !all_hold_their_own),
+         absl::StrCat("what runs holds ", held, " tokens and not between ",
+                      least, " and ", most));
+  Expect(held + census.tokens_kept <= kv_tokens_,
+         absl::StrCat(held, " tokens are held and ", census.tokens_kept,
+                      " kept, of ", kv_tokens_));
+  Expect(executor_.tokens_resident() <= kv_tokens_,
+         absl::StrCat(executor_.tokens_resident(), " tokens have memory, of ",
+                      kv_tokens_));
 }
 
 void Simulation::CheckCounters(const SchedulerCensus& census) {
