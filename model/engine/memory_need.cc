@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/field_error.h"
 #include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/assembly.h"
@@ -156,9 +157,11 @@ absl::StatusOr<int64_t> KvTokensOf(const EngineOptions& options,
                : std::min(all, options.kv_contexts * context);
   }
   if (options.kv_tokens < context) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("kv_tokens: must be at least the model's context of ",
-                     context, " tokens, got ", options.kv_tokens));
+    return FieldStatus({"kv_tokens",
+                        absl::StrCat("be at least the model's context of ",
+                                     context, " tokens"),
+                        absl::StrCat(options.kv_tokens)},
+                       absl::StatusCode::kFailedPrecondition);
   }
   return std::min(all, options.kv_tokens);
 }

@@ -24,7 +24,7 @@ namespace alignsae {
 namespace {
 
 // 16 positions of keys are one page, of values too.
-const Gpt2Config kPageABlock = {.n_layer = 2,
+const Gpt2Config kPageABlock = {.n_layer = 4,  // As the fake has.
                                 .n_head = 2,
                                 .d_model = 64,
                                 .d_inner = 4,
