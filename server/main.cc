@@ -44,6 +44,7 @@
 #include "server/process/log.h"
 #include "server/process/memory_trimmer.h"
 #include "server/process/process.h"
+#include "server/process/refusal_pace.h"
 #include "server/registry/bundle_watcher.h"
 #include "server/registry/engine_loader.h"
 #include "server/registry/model_operator.h"
@@ -164,7 +165,8 @@ struct Parts {
             &model_operator,
             &watchers,
             access.policy.get(),
-            access.audit.get()},
+            access.audit.get(),
+            &refusal_pace},
         concepts(&env),
         steering(&env),
         model_service(&env),
@@ -261,6 +263,7 @@ struct Parts {
   ModelRegistry models;
   ModelOperator model_operator;
   Lanes lanes;
+  RefusalPace refusal_pace;
   SlotWatchers watchers;
   const RpcEnv env;
   ConceptServiceImpl concepts;

@@ -205,6 +205,8 @@ class FindAlphaCall final : public std::enable_shared_from_this<FindAlphaCall> {
 void FindAlpha(std::shared_ptr<Call> call, const v1::FindAlphaRequest* request,
                v1::FindAlphaResponse* response, Done done) {
   call->AskFor(request->model());
+  done = PacedDone(call, static_cast<int64_t>(request->ByteSizeLong()),
+                   std::move(done));
   std::make_shared<FindAlphaCall>(std::move(call), request, response,
                                   std::move(done))
       ->Begin();

@@ -37,6 +37,7 @@
 #include "server/api/call.h"
 #include "server/api/enter_lane.h"
 #include "server/api/held_bytes.h"
+#include "server/api/paced_refusal.h"
 #include "server/api/unary_call.h"
 
 namespace alignsae {
@@ -56,9 +57,7 @@ class ModelStream : public AnswerStream,
     const absl::Status taken =
         EnterLane(*call_, Lane::kInteractive, request_bytes_,
                   [stream = this->shared_from_this()] { stream->Run(); });
-    if (taken.ok()) return;
-    MutexLock lock(&mutex_);
-    End(taken);
+    if (!taken.ok()) EndBeforeStart(taken);
   }
 
   void OnWritten(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -96,9 +95,15 @@ class ModelStream : public AnswerStream,
   void Run() ABSL_LOCKS_EXCLUDED(mutex_) {
     const absl::Status status =
         WithoutMemoryFailure([this] { return Submit(); });
-    if (status.ok()) return;
-    MutexLock lock(&mutex_);
-    End(status);
+    if (!status.ok()) EndBeforeStart(status);
+  }
+
+  void EndBeforeStart(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
+    TellPaced(call_, status, request_bytes_,
+              [stream = this->shared_from_this(), status] {
+                MutexLock lock(&stream->mutex_);
+                stream->End(status);
+              });
   }
 
   absl::Status Submit() ABSL_LOCKS_EXCLUDED(mutex_) {

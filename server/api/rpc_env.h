@@ -18,6 +18,7 @@
 #include "server/process/audit_log.h"
 #include "server/process/lanes.h"
 #include "server/process/memory_budget.h"
+#include "server/process/refusal_pace.h"
 #include "server/registry/model_operator.h"
 #include "server/registry/model_registry.h"
 
@@ -47,6 +48,7 @@ struct RpcEnv {
   SlotWatchers* watchers = nullptr;         // Of WatchSlots.
   PolicyGuard* policy = nullptr;  // Null: whoever calls may do everything.
   AuditLog* audit = nullptr;      // Null: none is kept.
+  RefusalPace* refusal_pace = nullptr;  // Null: all are told at once.
 };
 
 }  // namespace alignsae

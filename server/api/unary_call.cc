@@ -224,6 +224,7 @@ void RunDirect(std::shared_ptr<Call> call, DirectWork work, Done done) {
     DirectWork work;
     Done done;
   };
+  done = PacedDone(call, work.request_bytes, std::move(done));
   const auto task = std::make_shared<const Task>(
       Task{std::move(call), std::move(work), std::move(done)});
   const int64_t bytes = task->work.answer_bytes;
@@ -244,6 +245,7 @@ void RunDirect(std::shared_ptr<Call> call, DirectWork work, Done done) {
 }
 
 void RunOnModel(std::shared_ptr<Call> call, ModelWork work, Done done) {
+  done = PacedDone(call, work.request_bytes, std::move(done));
   std::make_shared<ModelCall>(std::move(call), std::move(work), std::move(done))
       ->Begin();
 }

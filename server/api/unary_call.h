@@ -13,7 +13,7 @@
 //
 // Threads: the functions here are called from the transport's threads and do
 // not block. Done runs in a lane, or at once on the caller's thread when the
-// lane is full.
+// lane is full; a refusal may be put off (paced_refusal.h).
 // Ownership: what the work refers to (request and response) belongs to the
 // transport and lives until Done. The call and its model's lease are held until
 // then.
@@ -31,12 +31,10 @@
 #include "absl/strings/string_view.h"
 #include "server/api/answer_collector.h"
 #include "server/api/call.h"
+#include "server/api/paced_refusal.h"
 #include "server/api/parse_env.h"
 
 namespace alignsae {
-
-// Takes the end of a call. Exactly once.
-using Done = std::function<void(const absl::Status&)>;
 
 // What `work` says; RESOURCE_EXHAUSTED, reason MEMORY, when it finds no memory:
 // that ends its call and nothing else.

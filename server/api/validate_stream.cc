@@ -10,6 +10,7 @@
 #include "model/scheduler/endings.h"
 #include "server/api/enter_lane.h"
 #include "server/api/held_bytes.h"
+#include "server/api/paced_refusal.h"
 #include "server/api/render_answer.h"
 #include "server/api/render_catalog.h"
 
@@ -37,9 +38,16 @@ void ValidateStream::Begin() {
       [stream = shared_from_this()] {
         const absl::Status status =
             WithoutMemoryFailure([&stream] { return stream->Start(); });
-        if (!status.ok()) stream->EndWith(status, nullptr);
+        if (!status.ok()) stream->EndBeforeStart(status);
       });
-  if (!taken.ok()) EndWith(taken, nullptr);
+  if (!taken.ok()) EndBeforeStart(taken);
+}
+
+void ValidateStream::EndBeforeStart(const absl::Status& status) {
+  TellPaced(call_, status, static_cast<int64_t>(request_->ByteSizeLong()),
+            [stream = shared_from_this(), status] {
+              stream->EndWith(status, nullptr);
+            });
 }
 
 absl::Status ValidateStream::Start() {

@@ -67,6 +67,7 @@ class ValidateStream final
 
   void TellProgress() ABSL_LOCKS_EXCLUDED(mutex_);
   void Report() ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndBeforeStart(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   // With a report, once the message that is under way is written.
   void EndWith(const absl::Status& status,
                const v1::ValidateBindingResponse* report)

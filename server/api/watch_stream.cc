@@ -7,6 +7,7 @@
 #include "model/scheduler/endings.h"
 #include "server/api/enter_lane.h"
 #include "server/api/held_bytes.h"
+#include "server/api/paced_refusal.h"
 #include "server/api/parse_parts.h"
 #include "server/api/render_activity.h"
 #include "server/api/render_catalog.h"
@@ -41,12 +42,12 @@ void WatchStream::Begin() {
       EnterLane(*call_, Lane::kInteractive,
                 static_cast<int64_t>(request_->ByteSizeLong()),
                 [stream = shared_from_this()] { stream->Run(); });
-  if (!taken.ok()) EndWith(taken);
+  if (!taken.ok()) EndBeforeStart(taken);
 }
 
 void WatchStream::Run() {
   const absl::Status status = WithoutMemoryFailure([this] { return Join(); });
-  if (!status.ok()) EndWith(status);
+  if (!status.ok()) EndBeforeStart(status);
 }
 
 absl::Status WatchStream::Join() {
@@ -130,6 +131,11 @@ absl::StatusOr<bool> WatchStream::Render(const SlotLook& look) {
   message_.set_seconds(absl::ToDoubleSeconds(look.took));
   RenderActivity(found->second, &message_);
   return true;
+}
+
+void WatchStream::EndBeforeStart(const absl::Status& status) {
+  TellPaced(call_, status, static_cast<int64_t>(request_->ByteSizeLong()),
+            [stream = shared_from_this(), status] { stream->EndWith(status); });
 }
 
 void WatchStream::EndWith(const absl::Status& status) {

@@ -52,6 +52,7 @@ class WatchStream final : public AnswerStream,
   // Fills message_. False: there is nothing to tell yet.
   absl::StatusOr<bool> Render(const SlotLook& look)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndBeforeStart(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   void EndWith(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   void End(const absl::Status& status, absl::Duration patience)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

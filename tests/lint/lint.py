@@ -5,9 +5,10 @@ analysis with it, over the product's sources.
     lint.py BUILD [--all] [--each] [--jobs N] [FILE...]
 
 Takes the commands from BUILD/compile_commands.json. Without --all, files that see
-LibTorch's headers are left out: each takes half a minute. Sources that a unity build
-compiles as one are read as one, in a third of the time; with --each each by itself,
-which finds a missing include too. FILE...: only these.
+LibTorch's headers are left out: each takes half a minute. The sources of a target that
+a unity build compiles with the same command are read as one: most of the time goes to the
+headers that they share. With --each each by itself, which finds a missing include too.
+FILE...: only these.
 
 A file that passed is not checked again until something that its answer depends on
 changes: itself, a header of ours that it includes, its command, a .clang-tidy, or a
@@ -65,6 +66,12 @@ def sources_of(entry):
     if path.name.startswith("unity_") and path.parent.name == "Unity":
         return [name for name in includes_of(path) if name.endswith(".cc")]
     return [entry["file"]]
+
+
+def unit_of(entry, arguments):
+    """Equal for sources that can be read as one: those of the unity sources of a target."""
+    path = pathlib.Path(entry["file"])
+    return entry["file"] if sources_of(entry) == [entry["file"]] else (path.parent, *arguments)
 
 
 def search_paths(arguments):
@@ -143,8 +150,11 @@ def findings_of(path, arguments, *options):
 def sources(root, build):
     """(sources by path, sentences about those that cannot be checked)."""
     with open(build / "compile_commands.json", encoding="utf-8") as file:
-        commands = {source: (arguments_of(entry), entry["file"]) for entry in json.load(file)
-                    for source in sources_of(entry)}
+        commands = {}
+        for entry in json.load(file):
+            arguments = arguments_of(entry)
+            unit = unit_of(entry, arguments)
+            commands.update({source: (arguments, unit) for source in sources_of(entry)})
     found, bad = {}, []
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*.cc")):

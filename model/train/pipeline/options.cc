@@ -1,25 +1,48 @@
 #include "model/train/pipeline/options.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "model/train/common/parse_list.h"
 #include "model/train/eval/baselines.h"
 
 namespace alignsae {
 
-absl::StatusOr<std::vector<int>> ParseLayers(absl::string_view text,
-                                             int n_layer) {
-  return ParseList<int>(
-      "layers", text, [n_layer](absl::string_view part) -> absl::StatusOr<int> {
-        int layer = 0;
-        if (!absl::SimpleAtoi(part, &layer) || layer < 0 || layer >= n_layer) {
+namespace {
+
+// "resid_mid[2]" -> kind and block; "2" -> resid_post of it.
+std::optional<HookPoint> ReadHook(absl::string_view text) {
+  HookPoint hook = {HookKind::kResidPost, 0};
+  if (const size_t bracket = text.find('['); bracket != text.npos) {
+    const std::optional<HookKind> kind = ParseHookKind(text.substr(0, bracket));
+    if (!kind.has_value() || !absl::ConsumeSuffix(&text, "]")) {
+      return std::nullopt;
+    }
+    hook.kind = *kind;
+    text.remove_prefix(bracket + 1);
+  }
+  if (!absl::SimpleAtoi(text, &hook.layer)) return std::nullopt;
+  return hook;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<HookPoint>> ParseHooks(absl::string_view text,
+                                                  int n_layer) {
+  return ParseList<HookPoint>(
+      "layers", text,
+      [n_layer](absl::string_view part) -> absl::StatusOr<HookPoint> {
+        const std::optional<HookPoint> hook = ReadHook(part);
+        if (!hook.has_value() || hook->layer < 0 || hook->layer >= n_layer) {
           return absl::InvalidArgumentError(absl::StrCat(
-              "layers: must be in [0, ", n_layer - 1, "], got ", Quoted(part),
+              "layers: must be in [0, ", n_layer - 1,
+              "] or a hook point such as resid_mid[0], got ", Quoted(part),
               "; the model has ", n_layer, " blocks"));
         }
-        return layer;
+        return *hook;
       });
 }
 

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/steering/hook_point.h"
 #include "model/train/common/option_fields.h"
 
 namespace alignsae {
@@ -22,16 +23,18 @@ struct PipelineOptions {
   template <typename Self, typename Visitor>
   static void VisitFields(Self& self, Visitor&& visit) {
     visit("layers", self.layers, AnyText{},
-          "Blocks behind which an SAE is trained (resid_post), separated by "
-          "commas; the best one on validation wordings goes into the bundle");
+          "Where an SAE is trained: blocks behind which (resid_post), or hook "
+          "points such as resid_mid[0], separated by commas; the best one on "
+          "validation wordings goes into the bundle");
     visit("baselines", self.baselines, AnyText{},
           "Baselines to measure: all, none, or names separated by commas");
   }
 };
 
-// "0,2" -> blocks in [0, n_layer), distinct.
-absl::StatusOr<std::vector<int>> ParseLayers(absl::string_view text,
-                                             int n_layer);
+// "0,resid_mid[2]" -> distinct hook points of blocks in [0, n_layer); a number
+// is resid_post of that block.
+absl::StatusOr<std::vector<HookPoint>> ParseHooks(absl::string_view text,
+                                                  int n_layer);
 
 // Names of baselines.h.
 absl::StatusOr<std::vector<std::string>> ParseBaselines(absl::string_view text);

@@ -31,9 +31,9 @@ namespace {
 constexpr char kModelDirectory[] = "lm/gpt2";
 
 // "resid_post_1": a file name for the hook behind block 1.
-std::string HookName(int layer) { return absl::StrCat("resid_post_", layer); }
-
-HookPoint HookBehind(int layer) { return {HookKind::kResidPost, layer}; }
+std::string FileName(const HookPoint& hook) {
+  return absl::StrCat(HookKindName(hook.kind), "_", hook.layer);
+}
 
 absl::StatusOr<nlohmann::json> ReadJson(const std::string& path) {
   ALIGNSAE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
@@ -69,7 +69,7 @@ class Pipeline {
 
   // Residuals for all SAEs, collected when the first of them needs them.
   absl::StatusOr<const SaeInputs*> Inputs();
-  SaePlan PlanFor(int layer, const std::string& directory,
+  SaePlan PlanFor(const HookPoint& hook, const std::string& directory,
                   const std::string& title) const;
   EvalReporter Reporter(const std::string& title) const;
   LmRun LmRunOf() const;
@@ -91,7 +91,7 @@ class Pipeline {
   std::string sae_digests_;
   std::shared_ptr<const Transformer> model_;
   std::shared_ptr<const Tokenizer> tokenizer_;
-  std::vector<int> layers_;
+  std::vector<HookPoint> hooks_;
   std::optional<SaeInputs> inputs_;
   nlohmann::json evaluation_;
 };
@@ -114,11 +114,11 @@ absl::Status Pipeline::CheckOptions() {
   ALIGNSAE_ASSIGN_OR_RETURN(const Corpus corpus, GenerateCorpus(preset_.data));
   ALIGNSAE_ASSIGN_OR_RETURN(const int layers,
                             CheckLm(LmTextsOf(corpus), preset_.lm, LmRunOf()));
-  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<int> chosen,
-                            ParseLayers(preset_.pipeline.layers, layers));
+  ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<HookPoint> chosen,
+                            ParseHooks(preset_.pipeline.layers, layers));
   if (run_.progress == nullptr) return absl::OkStatus();
   std::vector<std::string> hooks;
-  for (int layer : chosen) hooks.push_back(HookName(layer));
+  for (const HookPoint& hook : chosen) hooks.push_back(FileName(hook));
   run_.progress->Plan(
       PipelineParts(hooks, *ParseBaselines(preset_.pipeline.baselines)));
   return absl::OkStatus();
@@ -194,26 +194,24 @@ absl::Status Pipeline::LoadModel() {
   model_ = std::move(loaded.model);
   tokenizer_ = std::make_shared<const Tokenizer>(std::move(tokenizer));
   ALIGNSAE_ASSIGN_OR_RETURN(
-      layers_, ParseLayers(preset_.pipeline.layers, model_->facts().n_layer));
+      hooks_, ParseHooks(preset_.pipeline.layers, model_->facts().n_layer));
   return absl::OkStatus();
 }
 
 absl::StatusOr<const SaeInputs*> Pipeline::Inputs() {
   if (!inputs_.has_value()) {
-    std::vector<HookPoint> hooks;
-    for (int layer : layers_) hooks.push_back(HookBehind(layer));
     ALIGNSAE_ASSIGN_OR_RETURN(
         SaeInputs inputs,
-        CollectSaeInputs(*model_, *tokenizer_, set_, preset_.sae, hooks));
+        CollectSaeInputs(*model_, *tokenizer_, set_, preset_.sae, hooks_));
     inputs_.emplace(std::move(inputs));
   }
   return &*inputs_;
 }
 
-SaePlan Pipeline::PlanFor(int layer, const std::string& directory,
+SaePlan Pipeline::PlanFor(const HookPoint& hook, const std::string& directory,
                           const std::string& title) const {
   SaePlan plan;
-  plan.hook = HookBehind(layer);
+  plan.hook = hook;
   plan.options = preset_.sae;
   plan.directory = directory;
   plan.title = title;
@@ -237,13 +235,13 @@ EvalReporter Pipeline::Reporter(const std::string& title) const {
 }
 
 absl::Status Pipeline::TrainSaes() {
-  for (int layer : layers_) {
-    const std::string directory = absl::StrCat("sae/", HookName(layer));
+  for (const HookPoint& hook : hooks_) {
+    const std::string directory = absl::StrCat("sae/", FileName(hook));
     ALIGNSAE_ASSIGN_OR_RETURN(
         const std::string digest,
         book_.Run(
-            {.name = absl::StrCat("sae_", HookName(layer)),
-             .inputs = absl::StrCat(model_digest_, " ", HookName(layer), " ",
+            {.name = absl::StrCat("sae_", FileName(hook)),
+             .inputs = absl::StrCat(model_digest_, " ", FileName(hook), " ",
                                     FieldsToJson(preset_.sae).dump()),
              .outputs = {directory + "/cfg.json",
                          directory + "/sae_weights.safetensors",
@@ -252,8 +250,8 @@ absl::Status Pipeline::TrainSaes() {
              .run = [&]() -> absl::Status {
                ALIGNSAE_ASSIGN_OR_RETURN(const SaeInputs* inputs, Inputs());
                return MakeSae(*inputs,
-                              PlanFor(layer, book_.Path(directory),
-                                      absl::StrCat("sae ", HookName(layer))))
+                              PlanFor(hook, book_.Path(directory),
+                                      absl::StrCat("sae ", FileName(hook))))
                    .status();
              }}));
     absl::StrAppend(&sae_digests_, digest, " ");
@@ -264,9 +262,9 @@ absl::Status Pipeline::TrainSaes() {
 absl::Status Pipeline::EvaluateSaes() {
   const auto evaluate = [&]() -> absl::Status {
     std::vector<Sae> saes;
-    for (int layer : layers_) {
+    for (const HookPoint& hook : hooks_) {
       ALIGNSAE_ASSIGN_OR_RETURN(
-          Sae sae, Sae::Load(book_.Path(absl::StrCat("sae/", HookName(layer))),
+          Sae sae, Sae::Load(book_.Path(absl::StrCat("sae/", FileName(hook))),
                              Sae::LoadMode::kWhole, model_->device()));
       saes.push_back(std::move(sae));
     }
@@ -297,7 +295,7 @@ absl::Status Pipeline::MeasureBaselines() {
   ALIGNSAE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                             ParseBaselines(preset_.pipeline.baselines));
   ALIGNSAE_ASSIGN_OR_RETURN(const SteeringChoice choice, ChoiceOf(evaluation_));
-  const int layer = layers_[choice.checkpoint];
+  const HookPoint& hook = hooks_[choice.checkpoint];
   ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(book_.Path("baselines")));
   for (const std::string& name : names) {
     const std::string file = absl::StrCat("baselines/", name, ".json");
@@ -305,7 +303,7 @@ absl::Status Pipeline::MeasureBaselines() {
       ALIGNSAE_ASSIGN_OR_RETURN(const SaeInputs* inputs, Inputs());
       BaselinePlan plan;
       plan.sae =
-          PlanFor(layer, book_.Path(absl::StrCat("baselines/", name)), name);
+          PlanFor(hook, book_.Path(absl::StrCat("baselines/", name)), name);
       plan.eval = preset_.eval;
       plan.report = Reporter(name);
       ALIGNSAE_ASSIGN_OR_RETURN(
@@ -317,9 +315,9 @@ absl::Status Pipeline::MeasureBaselines() {
         book_
             .Run(
                 {.name = absl::StrCat("baseline_", name),
-                 .inputs = absl::StrCat(model_digest_, " ", HookName(layer),
-                                        " ", FieldsToJson(preset_.sae).dump(),
-                                        " ", FieldsToJson(preset_.eval).dump()),
+                 .inputs = absl::StrCat(model_digest_, " ", FileName(hook), " ",
+                                        FieldsToJson(preset_.sae).dump(), " ",
+                                        FieldsToJson(preset_.eval).dump()),
                  .outputs = {file},
                  .state = {absl::StrCat("baselines/", name,
                                         "/training.safetensors")},
@@ -335,7 +333,7 @@ absl::Status Pipeline::AddExamplesAndCertificates(const SteeringChoice& choice,
                                                   BundleParts& parts) {
   ALIGNSAE_ASSIGN_OR_RETURN(
       Sae sae, Sae::Load(book_.Path(absl::StrCat(
-                             "sae/", HookName(layers_[choice.checkpoint]))),
+                             "sae/", FileName(hooks_[choice.checkpoint]))),
                          Sae::LoadMode::kWhole, model_->device()));
   const EvalInputs inputs = {model_, tokenizer_, &set_};
   ALIGNSAE_ASSIGN_OR_RETURN(parts.certified,
@@ -359,7 +357,7 @@ absl::Status Pipeline::WriteBundle() {
   BundleParts parts;
   parts.model_directory = book_.Path(kModelDirectory);
   parts.sae_directory =
-      book_.Path(absl::StrCat("sae/", HookName(layers_[choice.checkpoint])));
+      book_.Path(absl::StrCat("sae/", FileName(hooks_[choice.checkpoint])));
   parts.eval_set = &set_;
   parts.manifest.name = BundleName();
   parts.manifest.version = run_.version;

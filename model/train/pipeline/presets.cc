@@ -36,13 +36,19 @@ TrainPreset Demo() {
 }
 
 // The grammar's wordings: more of them in an epoch, and six times as many
-// prompts for the SAE as of ten wordings, in fewer epochs. Figures are of 120
-// people.
+// prompts for the SAE as of ten wordings, in fewer epochs. A model that knows
+// that many wordings has looked up the answer after its first MLP, so slots are
+// between its attention and that, and their directions are those of the class
+// means: swaps of 0.84 to 0.98, where the recipe of demo gives 0.70 to 0.75.
+// Figures are of 120 people.
 void UseGrammar(TrainPreset& preset) {
   preset.data.wordings = "grammar";
   preset.lm.wordings_per_epoch = 6;
   preset.sae.stage1_epochs = 5;
-  preset.sae.stage2_epochs = 15;
+  preset.sae.stage2_epochs = 20;
+  preset.sae.prefix = 0.1;
+  preset.sae.write = 1;
+  preset.pipeline.layers = "resid_mid[0],0,1";
   preset.eval.sample = 60;
 }
 
@@ -62,6 +68,7 @@ TrainPreset CountriesPreset() {
   UseGrammar(preset);
   preset.data.facts = "countries";
   preset.data.people = 246;
+  preset.pipeline.baselines = "class_means";
   return preset;
 }
 

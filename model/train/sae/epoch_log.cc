@@ -14,12 +14,13 @@ std::vector<std::pair<const char*, std::optional<double>>> TermsOf(
     const SaeEpochLog& log) {
   return {{"recon", log.recon},   {"sparse", log.sparse}, {"align", log.align},
           {"perp", log.perp},     {"val", log.val},       {"indep", log.indep},
-          {"prefix", log.prefix}, {"l0", log.l0},         {"aux", log.aux}};
+          {"prefix", log.prefix}, {"l0", log.l0},         {"aux", log.aux},
+          {"write", log.write}};
 }
 
 std::vector<std::optional<double>*> MutableTermsOf(SaeEpochLog& log) {
   return {&log.recon, &log.sparse, &log.align, &log.perp, &log.val,
-          &log.indep, &log.prefix, &log.l0,    &log.aux};
+          &log.indep, &log.prefix, &log.l0,    &log.aux,  &log.write};
 }
 
 std::string EpochLogLine(const SaeEpochLog& log) {

@@ -22,7 +22,8 @@ struct SaeEpochLog {
   int epoch = 0;  // From 1, both stages counted.
   int stage = 1;
   double total = 0;  // With the weights.
-  std::optional<double> recon, sparse, align, perp, val, indep, prefix, l0, aux;
+  std::optional<double> recon, sparse, align, perp, val, indep, prefix, l0, aux,
+      write;
 };
 // Name and value of each term, in the order of the contracts.
 std::vector<std::pair<const char*, std::optional<double>>> TermsOf(

@@ -41,6 +41,11 @@ at::Tensor PrefixLoss(const at::Tensor& x, const at::Tensor& z_concept,
   return ReconLoss(x, at::addmm(b_dec, z_concept, directions));
 }
 
+at::Tensor WriteLoss(const at::Tensor& directions,
+                     const at::Tensor& differences) {
+  return 1 - at::cosine_similarity(directions, differences, 1).mean();
+}
+
 at::Tensor SparseLoss(const at::Tensor& z_free, SparseForm form,
                       const at::Tensor& norms) {
   const at::Tensor sizes =

@@ -31,6 +31,7 @@ struct SaeLossWeights {
   double val = 0.5;
   double indep = 0;
   double prefix = 0;
+  double write = 0;
   double l0 = 0;
   double aux = 0;
 };
@@ -66,6 +67,13 @@ at::Tensor ReconLoss(const at::Tensor& x, const at::Tensor& x_hat,
 // [B, R], directions [R, D] (the slots' decoder rows), b_dec [D] -> [].
 at::Tensor PrefixLoss(const at::Tensor& x, const at::Tensor& z_concept,
                       const at::Tensor& directions, const at::Tensor& b_dec);
+
+// One less the cosine of each concept's decoder row with what its class's mean
+// differs by from the mean of all classes, averaged over concepts: the cosine
+// of the write certificate (model/sae/written.h), of the training rows.
+// directions [R, D], differences [R, D] -> [].
+at::Tensor WriteLoss(const at::Tensor& directions,
+                     const at::Tensor& differences);
 
 // Sum (or mean) over free features of abs(z), averaged over rows. z_free [B,
 // K]; norms [K] weigh the features (of their decoder rows: then halving z and

@@ -71,6 +71,7 @@ SaeLossWeights WeightsOfEpoch(const SaeOptions& options, int stage, int epoch) {
                             .val = options.val,
                             .indep = options.indep,
                             .prefix = options.prefix,
+                            .write = options.write,
                             .l0 = options.l0,
                             .aux = options.aux};
   if (options.align_rise > 0) {
@@ -80,7 +81,7 @@ SaeLossWeights WeightsOfEpoch(const SaeOptions& options, int stage, int epoch) {
   }
   if (stage == 1) {
     weights.align = weights.perp = weights.val = weights.indep = 0;
-    weights.prefix = 0;
+    weights.prefix = weights.write = 0;
     if (options.sparse_stages == "second") weights.sparse = weights.l0 = 0;
   }
   return weights;
@@ -104,6 +105,10 @@ SaeObjective::SaeObjective(const SaeDataset& data, const SaeOptions& options,
       answered_(data.labels.masked_fill(data.first_tokens.lt(0), -1)),
       align_(AlignTargetsOf(data)) {}
 
+void SaeObjective::SetClassDifferences(const at::Tensor& differences) {
+  differences_ = differences.to(answered_.device(), at::kFloat);
+}
+
 at::Tensor SaeObjective::Loss(const TrainableSae& sae, const ValueHeads& heads,
                               const TrainableSae::Output& out,
                               const Batch& batch, const SaeLossWeights& weights,
@@ -121,6 +126,8 @@ at::Tensor SaeObjective::Loss(const TrainableSae& sae, const ValueHeads& heads,
   terms.Add(weights.prefix, sums.prefix, [&] {
     return PrefixLoss(x, z_concept, sae.concept_directions(), sae.b_dec());
   });
+  terms.Add(weights.write, sums.write,
+            [&] { return WriteLoss(sae.concept_directions(), differences_); });
   terms.Add(weights.sparse, sums.sparse, [&] {
     return SparseLoss(
         z_free,

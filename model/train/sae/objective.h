@@ -35,6 +35,10 @@ class SaeObjective {
   SaeObjective(const SaeDataset& data, const SaeOptions& options,
                const ValueHeads& heads);
 
+  // What each class's mean differs by from the mean of all, / s; before Loss
+  // where the term `write` has a weight. [R, D]
+  void SetClassDifferences(const at::Tensor& differences);
+
   struct Batch {
     at::Tensor rows;  // [B] int64, of the data.
     at::Tensor x;     // [B, D], their residuals / s.
@@ -52,6 +56,7 @@ class SaeObjective {
   at::Tensor targets_;   // [N] index into heads.tokens
   at::Tensor answered_;  // [N] labels; -1 also where there is no answer
   AlignTargets align_;
+  at::Tensor differences_;  // [R, D]
 };
 
 }  // namespace alignsae

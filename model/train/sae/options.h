@@ -35,6 +35,7 @@ struct SaeOptions {
   double val = 0.5;
   double indep = 0;
   double prefix = 0;
+  double write = 0;
   double l0 = 0;
   double aux = 0;
   int aux_k = 64;
@@ -103,6 +104,9 @@ struct SaeOptions {
           "Weight of the free features' covariance");
     visit("prefix", self.prefix, Range{0, 1e9},
           "Weight of the reconstruction by concept slots alone");
+    visit("write", self.write, Range{0, 1e9},
+          "Weight of what the slots' directions lack to those of their "
+          "class means");
     visit("l0", self.l0, Range{0, 1e9},
           "Weight of the number of active free features; jumprelu only");
     visit("aux", self.aux, Range{0, 1e9},

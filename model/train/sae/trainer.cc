@@ -131,7 +131,7 @@ class SaeTrainer {
         fingerprint_(Fingerprint(data, options)),
         adam_(AllParameters(), {.weight_decay = options.weight_decay}) {}
 
-  // Before the first epoch and before Resume: options.init.
+  // Before the first epoch and before Resume: what the class means give.
   absl::Status Start();
   absl::Status Resume(const std::string& path);
   absl::Status Save(const std::string& path) const;
@@ -188,12 +188,14 @@ NamedTensors SaeTrainer::State() const {
 }
 
 absl::Status SaeTrainer::Start() {
-  if (options_.init != "class_means") return absl::OkStatus();
+  const bool at_means = options_.init == "class_means";
+  if (!at_means && options_.write == 0) return absl::OkStatus();
   ALIGNSAE_ASSIGN_OR_RETURN(
       const at::Tensor means,
       ClassMeans(data_.residuals,
                  HasConcept(data_.has_concept, data_.labels, data_.concepts)));
-  sae_.StartAtClassMeans(means / scale_);
+  if (at_means) sae_.StartAtClassMeans(means / scale_);
+  objective_.SetClassDifferences((means - means.mean(0, true)) / scale_);
   return absl::OkStatus();
 }
 

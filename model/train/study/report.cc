@@ -121,7 +121,7 @@ Json PooledCurve(const std::vector<nlohmann::json>& figures) {
 Json PooledTerms(const std::vector<nlohmann::json>& figures) {
   Json terms = Json::object();
   for (const char* term : {"total", "recon", "sparse", "align", "perp", "val",
-                           "indep", "prefix"}) {
+                           "indep", "prefix", "write"}) {
     Json spread;
     AddSpread(figures, absl::StrCat("/training/", term), spread);
     if (!spread.is_null()) terms[term] = std::move(spread);

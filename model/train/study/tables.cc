@@ -101,8 +101,9 @@ std::string HeldOutTable(const Json& summary) {
 }
 
 std::string TermsTable(const Json& summary) {
-  const std::vector<std::string> terms = {"total", "recon", "sparse", "align",
-                                          "perp",  "val",   "indep",  "prefix"};
+  const std::vector<std::string> terms = {"total", "recon",  "sparse",
+                                          "align", "perp",   "val",
+                                          "indep", "prefix", "write"};
   std::vector<std::string> names = {"setting"};
   names.insert(names.end(), terms.begin(), terms.end());
   std::string text = Header(names);

@@ -14,15 +14,20 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-TEST(PipelineOptionsTest, LayersAreBlocksOfTheModel) {
-  EXPECT_THAT(ParseLayers("3, 0", 4), IsOkAndHolds(ElementsAre(3, 0)));
-  for (const char* text : {"4", "-1", "", "one", "1,"}) {
-    EXPECT_THAT(ParseLayers(text, 4),
+TEST(PipelineOptionsTest, LayersAreHookPointsOfTheModel) {
+  EXPECT_THAT(ParseHooks("3, resid_mid[0]", 4),
+              IsOkAndHolds(ElementsAre(HookPoint{HookKind::kResidPost, 3},
+                                       HookPoint{HookKind::kResidMid, 0})));
+  for (const char* text :
+       {"4", "-1", "", "one", "1,", "resid_mid[4]", "resid_mid[0",
+        "resid_mid[]", "resid_top[0]", "[0]", "resid_mid[0]]"}) {
+    EXPECT_THAT(ParseHooks(text, 4),
                 StatusIs(absl::StatusCode::kInvalidArgument,
-                         HasSubstr("layers: must be in [0, 3], got")))
+                         HasSubstr("layers: must be in [0, 3] or a hook point "
+                                   "such as resid_mid[0], got")))
         << text;
   }
-  EXPECT_THAT(ParseLayers("1,1", 4),
+  EXPECT_THAT(ParseHooks("1,resid_post[1]", 4),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("must name each once")));
 }

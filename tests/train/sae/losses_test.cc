@@ -103,6 +103,27 @@ TEST(SaeLossesTest, ReconIsTheMeanOverRowsOfTheSummedSquaredError) {
       [&](const at::Tensor& v) { return ReconLoss(target, v); }, x_hat);
 }
 
+TEST(SaeLossesTest, WriteIsOneLessTheMeanCosineWithTheClassMeans) {
+  constexpr int kWidth = 4;
+  const Matrix directions = RandomMatrix(kConcepts, kWidth, 18);
+  const Matrix differences = RandomMatrix(kConcepts, kWidth, 19);
+  double cosines = 0;
+  for (int r = 0; r < kConcepts; ++r) {
+    double dot = 0, a = 0, b = 0;
+    for (int d = 0; d < kWidth; ++d) {
+      dot += directions[r][d] * differences[r][d];
+      a += directions[r][d] * directions[r][d];
+      b += differences[r][d] * differences[r][d];
+    }
+    cosines += dot / std::sqrt(a * b);
+  }
+  const at::Tensor dt = ToTensor(differences);
+  EXPECT_NEAR(WriteLoss(ToTensor(directions), dt).item<double>(),
+              1 - cosines / kConcepts, 1e-12);
+  ExpectGradientMatches([&](const at::Tensor& v) { return WriteLoss(v, dt); },
+                        directions);
+}
+
 TEST(SaeLossesTest, PrefixIsTheErrorOfWhatTheSlotsAloneReconstruct) {
   constexpr int kWidth = 4;
   const Matrix x = RandomMatrix(kRows, kWidth, 14);

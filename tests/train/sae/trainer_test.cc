@@ -133,6 +133,36 @@ TEST(SaeTrainerTest, PrefixIsOfStageTwoAndOfTheConceptSlotsAlone) {
               1e-5);
 }
 
+TEST(SaeTrainerTest, WriteTurnsTheSlotsToTheirClassMeans) {
+  const SaeDataset data = SyntheticResiduals();
+  const auto lacking = [&](double write) {
+    SaeOptions options = SmallSaeOptions();
+    options.stage1_epochs = 1;
+    options.stage2_epochs = 40;
+    options.write = write;
+    const TrainedSae trained = TrainSae(data, options, {}).value();
+    EXPECT_EQ(trained.log.front().write, std::nullopt);  // Of stage 1.
+    EXPECT_EQ(trained.log.back().write.has_value(), write > 0);
+    const at::Tensor means =
+        ClassMeans(data.residuals, OneHot(data.labels, 3)).value();
+    return WriteLoss(trained.weights.w_dec.narrow(0, 0, 3).to(at::kDouble),
+                     means - means.mean(0))
+        .item<double>();
+  };
+  const double without = lacking(0);
+  EXPECT_GT(without, 0.05);
+  EXPECT_LT(lacking(1), 0.2 * without);
+}
+
+TEST(SaeTrainerTest, WriteNeedsARowOfEachConcept) {
+  SaeDataset data = SyntheticResiduals();
+  data.labels.masked_fill_(data.labels.eq(1), 0);
+  SaeOptions options = SmallSaeOptions();
+  options.write = 1;
+  EXPECT_THAT(TrainSae(data, options, {}).status().message(),
+              testing::HasSubstr("got none of concept 1"));
+}
+
 // How much of what tells the concepts apart the slots write: 1 when the slots'
 // part of the reconstruction differs between classes as the residuals do.
 double WrittenByTheSlots(const SaeDataset& data, const SaeOptions& options) {
