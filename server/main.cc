@@ -58,6 +58,9 @@ namespace {
 constexpr absl::Duration kLastMessages = absl::Seconds(1);
 // From the end of the drain to the end of the process, at most.
 constexpr absl::Duration kToStop = absl::Seconds(5);
+// Of which the KV cache holds the tokens, unless --kv-tokens is given.
+constexpr int kKvContexts = 16;
+
 // The log's last lines are lost when nobody has read them by then.
 constexpr absl::Duration kLastLines = absl::Seconds(1);
 
@@ -85,6 +88,8 @@ EngineSetup EngineSetupOf(const ServerConfig& config) {
   setup.cache_directory = config.cache_dir;
   setup.keep_prepared = config.prepared_cache == "on";
   setup.engine.kv_slots = config.kv_slots;
+  setup.engine.kv_tokens = config.kv_tokens;
+  setup.engine.kv_contexts = config.device == "cpu" ? kKvContexts : 0;
   setup.default_checkpoint = config.operators.default_checkpoint;
   return setup;
 }
@@ -312,7 +317,8 @@ absl::Status Serve(const ServerConfig& config) {
   ALIGNSAE_ASSIGN_OR_RETURN(Access access, OpenAccess(config.access));
   Parts parts(config, std::move(access));
   ALIGNSAE_RETURN_IF_ERROR(parts.OpenPorts());
-  ALIGNSAE_RETURN_IF_ERROR(parts.model_operator.LoadFirst());
+  ALIGNSAE_RETURN_IF_ERROR(RenameField("kv_tokens", "--kv-tokens",
+                                       parts.model_operator.LoadFirst()));
   ALIGNSAE_RETURN_IF_ERROR(StartRollout(config, parts.model_operator));
   for (const std::string& model : config.operators.models) {
     ALIGNSAE_RETURN_IF_ERROR(parts.model_operator.LoadAnother(model));

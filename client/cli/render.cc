@@ -231,9 +231,10 @@ std::string RenderModel(const v1::GetModelResponse& answer, const Look& look) {
       Field("sha256", model.sha256(), look),
       Field("template", model.prompt_template(), look),
       Field("server",
-            absl::StrCat(answer.server_version(), ", ",
-                         answer.limits().max_running_sequences(),
-                         " sequences at once"),
+            absl::StrCat(
+                answer.server_version(), ", ",
+                answer.limits().max_running_sequences(), " sequences and ",
+                answer.limits().max_running_tokens(), " tokens at once"),
             look));
   if (answer.checkpoints_size() == 0) return out + "checkpoints none\n";
   Table table({"checkpoint", "hook", "activation", "concepts", "features",

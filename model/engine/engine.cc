@@ -22,8 +22,10 @@
 namespace alignsae {
 
 struct Engine::Impl {
-  Impl(std::shared_ptr<const Bundle> loaded, const EngineOptions& options)
+  Impl(std::shared_ptr<const Bundle> loaded, const EngineOptions& options,
+       int64_t tokens)
       : bundle(std::move(loaded)),
+        kv_tokens(tokens),
         cache(bundle->model->facts(), options.kv_slots, bundle->model->device(),
               bundle->model->kv_type()) {
     bundle->model->LinkMatrices();
@@ -45,6 +47,7 @@ struct Engine::Impl {
   void Run(absl::Span<const StepRow> rows, std::vector<RowResult>& results);
 
   std::shared_ptr<const Bundle> bundle;
+  const int64_t kv_tokens;
   KvCache cache;
 };
 
@@ -250,10 +253,13 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(
     return absl::InvalidArgumentError(
         absl::StrCat("kv_slots: must be at least 1, got ", options.kv_slots));
   }
+  ALIGNSAE_ASSIGN_OR_RETURN(
+      const int64_t tokens,
+      KvTokensOf(options, bundle->model->facts().context_length));
   std::unique_ptr<Engine> engine;
   absl::Status status = WithTorchFence([&]() -> absl::Status {
     engine.reset(
-        new Engine(std::make_unique<Impl>(std::move(bundle), options)));
+        new Engine(std::make_unique<Impl>(std::move(bundle), options, tokens)));
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -337,6 +343,11 @@ absl::StatusOr<SlotExplanation> Engine::ExplainSlot(int checkpoint, int slot,
   });
 }
 
+void Engine::TrimKv(int kv_slot, const KvRange& keep) {
+  impl_->cache.Trim(kv_slot, keep.begin, keep.end);
+}
+
 int Engine::kv_slots() const { return impl_->cache.slots(); }
+int64_t Engine::kv_tokens() const { return impl_->kv_tokens; }
 
 }  // namespace alignsae

@@ -25,7 +25,15 @@ struct Bundle;  // model/bundle/bundle.h
 
 struct EngineOptions {
   int kv_slots = 64;  // Sequences in the KV cache at once. >= 1.
+  // Tokens of all of them, at least one context; more than all slots hold is
+  // all that they hold. 0: what `kv_contexts` whole contexts hold.
+  int64_t kv_tokens = 0;
+  int kv_contexts = 0;  // 0: as many as there are slots.
 };
+// The tokens for sequences of `context_length`. FAILED_PRECONDITION,
+// "kv_tokens: ...", when a context does not fit.
+absl::StatusOr<int64_t> KvTokensOf(const EngineOptions& options,
+                                   int context_length);
 
 class Engine : public StepExecutor {
  public:
@@ -41,7 +49,9 @@ class Engine : public StepExecutor {
                             const WhyStop& why_stop) const override;
   absl::StatusOr<SlotExplanation> ExplainSlot(int checkpoint, int slot,
                                               int top_k) const override;
+  void TrimKv(int kv_slot, const KvRange& keep) override;
   int kv_slots() const override;
+  int64_t kv_tokens() const override;
 
  private:
   struct Impl;
@@ -96,7 +106,7 @@ struct MemoryNeed {
   int64_t weights = 0;      // Of the model as they stay.
   int64_t reading = 0;      // Beside them until they are prepared.
   int64_t checkpoints = 0;  // Of those that are read.
-  int64_t cache = 0;        // The KV cache with every slot full.
+  int64_t cache = 0;        // The KV cache with all of its tokens.
 
   int64_t total() const { return weights + reading + checkpoints + cache; }
 };

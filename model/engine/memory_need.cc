@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/field_error.h"
 #include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
 #include "model/bundle/assembly.h"
@@ -54,10 +55,18 @@ int64_t LargestTensor(const SafetensorsFile& file) {
   return largest;
 }
 
-int64_t CacheBytes(const TransformerFacts& facts, WeightType type, int slots) {
+// Each sequence fills its last block of positions; beside the CPU the system
+// gives no pages by need (KvCache), so that all slots are taken at once.
+absl::StatusOr<int64_t> CacheBytes(const TransformerFacts& facts,
+                                   WeightType type, const EngineSetup& setup) {
+  const int64_t slots = setup.engine.kv_slots;
+  const int64_t all = slots * PaddedPositions(facts.context_length);
+  ALIGNSAE_ASSIGN_OR_RETURN(int64_t tokens,
+                            KvTokensOf(setup.engine, facts.context_length));
+  tokens =
+      setup.device == "cpu" ? std::min(all, tokens + slots * kKeyBlock) : all;
   const int64_t number = type == WeightType::kF32 ? kFloat : 2;
-  return 2 * number * facts.n_layer * slots * facts.n_head *
-         PaddedPositions(facts.context_length) *
+  return 2 * number * facts.n_layer * tokens * facts.n_head *
          PaddedHeadDim(facts.head_dim());
 }
 
@@ -88,7 +97,7 @@ absl::Status AddModel(const std::string& directory, const EngineSetup& setup,
                      (int64_t{facts->vocab_size} + facts->context_length);
   // A head, or a block; they are read one after the other.
   need.reading = kFloat * std::max(largest, numbers / facts->n_layer);
-  need.cache = CacheBytes(*facts, type, setup.engine.kv_slots);
+  ALIGNSAE_ASSIGN_OR_RETURN(need.cache, CacheBytes(*facts, type, setup));
   return absl::OkStatus();
 }
 
@@ -138,6 +147,25 @@ absl::Status AddPut(const EngineSetup& setup, const CheckpointSource& source,
 
 }  // namespace
 
+absl::StatusOr<int64_t> KvTokensOf(const EngineOptions& options,
+                                   int context_length) {
+  const int64_t context = context_length;
+  const int64_t all = options.kv_slots * context;
+  if (options.kv_tokens == 0) {
+    return options.kv_contexts == 0
+               ? all
+               : std::min(all, options.kv_contexts * context);
+  }
+  if (options.kv_tokens < context) {
+    return FieldStatus({"kv_tokens",
+                        absl::StrCat("be at least the model's context of ",
+                                     context, " tokens"),
+                        absl::StrCat(options.kv_tokens)},
+                       absl::StatusCode::kFailedPrecondition);
+  }
+  return std::min(all, options.kv_tokens);
+}
+
 absl::StatusOr<MemoryNeed> MemoryToLoad(const EngineSetup& setup) {
   ALIGNSAE_ASSIGN_OR_RETURN(WeightType type,
                             ParseWeightType(setup.weight_type));
@@ -145,8 +173,8 @@ absl::StatusOr<MemoryNeed> MemoryToLoad(const EngineSetup& setup) {
   MemoryNeed need;
   if (setup.base != nullptr) {
     const Transformer& model = *setup.base->model;
-    need.cache =
-        CacheBytes(model.facts(), model.weight_type(), setup.engine.kv_slots);
+    ALIGNSAE_ASSIGN_OR_RETURN(
+        need.cache, CacheBytes(model.facts(), model.weight_type(), setup));
   } else {
     ALIGNSAE_RETURN_IF_ERROR(AddDirectories(setup, type, need));
   }

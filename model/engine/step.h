@@ -104,6 +104,15 @@ struct KvCopy {
   int layers = 0;
 };
 
+// Positions [begin, end) of a KV slot.
+struct KvRange {
+  int begin = 0;
+  int end = 0;
+
+  int size() const { return end - begin; }
+  friend bool operator==(const KvRange&, const KvRange&) = default;
+};
+
 struct RowResult {
   // OK, or OUT_OF_RANGE when the logits are not finite because of an
   // intervention. Other rows are not affected.

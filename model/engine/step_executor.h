@@ -53,6 +53,11 @@ class StepExecutor {
   // then nothing of `to` is to be relied on.
   virtual absl::Status CopyKv(const KvCopy& copy) = 0;
 
+  // Between two steps, on their thread. Of KV slot `kv_slot` only `keep` is
+  // needed from here on: the memory of other positions may go back to the
+  // system, and what they hold is not to be relied on.
+  virtual void TrimKv(int kv_slot, const KvRange& keep) = 0;
+
   // Whether the loaded checkpoint can run `intervention` (see CheckApplicable).
   // Thread-safe: reads immutable data only and computes nothing, called from
   // RPC threads.
@@ -74,7 +79,10 @@ class StepExecutor {
   virtual absl::StatusOr<SlotExplanation> ExplainSlot(int checkpoint, int slot,
                                                       int top_k) const = 0;
 
+  // What the KV cache holds at once: sequences, and tokens of all of them, at
+  // least one context.
   virtual int kv_slots() const = 0;
+  virtual int64_t kv_tokens() const = 0;
 };
 
 }  // namespace alignsae

@@ -1,6 +1,10 @@
 #include "model/scheduler/active_request.h"
 
 #include <algorithm>
+#include <climits>
+#include <numeric>
+
+#include "model/scheduler/fork_plan.h"
 
 namespace alignsae {
 
@@ -16,38 +20,96 @@ int64_t TokensOf(const RequestSpec& spec) {
   return tokens;
 }
 
-int PartSize(const QueuedUnit& unit, int free_kv_slots) {
-  const RequestSpec& spec = unit.request->spec;
-  const int count = static_cast<int>(unit.sequences.size());
-  if (spec.grouping != Grouping::kAsManyAsFit) return count;
-  const auto may_end = [&](int size) {
-    return size == count ||
-           !spec.sequences[unit.sequences[size]].follows.has_value();
-  };
-  int size = std::min(count, free_kv_slots);
-  while (size > 0 && !may_end(size)) --size;
-  if (size > 0) return size;
-  do ++size;
-  while (!may_end(size));
-  return size;
-}
+namespace {
 
-int64_t PartTokens(const QueuedUnit& unit, int free_kv_slots) {
-  int64_t tokens = 0;
-  for (int i = 0; i < PartSize(unit, free_kv_slots); ++i) {
-    tokens += TokensOf(unit.request->spec.sequences[unit.sequences[i]]);
+// What sequences hold that start together, one after the other: of the part of
+// the prompt that they share the first one's alone.
+class Together {
+ public:
+  void Add(const SequenceSpec& sequence) {
+    shared_ = std::min(shared_, PartingPosition(sequence));
+    tokens_ += TokensOf(sequence);
+    ++count_;
   }
-  return tokens;
+  int shared() const { return shared_; }
+  int64_t tokens() const { return tokens_; }
+  KvAmount kv() const {
+    return {count_, tokens_ - int64_t{count_ - 1} * shared_};
+  }
+
+ private:
+  int shared_ = INT_MAX;
+  int64_t tokens_ = 0;
+  int count_ = 0;
+};
+
+// Where those of `sequences` that must start in the same step as the one at
+// `begin` end: all of them, or those that follow it.
+size_t GroupEnd(const RequestSpec& spec, const std::vector<int>& sequences,
+                size_t begin) {
+  if (spec.grouping == Grouping::kTogether) return sequences.size();
+  size_t end = begin + 1;
+  while (end < sequences.size() &&
+         spec.sequences[sequences[end]].follows.has_value()) {
+    ++end;
+  }
+  return end;
 }
 
-int SlotsAtOnce(const RequestSpec& spec) {
-  const int count = static_cast<int>(spec.sequences.size());
-  if (spec.grouping == Grouping::kTogether) return count;
-  int most = 0;
-  int group = 0;
-  for (const SequenceSpec& sequence : spec.sequences) {
-    group = sequence.follows.has_value() ? group + 1 : 1;
-    most = std::max(most, group);
+}  // namespace
+
+std::vector<KvRange> WritesOf(const RequestSpec& spec,
+                              const std::vector<int>& sequences) {
+  Together all;
+  for (int index : sequences) all.Add(spec.sequences[index]);
+  std::vector<KvRange> writes;
+  for (int index : sequences) {
+    const auto end = static_cast<int>(TokensOf(spec.sequences[index]));
+    writes.push_back({writes.empty() ? 0 : all.shared(), end});
+  }
+  return writes;
+}
+
+KvAmount HeldBy(const RequestSpec& spec, const std::vector<int>& sequences) {
+  Together all;
+  for (int index : sequences) all.Add(spec.sequences[index]);
+  return all.kv();
+}
+
+KvAmount NeedOf(const QueuedUnit& unit) {
+  const RequestSpec& spec = unit.request->spec;
+  Together all;
+  const size_t end = GroupEnd(spec, unit.sequences, 0);
+  for (size_t i = 0; i < end; ++i) {
+    all.Add(spec.sequences[unit.sequences[i]]);
+  }
+  return all.kv();
+}
+
+UnitPart PartOf(const QueuedUnit& unit, const KvAmount& free) {
+  const RequestSpec& spec = unit.request->spec;
+  UnitPart part;
+  Together all;
+  for (size_t begin = 0; begin < unit.sequences.size();) {
+    const size_t end = GroupEnd(spec, unit.sequences, begin);
+    for (; begin < end; ++begin) {
+      all.Add(spec.sequences[unit.sequences[begin]]);
+    }
+    if (part.sequences > 0 && !all.kv().FitsInto(free)) break;
+    part = {static_cast<int>(end), all.kv(), all.tokens()};
+  }
+  return part;
+}
+
+KvAmount NeedAtOnce(const RequestSpec& spec) {
+  std::vector<int> sequences(spec.sequences.size());
+  std::iota(sequences.begin(), sequences.end(), 0);
+  KvAmount most;
+  for (size_t begin = 0; begin < sequences.size();) {
+    const size_t end = GroupEnd(spec, sequences, begin);
+    Together all;
+    for (; begin < end; ++begin) all.Add(spec.sequences[begin]);
+    most = KvAmount::Most(most, all.kv());
   }
   return most;
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "model/scheduler/kv_amount.h"
 #include "model/scheduler/request.h"
 
 namespace alignsae {
@@ -54,14 +55,30 @@ using SavedFn = std::function<int64_t(const QueuedUnit&)>;
 int64_t TokensOf(const SequenceSpec& sequence);
 int64_t TokensOf(const RequestSpec& spec);
 
-// How many sequences of `unit` would start if it were next with so many KV
-// slots, and their tokens: more than those when what must start together needs
-// more. A part does not end between a sequence and one that follows it.
-int PartSize(const QueuedUnit& unit, int free_kv_slots);
-int64_t PartTokens(const QueuedUnit& unit, int free_kv_slots);
+// What each of `sequences` of `spec`, which start together, writes of its KV
+// slot: all that it may become or, behind the first one, what is not shared
+// with it.
+std::vector<KvRange> WritesOf(const RequestSpec& spec,
+                              const std::vector<int>& sequences);
 
-// The most KV slots that some of it needs in the same step.
-int SlotsAtOnce(const RequestSpec& spec);
+// The sum.
+KvAmount HeldBy(const RequestSpec& spec, const std::vector<int>& sequences);
+
+// What `unit` needs of the KV cache to start: where it may start in parts its
+// first sequence and those that follow it, else all of them.
+KvAmount NeedOf(const QueuedUnit& unit);
+// What it would take if it were next and so much were free: all of it or, in
+// parts, as much as fits; never less than it needs. A part does not end between
+// a sequence and one that follows it. And what it asked for with that.
+struct UnitPart {
+  int sequences = 0;
+  KvAmount kv;
+  int64_t tokens = 0;  // Prompt and max_new_tokens.
+};
+UnitPart PartOf(const QueuedUnit& unit, const KvAmount& free);
+
+// The most of the KV cache that some of it needs in the same step.
+KvAmount NeedAtOnce(const RequestSpec& spec);
 
 // Whether its sequences hold their KV slots for long: answers of more than
 // kShortTokens tokens, and sweeps, which start a cell wherever one has ended.

@@ -21,16 +21,22 @@ absl::Duration RetryDelay(absl::Duration predicted_wait) {
   return std::clamp(predicted_wait, absl::Milliseconds(200), absl::Seconds(10));
 }
 
+absl::Status CheckFits(const RequestSpec& spec, const KvAmount& all) {
+  const KvAmount need = NeedAtOnce(spec);
+  if (need.slots > all.slots) return TooManyTogether(all.slots, need.slots);
+  if (need.tokens > all.tokens) return TooLongTogether(all.tokens, need.tokens);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Admission::Check(const RequestSpec& spec, absl::Time now) {
   if (refuse_new_) return Draining();
-  const int at_once = SlotsAtOnce(spec);
-  if (at_once > kv_slots_) return TooManyTogether(kv_slots_, at_once);
+  ALIGNSAE_RETURN_IF_ERROR(CheckFits(spec, kv_));
   if (now >= spec.deadline) return DeadlinePassed();
-  const absl::Duration wait =
-      StartsAtOnce(spec) ? absl::ZeroDuration()
-                         : queue_.PredictWait(spec, free_kv_slots_, kv_slots_);
+  const absl::Duration wait = StartsAtOnce(spec)
+                                  ? absl::ZeroDuration()
+                                  : queue_.PredictWait(spec, free_, kv_);
   // One that need not wait is always tried: nothing else would tell that the
   // machine has become faster.
   const absl::Duration run = wait > absl::ZeroDuration()
@@ -91,61 +97,79 @@ std::vector<Admission::Dropped> Admission::Sweep(absl::Time now,
 }
 
 bool Admission::StartsAtOnce(const RequestSpec& spec) const {
-  return rules_.kept > 0 && IsSmall(spec) &&
-         static_cast<int>(spec.sequences.size()) <= free_kv_slots_ &&
-         queue_.NoSmallWaits();
+  return rules_.kept.slots > 0 && IsSmall(spec) && queue_.NoSmallWaits() &&
+         KvAmount{static_cast<int>(spec.sequences.size()), TokensOf(spec)}
+             .FitsInto(free_);
 }
 
-int Admission::ShareOf(const QueuedUnit& unit) const {
+KvAmount Admission::ShareOf(const QueuedUnit& unit) const {
   return held_.ShareOf(unit, rules_, queue_.clients() > 1,
                        queue_.origins() > 1);
 }
 
 bool Admission::GivesWay(const QueuedUnit& front) const {
-  if (rules_.kept == 0 || IsSmall(front.request->spec)) return false;
-  // What needs more together than may be large waits until nothing else is.
-  const bool needs_all = PartSize(front, 1) > kv_slots_ - rules_.kept;
-  return !needs_all || held_.large() > 0;
+  if (rules_.kept.slots == 0 || IsSmall(front.request->spec)) return false;
+  // What needs more than may be large waits until nothing else is.
+  const bool needs_all = !NeedOf(front).FitsInto(kv_.Without(rules_.kept));
+  return !needs_all || held_.large().slots > 0;
 }
 
-std::optional<QueuedUnit> Admission::NextUnit(int free_kv_slots,
+KvAmount Admission::LeftToLarge() const {
+  return kv_.Without(rules_.kept).Without(held_.large());
+}
+
+KvAmount Admission::OpenTo(const QueuedUnit& front,
+                           const KvAmount& free) const {
+  if (rules_.kept.slots == 0 || IsSmall(front.request->spec)) return free;
+  KvAmount open = LeftToLarge();
+  // What needs more has it alone.
+  if (held_.large().slots == 0) open = KvAmount::Most(open, NeedOf(front));
+  return KvAmount::Least(free, open);
+}
+
+KvAmount Admission::RoomToPass(const QueuedUnit& front,
+                               const KvAmount& free) const {
+  // Others that are not small must end first.
+  if (!NeedOf(front).FitsInto(LeftToLarge())) return free;
+  return KvAmount::Least(free, rules_.kept.Without(held_.small()));
+}
+
+std::optional<QueuedUnit> Admission::NextUnit(const KvAmount& free,
                                               const SavedFn& saved) {
-  if (free_kv_slots < 1) return std::nullopt;
+  if (free.slots < 1) return std::nullopt;
+  KvAmount room = free;
   for (int turns = queue_.clients(); turns > 0; --turns) {
-    queue_.SettleTurn(free_kv_slots);
+    queue_.SettleTurn(free);
     const QueuedUnit& front = *queue_.Front();
-    const int share = ShareOf(front);
-    if (share == 0) {
+    const KvAmount share = ShareOf(front);
+    if (share.slots == 0) {
       queue_.PassTurn();
       continue;
     }
-    const bool gives_way = GivesWay(front);
-    const int for_large = kv_slots_ - rules_.kept - held_.large();
-    const int open = gives_way ? std::min(free_kv_slots, std::max(0, for_large))
-                               : free_kv_slots;
     std::optional<QueuedUnit> unit =
-        queue_.PopFront(std::min(open, share), saved);
-    if (unit.has_value() || !gives_way) return unit;
+        queue_.PopFront(KvAmount::Least(OpenTo(front, free), share), saved);
+    if (unit.has_value() || !GivesWay(front)) return unit;
+    room = RoomToPass(front, free);
     break;
   }
   std::optional<QueuedUnit> unit = queue_.PopSmall(
-      free_kv_slots,
-      [this](const QueuedUnit& small) { return ShareOf(small) > 0; });
+      room,
+      [this](const QueuedUnit& small) { return ShareOf(small).slots > 0; });
   if (unit.has_value() && saved != nullptr) saved(*unit);
   return unit;
 }
 
-std::vector<QueuedUnit> Admission::GiveOut(int free_kv_slots, absl::Time now,
+std::vector<QueuedUnit> Admission::GiveOut(KvAmount free, absl::Time now,
                                            const SavedFn& saved) {
   std::vector<QueuedUnit> starting;
-  while (std::optional<QueuedUnit> unit = NextUnit(free_kv_slots, saved)) {
-    const int count = static_cast<int>(unit->sequences.size());
-    free_kv_slots -= count;
-    held_.Add(unit->request->spec, count);
-    ALIGNSAE_DCHECK(free_kv_slots >= 0);
+  while (std::optional<QueuedUnit> unit = NextUnit(free, saved)) {
+    const KvAmount taken = HeldBy(unit->request->spec, unit->sequences);
+    ALIGNSAE_DCHECK(taken.FitsInto(free));
+    free = free.Without(taken);
+    held_.Add(unit->request->spec, taken);
     starting.push_back(*std::move(unit));
   }
-  free_kv_slots_ = free_kv_slots;
+  free_ = free;
   last_given_out_ = now;
   return starting;
 }

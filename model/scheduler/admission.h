@@ -2,9 +2,17 @@
 // and which start next.
 //
 // A request is refused when the server drains, when its sequences can never run
-// together, when its deadline has passed or would pass before it has waited and
-// run, and when the queue is full. A refusal changes nothing: the request that
-// displaces others is one that is taken.
+// together (they are more than there are KV slots, or hold more tokens than the
+// cache may), when its deadline has passed or would pass before it has waited
+// and run, and when the queue is full. A refusal changes nothing: the request
+// that displaces others is one that is taken.
+//
+// A unit starts when there are KV slots for its sequences and tokens for all
+// that they may become: what has begun never waits for memory. The unit whose
+// turn it is holds up the others until it fits, so that none starves, a long
+// one neither. Small requests pass one that is not small; while that one waits
+// for nothing but what small ones hold, they do so only in what is kept for
+// them, so that it starts when those before have ended.
 //
 // Nothing blocks; costs are the queue's (request_queue.h).
 //
@@ -29,12 +37,9 @@ namespace alignsae {
 
 class Admission {
  public:
-  Admission(const RequestQueue::Options& options, int kv_slots,
+  Admission(const RequestQueue::Options& options, const KvAmount& kv,
             const SlotRules& rules = {})
-      : kv_slots_(kv_slots),
-        rules_(rules),
-        free_kv_slots_(kv_slots),
-        queue_(options) {}
+      : kv_(kv), rules_(KvRulesFor(rules, kv)), free_(kv), queue_(options) {}
 
   // Takes the request, which then waits, or says why not.
   absl::StatusOr<std::shared_ptr<ActiveRequest>> Take(
@@ -52,17 +57,17 @@ class Admission {
   // cancelled, has no time left to run or gave its place to another client, and
   // silently what belongs to a request that has ended. Each request once.
   std::vector<Dropped> Sweep(absl::Time now, bool ending_all);
-  // What starts now; together at most `free_kv_slots` sequences, in the order
-  // in which `saved` was asked of them. Turns count what is not saved.
-  std::vector<QueuedUnit> GiveOut(int free_kv_slots, absl::Time now,
+  // What starts now; together at most what is `free`, in the order in which
+  // `saved` was asked of them. Turns count what is not saved.
+  std::vector<QueuedUnit> GiveOut(KvAmount free, absl::Time now,
                                   const SavedFn& saved = nullptr);
 
-  // Who holds KV slots, before GiveOut.
+  // Who holds how much of the KV cache, before GiveOut.
   void SetHeld(HeldSlots held) { held_ = std::move(held); }
 
   // For the prediction of waits: what is free after a step, and how long a
   // sequence that ended had run.
-  void SetFreeKvSlots(int free) { free_kv_slots_ = free; }
+  void SetFree(const KvAmount& free) { free_ = free; }
   void RecordService(const RequestSpec& spec, absl::Duration service,
                      int tokens) {
     queue_.RecordService(spec, service, tokens);
@@ -75,7 +80,7 @@ class Admission {
   const std::vector<std::shared_ptr<ActiveRequest>>& displaced() const {
     return displaced_;
   }
-  int free_kv_slots() const { return free_kv_slots_; }
+  const KvAmount& free() const { return free_; }
 
  private:
   absl::Status Check(const RequestSpec& spec, absl::Time now);
@@ -83,20 +88,27 @@ class Admission {
   // would take the time of those that can still be answered.
   bool IsHopeless(const ActiveRequest& request, absl::Time now) const;
 
-  // Whether it finds a KV slot that is kept for such as it.
+  // Whether it finds room that is kept for such as it.
   bool StartsAtOnce(const RequestSpec& spec) const;
   // The next unit that may start. Passes the turns of those on that hold their
   // share already.
-  std::optional<QueuedUnit> NextUnit(int free_kv_slots, const SavedFn& saved);
+  std::optional<QueuedUnit> NextUnit(const KvAmount& free,
+                                     const SavedFn& saved);
   // What HeldSlots::ShareOf says to `unit` now.
-  int ShareOf(const QueuedUnit& unit) const;
-  // Whether kept slots are not for `front`, and small requests pass it.
+  KvAmount ShareOf(const QueuedUnit& unit) const;
+  // What of `free` is open to `front`, whose turn it is.
+  KvAmount OpenTo(const QueuedUnit& front, const KvAmount& free) const;
+  // Whether what is kept is not for `front`, and small requests pass it.
   bool GivesWay(const QueuedUnit& front) const;
+  // What of `free` small requests may take that pass `front`.
+  KvAmount RoomToPass(const QueuedUnit& front, const KvAmount& free) const;
+  // What not small requests may have beside those that run.
+  KvAmount LeftToLarge() const;
 
-  const int kv_slots_;
-  const SlotRules rules_;
+  const KvAmount kv_;
+  const KvRules rules_;
   HeldSlots held_;
-  int free_kv_slots_;
+  KvAmount free_;
   RequestQueue queue_;
   std::vector<std::shared_ptr<ActiveRequest>> displaced_;
   absl::Time last_given_out_ = absl::InfinitePast();

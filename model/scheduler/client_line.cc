@@ -32,12 +32,11 @@ int ClientLine::clients() const {
   return static_cast<int>(count);
 }
 
-int64_t ClientLine::LargestPart(int free_kv_slots) const {
+int64_t ClientLine::LargestPart(const KvAmount& free) const {
   int64_t largest = 0;
   for (const WaitingOrigin& origin : origins_) {
     for (const WaitingClient& client : origin.clients) {
-      largest =
-          std::max(largest, PartTokens(client.units.front(), free_kv_slots));
+      largest = std::max(largest, PartOf(client.units.front(), free).tokens);
     }
   }
   return largest;
@@ -55,19 +54,19 @@ void ClientLine::NextOrigin() {
 }
 
 void ClientLine::SettleClient(WaitingOrigin& origin, int64_t quantum,
-                              int free_kv_slots) {
+                              const KvAmount& free) {
   const int64_t next =
-      PartTokens(origin.clients.front().units.front(), free_kv_slots);
+      PartOf(origin.clients.front().units.front(), free).tokens;
   if (origin.turn_tokens + next > quantum) NextClient(origin);
 }
 
-void ClientLine::Settle(int free_kv_slots) {
-  const int64_t quantum = LargestPart(free_kv_slots);
-  SettleClient(origins_.front(), quantum, free_kv_slots);
-  const int64_t next = PartTokens(First().units.front(), free_kv_slots);
+void ClientLine::Settle(const KvAmount& free) {
+  const int64_t quantum = LargestPart(free);
+  SettleClient(origins_.front(), quantum, free);
+  const int64_t next = PartOf(First().units.front(), free).tokens;
   if (turn_tokens_ + next <= quantum) return;
   NextOrigin();
-  SettleClient(origins_.front(), quantum, free_kv_slots);
+  SettleClient(origins_.front(), quantum, free);
 }
 
 void ClientLine::PassTurn() {

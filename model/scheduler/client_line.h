@@ -67,8 +67,8 @@ class ClientLine {
   const WaitingClient& First() const {
     return origins_.front().clients.front();
   }
-  // Ends turns that are over when so many KV slots, one or more, are free.
-  void Settle(int free_kv_slots);
+  // Ends turns that are over when so much of the KV cache is free.
+  void Settle(const KvAmount& free);
   // Ends the turn of the first client and of its origin.
   void PassTurn();
 
@@ -89,10 +89,10 @@ class ClientLine {
  private:
   using Origins = std::list<WaitingOrigin>;
 
-  int64_t LargestPart(int free_kv_slots) const;
+  int64_t LargestPart(const KvAmount& free) const;
   // Ends the first client's turn when it is over.
   static void SettleClient(WaitingOrigin& origin, int64_t quantum,
-                           int free_kv_slots);
+                           const KvAmount& free);
   static void NextClient(WaitingOrigin& origin);
   void NextOrigin();
 

@@ -60,6 +60,14 @@ absl::Status TooManyTogether(int kv_slots, int sequences) {
                    " KV slots, got ", sequences));
 }
 
+absl::Status TooLongTogether(int64_t kv_tokens, int64_t tokens) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "arms: must fit into the ", kv_tokens,
+      " tokens of the server's KV cache with prompt and max_new_tokens, what "
+      "they share counted once, got ",
+      tokens));
+}
+
 absl::Status DeadlineTooSoon(absl::Duration wait, absl::Duration run,
                              absl::Duration left) {
   return WithReason(

@@ -25,6 +25,7 @@ absl::Status SlowReader();
 absl::Status Hopeless();
 absl::Status Displaced();
 absl::Status TooManyTogether(int kv_slots, int sequences);
+absl::Status TooLongTogether(int64_t kv_tokens, int64_t tokens);
 // The deadline is before a wait and a run of about this long are over.
 absl::Status DeadlineTooSoon(absl::Duration wait, absl::Duration run,
                              absl::Duration left);

@@ -2,7 +2,14 @@
 
 #include <algorithm>
 
+#include "model/scheduler/prefix_rules.h"
+
 namespace alignsae {
+
+int PartingPosition(const SequenceSpec& variant) {
+  const int last = static_cast<int>(variant.prompt.size()) - 1;
+  return std::min(last, UneditedPositions(variant));
+}
 
 int ChunkCost(const PromptFork& fork, int begin, int end, int variants) {
   const int parting = std::clamp(fork.position, begin, end);
@@ -25,12 +32,12 @@ PromptFork PlanFork(const std::vector<const SequenceSpec*>& variants,
   fork.site = catalog.model.n_layer;
   fork.position = fork.length - 1;
   for (const SequenceSpec* variant : variants) {
+    fork.position = std::min(fork.position, PartingPosition(*variant));
     for (const Intervention& intervention : *variant->interventions) {
       const std::vector<int>& edited = intervention.positions.prompt;
       if (edited.empty()) continue;
       const HookPoint& hook = catalog.HookOf(intervention);
       fork.site = std::min(fork.site, hook.site());
-      fork.position = std::min(fork.position, edited.front());
     }
   }
   return fork;

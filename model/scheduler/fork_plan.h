@@ -24,6 +24,9 @@ namespace alignsae {
 PromptFork PlanFork(const std::vector<const SequenceSpec*>& variants,
                     const Catalog& catalog);
 
+// Its position alone, of one variant: that of several is the least.
+int PartingPosition(const SequenceSpec& variant);
+
 // Prompt tokens that a step computes when `variants` feed positions
 // [begin, end): shared ones once, the others for each.
 int ChunkCost(const PromptFork& fork, int begin, int end, int variants);

@@ -1,16 +1,18 @@
 // KvSlotPool: which rows of the KV cache are free.
 //
-// A running sequence owns one KV slot of the cache for its whole life. This
-// class keeps the books only; the memory is the engine's. ("Slot" alone is a
-// concept slot of an SAE everywhere in this project.)
+// A running sequence owns one KV slot of the cache for its whole life, and of
+// the cache's tokens as many as it may write there, which are given to it at
+// its start: so it never waits for one that it has begun with. This class keeps
+// the books only; the memory is the engine's. ("Slot" alone is a concept slot
+// of an SAE everywhere in this project.)
 //
 // Thread-safety: not thread-safe; the step thread owns it.
-// Errors: Acquire() returns nullopt when every KV slot is taken; that is load,
-// not a fault.
+// Errors: Acquire() returns nullopt when every KV slot is taken, or the tokens
+// do not suffice; that is load, not a fault.
 //
 // Example:
-//   KvSlotPool pool(16);
-//   std::optional<KvSlot> kv_slot = pool.Acquire();
+//   KvSlotPool pool(64, 16384);
+//   std::optional<KvSlot> kv_slot = pool.Acquire({0, 100});
 //   if (kv_slot.has_value()) sequence.kv_slot = *std::move(kv_slot);
 
 #ifndef ALIGNSAE_MODEL_SCHEDULER_KV_SLOT_POOL_H_
@@ -19,6 +21,10 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
+
+#include "model/engine/step.h"
+#include "model/scheduler/kv_amount.h"
 
 namespace alignsae {
 
@@ -33,6 +39,7 @@ class KvSlot {
   ~KvSlot() { Release(); }
 
   int index() const { return index_; }  // Row of the cache, [0, size).
+  const KvRange& writes() const;        // What was asked for.
 
  private:
   friend class KvSlotPool;
@@ -45,24 +52,35 @@ class KvSlot {
 
 class KvSlotPool {
  public:
-  explicit KvSlotPool(int size);
+  KvSlotPool(int size, int64_t tokens);
 
   // The lowest free KV slot, so that a small load touches a small part of the
-  // cache. O(log size).
-  std::optional<KvSlot> Acquire();
+  // cache, for a sequence that writes these positions. O(log size).
+  std::optional<KvSlot> Acquire(const KvRange& writes);
   // This one; nullopt when it is leased. O(log size).
-  std::optional<KvSlot> Acquire(int index);
+  std::optional<KvSlot> Acquire(int index, const KvRange& writes);
 
   int size() const { return size_; }
   int free_count() const { return static_cast<int>(free_.size()); }
+  int64_t tokens() const { return tokens_; }
+  int64_t tokens_in_use() const { return tokens_in_use_; }
+  // What may be acquired.
+  KvAmount free_amount() const {
+    return {free_count(), tokens_ - tokens_in_use_};
+  }
+  // Positions that the owner of the slot may write; of a free one none.
+  const KvRange& leased(int index) const { return leased_[index]; }
   const std::set<int>& free() const { return free_; }  // Their indices.
 
  private:
   friend class KvSlot;
   void Return(int index);
 
-  int size_;
+  const int size_;
+  const int64_t tokens_;
+  int64_t tokens_in_use_ = 0;
   std::set<int> free_;
+  std::vector<KvRange> leased_;  // By KV slot.
 };
 
 }  // namespace alignsae

@@ -45,6 +45,7 @@ struct StepReport {
   int admitted = 0;  // Sequences that left the queue for a KV slot.
   int finished = 0;  // Sequences that ended, for whatever reason.
   int kv_slots_in_use = 0;
+  int64_t kv_tokens_in_use = 0;  // Given to what runs; see KvSlotPool.
   PrefixReport prefix;
   absl::Duration duration;
 };

@@ -54,7 +54,8 @@ void PrefixCache::Forget(int kv_slot) {
   entries_[kv_slot] = {};
 }
 
-PrefixCache::Place PrefixCache::Take(PromptBeginning wanted) {
+PrefixCache::Place PrefixCache::Take(PromptBeginning wanted,
+                                     const KvRange& writes) {
   const bool worth_it =
       max_tokens_ > 0 && static_cast<int>(wanted.tokens.size()) >= kLeastTokens;
   const auto [from, length] = worth_it ? Find(wanted) : std::make_pair(-1, 0);
@@ -69,13 +70,17 @@ PrefixCache::Place PrefixCache::Take(PromptBeginning wanted) {
   if (index != from) Forget(index);
   wanted.tokens.resize(length);
   entries_[index] = {std::move(wanted), ++uses_};
-  return {*pool_->Acquire(index), from, length};
+  Place place = {*pool_->Acquire(index, writes), from, length};
+  ForgetExcess();
+  return place;
 }
 
-KvSlot PrefixCache::TakeEmpty() {
+KvSlot PrefixCache::TakeEmpty(const KvRange& writes) {
   const int index = LeastUsed();
   Forget(index);
-  return *pool_->Acquire(index);
+  KvSlot kv_slot = *pool_->Acquire(index, writes);
+  ForgetExcess();
+  return kv_slot;
 }
 
 void PrefixCache::Holds(int kv_slot, std::vector<int32_t> tokens) {
@@ -97,7 +102,15 @@ void PrefixCache::Settle(int kv_slot) {
       entries_[slot] = {};
     }
   }
-  while (tokens_kept() > max_tokens_) {
+  ForgetExcess();
+}
+
+int64_t PrefixCache::MayKeep() const {
+  return std::min(max_tokens_, pool_->free_amount().tokens);
+}
+
+void PrefixCache::ForgetExcess() {
+  while (tokens_kept() > MayKeep()) {
     int least = -1;
     for (int slot : pool_->free()) {
       if (entries_[slot].empty()) continue;
@@ -105,6 +118,11 @@ void PrefixCache::Settle(int kv_slot) {
     }
     Forget(least);
   }
+}
+
+KvRange PrefixCache::Needed(int kv_slot) const {
+  if (pool_->free().count(kv_slot) == 0) return pool_->leased(kv_slot);
+  return {0, static_cast<int>(entries_[kv_slot].beginning.tokens.size())};
 }
 
 int64_t PrefixCache::tokens_kept() const {
@@ -122,9 +140,9 @@ PrefixReport PrefixCache::TakeReport() {
 }
 
 absl::Status PrefixCache::CheckInvariants() const {
-  if (tokens_kept() <= max_tokens_) return absl::OkStatus();
+  if (tokens_kept() <= MayKeep()) return absl::OkStatus();
   return absl::InternalError(absl::StrCat("prefix cache: keeps ", tokens_kept(),
-                                          " tokens, may keep ", max_tokens_));
+                                          " tokens, may keep ", MayKeep()));
 }
 
 }  // namespace alignsae

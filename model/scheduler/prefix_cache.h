@@ -4,15 +4,16 @@
 // A beginning lies where it was computed: in the slot of a sequence that runs
 // and, when that has ended, in the slot as long as nobody needs it. So a prompt
 // that is never asked again costs nothing, no memory is taken beside the KV
-// cache's, and nobody waits for a slot because something is kept in it: a slot
-// with a beginning is as free as an empty one, only later in the order (empty
-// ones first, then by least use).
+// cache's, and nobody waits because something is kept: a slot with a beginning
+// is as free as an empty one, only later in the order (empty ones first, then
+// by least use), and so are its tokens. What a sequence that starts needs of
+// the cache's tokens is taken from what is kept, the least used first.
 //
 // Who takes a beginning is given a copy of it in a slot of its own, or the slot
-// itself where nothing but its last token is lost. What is copied needs no
-// lease beyond that: the owner of a slot only ever adds to what lies in it, and
-// copies are made in the order in which places are taken, before the next step
-// writes.
+// itself where nothing but its last token is lost. What is copied counts for
+// both. It needs no lease beyond that: the owner of a slot only ever adds to
+// what lies in it, and copies are made in the order in which places are taken,
+// before the next step writes.
 //
 // Two beginnings are the same when their tokens are and both are without edits
 // (prefix_rules.h), in one scope, and the one that is taken went through as
@@ -55,8 +56,8 @@ class PrefixCache {
   // What is shorter is computed: a copy would hardly be cheaper.
   static constexpr int kLeastTokens = 8;
 
-  // Free slots keep at most `max_tokens`; 0: no beginning is ever taken. `pool`
-  // must outlive the cache.
+  // Free slots keep at most `max_tokens`, and no more than the pool's sequences
+  // leave; 0: no beginning is ever taken. `pool` must outlive the cache.
   PrefixCache(KvSlotPool* pool, int64_t max_tokens);
 
   struct Place {
@@ -66,11 +67,11 @@ class PrefixCache {
     int from = -1;
     int length = 0;
   };
-  // A free slot, of which there must be one, for a prompt that could take all
-  // of `wanted`.
-  Place Take(PromptBeginning wanted);
+  // A free slot, of which there must be one, and as many free tokens as
+  // `writes` asks for, for a prompt that could take all of `wanted`.
+  Place Take(PromptBeginning wanted, const KvRange& writes);
   // The same for what takes nothing from others and leaves nothing to them.
-  KvSlot TakeEmpty();
+  KvSlot TakeEmpty(const KvRange& writes);
 
   // The slot, which Take gave out, holds `tokens` and nothing else that others
   // may take.
@@ -87,7 +88,10 @@ class PrefixCache {
     return entries_[kv_slot].beginning;
   }
   int64_t tokens_kept() const;  // In free slots.
-  // INTERNAL when more is kept than may be.
+  // What of the slot is needed: all that its owner may write or, of a free one,
+  // the beginning in it.
+  KvRange Needed(int kv_slot) const;
+  // INTERNAL when more is kept than may be, or than there is.
   absl::Status CheckInvariants() const;
 
  private:
@@ -105,6 +109,9 @@ class PrefixCache {
   // A free slot for what takes `length` tokens from slot `from`.
   int PlaceFor(const PromptBeginning& wanted, int from, int length) const;
   void Forget(int kv_slot);
+  int64_t MayKeep() const;
+  // Forgets, of least use, what is more than may be kept.
+  void ForgetExcess();
 
   KvSlotPool* const pool_;
   const int64_t max_tokens_;

@@ -68,7 +68,7 @@ enum class Grouping {
   kSeparate,  // Each when a KV slot is free.
   // Variants of one prompt. Those that start together compute what they have in
   // common once (fork_plan.h) and share every step as long as they run.
-  kTogether,     // All in the same step: the arms of an experiment.
+  kTogether,  // All in the same step: the arms of an experiment.
   // As many as there are free KV slots, the others later; one that follows
   // another one with it.
   kAsManyAsFit,

@@ -203,28 +203,28 @@ void RequestQueue::Push(std::shared_ptr<ActiveRequest> request) {
   for (int i = 0; i < count; ++i) add({i});
 }
 
-void RequestQueue::SettleTurn(int free_kv_slots) {
-  if (!line_.empty() && free_kv_slots > 0) line_.Settle(free_kv_slots);
+void RequestQueue::SettleTurn(const KvAmount& free) {
+  if (!line_.empty() && free.slots > 0) line_.Settle(free);
 }
 
 const QueuedUnit* RequestQueue::Front() const {
   return line_.empty() ? nullptr : &line_.First().units.front();
 }
 
-std::optional<QueuedUnit> RequestQueue::PopFront(int kv_slots,
+std::optional<QueuedUnit> RequestQueue::PopFront(const KvAmount& room,
                                                  const SavedFn& saved) {
-  if (line_.empty() || kv_slots < 1) return std::nullopt;
+  if (line_.empty()) return std::nullopt;
   WaitingClient& client = line_.First();
-  const int count = PartSize(client.units.front(), kv_slots);
-  if (count > kv_slots) return std::nullopt;
-  QueuedUnit unit = Take(client, count);
+  const UnitPart part = PartOf(client.units.front(), room);
+  if (!part.kv.FitsInto(room)) return std::nullopt;
+  QueuedUnit unit = Take(client, part.sequences);
   line_.GaveFirst(unit.tokens - (saved == nullptr ? 0 : saved(unit)));
   return unit;
 }
 
-std::optional<QueuedUnit> RequestQueue::Pop(int free_kv_slots) {
-  SettleTurn(free_kv_slots);
-  return PopFront(free_kv_slots);
+std::optional<QueuedUnit> RequestQueue::Pop(const KvAmount& free) {
+  SettleTurn(free);
+  return PopFront(free);
 }
 
 QueuedUnit RequestQueue::Take(WaitingClient& client, int count) {
@@ -242,14 +242,14 @@ QueuedUnit RequestQueue::Take(WaitingClient& client, int count) {
 }
 
 std::optional<QueuedUnit> RequestQueue::PopSmall(
-    int free_kv_slots, const std::function<bool(const QueuedUnit&)>& may) {
+    const KvAmount& room, const std::function<bool(const QueuedUnit&)>& may) {
   WaitingClient* const client = line_.Find([&may](const QueuedUnit& unit) {
     return IsSmall(unit.request->spec) && may(unit);
   });
   if (client == nullptr) return std::nullopt;
-  const int count = PartSize(client->units.front(), free_kv_slots);
-  if (count > free_kv_slots) return std::nullopt;
-  QueuedUnit unit = Take(*client, count);
+  const UnitPart part = PartOf(client->units.front(), room);
+  if (!part.kv.FitsInto(room)) return std::nullopt;
+  QueuedUnit unit = Take(*client, part.sequences);
   line_.GaveOther(*client);
   return unit;
 }
@@ -298,8 +298,8 @@ const RequestQueue::Service& RequestQueue::ServiceOf(
 }
 
 absl::Duration RequestQueue::PredictWait(const RequestSpec& spec,
-                                         int free_kv_slots,
-                                         int kv_slots) const {
+                                         const KvAmount& free,
+                                         const KvAmount& all) const {
   const int newcomers = static_cast<int>(spec.sequences.size());
   int own = newcomers;
   int origins = 1;  // That take turns, its own included.
@@ -321,9 +321,17 @@ absl::Duration RequestQueue::PredictWait(const RequestSpec& spec,
   const int64_t share = int64_t{own} * clients * origins;
   const auto ahead = static_cast<int>(
       std::min<int64_t>(waiting_.sequences + newcomers, share));
-  if (ahead <= free_kv_slots) return absl::ZeroDuration();
-  return ServiceOf(spec).time *
-         (static_cast<double>(ahead - free_kv_slots) / std::max(1, kv_slots));
+  // As large as those that wait and it are on average.
+  const double size = static_cast<double>(waiting_.tokens + TokensOf(spec)) /
+                      (waiting_.sequences + newcomers);
+  const auto rounds_of = [](double wanted, double there) {
+    return wanted / std::max(1.0, there);
+  };
+  const double rounds =
+      std::max(rounds_of(ahead - free.slots, all.slots),
+               rounds_of(ahead * size - static_cast<double>(free.tokens),
+                         static_cast<double>(all.tokens)));
+  return rounds <= 0 ? absl::ZeroDuration() : ServiceOf(spec).time * rounds;
 }
 
 absl::Duration RequestQueue::PredictRun(const RequestSpec& spec) const {

@@ -1,5 +1,5 @@
-// RequestQueue: requests that wait for KV slots, bounded by sequences and by
-// tokens, and an estimate of how long a newcomer waits.
+// RequestQueue: requests that wait for the KV cache, bounded by sequences and
+// by tokens, and an estimate of how long a newcomer waits.
 //
 // Fair between origins, and between the clients of one: whose turn it is and
 // what that means is client_line.h's. Tokens are those asked for: prompt and
@@ -13,14 +13,15 @@
 // that what is not small (IsSmall) may have only Options::max_large of the
 // places: the cells of sweeps would hold them all. A refusal changes nothing.
 //
-// A request whose sequences must start together waits until all of them fit,
-// and the others wait too, so that it cannot starve.
+// A request waits until all of it fits that must start together, a long
+// sequence until there are tokens for it, and the others wait too, so that it
+// cannot starve.
 //
-// Some of the KV slots may be kept for small requests (Admission): PopSmall
-// then gives to those behind the one that may not have them. What is not small
-// has then no bound but that the small work before it ends; for what is, it is
-// twice client_line.h's, since each of the others may have a turn by Pop and
-// one by PopSmall.
+// A part of the KV cache may be kept for small requests (Admission): PopSmall
+// then gives to those behind the one that may not have it. What is not small
+// has then no bound in tokens, but those before it end (Admission); for what is
+// small, it is twice client_line.h's, since each of the others may have a turn
+// by Pop and one by PopSmall.
 //
 // Cost: Push O(sequences of the request + clients), Pop and PopSmall
 // O(clients), MakeRoom O(1) when there is room, RemoveIf one call of `drop` for
@@ -71,23 +72,23 @@ class RequestQueue {
       const RequestSpec& spec);
   void Push(std::shared_ptr<ActiveRequest> request);
 
-  // Ends a turn that is over when so many KV slots are free.
-  void SettleTurn(int free_kv_slots);
+  // Ends a turn that is over when so much of the KV cache is free.
+  void SettleTurn(const KvAmount& free);
   // The unit whose turn it is; null when nobody waits.
   const QueuedUnit* Front() const;
   // The turn of Front goes to the next one, though nothing was given. With
   // !empty().
   void PassTurn() { line_.PassTurn(); }
   // Front, or as much of it as fits; nullopt when it needs more than
-  // `kv_slots`, also when nobody waits. The turn counts what is not `saved`.
-  std::optional<QueuedUnit> PopFront(int kv_slots,
+  // `room`, also when nobody waits. The turn counts what is not `saved`.
+  std::optional<QueuedUnit> PopFront(const KvAmount& room,
                                      const SavedFn& saved = nullptr);
   // SettleTurn and PopFront.
-  std::optional<QueuedUnit> Pop(int free_kv_slots);
+  std::optional<QueuedUnit> Pop(const KvAmount& free);
   // The same among small requests that `may` says yes to: of the first client
   // of the line whose next unit is one, which then goes to the end.
   std::optional<QueuedUnit> PopSmall(
-      int free_kv_slots, const std::function<bool(const QueuedUnit&)>& may);
+      const KvAmount& room, const std::function<bool(const QueuedUnit&)>& may);
   // Whether nothing small waits.
   bool NoSmallWaits() const;
   // Takes out every unit that `drop` names, which is asked once for each.
@@ -106,10 +107,11 @@ class RequestQueue {
   // other.
   void RecordService(const RequestSpec& spec, absl::Duration service,
                      int tokens);
-  // How long `spec` would wait for KV slots, by Little's law over the sequences
-  // that ended lately; zero before the first one has.
-  absl::Duration PredictWait(const RequestSpec& spec, int free_kv_slots,
-                             int kv_slots) const;
+  // How long `spec` would wait for its place among `all` of the KV cache, by
+  // Little's law over the sequences that ended lately, in the unit that is
+  // scarcer; zero before the first one has ended.
+  absl::Duration PredictWait(const RequestSpec& spec, const KvAmount& free,
+                             const KvAmount& all) const;
   // How long a sequence like those of `spec` would run: as long as those that
   // ended lately, or less when it may not generate as many tokens.
   absl::Duration PredictRun(const RequestSpec& spec) const;

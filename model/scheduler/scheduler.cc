@@ -22,9 +22,13 @@ Scheduler::Scheduler(const SchedulerOptions& options, StepExecutor* executor,
       clock_(clock),
       env_(std::move(env)),
       observer_(observer),
-      pool_(executor->kv_slots()),
+      pool_(executor->kv_slots(), executor->kv_tokens()),
       cache_(&pool_, options.prefix_cache_tokens),
-      admission_(options.queue, executor->kv_slots(), options.slots) {}
+      residency_(pool_.size(), pool_.tokens()),
+      admission_(options.queue, pool_.free_amount(), options.slots) {
+  // What was run to warm up.
+  for (int slot = 0; slot < pool_.size(); ++slot) executor_->TrimKv(slot, {});
+}
 
 absl::StatusOr<RequestHandle> Scheduler::Submit(
     RequestSpec spec, std::shared_ptr<RequestSink> sink) {
@@ -64,7 +68,7 @@ void Scheduler::SweepRunning(absl::Time now, StepReport& report) {
   }
   HeldSlots held;
   for (const RunningUnit& unit : running_) {
-    held.Add(unit.request->spec, unit.live());
+    held.Add(unit.request->spec, unit.held());
   }
   MutexLock lock(&mutex_);
   admission_.SetHeld(std::move(held));
@@ -95,10 +99,11 @@ void Scheduler::StartWaiting(absl::Time now, StepReport& report) {
   };
   {
     MutexLock lock(&mutex_);
-    starting = admission_.GiveOut(pool_.free_count(), now, take_places);
+    starting = admission_.GiveOut(pool_.free_amount(), now, take_places);
     busy_ = busy_ || !starting.empty();
   }
   FillBeginnings(places);
+  BoundMemory(places);
   for (size_t i = 0; i < starting.size(); ++i) {
     Start(starting[i], std::move(places[i]), now, report);
   }
@@ -116,6 +121,17 @@ void Scheduler::FillBeginnings(std::vector<UnitPlaces>& places) {
     cache_.Holds(beginning.to, {});
     beginning.positions = 0;
   }
+}
+
+void Scheduler::BoundMemory(const std::vector<UnitPlaces>& places) {
+  for (const UnitPlaces& unit : places) {
+    for (const KvSlot& kv_slot : unit.kv_slots) {
+      residency_.Use(kv_slot.index(), kv_slot.writes());
+    }
+  }
+  residency_.TrimToBudget(
+      [this](int slot) { return cache_.Needed(slot); },
+      [this](int slot, const KvRange& keep) { executor_->TrimKv(slot, keep); });
 }
 
 void Scheduler::Start(const QueuedUnit& queued, UnitPlaces places,
@@ -304,7 +320,7 @@ void Scheduler::TellQueue() {
 void Scheduler::Publish(const StepReport& report) {
   {
     MutexLock lock(&mutex_);
-    admission_.SetFreeKvSlots(pool_.free_count());
+    admission_.SetFree(pool_.free_amount());
     busy_ = !running_.empty();
     changed_.NotifyAll();
     TellQueue();
@@ -336,6 +352,7 @@ StepReport Scheduler::RunOneStep() {
                      [](const RunningUnit& unit) { return unit.live() == 0; }),
       running_.end());
   report.kv_slots_in_use = pool_.size() - pool_.free_count();
+  report.kv_tokens_in_use = pool_.tokens_in_use();
   report.prefix = cache_.TakeReport();
   Publish(report);
   return report;

@@ -1,15 +1,17 @@
 // Scheduler: continuous batching. Requests join at any step and leave when they
 // are done; each step runs one packed batch of all running sequences.
 //
-// A step: end what was cancelled, has expired or is not read; give free KV
-// slots to the queue; feed one token of every answer and as many prompt tokens
-// as the step's budget allows (long prompts take several steps); run the
-// executor; hand out tokens; retire what has ended.
+// A step: end what was cancelled, has expired or is not read; give what is free
+// of the KV cache to the queue; feed one token of every answer and as many
+// prompt tokens as the step's budget allows (long prompts take several steps);
+// run the executor; hand out tokens; retire what has ended.
 //
 // RunOneStep does all of it, so that tests need no thread; the step thread is a
 // loop around it. Sequences that are variants of one prompt share its cache
 // (fork_plan.h), and a prompt that begins as one that was computed takes that
-// from it (prefix_cache.h).
+// from it (prefix_cache.h). What of the cache's memory nobody needs goes back
+// to the system when all together would be more than the cache may hold
+// (kv_residency.h).
 //
 // Who calls: Submit, RefuseNew, EndAll, WaitUntilIdle and RequestHandle::Cancel
 // from any thread; RunOneStep, WaitForWork, HasWork, TakeCensus and
@@ -63,6 +65,7 @@
 #include "model/engine/step_executor.h"
 #include "model/scheduler/admission.h"
 #include "model/scheduler/held_slots.h"
+#include "model/scheduler/kv_residency.h"
 #include "model/scheduler/kv_slot_pool.h"
 #include "model/scheduler/observer.h"
 #include "model/scheduler/prefix_cache.h"
@@ -79,8 +82,8 @@ struct SchedulerOptions {
   // Prompt tokens of one step, over all sequences. Answers come on top with one
   // token each. Bounds how long a long prompt holds up the others. >= 1.
   int max_prompt_tokens_per_step = 512;
-  // Who may have how many KV slots. With slots kept, what is soon done also
-  // goes without the others in most steps (StepShare).
+  // Who may have how much of the KV cache. With slots kept, what is soon done
+  // also goes without the others in most steps (StepShare).
   SlotRules slots = {};
   // Beginnings of prompts that free KV slots keep for prompts that begin alike,
   // in tokens; 0: every prompt is computed.
@@ -112,6 +115,9 @@ struct SchedulerCensus {
   std::vector<Place> running;
   std::vector<int> running_taken;  // Prompt tokens, by the prefix cache.
   std::vector<const RequestSink*> displaced;  // Not told yet.
+  KvAmount held;                              // By those that run.
+  int64_t tokens_kept = 0;      // By the prefix cache, in free KV slots.
+  int64_t tokens_resident = 0;  // That may have memory.
   int64_t waiting_tokens = 0;
   friend bool operator==(const SchedulerCensus&,
                          const SchedulerCensus&) = default;
@@ -127,8 +133,8 @@ class Scheduler {
   // gets RequestDone exactly once, whatever happens; when not, nothing has
   // changed for anybody. Errors: RESOURCE_EXHAUSTED (queue full, or
   // the deadline would pass in it), DEADLINE_EXCEEDED (it has passed),
-  // UNAVAILABLE (draining), FAILED_PRECONDITION (more sequences together than
-  // there are KV slots).
+  // UNAVAILABLE (draining), FAILED_PRECONDITION (more sequences or tokens
+  // together than the KV cache holds).
   absl::StatusOr<RequestHandle> Submit(RequestSpec spec,
                                        std::shared_ptr<RequestSink> sink)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -166,6 +172,8 @@ class Scheduler {
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Makes the copies that are owed, in their order.
   void FillBeginnings(std::vector<UnitPlaces>& places);
+  // What the KV slots that were given out may take, and what others give back.
+  void BoundMemory(const std::vector<UnitPlaces>& places);
   void Start(const QueuedUnit& queued, UnitPlaces places, absl::Time now,
              StepReport& report);
   void TakeResults(const StepBatch& batch, std::vector<RowResult> results,
@@ -204,6 +212,7 @@ class Scheduler {
   // The step thread's.
   KvSlotPool pool_;
   PrefixCache cache_;
+  KvResidency residency_;
   std::vector<RunningUnit> running_;
   StepShare share_;
 

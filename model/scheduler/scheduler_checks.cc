@@ -19,6 +19,9 @@ SchedulerCensus Scheduler::TakeCensus() const {
       census.running_taken.push_back(member->sequence.taken());
     }
   }
+  for (const RunningUnit& unit : running_) census.held += unit.held();
+  census.tokens_kept = cache_.tokens_kept();
+  census.tokens_resident = residency_.tokens();
   MutexLock lock(&mutex_);
   admission_.queue().ForEach([&census](const QueuedUnit& unit) {
     for (int index : unit.sequences) {
@@ -64,6 +67,16 @@ absl::Status Scheduler::CheckRunning(const SchedulerCensus& census) const {
     return absl::InternalError(absl::StrCat(
         "run: ", used, " KV slots are taken, ", held.size(), " are held"));
   }
+  if (pool_.tokens_in_use() != census.held.tokens) {
+    return absl::InternalError(absl::StrCat(
+        "run: ", pool_.tokens_in_use(), " tokens of the KV cache are taken, ",
+        census.held.tokens, " are held"));
+  }
+  if (census.tokens_resident > residency_.budget()) {
+    return absl::InternalError(absl::StrCat("run: ", census.tokens_resident,
+                                            " tokens may have memory, of ",
+                                            residency_.budget()));
+  }
   return absl::OkStatus();
 }
 
@@ -74,8 +87,8 @@ absl::Status Scheduler::CheckInvariants() const {
   if (busy_ == running_.empty()) {
     return absl::InternalError("run: busy is not whether something runs");
   }
-  if (admission_.free_kv_slots() != pool_.free_count()) {
-    return absl::InternalError("run: free KV slots are told wrongly");
+  if (admission_.free() != pool_.free_amount()) {
+    return absl::InternalError("run: what is free is told wrongly");
   }
   return admission_.queue().CheckInvariants();
 }

@@ -38,6 +38,16 @@ int RunningUnit::live() const {
                     [](const auto& member) { return member.has_value(); }));
 }
 
+KvAmount RunningUnit::held() const {
+  KvAmount held;
+  if (prefix != nullptr) held += {1, prefix->writes().size()};
+  for (const std::optional<RunningMember>& member : members) {
+    if (!member.has_value() || member->kv_slot == prefix) continue;
+    held += {1, member->kv_slot->writes().size()};
+  }
+  return held;
+}
+
 const Sequence& RunningUnit::first_live() const {
   const auto first =
       std::find_if(members.begin(), members.end(),

@@ -53,6 +53,8 @@ struct RunningUnit {
   int prompt_part = INT32_MAX;
 
   int live() const;  // Members that have not ended.
+  // Of the KV cache, by them and by what they share.
+  KvAmount held() const;
   // Of the live members, all of the same prompt. With live() > 0.
   int prompt_length() const;
   // Prompt tokens that are not in the cache yet.

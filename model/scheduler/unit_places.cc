@@ -25,11 +25,12 @@ UnitPlaces TakePlaces(const QueuedUnit& unit, const Catalog& catalog,
   const int layers = wanted.layers;
 
   UnitPlaces places;
-  PrefixCache::Place first = cache.Take(std::move(wanted));
+  const std::vector<KvRange> writes = WritesOf(request, unit.sequences);
+  PrefixCache::Place first = cache.Take(std::move(wanted), writes.front());
   places.beginning = {first.from, first.kv_slot.index(), first.length, layers};
   places.kv_slots.push_back(std::move(first.kv_slot));
   while (places.kv_slots.size() < unit.sequences.size()) {
-    places.kv_slots.push_back(cache.TakeEmpty());
+    places.kv_slots.push_back(cache.TakeEmpty(writes[places.kv_slots.size()]));
   }
   return places;
 }

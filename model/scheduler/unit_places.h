@@ -30,7 +30,7 @@ struct UnitPlaces {
   }
 };
 
-// For a unit of no more sequences than there are free slots.
+// For a unit that fits into what of the KV cache is free.
 UnitPlaces TakePlaces(const QueuedUnit& unit, const Catalog& catalog,
                       PrefixCache& cache);
 

@@ -1,25 +1,43 @@
 #include "model/transformer/kv_cache.h"
 
-#include <cstdlib>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
 #include <new>
 
+#include "model/base/dcheck.h"
 #include "model/transformer/decode_graphs.h"
 
 namespace alignsae {
 namespace {
 
-// calloc leaves large blocks to the system, which hands out zero pages on first
-// touch; at::zeros would write (and so occupy) every page of every slot now.
+// On the CPU addresses alone: the system gives a zero page on first touch.
+// Small ones, so that what is touched is what is needed, and no promise of
+// memory for all of it, which the slots are never given at once.
 at::Tensor LazyZeros(at::IntArrayRef shape, at::ScalarType type,
                      at::Device device) {
   if (!device.is_cpu()) {
     return at::zeros(shape, at::TensorOptions(type).device(device));
   }
-  const size_t count = c10::multiply_integers(shape);
-  void* memory = std::calloc(count, c10::elementSize(type));
-  if (memory == nullptr) throw std::bad_alloc();
+  const size_t bytes = c10::multiply_integers(shape) * c10::elementSize(type);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  madvise(memory, bytes, MADV_NOHUGEPAGE);  // A wish.
   return at::from_blob(
-      memory, shape, [](void* block) { std::free(block); }, type);
+      memory, shape, [bytes](void* block) { munmap(block, bytes); }, type);
+}
+
+// Gives back the whole pages of [begin, end).
+void ReleasePages(char* begin, char* end) {
+  static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t first =
+      (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
+  const uintptr_t last = reinterpret_cast<uintptr_t>(end) / page * page;
+  if (first >= last) return;
+  madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 }  // namespace
@@ -54,6 +72,26 @@ KvCache::KvCache(const TransformerFacts& facts, int slots, at::Device device,
       keys_.push_back(LazyZeros(shape, stored, device));
       values_.push_back(LazyZeros(shape, stored, device));
     }
+  }
+}
+
+void KvCache::Trim(int slot, int begin, int end) {
+  ALIGNSAE_DCHECK(0 <= begin && begin <= end && end <= context_length_);
+  if (layout_ == KvLayout::kPlain) return;
+  const int64_t first = begin == end ? 0 : begin / kKeyBlock;
+  const int64_t last = begin == end ? 0 : PaddedPositions(end) / kKeyBlock;
+  const auto trim = [&](const at::Tensor& memory, int64_t block,
+                        int64_t slot_size) {
+    const auto bytes = static_cast<int64_t>(memory.element_size());
+    char* const base =
+        static_cast<char*>(memory.data_ptr()) + slot * slot_size * bytes;
+    ReleasePages(base, base + first * heads_ * block * bytes);
+    ReleasePages(base + last * heads_ * block * bytes,
+                 base + slot_size * bytes);
+  };
+  for (const at::Tensor& keys : keys_) trim(keys, key_block_, key_slot_);
+  for (const at::Tensor& values : values_) {
+    trim(values, value_block_, value_slot_);
   }
 }
 

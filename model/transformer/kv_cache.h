@@ -10,6 +10,13 @@
 // rows for LibTorch's operations on other devices, with one spare row behind
 // the last slot that padding reads and writes.
 //
+// Memory by need (kBlocks on the CPU): a slot is a range of addresses for T
+// positions in every layer, and the system gives it a page when a position in
+// it is first written. So a sequence grows without a copy, kernels read whole
+// blocks one behind the other, and the page tables are the system's. Trim gives
+// pages back. Which positions may have pages at once is the scheduler's to
+// bound (kv_residency.h). The plain layout takes all of its memory at once.
+//
 // Letters in shapes: S slots, T context length, H heads, K head dimension, T'
 // and K' rounded up to whole blocks.
 //
@@ -62,6 +69,13 @@ class KvCache {
                 head * value_block_,
             heads_ * key_block_, heads_ * value_block_};
   }
+
+  // Of `slot` only the positions [begin, end) are needed from here on: what
+  // lies in other whole blocks and whole pages of memory goes back to the
+  // system, and is zero when it is read again. Of each layer's keys and values
+  // a page at each end may stay. Nothing happens in the plain layout. One
+  // system call for each end, layer, keys and values.
+  void Trim(int slot, int begin, int end);
 
   // The first `positions` of slot `from`, in the first `layers` blocks, to slot
   // `to`; of kBlocks whole blocks of positions, one run of memory a layer.

@@ -40,7 +40,8 @@ absl::Status DoGetModel(const CallScope& scope,
     if (!scope.call->SeesCheckpoint(checkpoint.name)) continue;
     *response->add_checkpoints() = RenderCheckpoint(checkpoint);
   }
-  *response->mutable_limits() = RenderLimits(scope.call->env().config);
+  *response->mutable_limits() = RenderLimits(
+      scope.call->env().config, scope.model->executor().kv_tokens());
   response->set_server_version(kVersion);
   response->set_bundle(catalog.bundle_name);
   for (std::string& name : scope.call->env().models->Names()) {

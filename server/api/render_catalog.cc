@@ -121,7 +121,7 @@ v1::Checkpoint RenderCheckpoint(const CheckpointInfo& checkpoint) {
   return wire;
 }
 
-v1::Limits RenderLimits(const ServerConfig& config) {
+v1::Limits RenderLimits(const ServerConfig& config, int64_t kv_tokens) {
   const Limits& limits = config.limits;
   v1::Limits wire;
   wire.set_max_prompt_bytes(limits.max_prompt_bytes);
@@ -136,6 +136,7 @@ v1::Limits RenderLimits(const ServerConfig& config) {
   wire.set_max_send_message_bytes(limits.max_send_message_bytes);
   wire.set_max_deadline_seconds(limits.max_deadline_seconds);
   wire.set_max_running_sequences(config.kv_slots);
+  wire.set_max_running_tokens(kv_tokens);
   wire.set_max_queued_sequences(config.max_queued_sequences);
   wire.set_max_queued_tokens(config.max_queued_tokens);
   wire.set_max_sweep_cells(limits.max_sweep_cells);

@@ -5,6 +5,7 @@
 #ifndef ALIGNSAE_SERVER_API_RENDER_CATALOG_H_
 #define ALIGNSAE_SERVER_API_RENDER_CATALOG_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -25,7 +26,8 @@ google::protobuf::RepeatedPtrField<v1::ConceptLabel> RenderLabels(
     const CheckpointInfo& checkpoint);
 v1::Model RenderModel(const ModelInfo& model);
 v1::Checkpoint RenderCheckpoint(const CheckpointInfo& checkpoint);
-v1::Limits RenderLimits(const ServerConfig& config);
+// Of a model whose KV cache holds `kv_tokens`.
+v1::Limits RenderLimits(const ServerConfig& config, int64_t kv_tokens);
 v1::CheckpointConcepts RenderConcepts(const CheckpointInfo& checkpoint,
                                       bool include_evaluation);
 

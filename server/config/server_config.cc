@@ -218,6 +218,10 @@ void AddLimitFlags(CLI::App& app, ServerConfig& config) {
       ->check(SecondsIn(0.001, 86400));
   app.add_option("--kv-slots", config.kv_slots, "Sequences that run at once")
       ->check(IntIn(2, 1024));
+  app.add_option("--kv-tokens", config.kv_tokens,
+                 "Tokens (prompt + max_new_tokens) of those that run, at least "
+                 "one context of the model; 0: 16 contexts, on cuda all slots'")
+      ->check(IntIn(0, int64_t{1} << 40));
   app.add_option("--max-queued-sequences", config.max_queued_sequences,
                  "Sequences that may wait")
       ->check(IntIn(1, 1 << 20));

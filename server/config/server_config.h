@@ -1,7 +1,7 @@
 // ServerConfig: every setting of alignsae-server, from flags, environment and a
 // configuration file.
 //
-// Each setting has one name: --kv-slots, ALIGNSAE_KV_SLOTS and `kv-slots = 16`
+// Each setting has one name: --kv-slots, ALIGNSAE_KV_SLOTS and `kv-slots = 64`
 // in the file (TOML). A flag wins over the environment, the environment over
 // the file, the file over the default. An unknown flag or key is an error;
 // unknown variables are not, because Kubernetes sets ALIGNSAE_SERVICE_HOST and
@@ -141,7 +141,12 @@ struct ServerConfig {
   OperatorConfig operators;
 
   Limits limits;
-  int kv_slots = 16;                   // Sequences that run at once.
+  // Sequences that run at once. Unless it is given: 16 on cuda, where the KV
+  // cache takes the memory of whole contexts.
+  int kv_slots = 64;
+  // Tokens (prompt + max_new_tokens) of them, at least the model's context; 0:
+  // of 16 whole contexts on the CPU, else of all slots.
+  int64_t kv_tokens = 0;
   int max_queued_sequences = 256;      // Sequences that wait.
   int64_t max_queued_tokens = 262144;  // Prompt + max_new_tokens of them.
   int max_prompt_tokens_per_step = 512;

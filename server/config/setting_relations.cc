@@ -12,6 +12,9 @@ namespace {
 
 using IsGiven = std::function<bool(absl::string_view)>;
 
+// On a device that takes the memory of whole contexts.
+constexpr int kSlotsOfWholeContexts = 16;
+
 // What a request message holds beside its prompt.
 constexpr int kMessageBytesBesidePrompt = 1024;
 
@@ -164,6 +167,9 @@ absl::Status CheckTls(const ServerConfig& config) {
 absl::Status RelateSettings(const IsGiven& is_given, ServerConfig* config) {
   if (config->model.empty()) {
     return Refused("--model: must be set; give a bundle or a GPT-2 directory");
+  }
+  if (config->device != "cpu" && !is_given("--kv-slots")) {
+    config->kv_slots = kSlotsOfWholeContexts;
   }
   if (!is_given("--reflection")) {
     config->reflection = IsLoopback(config->listen.host);

@@ -1,5 +1,6 @@
 // How settings depend on each other.
 //
+//   --kv-slots              16 on cuda, unless it is given
 //   --max-queued-sequences  at least 2: the arms of a Swap wait together
 //   --max-prompts-per-batch at most --max-queued-sequences
 //   --max-sweep-cells       at most one less: a sweep waits with its baseline

@@ -25,14 +25,28 @@ GenerationMetrics::GenerationMetrics(prometheus::Registry* registry)
       queue_depth_(Add<Gauge>(*registry, "queue_depth",
                               "Sequences that wait for a slot.")
                        .Add({})),
+      queue_tokens_(Add<Gauge>(*registry, "queue_tokens",
+                               "Tokens of sequences that wait: prompts and "
+                               "max_new_tokens.")
+                        .Add({})),
       slots_in_use_(
           Add<Gauge>(*registry, "kv_slots_in_use", "KV slots that are taken.")
               .Add({})),
       slots_(Add<Gauge>(*registry, "kv_slots", "KV slots.").Add({})),
+      tokens_in_use_(Add<Gauge>(*registry, "kv_tokens_in_use",
+                                "Tokens of the KV cache that what runs may "
+                                "fill: prompts and max_new_tokens.")
+                         .Add({})),
+      tokens_(Add<Gauge>(*registry, "kv_tokens",
+                         "Tokens that the KV cache holds at once.")
+                  .Add({})),
       queue_of_(Add<Gauge>(*registry, "model_queue_depth",
                            "Sequences that wait for a slot of the model.")),
       slots_of_(Add<Gauge>(*registry, "model_kv_slots_in_use",
                            "KV slots of the model that are taken.")),
+      tokens_of_(Add<Gauge>(*registry, "model_kv_tokens_in_use",
+                            "Tokens of the model's KV cache that what runs "
+                            "may fill.")),
       prefix_prompts_(Add<Counter>(
           *registry, "prefix_cache_prompts_total",
           "Prompts whose beginning was there (hit), was not (miss), or could "
@@ -81,12 +95,26 @@ void GenerationMetrics::AddQueued(const std::string& model, int sequences) {
   queue_of_.Add({{"model", model}}).Increment(sequences);
 }
 
+void GenerationMetrics::AddQueuedTokens(int64_t tokens) {
+  queue_tokens_.Increment(static_cast<double>(tokens));
+}
+
 void GenerationMetrics::AddSlotsInUse(const std::string& model, int slots) {
   slots_in_use_.Increment(slots);
   slots_of_.Add({{"model", model}}).Increment(slots);
 }
 
 void GenerationMetrics::AddSlots(int slots) { slots_.Increment(slots); }
+
+void GenerationMetrics::AddTokensInUse(const std::string& model,
+                                       int64_t tokens) {
+  tokens_in_use_.Increment(static_cast<double>(tokens));
+  tokens_of_.Add({{"model", model}}).Increment(static_cast<double>(tokens));
+}
+
+void GenerationMetrics::AddTokens(int64_t tokens) {
+  tokens_.Increment(static_cast<double>(tokens));
+}
 
 void GenerationMetrics::CountPrefixes(const std::string& model,
                                       const PrefixCounts& counts) {

@@ -54,8 +54,11 @@ class GenerationMetrics {
 
   // What a generation's scheduler holds, by how much it has changed.
   void AddQueued(const std::string& model, int sequences);
+  void AddQueuedTokens(int64_t tokens);
   void AddSlotsInUse(const std::string& model, int slots);
   void AddSlots(int slots);
+  void AddTokensInUse(const std::string& model, int64_t tokens);
+  void AddTokens(int64_t tokens);
   void AddPrefixTokens(const std::string& model, int64_t tokens);
 
  private:
@@ -64,10 +67,14 @@ class GenerationMetrics {
   prometheus::Family<prometheus::Counter>& shadow_readings_;
   prometheus::Family<prometheus::Counter>& shadow_disagreement_;
   prometheus::Gauge& queue_depth_;
+  prometheus::Gauge& queue_tokens_;
   prometheus::Gauge& slots_in_use_;
   prometheus::Gauge& slots_;
+  prometheus::Gauge& tokens_in_use_;
+  prometheus::Gauge& tokens_;
   prometheus::Family<prometheus::Gauge>& queue_of_;
   prometheus::Family<prometheus::Gauge>& slots_of_;
+  prometheus::Family<prometheus::Gauge>& tokens_of_;
   prometheus::Family<prometheus::Counter>& prefix_prompts_;
   prometheus::Family<prometheus::Counter>& prefix_saved_;
   prometheus::Family<prometheus::Counter>& prefix_evictions_;

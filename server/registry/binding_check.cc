@@ -88,7 +88,10 @@ absl::StatusOr<double> ReadStoredPrompts(StepExecutor& executor,
         absl::StrCat("checkpoint ", Quoted(checkpoint.name),
                      ": must have labelled prompts in its bundle, got none"));
   }
-  const size_t rows = std::min(executor.kv_slots(), kRowsOfStep);
+  const int64_t contexts =
+      executor.kv_tokens() / std::max(1, catalog.model.context_length);
+  const size_t rows =
+      std::min<int64_t>({executor.kv_slots(), contexts, kRowsOfStep});
   size_t right = 0;
   for (size_t begin = 0; begin < asked.size(); begin += rows) {
     const size_t end = std::min(asked.size(), begin + rows);

@@ -57,16 +57,18 @@ std::optional<Ineffective> WhyIneffective(const Intervention& intervention,
 
 MetricsObserver::MetricsObserver(Metrics* metrics, std::string model,
                                  std::shared_ptr<const Catalog> catalog,
-                                 int kv_slots, const Rollouts* rollouts)
+                                 const KvAmount& kv, const Rollouts* rollouts)
     : metrics_(metrics),
       model_(std::move(model)),
-      kv_slots_(kv_slots),
+      kv_(kv),
       rollouts_(rollouts),
       catalog_(std::move(catalog)),
       concepts_(metrics->SetCatalog(*catalog_)) {
-  metrics_->generations().AddSlots(kv_slots_);
+  metrics_->generations().AddSlots(kv_.slots);
+  metrics_->generations().AddTokens(kv_.tokens);
   metrics_->generations().AddQueued(model_, 0);  // The series is there.
   metrics_->generations().AddSlotsInUse(model_, 0);
+  metrics_->generations().AddTokensInUse(model_, 0);
   metrics_->generations().AddPrefixTokens(model_, 0);
   metrics_->generations().CountPrefixes(model_, {});
   for (const CheckpointInfo& checkpoint : catalog_->checkpoints) {
@@ -78,15 +80,18 @@ MetricsObserver::MetricsObserver(Metrics* metrics, std::string model,
 }
 
 MetricsObserver::~MetricsObserver() {
-  metrics_->generations().AddSlots(-kv_slots_);
-  metrics_->generations().AddQueued(model_, -queued_);
-  metrics_->generations().AddSlotsInUse(model_, -slots_in_use_);
+  metrics_->generations().AddSlots(-kv_.slots);
+  metrics_->generations().AddTokens(-kv_.tokens);
+  OnQueue(0, 0);
+  TellInUse({});
   metrics_->generations().AddPrefixTokens(model_, -prefix_tokens_);
 }
 
 void MetricsObserver::OnQueue(int sequences, int64_t tokens) {
   metrics_->generations().AddQueued(
       model_, sequences - std::exchange(queued_, sequences));
+  metrics_->generations().AddQueuedTokens(
+      tokens - std::exchange(queued_tokens_, tokens));
 }
 
 void MetricsObserver::OnRejected(RejectReason reason) {
@@ -98,14 +103,19 @@ void MetricsObserver::OnQueueWait(absl::Duration waited) {
 }
 
 void MetricsObserver::OnStep(const StepReport& report) {
-  const int in_use = report.kv_slots_in_use;
-  metrics_->generations().AddSlotsInUse(
-      model_, in_use - std::exchange(slots_in_use_, in_use));
+  TellInUse({report.kv_slots_in_use, report.kv_tokens_in_use});
   CountPrefixes(report.prefix);
   if (report.rows == 0) return;
   metrics_->ObserveStep(report.duration, report.rows);
   metrics_->CountTokens(report.prompt_tokens, report.generated_tokens);
   metrics_->CountForks(report.forks, report.prefix_tokens_saved);
+}
+
+void MetricsObserver::TellInUse(const KvAmount& in_use) {
+  const KvAmount before = std::exchange(in_use_, in_use);
+  GenerationMetrics& metrics = metrics_->generations();
+  metrics.AddSlotsInUse(model_, in_use.slots - before.slots);
+  metrics.AddTokensInUse(model_, in_use.tokens - before.tokens);
 }
 
 void MetricsObserver::CountPrefixes(const PrefixReport& prefix) {

@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "model/scheduler/kv_amount.h"
 #include "model/scheduler/observer.h"
 #include "model/steering/catalog.h"
 #include "server/metrics/metrics.h"
@@ -25,9 +26,9 @@ namespace alignsae {
 class MetricsObserver : public SchedulerObserver {
  public:
   // Sets the catalog of `metrics`, which must outlive the observer. `model`:
-  // the name that the generation is served under.
+  // the name that the generation is served under; `kv`: its KV cache.
   MetricsObserver(Metrics* metrics, std::string model,
-                  std::shared_ptr<const Catalog> catalog, int kv_slots,
+                  std::shared_ptr<const Catalog> catalog, const KvAmount& kv,
                   const Rollouts* rollouts = nullptr);
   // Takes what it holds off the gauges.
   ~MetricsObserver() override;
@@ -45,6 +46,7 @@ class MetricsObserver : public SchedulerObserver {
                  const std::vector<InterventionReceipt>& receipts) override;
 
  private:
+  void TellInUse(const KvAmount& in_use);
   void CountPrefixes(const PrefixReport& prefix);
   // Compares the shadow's reading of a prompt with the default checkpoint's.
   void CompareShadow(const ConceptReading& reading, int top);
@@ -55,7 +57,7 @@ class MetricsObserver : public SchedulerObserver {
 
   Metrics* const metrics_;
   const std::string model_;
-  const int kv_slots_;
+  const KvAmount kv_;               // That there is.
   const Rollouts* const rollouts_;  // May be null.
   // What the default checkpoint has on top of the prompt that is told of now,
   // until the shadow's reading of it comes, which is behind it. Whichever has
@@ -64,7 +66,8 @@ class MetricsObserver : public SchedulerObserver {
   std::optional<std::string> default_top_;
   // As told last. OnQueue comes one at a time, OnStep from the step thread.
   int queued_ = 0;
-  int slots_in_use_ = 0;
+  int64_t queued_tokens_ = 0;
+  KvAmount in_use_;
   int64_t prefix_tokens_ = 0;
   const std::shared_ptr<const Catalog> catalog_;
   const std::unique_ptr<ConceptMetrics> concepts_;

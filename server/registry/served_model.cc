@@ -151,7 +151,8 @@ void ServedModel::Serve(LoadedModel loaded) {
   env_.metrics->SetLoadTimes(loaded.load_time, loaded.warm_up_time);
   {
     MetricsObserver observer(env_.metrics, name_, catalog_,
-                             executor_->kv_slots(), env_.rollouts);
+                             {executor_->kv_slots(), executor_->kv_tokens()},
+                             env_.rollouts);
     Scheduler scheduler(
         env_.scheduler, executor_.get(), env_.clock,
         {catalog_, [tokenizer = tokenizer_](

@@ -76,7 +76,8 @@ TEST(ServerConfigTest, TakesFlags) {
   ASSERT_OK_AND_ASSIGN(
       const ConfigOutcome outcome,
       Parse(With({"--sae", "/tmp,/", "--whole-sae", "--listen", "[::1]:0",
-                  "--kv-slots=8", "--drain-seconds", "1.5", "--reflection"})));
+                  "--kv-slots=8", "--kv-tokens=4096", "--drain-seconds", "1.5",
+                  "--reflection"})));
   const ServerConfig& config = outcome.config;
   EXPECT_THAT(config.saes, ElementsAre("/tmp", "/"));
   EXPECT_TRUE(config.whole_sae);
@@ -84,8 +85,20 @@ TEST(ServerConfigTest, TakesFlags) {
   EXPECT_EQ(config.listen.port, 0);
   EXPECT_EQ(config.listen.ToString(), "[::1]:0");
   EXPECT_EQ(config.kv_slots, 8);
+  EXPECT_EQ(config.kv_tokens, 4096);
   EXPECT_EQ(config.drain_seconds, 1.5);
   EXPECT_TRUE(config.reflection);
+}
+
+TEST(ServerConfigTest, FewerSlotsWhereEachTakesAWholeContext) {
+  const auto slots = [](std::vector<std::string> args) {
+    const auto outcome = Parse(With(std::move(args)));
+    EXPECT_OK(outcome.status());
+    return outcome.ok() ? outcome->config.kv_slots : 0;
+  };
+  EXPECT_EQ(slots({}), 64);
+  EXPECT_EQ(slots({"--device=cuda"}), 16);
+  EXPECT_EQ(slots({"--device=cuda", "--kv-slots=40"}), 40);
 }
 
 TEST(ServerConfigTest, TheFrontDoorIsOffUntilItHasAnAddress) {
@@ -169,6 +182,7 @@ TEST(ServerConfigTest, HelpNamesEverySettingAndItsVariable) {
                            "tls-client-ca",
                            "reflection",
                            "kv-slots",
+                           "kv-tokens",
                            "prefix-cache-tokens",
                            "max-prompt-bytes",
                            "max-deadline-seconds",
@@ -276,6 +290,10 @@ std::vector<BadCase> BadCases() {
        With({"--kv-slots", "0"}),
        {},
        "--kv-slots: must be an integer in [2, 1024], got 0"},
+      {"NegativeKvTokens",
+       With({"--kv-tokens", "-1"}),
+       {},
+       "--kv-tokens: must be an integer in [0, 1099511627776], got -1"},
       {"NegativeTokens",
        With({"--prefix-cache-tokens", "-1"}),
        {},

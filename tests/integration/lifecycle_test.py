@@ -38,6 +38,9 @@ class StartUpTest(unittest.TestCase):
         self.assertRefusesToStart("--model", "--model=/no/such/directory")
         self.assertRefusesToStart("--kv-slots: must be an integer in [2, 1024], got 0",
                                   f"--model={DEMO}", "--kv-slots=0")
+        self.assertRefusesToStart("--kv-tokens: must be at least the model's context of 128 "
+                                  "tokens, got 127", f"--model={DEMO}", "--kv-tokens=127",
+                                  "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0")
         self.assertRefusesToStart("--listen", f"--model={DEMO}", "--listen=nowhere")
         self.assertRefusesToStart("--no-such-flag", f"--model={DEMO}", "--no-such-flag")
         self.assertRefusesToStart("--drain-seconds", f"--model={DEMO}",
@@ -80,14 +83,17 @@ class StartUpTest(unittest.TestCase):
 
     def test_environment_and_file_set_what_flags_do_not(self):
         with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
-            config.write("kv-slots = 3\nmax-new-tokens = 17\n")
+            config.write("kv-slots = 3\nkv-tokens = 200\nmax-new-tokens = 17\n")
             config.flush()
-            server = Server(f"--config={config.name}", env={"ALIGNSAE_MAX_NEW_TOKENS": "19"})
+            server = Server(f"--config={config.name}", env={"ALIGNSAE_MAX_NEW_TOKENS": "19",
+                                                            "ALIGNSAE_KV_TOKENS": "300"})
             self.addCleanup(server.close)
             api = server.api()
             self.addCleanup(api.close)
             limits = api.model.GetModel(model.GetModelRequest(), timeout=10).limits
             self.assertEqual((limits.max_running_sequences, limits.max_new_tokens), (3, 19))
+            self.assertEqual(limits.max_running_tokens, 300)
+            self.assertEqual(server.metric("alignsae_kv_tokens"), 300)
 
 
 class ShutdownTest(unittest.TestCase):

@@ -319,7 +319,7 @@ class OperatorTest(unittest.TestCase):
         last = RELOADS + 3
         self.assertTrue(eventually(lambda: self.states()[-1] == (last, "READY") and
                                    all(state == "GONE" for _, state in self.states()[:-1])))
-        self.assertEqual(server.metric("alignsae_kv_slots"), 16)
+        self.assertEqual(server.metric("alignsae_kv_slots"), 64)
         self.assertEqual(server.metric("alignsae_queue_depth"), 0)
         back = eventually(lambda: resident_kib(server.process.pid) <= 1.02 * settled, 30)
         print(f"{RELOADS} reloads, {sum(seen.values())} answers; resident KiB: {settled} before, "

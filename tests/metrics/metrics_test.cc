@@ -65,6 +65,8 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       "alignsae_http_refused_total counter",
       "alignsae_kv_slots gauge",
       "alignsae_kv_slots_in_use gauge",
+      "alignsae_kv_tokens gauge",
+      "alignsae_kv_tokens_in_use gauge",
       "alignsae_log_lines_dropped_total counter",
       "alignsae_model_load_seconds gauge",
       "alignsae_model_warm_up_seconds gauge",
@@ -72,6 +74,7 @@ TEST(MetricsTest, ExposesExactlyTheseNamesAndTypes) {
       "alignsae_prefix_tokens_saved_total counter",
       "alignsae_prompt_tokens_total counter",
       "alignsae_queue_depth gauge",
+      "alignsae_queue_tokens gauge",
       "alignsae_queue_wait_seconds histogram",
       "alignsae_rejected_total counter",
       "alignsae_rpc_duration_seconds histogram",
@@ -310,7 +313,9 @@ TEST(MetricsTest, CountsTokensStepsAndTimes) {
   metrics.CountForks(4, 44);
   metrics.ObserveStep(absl::Milliseconds(4), 5);
   metrics.generations().AddSlotsInUse("m", 2);
+  metrics.generations().AddTokensInUse("m", 20);
   metrics.generations().AddQueued("m", 7);
+  metrics.generations().AddQueuedTokens(70);
   metrics.ObserveQueueWait(absl::Milliseconds(1));
   metrics.ObserveFirstToken(absl::Milliseconds(1));
   metrics.ObserveTokenTime(absl::Milliseconds(1));
@@ -321,7 +326,9 @@ TEST(MetricsTest, CountsTokensStepsAndTimes) {
   EXPECT_EQ(ValueOf(metrics, "alignsae_generated_tokens_total"), "3");
   EXPECT_EQ(ValueOf(metrics, "alignsae_step_rows_sum"), "5");
   EXPECT_EQ(ValueOf(metrics, "alignsae_kv_slots_in_use"), "2");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_kv_tokens_in_use"), "20");
   EXPECT_EQ(ValueOf(metrics, "alignsae_queue_depth"), "7");
+  EXPECT_EQ(ValueOf(metrics, "alignsae_queue_tokens"), "70");
   for (const char* name : {"queue_wait", "time_to_first_token",
                            "time_per_output_token", "cancel_to_free"}) {
     EXPECT_EQ(

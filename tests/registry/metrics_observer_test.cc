@@ -49,34 +49,44 @@ class MetricsObserverTest : public ::testing::Test {
   }
 
   Metrics metrics_{{}, "test"};
-  MetricsObserver observer_{&metrics_, "m", SmallCatalog(), 4};
+  MetricsObserver observer_{&metrics_, "m", SmallCatalog(), {4, 400}};
 };
 
 TEST_F(MetricsObserverTest, GaugesFollowTheQueueAndTheSlots) {
   EXPECT_EQ(Value("kv_slots"), "4");
+  EXPECT_EQ(Value("kv_tokens"), "400");
   for (const int depth : {3, 0, 2}) {
-    observer_.OnQueue(depth, 100);
+    observer_.OnQueue(depth, 100 * depth);
     EXPECT_EQ(Value("queue_depth"), absl::StrCat(depth));
+    EXPECT_EQ(Value("queue_tokens"), absl::StrCat(100 * depth));
   }
   StepReport report;
   for (const int in_use : {4, 0, 1}) {
     report.kv_slots_in_use = in_use;
+    report.kv_tokens_in_use = 90 * in_use;
     observer_.OnStep(report);
     EXPECT_EQ(Value("kv_slots_in_use"), absl::StrCat(in_use));
+    EXPECT_EQ(Value("kv_tokens_in_use"), absl::StrCat(90 * in_use));
   }
 }
 
 TEST_F(MetricsObserverTest, GenerationsAddUpAndTakeOffWhatTheyHeld) {
   StepReport report;
   report.kv_slots_in_use = 3;
+  report.kv_tokens_in_use = 30;
   observer_.OnStep(report);
   observer_.OnQueue(2, 100);
   {
-    MetricsObserver other(&metrics_, "n", SmallCatalog(), 8);
+    MetricsObserver other(&metrics_, "n", SmallCatalog(), {8, 800});
     report.kv_slots_in_use = 5;
+    report.kv_tokens_in_use = 50;
     other.OnStep(report);
     other.OnQueue(7, 100);
     EXPECT_EQ(Value("kv_slots"), "12");
+    EXPECT_EQ(Value("kv_tokens"), "1200");
+    EXPECT_EQ(Value("kv_tokens_in_use"), "80");
+    EXPECT_EQ(Value("queue_tokens"), "200");
+    EXPECT_EQ(Value("model_kv_tokens_in_use{model=\"n\"}"), "50");
     EXPECT_EQ(Value("kv_slots_in_use"), "8");
     EXPECT_EQ(Value("queue_depth"), "9");
     EXPECT_EQ(Value("model_queue_depth{model=\"m\"}"), "2");
@@ -85,6 +95,9 @@ TEST_F(MetricsObserverTest, GenerationsAddUpAndTakeOffWhatTheyHeld) {
   }
   EXPECT_EQ(Value("kv_slots"), "4");
   EXPECT_EQ(Value("kv_slots_in_use"), "3");
+  EXPECT_EQ(Value("kv_tokens"), "400");
+  EXPECT_EQ(Value("kv_tokens_in_use"), "30");
+  EXPECT_EQ(Value("queue_tokens"), "100");
   EXPECT_EQ(Value("queue_depth"), "2");
   EXPECT_EQ(Value("model_queue_depth{model=\"n\"}"), "0");
 }
@@ -322,7 +335,7 @@ TEST_F(SteeredTest, OneWhoseTargetIsNotBoundAfterwardsIsIneffective) {
 
 TEST_F(MetricsObserverTest, AShadowIsComparedOnPromptsThatBothHaveRead) {
   Rollouts rollouts;
-  MetricsObserver observer(&metrics_, "m", SmallCatalog(), 4, &rollouts);
+  MetricsObserver observer(&metrics_, "m", SmallCatalog(), {4, 400}, &rollouts);
   const auto tell = [&](int checkpoint, int top, bool bound) {
     ConceptReading reading = Reading({1, 2}, top, bound);
     reading.checkpoint = checkpoint;

@@ -41,7 +41,7 @@ class AdmissionTest : public ::testing::Test {
   }
 
   absl::Time now_ = absl::FromUnixSeconds(1000);
-  Admission admission_{{.max_sequences = 4, .max_tokens = 100}, kSlots};
+  Admission admission_{{.max_sequences = 4, .max_tokens = 100}, Slots(kSlots)};
 };
 
 TEST_F(AdmissionTest, ADeadlineIsOverAtItsInstant) {
@@ -58,16 +58,17 @@ TEST_F(AdmissionTest, AsManyTogetherAsThereAreKvSlotsAreTaken) {
   EXPECT_THAT(Take(Spec(kSlots + 1, 1, 1, Grouping::kTogether)),
               StatusIs(absl::StatusCode::kFailedPrecondition, testing::_));
   EXPECT_OK(Take(Spec(kSlots, 1, 1, Grouping::kTogether)));
-  const std::vector<QueuedUnit> starting = admission_.GiveOut(kSlots, now_);
+  const std::vector<QueuedUnit> starting =
+      admission_.GiveOut(Slots(kSlots), now_);
   ASSERT_THAT(starting, testing::SizeIs(1));
   EXPECT_THAT(starting[0].sequences, testing::SizeIs(kSlots));
-  EXPECT_EQ(admission_.free_kv_slots(), 0);
+  EXPECT_EQ(admission_.free().slots, 0);
 }
 
 // One may wait for four seconds and a quarter of it more, and run for as long.
 TEST_F(AdmissionTest, ADeadlineThatIsJustFarEnoughIsTaken) {
   admission_.RecordService(Single("a"), absl::Seconds(4), 1);
-  admission_.SetFreeKvSlots(0);
+  admission_.SetFree({});
   EXPECT_OK(Take(Single("a")));
   const absl::Duration needs = absl::Seconds(4 * 1.25 + 4);
   const absl::Status refused = TakeUntil(Single("a"), now_ + needs - kInstant);
@@ -77,7 +78,7 @@ TEST_F(AdmissionTest, ADeadlineThatIsJustFarEnoughIsTaken) {
 }
 
 TEST_F(AdmissionTest, SaysToComeBackNeitherTooSoonNorTooLate) {
-  admission_.SetFreeKvSlots(0);
+  admission_.SetFree({});
   for (int i = 0; i < 4; ++i) EXPECT_OK(Take(Single("a")));
   EXPECT_EQ(RetryAfterOf(Take(Single("a"))), absl::Milliseconds(200));
   admission_.RecordService(Single("a"), absl::Hours(1), 1);
@@ -87,8 +88,8 @@ TEST_F(AdmissionTest, SaysToComeBackNeitherTooSoonNorTooLate) {
 TEST_F(AdmissionTest, DropsWhatHasNoTimeLeftToRun) {
   admission_.RecordService(Single("a"), absl::Seconds(4), 1);
   EXPECT_OK(TakeUntil(Single("a"), now_ + absl::Seconds(10)));
-  admission_.GiveOut(0, now_ + kInstant);  // It was passed over.
-  now_ += absl::Seconds(6);                // Just enough is left.
+  admission_.GiveOut({}, now_ + kInstant);  // It was passed over.
+  now_ += absl::Seconds(6);                 // Just enough is left.
   EXPECT_THAT(Sweep(), testing::IsEmpty());
   now_ += kInstant;
   EXPECT_THAT(Sweep(), testing::ElementsAre("DEADLINE"));
@@ -96,7 +97,7 @@ TEST_F(AdmissionTest, DropsWhatHasNoTimeLeftToRun) {
 
 TEST_F(AdmissionTest, TriesWhatNoStepHasPassedOver) {
   admission_.RecordService(Single("a"), absl::Seconds(4), 1);
-  admission_.GiveOut(kSlots, now_);
+  admission_.GiveOut(Slots(kSlots), now_);
   EXPECT_OK(TakeUntil(Single("a"), now_ + absl::Seconds(1)));
   EXPECT_THAT(Sweep(), testing::IsEmpty());
 }
@@ -122,7 +123,7 @@ TEST_F(AdmissionTest, IsNotEmptyWhileSomebodyMustBeToldThatItGaveWay) {
 // Whatever the reason, a refusal leaves everything as it was.
 TEST_F(AdmissionTest, ARefusalChangesNothing) {
   admission_.RecordService(Single("a"), absl::Seconds(4), 1);
-  admission_.SetFreeKvSlots(0);
+  admission_.SetFree({});
   EXPECT_OK(Take(Spec(2, 9, 1, Grouping::kTogether, "a")));
   EXPECT_OK(Take(Single("a", 60)));
   const auto state = [this] {
@@ -132,7 +133,7 @@ TEST_F(AdmissionTest, ARefusalChangesNothing) {
     });
     return std::make_tuple(
         places, admission_.queue().sequences(), admission_.queue().tokens(),
-        admission_.displaced().size(), admission_.free_kv_slots());
+        admission_.displaced().size(), admission_.free().slots);
   };
   const auto before = state();
   const auto refused = [&](const absl::Status& status) {

@@ -1,4 +1,4 @@
-// Requests for tests of what waits: only their shape matters.
+// Requests for tests of what waits: only their shape matters. And KV caches.
 //
 // Thread-safety: free functions.
 
@@ -14,6 +14,9 @@
 #include "tests/support/recording_sink.h"
 
 namespace alignsae {
+
+// So many, of which each may be of any length.
+inline KvAmount Slots(int count) { return {count, count * int64_t{1000000}}; }
 
 inline RequestSpec Spec(int sequences, int prompt, int max_new_tokens,
                         Grouping grouping = Grouping::kSeparate,

@@ -20,7 +20,7 @@ TEST(RequestQueueTest, CountsSequencesAndTheTokensTheyMayNeed) {
   queue.Push(Request(Spec(3, 10, 5)));
   EXPECT_EQ(queue.sequences(), 3);
   EXPECT_EQ(queue.tokens(), 45);
-  queue.Pop(1);
+  queue.Pop(Slots(1));
   EXPECT_EQ(queue.sequences(), 2);
   EXPECT_EQ(queue.tokens(), 30);
 }
@@ -53,18 +53,18 @@ TEST(RequestQueueTest, TakesALargeRequestWhenNobodyWaits) {
 TEST(RequestQueueTest, GivesOutSequencesOfABatchOneByOne) {
   RequestQueue queue({});
   queue.Push(Request(Spec(2, 1, 1)));
-  EXPECT_THAT(queue.Pop(1)->sequences, testing::ElementsAre(0));
-  EXPECT_FALSE(queue.Pop(0).has_value());
-  EXPECT_THAT(queue.Pop(1)->sequences, testing::ElementsAre(1));
+  EXPECT_THAT(queue.Pop(Slots(1))->sequences, testing::ElementsAre(0));
+  EXPECT_FALSE(queue.Pop(Slots(0)).has_value());
+  EXPECT_THAT(queue.Pop(Slots(1))->sequences, testing::ElementsAre(1));
 }
 
 TEST(RequestQueueTest, HoldsSequencesThatBelongTogetherUntilAllFit) {
   RequestQueue queue({});
   queue.Push(Request(Spec(2, 1, 1, Grouping::kTogether)));
   queue.Push(Request(Spec(1, 1, 1)));
-  EXPECT_FALSE(queue.Pop(1).has_value());  // The one behind waits too.
-  EXPECT_THAT(queue.Pop(2)->sequences, testing::ElementsAre(0, 1));
-  EXPECT_TRUE(queue.Pop(1).has_value());
+  EXPECT_FALSE(queue.Pop(Slots(1)).has_value());  // The one behind waits too.
+  EXPECT_THAT(queue.Pop(Slots(2))->sequences, testing::ElementsAre(0, 1));
+  EXPECT_TRUE(queue.Pop(Slots(1)).has_value());
 }
 
 TEST(RequestQueueTest, ForgetsWhatIsRemoved) {
@@ -83,20 +83,22 @@ TEST(RequestQueueTest, PredictsNoWaitWhileSlotsAreFree) {
   RequestQueue queue({});
   queue.RecordService(Single("a"), absl::Seconds(4), 8);
   EXPECT_EQ(
-      queue.PredictWait(Spec(2, 1, 1), /*free_kv_slots=*/2, /*kv_slots=*/4),
+      queue.PredictWait(Spec(2, 1, 1), /*free=*/Slots(2), /*all=*/Slots(4)),
       absl::ZeroDuration());
 }
 
 TEST(RequestQueueTest, PredictsTheWaitFromHowLongSequencesRan) {
   RequestQueue queue({});
-  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 1), 0, 4),
+  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 1), Slots(0), Slots(4)),
             absl::ZeroDuration());  // No evidence.
   queue.RecordService(Single("a"), absl::Seconds(4), 8);
   queue.Push(Request(Spec(3, 1, 1)));
   // Four sequences are ahead or new, four slots turn over every four seconds.
-  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 1), 0, 4), absl::Seconds(4));
+  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 1), Slots(0), Slots(4)),
+            absl::Seconds(4));
   queue.RecordService(Single("a"), absl::Seconds(14), 8);
-  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 1), 0, 4), absl::Seconds(5));
+  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 1), Slots(0), Slots(4)),
+            absl::Seconds(5));
 }
 
 // Neighbours who hold their slots for long must not make a small request look
@@ -106,12 +108,14 @@ TEST(RequestQueueTest, PredictsSmallRequestsBySmallOnes) {
   RequestQueue queue({});
   queue.RecordService(large, absl::Seconds(40), 8);
   queue.Push(Request(Spec(3, 1, 8)));
-  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 8), 0, 4), absl::ZeroDuration());
+  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 8), Slots(0), Slots(4)),
+            absl::ZeroDuration());
   EXPECT_EQ(queue.PredictRun(Spec(1, 1, 8)), absl::ZeroDuration());
   queue.RecordService(Spec(1, 1, 8), absl::Seconds(4), 8);
-  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 8), 0, 4), absl::Seconds(4));
+  EXPECT_EQ(queue.PredictWait(Spec(1, 1, 8), Slots(0), Slots(4)),
+            absl::Seconds(4));
   EXPECT_EQ(queue.PredictRun(Spec(1, 1, 8)), absl::Seconds(4));
-  EXPECT_EQ(queue.PredictWait(large, 0, 4), absl::Seconds(40));
+  EXPECT_EQ(queue.PredictWait(large, Slots(0), Slots(4)), absl::Seconds(40));
   EXPECT_EQ(queue.PredictRun(large), absl::Seconds(40));
 }
 
@@ -119,14 +123,16 @@ TEST(RequestQueueTest, ClientThatIsNotServedMuchWaitsForItsOwnOnly) {
   RequestQueue queue({});
   queue.RecordService(Single("a"), absl::Seconds(4), 8);
   queue.Push(Request(Spec(20, 1, 1, Grouping::kSeparate, "many")));
-  EXPECT_EQ(queue.PredictWait(Single("many"), 0, 4), absl::Seconds(21));
+  EXPECT_EQ(queue.PredictWait(Single("many"), Slots(0), Slots(4)),
+            absl::Seconds(21));
   // Its one and one of the other's before it.
-  EXPECT_EQ(queue.PredictWait(Single("one"), 0, 4), absl::Seconds(2));
+  EXPECT_EQ(queue.PredictWait(Single("one"), Slots(0), Slots(4)),
+            absl::Seconds(2));
   // A name of another origin takes turns with all of this one's together.
   for (int i = 0; i < 10; ++i) queue.Push(Request(Single(std::to_string(i))));
   RequestSpec elsewhere = Single("many");
   elsewhere.origin = "elsewhere";
-  EXPECT_EQ(queue.PredictWait(elsewhere, 0, 4), absl::Seconds(2));
+  EXPECT_EQ(queue.PredictWait(elsewhere, Slots(0), Slots(4)), absl::Seconds(2));
 }
 
 TEST(RequestQueueTest, PredictsTheRunFromWhatSequencesOfLateTook) {
@@ -140,12 +146,12 @@ TEST(RequestQueueTest, PredictsTheRunFromWhatSequencesOfLateTook) {
 TEST(RequestQueueTest, SplitsARequestThatTakesWhatIsFree) {
   RequestQueue queue({});
   queue.Push(Request(Spec(5, 2, 1, Grouping::kAsManyAsFit)));
-  const std::optional<QueuedUnit> first = queue.Pop(3);
+  const std::optional<QueuedUnit> first = queue.Pop(Slots(3));
   EXPECT_THAT(first->sequences, testing::ElementsAre(0, 1, 2));
   EXPECT_EQ(first->tokens, 9);
   EXPECT_EQ(queue.sequences(), 2);
   EXPECT_EQ(queue.tokens(), 6);
-  EXPECT_THAT(queue.Pop(3)->sequences, testing::ElementsAre(3, 4));
+  EXPECT_THAT(queue.Pop(Slots(3))->sequences, testing::ElementsAre(3, 4));
   EXPECT_TRUE(queue.empty());
 }
 
@@ -182,7 +188,7 @@ TEST(RequestQueueTest, RemovesFromTheMiddleAndKeepsTheOrder) {
   EXPECT_EQ(removed[0].request, requests[1]);
   EXPECT_EQ(removed[1].request, requests[3]);
   EXPECT_OK(queue.CheckInvariants());
-  for (int i : {0, 2, 4}) EXPECT_EQ(queue.Pop(1)->request, requests[i]);
+  for (int i : {0, 2, 4}) EXPECT_EQ(queue.Pop(Slots(1))->request, requests[i]);
   EXPECT_TRUE(queue.empty());
 }
 
@@ -190,7 +196,7 @@ TEST(RequestQueueTest, RemembersNobodyWhoDoesNotWait) {
   RequestQueue queue({});
   for (int i = 0; i < 1000; ++i) {
     queue.Push(Request(Single("name" + std::to_string(i))));
-    if (i >= 3) queue.Pop(1);
+    if (i >= 3) queue.Pop(Slots(1));
     ASSERT_OK(queue.CheckInvariants());  // Everybody in the line waits.
   }
   std::vector<std::string> names;

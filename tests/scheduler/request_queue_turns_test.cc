@@ -19,7 +19,7 @@ namespace {
 // Clients of the units in the order in which they come out.
 std::string Turns(RequestQueue& queue) {
   std::string turns;
-  while (std::optional<QueuedUnit> unit = queue.Pop(100)) {
+  while (std::optional<QueuedUnit> unit = queue.Pop(Slots(100))) {
     turns += unit->request->spec.client;
   }
   return turns;
@@ -58,9 +58,9 @@ TEST(TurnsTest, TurnsCountWhatIsNotSaved) {
     queue.Push(Request(Spec(1, 10, 10, Grouping::kSeparate, "b")));
     std::string turns;
     while (!queue.empty()) {
-      queue.SettleTurn(100);
+      queue.SettleTurn(Slots(100));
       const std::optional<QueuedUnit> unit =
-          queue.PopFront(100, [saved](const QueuedUnit& of) {
+          queue.PopFront(Slots(100), [saved](const QueuedUnit& of) {
             return of.request->spec.client == "a" ? saved : 0;
           });
       turns += unit->request->spec.client;
@@ -74,8 +74,8 @@ TEST(TurnsTest, ClientThatWasIdleHasNoCreditFromThen) {
   for (int i = 0; i < 3; ++i) {
     queue.Push(Request(Spec(1, 5, 5, Grouping::kSeparate, "a")));
   }
-  queue.Pop(1);
-  queue.Pop(1);
+  queue.Pop(Slots(1));
+  queue.Pop(Slots(1));
   for (int i = 0; i < 3; ++i) {
     queue.Push(Request(Spec(1, 5, 5, Grouping::kSeparate, "b")));
   }
@@ -108,7 +108,7 @@ TEST(TurnsTest, FullQueueMakesRoomForAClientThatHasLess) {
 TEST(TurnsTest, RequestThatHasBegunGivesNoWay) {
   RequestQueue queue({.max_sequences = 4});
   queue.Push(Request(Spec(5, 5, 5, Grouping::kAsManyAsFit, "a")));
-  queue.Pop(1);
+  queue.Pop(Slots(1));
   EXPECT_THAT(queue.MakeRoom(Spec(1, 5, 5, Grouping::kSeparate, "b")),
               StatusIs(absl::StatusCode::kResourceExhausted, testing::_));
 }
@@ -148,14 +148,14 @@ TEST(TurnsTest, NewNamesDoNotStarveAClientThatWasServed) {
   for (int i = 0; i < 3; ++i) {
     queue.Push(Request(Spec(1, 50, 50, Grouping::kSeparate, "w")));
   }
-  queue.Pop(1);
+  queue.Pop(Slots(1));
   queue.Push(Request(Spec(1, 50, 50, Grouping::kSeparate, "v")));
   for (int i = 0; i < 2; ++i) {
     queue.Push(Request(
         Spec(1, 50, 50, Grouping::kSeparate, "new" + std::to_string(i))));
   }
   int waited = 0;
-  for (; queue.Pop(1)->request->spec.client != "v"; ++waited) {
+  for (; queue.Pop(Slots(1))->request->spec.client != "v"; ++waited) {
     ASSERT_LT(waited, 100) << "starved";
     queue.Push(Request(Spec(1, 50, 50, Grouping::kSeparate,
                             "newer" + std::to_string(waited))));
@@ -177,7 +177,7 @@ TEST(TurnsTest, AClientThatIsRemovedInItsTurnLeavesNothingOfIt) {
   for (int i = 0; i < 2; ++i) queue.Push(Request(Single("a", 20)));
   for (int i = 0; i < 3; ++i) queue.Push(Request(Single("b", 10)));
   queue.Push(Request(Single("c", 30)));
-  EXPECT_EQ(queue.Pop(1)->request->spec.client, "a");
+  EXPECT_EQ(queue.Pop(Slots(1))->request->spec.client, "a");
   queue.RemoveIf(
       [](const ActiveRequest& request) { return request.spec.client == "a"; });
   EXPECT_EQ(Turns(queue), "bbbc");
@@ -188,7 +188,7 @@ TEST(TurnsTest, AnotherOnesLeavingDoesNotLengthenATurn) {
   for (int i = 0; i < 3; ++i) queue.Push(Request(Single("a", 10)));
   queue.Push(Request(Single("b", 20)));
   queue.Push(Request(Single("x", 10)));
-  EXPECT_EQ(queue.Pop(1)->request->spec.client, "a");
+  EXPECT_EQ(queue.Pop(Slots(1))->request->spec.client, "a");
   queue.RemoveIf(
       [](const ActiveRequest& request) { return request.spec.client == "x"; });
   EXPECT_EQ(Turns(queue), "aba");
@@ -202,7 +202,7 @@ TEST(TurnsTest, ASweepAndSingleSequencesShareTheFreeSlots) {
   std::string turns;
   for (int round = 0; round < 4; ++round) {
     for (int free = 4; free > 0;) {
-      const std::optional<QueuedUnit> unit = queue.Pop(free);
+      const std::optional<QueuedUnit> unit = queue.Pop(Slots(free));
       ASSERT_TRUE(unit.has_value());
       free -= static_cast<int>(unit->sequences.size());
       turns.append(unit->sequences.size(), unit->request->spec.client[0]);

@@ -64,8 +64,10 @@ void Simulation::Observer::OnStep(const StepReport& report) {
 Simulation::Simulation(uint64_t seed)
     : rng_(seed),
       kv_slots_(Between(1, 6)),
+      context_(Between(40, 220)),
+      kv_tokens_(context_ + Between(0, context_)),
       options_(RandomOptions()),
-      executor_(kv_slots_),
+      executor_(kv_slots_, kv_tokens_),
       copies_fail_(OneIn(4)),
       scheduler_(options_, &executor_, &clock_,
                  SequenceEnv{TwoCheckpoints(), &FakeTokenBytes}, &observer_) {
@@ -111,6 +113,7 @@ std::vector<int32_t> Simulation::RandomPrompt() {
   const size_t head = prompt.size();
   prompt.resize(OneIn(40) ? kSmallPrompt + 1 : head + Between(1, 12));
   for (size_t i = head; i < prompt.size(); ++i) prompt[i] = Between(1, 90);
+  if (static_cast<int>(prompt.size()) >= context_) prompt.resize(context_ - 1);
   return prompt;
 }
 
@@ -119,6 +122,8 @@ SequenceSpec Simulation::RandomSequence(const std::vector<int32_t>& prompt) {
   sequence.prompt = prompt;
   sequence.max_new_tokens = OneIn(5) ? 0 : Between(1, 9);
   if (OneIn(40)) sequence.max_new_tokens = kShortTokens + Between(1, 9);
+  sequence.max_new_tokens = std::min(
+      sequence.max_new_tokens, context_ - static_cast<int>(prompt.size()));
   sequence.ignore_eos = OneIn(2);
   std::vector<Intervention> interventions;
   const int last = static_cast<int>(prompt.size()) - 1;

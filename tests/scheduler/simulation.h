@@ -116,6 +116,7 @@ class Simulation {
   void Check();
   void CheckPlaces(const SchedulerCensus& census);
   void CheckKept(const SchedulerCensus& census);
+  void CheckMemory(const SchedulerCensus& census);
   void CheckCounters(const SchedulerCensus& census);
   void CheckAnswers();
   void CheckBeginnings();
@@ -135,6 +136,8 @@ class Simulation {
   FakeClock clock_;
   Observer observer_;
   const int kv_slots_;
+  const int context_;  // Tokens that a sequence may have.
+  const int kv_tokens_;
   SchedulerOptions options_;
   FakeStepExecutor executor_;
   // A beginning may turn out not to be there; then turns have counted too

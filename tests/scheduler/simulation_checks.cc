@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "model/scheduler/fork_plan.h"
 #include "tests/scheduler/scheduler_fixture.h"
 #include "tests/scheduler/simulation.h"
 
@@ -96,6 +97,7 @@ void Simulation::Check() {
   Expect(!testing::Test::HasFailure(), "the executor was misused");
   CheckPlaces(census);
   CheckKept(census);
+  CheckMemory(census);
   CheckCounters(census);
   CheckAnswers();
   const bool work = !census.waiting.empty() || !census.running.empty() ||
@@ -131,24 +133,61 @@ void Simulation::CheckPlaces(const SchedulerCensus& census) {
   }
 }
 
-// What is not small leaves the kept slots free, but for one request alone that
+// At least what a running sequence holds of the KV cache: what it shares with
+// others of its request may be held by one of those.
+int64_t OwnTokens(const SequenceSpec& sequence) {
+  return TokensOf(sequence) - PartingPosition(sequence);
+}
+
+// What is not small leaves free what is kept, but for one request alone that
 // needs more at once.
 void Simulation::CheckKept(const SchedulerCensus& census) {
   std::set<const RequestSink*> requests;
   int held = 0;
+  int64_t tokens = 0;
   bool needs_more = false;
   for (const SchedulerCensus::Place& place : census.running) {
     const RequestSpec& spec = SpecOf(place);
     if (IsSmall(spec)) continue;
     requests.insert(place.sink);
     ++held;
-    needs_more = SlotsAtOnce(spec) > kv_slots_ - options_.slots.kept;
+    tokens += OwnTokens(SequenceOf(place));
+    needs_more = NeedAtOnce(spec).slots > kv_slots_ - options_.slots.kept;
   }
   Expect(
       held <= kv_slots_ - options_.slots.kept ||
           (needs_more && requests.size() == 1),
       absl::StrCat("what is not small holds ", held, " of ", kv_slots_,
                    " KV slots, of which ", options_.slots.kept, " are kept"));
+  const int64_t kept =
+      KvRulesFor(options_.slots, {kv_slots_, kv_tokens_}).kept.tokens;
+  Expect(tokens <= kv_tokens_ - kept || requests.size() == 1,
+         absl::StrCat("what is not small holds ", tokens, " of ", kv_tokens_,
+                      " tokens, of which ", kept, " are kept"));
+}
+
+// The tokens of the KV cache bound what is held, what is kept and what has
+// memory, which the executor counts for itself.
+void Simulation::CheckMemory(const SchedulerCensus& census) {
+  int64_t least = 0;
+  int64_t most = 0;
+  for (const SchedulerCensus::Place& place : census.running) {
+    least += OwnTokens(SequenceOf(place));
+    most += TokensOf(SequenceOf(place));
+  }
+  const int64_t held = census.held.tokens;
+  // Of variants of which the first has ended, its tokens are held as well.
+  const bool all_hold_their_own =
+      census.held.slots == static_cast<int>(census.running.size());
+  Expect(held >= least && (held <= most || !all_hold_their_own),
+         absl::StrCat("what runs holds ", held, " tokens and not between ",
+                      least, " and ", most));
+  Expect(held + census.tokens_kept <= kv_tokens_,
+         absl::StrCat(held, " tokens are held and ", census.tokens_kept,
+                      " kept, of ", kv_tokens_));
+  Expect(executor_.tokens_resident() <= kv_tokens_,
+         absl::StrCat(executor_.tokens_resident(), " tokens have memory, of ",
+                      kv_tokens_));
 }
 
 void Simulation::CheckCounters(const SchedulerCensus& census) {
@@ -223,7 +262,7 @@ void Simulation::CheckShare(const Places& held, int most) {
   const bool one_request = std::all_of(
       held.begin(), held.end(),
       [&](const auto& place) { return place.sink == held.front().sink; });
-  Expect(one_request && static_cast<int>(held.size()) <= SlotsAtOnce(spec),
+  Expect(one_request && static_cast<int>(held.size()) <= NeedAtOnce(spec).slots,
          absl::StrCat("client ", spec.origin, "/", spec.client, " has ",
                       held.size(), " KV slots while others wait, its share is ",
                       most));

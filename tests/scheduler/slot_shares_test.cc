@@ -36,7 +36,7 @@ class SlotSharesTest : public ::testing::Test {
   }
   // Starts what may start; nothing ends.
   void Run() {
-    for (QueuedUnit& unit : admission_.GiveOut(free_, now_)) {
+    for (QueuedUnit& unit : admission_.GiveOut(Slots(free_), now_)) {
       const RequestSpec& spec = unit.request->spec;
       const int count = static_cast<int>(unit.sequences.size());
       held_[spec.origin + spec.client] += count;
@@ -47,7 +47,8 @@ class SlotSharesTest : public ::testing::Test {
   absl::Time now_ = absl::FromUnixSeconds(1);
   int free_ = 8;
   std::map<std::string, int> held_;
-  Admission admission_{{}, 8, {.kept = 0, .of_client = 4, .of_origin = 6}};
+  Admission admission_{
+      {}, Slots(8), {.kept = 0, .of_client = 4, .of_origin = 6}};
 };
 
 TEST_F(SlotSharesTest, AClientAloneHasAll) {
@@ -151,7 +152,7 @@ TEST(SlotRulesTest, FewSlotsHaveNoRules) {
 // Origins of the units in the order in which they come out.
 std::string OriginTurns(RequestQueue& queue) {
   std::string turns;
-  while (std::optional<QueuedUnit> unit = queue.Pop(100)) {
+  while (std::optional<QueuedUnit> unit = queue.Pop(Slots(100))) {
     turns += unit->request->spec.origin;
   }
   return turns;
@@ -184,7 +185,7 @@ TEST(OriginsTest, ANamesTurnGoesOnInTheNextOneOfItsOrigin) {
   queue.Push(Request(From("x", Single("c", 30))));
   queue.Push(Request(From("y", Single("me", 30))));
   std::string turns;
-  while (std::optional<QueuedUnit> unit = queue.Pop(1)) {
+  while (std::optional<QueuedUnit> unit = queue.Pop(Slots(1))) {
     turns += unit->request->spec.client.substr(0, 1);
   }
   EXPECT_EQ(turns, "abmbbc");
@@ -209,7 +210,7 @@ TEST(OriginsTest, AFullQueueMakesRoomForAnotherOriginAtTheOneWithMost) {
 TEST(OriginsTest, WhatHasBegunIsPassedOverWhereOthersCanGiveWay) {
   RequestQueue queue({.max_sequences = 6});
   queue.Push(Request(From("x", Sweep(5, "a"))));
-  queue.Pop(1);
+  queue.Pop(Slots(1));
   const auto waits = Request(From("x", Single("b")));
   queue.Push(waits);
   queue.Push(Request(From("x", Single("c"))));

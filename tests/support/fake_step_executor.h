@@ -33,7 +33,10 @@ namespace alignsae {
 
 class FakeStepExecutor : public StepExecutor {
  public:
-  explicit FakeStepExecutor(int kv_slots) : kv_slots_(kv_slots) {}
+  // Without `kv_tokens`, sequences of any length.
+  explicit FakeStepExecutor(int kv_slots, int64_t kv_tokens = 0)
+      : kv_slots_(kv_slots),
+        kv_tokens_(kv_tokens > 0 ? kv_tokens : kv_slots * int64_t{1000000}) {}
 
   // The token after `ids`, in [1, 90].
   static int32_t NextToken(const std::vector<int32_t>& ids) {
@@ -79,6 +82,7 @@ class FakeStepExecutor : public StepExecutor {
   std::vector<int> sites = {1, 3};
   absl::Status copy_kv;  // What CopyKv says.
   std::vector<KvCopy> copies;
+  int trims = 0;  // Calls of TrimKv.
   // Every step so far, for inspection, unless keep_steps is off.
   bool keep_steps = true;
   std::vector<std::vector<StepRow>> steps;
@@ -115,6 +119,7 @@ class FakeStepExecutor : public StepExecutor {
     EXPECT_LE(copy.layers, n_layer);
     copied.resize(copy.positions);
     for (Cached& at : copied) at.layers = std::min(at.layers, copy.layers);
+    Write(copy.to, {0, copy.positions});
     cache_[copy.to] = std::move(copied);
     return absl::OkStatus();
   }
@@ -163,6 +168,25 @@ class FakeStepExecutor : public StepExecutor {
     return explanation;
   }
   int kv_slots() const override { return kv_slots_; }
+  int64_t kv_tokens() const override { return kv_tokens_; }
+  void TrimKv(int kv_slot, const KvRange& keep) override {
+    ++trims;
+    KvRange& memory = memory_[kv_slot];
+    memory.end = std::min(memory.end, keep.end);
+    memory.begin = std::min(std::max(memory.begin, keep.begin), memory.end);
+    std::vector<Cached>& cache = cache_[kv_slot];
+    if (keep.end < static_cast<int>(cache.size())) cache.resize(keep.end);
+    // What is read in another slot is not lost.
+    for (int i = shared_[kv_slot]; i < keep.begin; ++i) {
+      if (i < static_cast<int>(cache.size())) cache[i] = {};
+    }
+  }
+  // Positions of all slots that have memory: what was written and not trimmed.
+  int64_t tokens_resident() const {
+    int64_t tokens = 0;
+    for (const auto& [slot, range] : memory_) tokens += range.size();
+    return tokens;
+  }
 
  private:
   // What a fork shares is not written to by anybody else.
@@ -205,6 +229,13 @@ class FakeStepExecutor : public StepExecutor {
     return layers;
   }
 
+  void Write(int kv_slot, const KvRange& range) {
+    KvRange& memory = memory_[kv_slot];
+    memory = memory.size() == 0 ? range
+                                : KvRange{std::min(memory.begin, range.begin),
+                                          std::max(memory.end, range.end)};
+  }
+
   // What a fork shares is in the KV slot of its first row, which only adds to
   // it.
   void TakeShared(const StepRow& row) {
@@ -221,6 +252,12 @@ class FakeStepExecutor : public StepExecutor {
   std::vector<int32_t> Feed(const StepRow& row) {
     std::vector<Cached>& cache = cache_[row.kv_slot];
     if (row.start == 0) cache.clear();
+    const int end = row.start + static_cast<int>(row.tokens.size());
+    const bool reads_another =
+        row.fork.has_value() && row.fork->kv_slot != row.kv_slot;
+    int& shared = shared_[row.kv_slot];
+    shared = reads_another ? row.fork->position : 0;
+    if (shared < end) Write(row.kv_slot, {std::max(row.start, shared), end});
     EXPECT_EQ(static_cast<int>(cache.size()), row.start)
         << "the cache does not hold the positions before the row";
     EXPECT_FALSE(row.tokens.empty());
@@ -312,7 +349,11 @@ class FakeStepExecutor : public StepExecutor {
   }
 
   int kv_slots_;
-  std::map<int, std::vector<Cached>> cache_;  // By slot.
+  int64_t kv_tokens_;
+  // By slot.
+  std::map<int, std::vector<Cached>> cache_;
+  std::map<int, KvRange> memory_;  // What was written and not trimmed.
+  std::map<int, int> shared_;      // Positions that are read in another one.
 };
 
 }  // namespace alignsae

@@ -79,7 +79,9 @@ class ScriptedExecutor : public StepExecutor {
                                               int top_k) const override {
     return absl::UnimplementedError("a script has no slots");
   }
+  void TrimKv(int kv_slot, const KvRange& keep) override {}
   int kv_slots() const override { return kv_slots_; }
+  int64_t kv_tokens() const override { return kv_slots_ * int64_t{1000000}; }
 
  private:
   struct Sequence {

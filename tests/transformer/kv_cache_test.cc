@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <vector>
 
 #include "model/gpt2/gpt2.h"
 
@@ -87,6 +91,71 @@ TEST(KvCacheTest, CopiesTheFirstPositionsOfSomeBlocks) {
     EXPECT_TRUE((SlotKeys(cache, 0, 1) == 0).all().item<bool>());
     EXPECT_TRUE((SlotKeys(cache, 0, 2) == 7).all().item<bool>());
   }
+}
+
+// Pages of `memory` that the system has given.
+int64_t ResidentPages(const at::Tensor& memory) {
+  const size_t page = sysconf(_SC_PAGESIZE);
+  std::vector<unsigned char> in_memory((memory.nbytes() + page - 1) / page);
+  EXPECT_EQ(mincore(memory.data_ptr(), memory.nbytes(), in_memory.data()), 0);
+  int64_t count = 0;
+  for (unsigned char each : in_memory) count += each & 1;
+  return count;
+}
+
+// A block of 16 positions of 2 heads of 32 numbers is one page.
+const Gpt2Config kPaged = {.n_layer = 2,
+                           .n_head = 2,
+                           .d_model = 64,
+                           .d_inner = 4,
+                           .context_length = 160,
+                           .vocab_size = 5};
+
+TEST(KvCacheTest, TakesAPageWhenAPositionInItIsWritten) {
+  KvCache cache(kPaged.facts(), 3, at::kCPU);
+  EXPECT_EQ(ResidentPages(cache.keys(0)), 0);
+  cache.head<float>(0, 1, 0).keys[0] = 1;
+  EXPECT_EQ(ResidentPages(cache.keys(0)), 1);
+  EXPECT_EQ(ResidentPages(cache.values(0)), 0);
+  EXPECT_EQ(ResidentPages(cache.keys(1)), 0);
+}
+
+TEST(KvCacheTest, TrimGivesBackWhatLiesOutside) {
+  KvCache cache(kPaged.facts(), 3, at::kCPU);
+  for (int layer = 0; layer < 2; ++layer) {
+    for (int slot = 0; slot < 3; ++slot) cache.keys(layer)[slot].fill_(7);
+  }
+  ASSERT_EQ(ResidentPages(cache.keys(1)), 30);
+  cache.Trim(1, 17, 33);  // Blocks 1 and 2.
+  for (int layer = 0; layer < 2; ++layer) {
+    EXPECT_EQ(ResidentPages(cache.keys(layer)), 22);
+    EXPECT_TRUE((cache.keys(layer)[0] == 7).all().item<bool>());
+    EXPECT_TRUE((cache.keys(layer)[2] == 7).all().item<bool>());
+    const at::Tensor trimmed = cache.keys(layer)[1].view({10, -1});
+    EXPECT_TRUE((trimmed[0] == 0).all().item<bool>());
+    EXPECT_TRUE((trimmed.narrow(0, 1, 2) == 7).all().item<bool>());
+    EXPECT_TRUE((trimmed.narrow(0, 3, 7) == 0).all().item<bool>());
+  }
+}
+
+TEST(KvCacheTest, TrimToNothingGivesBackAllAndOnlyOfItsSlot) {
+  KvCache cache(kPaged.facts(), 3, at::kCPU);
+  for (int slot = 0; slot < 3; ++slot) cache.values(1)[slot].fill_(7);
+  cache.Trim(0, 0, 0);
+  EXPECT_EQ(ResidentPages(cache.values(1)), 20);
+  cache.Trim(2, 0, 160);
+  EXPECT_EQ(ResidentPages(cache.values(1)), 20);
+  cache.Trim(2, 0, 1);
+  EXPECT_EQ(ResidentPages(cache.values(1)), 11);
+}
+
+// Slots that share a page: what is a neighbour's stays.
+TEST(KvCacheTest, TrimLeavesPagesThatReachIntoAnotherSlot) {
+  KvCache cache(kConfig.facts(), 4, at::kCPU);
+  for (int slot = 0; slot < 4; ++slot) cache.keys(0)[slot].fill_(slot + 1);
+  for (int slot : {0, 2}) cache.Trim(slot, 0, 0);
+  EXPECT_TRUE((cache.keys(0)[1] == 2).all().item<bool>());
+  EXPECT_TRUE((cache.keys(0)[3] == 4).all().item<bool>());
 }
 
 }  // namespace

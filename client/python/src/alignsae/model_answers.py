@@ -63,6 +63,7 @@ class Limits:
     max_queued_tokens: int
     max_sweep_cells: int
     max_logit_biases: int
+    max_running_tokens: int
 
 
 @_answers("GetModelResponse")
