@@ -287,7 +287,7 @@ TEST_F(ServicesTest, CancellingAStreamThatWaitsTakesItOutOfTheQueue) {
   endless.sequences.resize(4);  // Every slot.
   for (SequenceSpec& sequence : endless.sequences) {
     sequence.prompt = {5};
-    sequence.max_new_tokens = 1 << 20;
+    sequence.max_new_tokens = 900'000;
     sequence.ignore_eos = true;
     sequence.interventions = std::make_shared<std::vector<Intervention>>();
   }
