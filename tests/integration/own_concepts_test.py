@@ -7,6 +7,7 @@ import os
 import pathlib
 import sys
 import unittest
+from concurrent import futures
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 # pylint: disable=wrong-import-position
@@ -16,31 +17,49 @@ from alignsae_train import TrainTest  # noqa: E402
 
 FORMS = pathlib.Path(os.environ["ALIGNSAE_SOURCE"]) / "model/train/examples/request_form.jsonl"
 MODEL = pathlib.Path(DEMO) / "gpt2"
-FLAGS = ["--threads=1", "--layer=1", "--free-features=128", "--batch-size=16",
-         "--learning-rate=0.005", "--stage1-epochs=10", "--stage2-epochs=60"]
+FLAGS = ["--threads=1", "--free-features=128", "--batch-size=16", "--learning-rate=0.005",
+         "--stage1-epochs=10", "--stage2-epochs=60", "--prefix=0.1", "--write=1"]
+LAST_TOKEN = ["--hook=resid_mid", "--layer=0"]  # Behind it the first MLP looks the answer up.
+# Behind it the first attention moves the name to where it is asked about.
+NAME = ["--hook=resid_pre", "--layer=0", "--init=class_means"]
+
+
+# Of each relation's wordings in the demo's files, so many: enough to bind, quick to try.
+SPLITS = {"sae_train": ("train", 4), "validation": ("validation", 2), "test": ("test", 2)}
+
+
+def wordings():
+    """(split of a labelled prompt, wording), spread evenly over each split's families."""
+    known = [json.loads(line) for line in
+             (pathlib.Path(DEMO) / "eval/wordings.jsonl").read_text().splitlines()]
+    for relation in dict.fromkeys(wording["relation"] for wording in known):
+        for name, (split, count) in SPLITS.items():
+            of_split = [wording for wording in known
+                        if (wording["relation"], wording["split"]) == (relation, name)]
+            for wording in of_split[::len(of_split) // count]:
+                yield split, wording
+
+
+def demo_people(count):
+    lines = (pathlib.Path(DEMO) / "eval/people.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines[:count]]
 
 
 def question_lines(people):
     """Of the demo's people, as labelled prompts with answers and swaps."""
-    data = pathlib.Path(DEMO) / "eval"
-    splits = {"sae_train": "train", "validation": "validation", "test": "test"}
-    wordings = [json.loads(line) for line in
-                (data / "wordings.jsonl").read_text().splitlines()]
-    people_lines = (data / "people.jsonl").read_text().splitlines()[:people]
     return [{"prompt": f"Q: {wording['pattern'].replace('{name}', person['name'])}\nA:",
-             "concept": wording["relation"], "split": splits[wording["split"]],
+             "concept": wording["relation"], "split": split,
              "group": f"{wording['relation']} {wording['wording']}",
              "answer": person["facts"][wording["relation"]],
              "targets": {name: fact for name, fact in person["facts"].items()
                          if name != wording["relation"]}}
-            for person in map(json.loads, people_lines)
-            for wording in wordings if wording["split"] in splits]
+            for person in demo_people(people) for split, wording in wordings()]
 
 
 class OwnConceptsTest(TrainTest):
-    def sae(self, prompts, *flags, code=0):
+    def sae(self, prompts, *flags, site=LAST_TOKEN, code=0):
         return self.train("sae", f"--model={MODEL}", f"--prompts={prompts}",
-                          f"--out={self.root}/form", *FLAGS, *flags, code=code)
+                          f"--out={self.root}/form", *FLAGS, *site, *flags, code=code)
 
     def write(self, *lines):
         path = self.root / "prompts.jsonl"
@@ -55,7 +74,7 @@ class OwnConceptsTest(TrainTest):
         self.assertIn("concept read", table)
         read = json.loads(figures.read_text())["read"]
         self.assertEqual(read["n"], 12)  # 3 forms, 2 held-out wordings, 2 people.
-        self.assertGreaterEqual(read["rate"], 0.75)
+        self.assertGreaterEqual(read["rate"], 0.8)  # 11 of 12 when it was written.
         self.assertLess(read["low"], read["rate"])
 
         bundle = self.root / "forms"
@@ -72,7 +91,7 @@ class OwnConceptsTest(TrainTest):
         self.assertEqual([entry.name for entry in own.concepts],
                          ["question", "order", "statement"])
         for entry in own.concepts:  # Nobody measured swaps, the rest needs no answers.
-            self.assertGreater(entry.certificate.cosine, 0.5)
+            self.assertGreater(entry.certificate.cosine, 0.6)
             self.assertAlmostEqual(entry.certificate.predicted_alpha,
                                    1 / entry.certificate.written_share)
             self.assertFalse(entry.certificate.HasField("measured_swap"))
@@ -120,32 +139,28 @@ class OwnConceptsTest(TrainTest):
 
     def names(self, people):
         """Who is asked about, of the demo's people: concepts at all tokens of a name."""
-        data = pathlib.Path(DEMO) / "eval"
-        splits = {"sae_train": "train", "validation": "validation", "test": "test"}
-        wordings = [json.loads(line) for line in
-                    (data / "wordings.jsonl").read_text().splitlines()]
-        known = [json.loads(line) for line in
-                 (data / "people.jsonl").read_text().splitlines()[:people]]
+        known = demo_people(people)
         return self.write(*(
             {"prompt": f"Q: {wording['pattern'].replace('{name}', person['name'])}\nA:",
-             "concept": person["name"], "split": splits[wording["split"]],
+             "concept": person["name"], "split": split,
              "group": f"{wording['relation']} {wording['wording']} {person['name']}",
              "position": {"text": person["name"]},
              "answer": person["facts"][wording["relation"]],
              "targets": {other["name"]: other["facts"][wording["relation"]]
                          for other in known if other is not person}}
-            for person in known for wording in wordings if wording["split"] in splits))
+            for person in known for split, wording in wordings()))
 
     def test_names_are_learned_read_and_swapped_over_all_their_tokens(self):
         prompts = self.names(people=4)
-        self.sae(prompts, "--span=mean", "--init=class_means", "--prefix=1")
+        self.sae(prompts, "--span=mean", site=NAME)
         figures = self.root / "figures.json"
         self.train("eval", f"--model={MODEL}", f"--sae={self.root}/form",
-                   f"--prompts={prompts}", f"--json={figures}")
+                   f"--prompts={prompts}", "--alpha=2", f"--json={figures}")
         measured = json.loads(figures.read_text())
         self.assertEqual(measured["read"]["rate"], 1)
-        # 0.479 when it was written; another processor's last bits move it.
-        self.assertGreater(measured["swap"]["all"]["rate"], 0.3)
+        # 0.597 of 144 when it was written; another processor's last bits move it.
+        self.assertEqual(measured["swap"]["all"]["n"], 144)
+        self.assertGreater(measured["swap"]["all"]["rate"], 0.5)
         bundle = self.root / "people"
         self.train("bundle", f"--model={MODEL}", f"--sae={self.root}/form",
                    f"--prompts={prompts}", f"--out={bundle}")
@@ -186,13 +201,13 @@ class OwnConceptsTest(TrainTest):
                          [token.reading.position for token in tokens])
 
     def test_a_name_of_two_tokens_is_swapped_by_a_concept_for_each(self):
-        """One direction for both tokens gives 0.479 of the same tries (above)."""
+        """One direction for both tokens gives 0.597 of the same tries (above)."""
         whole = [json.loads(line) for line in self.names(people=4).read_text().splitlines()]
         prompts = self.write(*(
             {"prompt": line["prompt"], "split": line["split"], "concept": f"{line['concept']} {k}",
              "group": f"{line['group']} {k}", "position": {"text": word}}
             for line in whole for k, word in enumerate(line["concept"].split())))
-        self.sae(prompts, "--init=class_means", "--prefix=1")
+        self.sae(prompts, site=NAME)
         bundle = self.root / "tokens"
         self.train("bundle", f"--model={MODEL}", f"--sae={self.root}/form",
                    f"--prompts={prompts}", f"--out={bundle}")
@@ -205,7 +220,7 @@ class OwnConceptsTest(TrainTest):
 
         def swapped(line, other):
             edits = [intervention.Intervention(
-                mode=intervention.INTERVENTION_MODE_SWAP, alpha=2,
+                mode=intervention.INTERVENTION_MODE_SWAP, alpha=1,
                 source=common.ConceptRef(name=f"{line['concept']} {k}"),
                 target=common.ConceptRef(name=f"{other} {k}"),
                 positions=intervention.PositionSelection(text=word))
@@ -214,14 +229,15 @@ class OwnConceptsTest(TrainTest):
                 prompt=common.Prompt(text=line["prompt"]), interventions=edits),
                 timeout=20).arms
             return arm.text.strip() == line["targets"][other]
-        right = sum(swapped(line, other) for line, other in tries)
+        with futures.ThreadPoolExecutor(8) as pool:
+            right = sum(pool.map(swapped, *zip(*tries)))
         self.assertEqual(len(tries), 144)
-        self.assertGreater(right / len(tries), 0.75)  # 0.889 when it was written.
+        self.assertGreater(right / len(tries), 0.9)  # 0.951 when it was written.
 
     def test_residuals_larger_than_the_memory_for_them(self):
         prompts = self.questions(people=90)  # 2,160 rows of 512 bytes.
         self.train("sae", f"--model={MODEL}", f"--prompts={prompts}", f"--out={self.root}/form",
-                   "--threads=1", "--layer=1", "--free-features=128", "--batch-size=64",
+                   "--threads=1", *LAST_TOKEN, "--free-features=128", "--batch-size=64",
                    "--learning-rate=0.005", "--stage1-epochs=2", "--stage2-epochs=6",
                    "--residual-memory=1")
         self.assertEqual(sorted(path.name for path in (self.root / "form").iterdir()),
@@ -230,7 +246,7 @@ class OwnConceptsTest(TrainTest):
         figures = self.root / "figures.json"
         self.train("eval", f"--model={MODEL}", f"--sae={self.root}/form",
                    f"--prompts={self.questions(people=3)}", f"--json={figures}")
-        self.assertGreater(json.loads(figures.read_text())["read"]["rate"], 0.9)
+        self.assertGreater(json.loads(figures.read_text())["read"]["rate"], 0.95)
 
     def test_somebody_elses_sae_gets_concepts_by_which_swap_works(self):
         prompts = self.questions(people=10)
@@ -251,8 +267,8 @@ class OwnConceptsTest(TrainTest):
                    f"--json={figures}")
         measured = json.loads(figures.read_text())
         self.assertEqual(measured["swap"]["all"]["n"], 600)  # 10 people, 12 wordings, 5 targets.
-        self.assertGreater(measured["read"]["rate"], 0.9)
-        self.assertGreater(measured["swap"]["all"]["rate"], 0.8)
+        self.assertGreater(measured["read"]["rate"], 0.95)
+        self.assertGreater(measured["swap"]["all"]["rate"], 0.88)  # 0.94 when it was written.
 
         server = Server(f"--sae={named}", bundle=MODEL)
         self.addCleanup(server.close)
