@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """README's "Concepts of your own" and "Serve a SAELens SAE", word for word: the first on its
-example, the second on the demo's model and its SAE as sae-lens would have saved it. Where the commands need PyTorch: tests/interop/readme_test.py."""
+example, the second on the demo's model and its SAE as sae-lens would have saved it. Where the
+commands need PyTorch: tests/interop/readme_test.py."""
 import json
 import re
 import unittest
