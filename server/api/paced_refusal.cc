@@ -28,8 +28,8 @@ bool PutOff(const std::shared_ptr<Call>& call, absl::Time at,
 
 }  // namespace
 
-void TellPaced(std::shared_ptr<Call> call, const absl::Status& status,
-               int64_t request_bytes, std::function<void()> tell) {
+void TellPaced(const std::shared_ptr<Call>& call, const absl::Status& status,
+               int64_t request_bytes, const std::function<void()>& tell) {
   const std::optional<absl::Duration> retry_after = RetryAfterOf(status);
   RefusalPace* const pace = call->env().refusal_pace;
   if (pace != nullptr && absl::IsResourceExhausted(status) &&

@@ -22,8 +22,8 @@ namespace alignsae {
 
 // Runs `tell`, which ends `call` with `status`. `request_bytes`: of the
 // request.
-void TellPaced(std::shared_ptr<Call> call, const absl::Status& status,
-               int64_t request_bytes, std::function<void()> tell);
+void TellPaced(const std::shared_ptr<Call>& call, const absl::Status& status,
+               int64_t request_bytes, const std::function<void()>& tell);
 
 // Takes the end of a call. Exactly once.
 using Done = std::function<void(const absl::Status&)>;

@@ -33,7 +33,7 @@ ConnectRpc Unary(absl::string_view method) {
 }
 
 template <typename Request, typename Response, auto Rpc>
-ConnectRpc Stream(absl::string_view method) {
+ConnectRpc StreamRpc(absl::string_view method) {
   return {method, &Request::default_instance(), &Response::default_instance(),
           nullptr, [](std::shared_ptr<ConnectCall> call) {
             const auto sink = std::make_shared<ConnectStream<Response>>(call);
@@ -52,18 +52,18 @@ std::map<std::string, ConnectRpc, std::less<>> AllRpcs() {
             kRpcInspectSlots),
         Unary<v1::ExplainSlotRequest, v1::ExplainSlotResponse, &ExplainSlot>(
             kRpcExplainSlot),
-        Stream<v1::WatchSlotsRequest, v1::WatchSlotsResponse, &WatchSlots>(
+        StreamRpc<v1::WatchSlotsRequest, v1::WatchSlotsResponse, &WatchSlots>(
             kRpcWatchSlots),
-        Stream<v1::ValidateBindingRequest, v1::ValidateBindingResponse,
-               &ValidateBinding>(kRpcValidateBinding),
+        StreamRpc<v1::ValidateBindingRequest, v1::ValidateBindingResponse,
+                  &ValidateBinding>(kRpcValidateBinding),
         Unary<v1::SwapRequest, v1::SwapResponse, &Swap>(kRpcSwap),
-        Stream<v1::GenerateRequest, v1::GenerateResponse, &Generate>(
+        StreamRpc<v1::GenerateRequest, v1::GenerateResponse, &Generate>(
             kRpcGenerate),
         Unary<v1::CompleteRequest, v1::CompleteResponse, &Complete>(
             kRpcComplete),
-        Stream<v1::SweepAlphaRequest, v1::SweepAlphaResponse, &SweepAlpha>(
+        StreamRpc<v1::SweepAlphaRequest, v1::SweepAlphaResponse, &SweepAlpha>(
             kRpcSweepAlpha),
-        Stream<v1::SwapMatrixRequest, v1::SwapMatrixResponse, &SwapMatrix>(
+        StreamRpc<v1::SwapMatrixRequest, v1::SwapMatrixResponse, &SwapMatrix>(
             kRpcSwapMatrix),
         Unary<v1::FindAlphaRequest, v1::FindAlphaResponse, &FindAlpha>(
             kRpcFindAlpha),

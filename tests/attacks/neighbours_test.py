@@ -182,6 +182,8 @@ class NeighboursTest(unittest.TestCase):
 
 
 class SlotsTest(NeighboursTest):
+    flags = ("--kv-slots=16",)
+
     def test_sweeps_leave_slots_to_a_name_that_nobody_knows(self):
         neighbours = Neighbours(self.server.target)
         self.addCleanup(neighbours.close)

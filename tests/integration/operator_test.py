@@ -240,12 +240,12 @@ class OperatorTest(unittest.TestCase):
     def test_a_checkpoint_at_the_wrong_site_is_refused(self):
         def move(path):
             config = json.loads((path / "sae/main/cfg.json").read_text())
-            self.assertEqual(config["metadata"]["hook_name"], "blocks.1.hook_resid_post")
-            config["metadata"]["hook_name"] = "blocks.2.hook_resid_post"
+            self.assertEqual(config["metadata"]["hook_name"], "blocks.0.hook_resid_mid")
+            config["metadata"]["hook_name"] = "blocks.1.hook_resid_mid"
             text = json.dumps(config)
             (path / "sae/main/cfg.json").write_text(text)
             manifest = json.loads((path / "bundle.json").read_text())
-            manifest["saes"][0]["hook"]["layer"] = 2
+            manifest["saes"][0]["hook"]["layer"] = 1
             manifest["files"]["sae/main/cfg.json"] = hashlib.sha256(text.encode()).hexdigest()
             (path / "bundle.json").write_text(json.dumps(manifest))
         write_version(self.shelf / "moved", "3", move)
@@ -253,7 +253,7 @@ class OperatorTest(unittest.TestCase):
         self.assertNotIn("no stored prompts", self.server.log())
         self.assertRefused(
             grpc.StatusCode.FAILED_PRECONDITION,
-            "doctor.json: hook: must be resid_post[1], where the stored prompts read as recorded",
+            "doctor.json: hook: must be resid_mid[0], where the stored prompts read as recorded",
             self.operator.LoadCheckpoint, operators.LoadCheckpointRequest(bundle="moved"))
         self.assertEqual(self.read().info.generation_id, 1)
 

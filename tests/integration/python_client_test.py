@@ -88,7 +88,7 @@ class PythonClientTest(ServerTest):
     def test_model_and_concepts(self):
         found = self.check("GetModelResponse", ["model"], "model")
         self.assertGreater(found.limits.max_new_tokens, 0)
-        self.assertEqual(str(found.checkpoints[0].hook_point), "resid_post[1]")
+        self.assertEqual(str(found.checkpoints[0].hook_point), "resid_mid[0]")
         found = self.check("ListConceptsResponse", ["concepts"], "concepts")
         self.assertEqual(found["birth_city"].example, self.question)
 

@@ -206,7 +206,7 @@ class TerminalTest(ServerTest):
         for alpha, word in (("50", "above"), ("0.05", "below")):
             done = self.cli("swap", self.question, "--to=employer", f"--alpha={alpha}")
             self.assertRegex(done.stderr, f"^alignsae: hint: alpha {alpha} is {word} the useful "
-                             "range of employer, 0.5 to 3")
+                             r"range of employer, 0\.\d+ to 4\.5")
             self.assertIn("steered", done.stdout)
         self.assertEqual(self.cli("swap", self.question, "--to=employer", "--alpha=1").stderr, "")
         done = self.cli("generate", self.question, "--edit=swap:employer@50")

@@ -64,8 +64,8 @@ class ValidateTest(FrontDoorTestCase):
         started, report = events[0].started, events[-1].report
         self.assertTrue(started.stored)
         self.assertEqual(started.swap_count, 60)
-        self.assertEqual(started.prompt_count, 20 * 12 + 160)
-        self.assertEqual(report.read.tries, 240)
+        self.assertEqual(started.prompt_count, 20 * 48 + 160)
+        self.assertEqual(report.read.tries, 960)
         self.assertGreaterEqual(report.read.rate, 0.99)
         self.assertGreaterEqual(report.swap.rate, 0.85)
         self.assertGreaterEqual(report.abstention.rate, 0.95)
@@ -73,7 +73,7 @@ class ValidateTest(FrontDoorTestCase):
         self.assertLessEqual(report.bound_wrong.rate, 0.005)
         self.assertTrue(report.tells_outside)
         for i, one in enumerate(report.concepts):
-            self.assertEqual(sum(one.top_counts), 40, one.name)
+            self.assertEqual(sum(one.top_counts), 160, one.name)
             self.assertEqual(one.top_counts[i], one.read.successes)
         self.assertEqual(self.server.metric("alignsae_validated_binding", checkpoint="main"),
                          report.read.rate)

@@ -47,14 +47,15 @@ class VectorTest(ServerTest):
 
     def test_a_slots_own_direction_does_what_its_slot_does(self):
         slot = self.by_name["employer"].slot
-        self.assertEqual(self.sae["hook"]["kind"], "resid_post")
         layer = self.sae["hook"]["layer"]
+        places = {"resid_mid": [(common.HOOK_KIND_RESID_MID, layer)],
+                  "resid_post": [(common.HOOK_KIND_RESID_POST, layer),
+                                 (common.HOOK_KIND_RESID_PRE, layer + 1)]}
         for alpha in (2, 30):
             by_slot = self.complete(intervention.Intervention(
                 mode=intervention.INTERVENTION_MODE_ADD, alpha=alpha,
                 target=common.ConceptRef(name="employer")))
-            for kind, place in ((common.HOOK_KIND_RESID_POST, layer),
-                                (common.HOOK_KIND_RESID_PRE, layer + 1)):
+            for kind, place in places[self.sae["hook"]["kind"]]:
                 by_vector = self.complete(along(self.decoder[slot], kind, place,
                                                 alpha=alpha * self.sae["scale"]))
                 self.assertEqual(by_vector.text, by_slot.text)

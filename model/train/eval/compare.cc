@@ -10,11 +10,10 @@
 namespace alignsae {
 namespace {
 
-using Json = nlohmann::json;
-using Pointer = Json::json_pointer;
+using Pointer = nlohmann::json::json_pointer;
 
 // NaN where there is no number, which differs from everything.
-double NumberAt(const Json& json, const Pointer& path) {
+double NumberAt(const nlohmann::json& json, const Pointer& path) {
   return json.contains(path) && json.at(path).is_number()
              ? json.at(path).get<double>()
              : std::nan("");
@@ -22,8 +21,8 @@ double NumberAt(const Json& json, const Pointer& path) {
 
 }  // namespace
 
-absl::Status CompareEvaluations(const Json& stored, const Json& fresh,
-                                double tolerance) {
+absl::Status CompareEvaluations(const nlohmann::json& stored,
+                                const nlohmann::json& fresh, double tolerance) {
   std::vector<Pointer> figures = {Pointer("/language_model/test/all/whole"),
                                   Pointer("/test/binding/diagonal_accuracy"),
                                   Pointer("/test/swap/all/whole")};

@@ -16,8 +16,6 @@
 namespace alignsae {
 namespace {
 
-using Json = nlohmann::json;
-
 // A word of a data block: gnuplot reads what is in double quotes as one.
 std::string Word(const std::string& text) {
   return absl::StrCat(
@@ -25,15 +23,17 @@ std::string Word(const std::string& text) {
       "\"");
 }
 
-double NumberOr(const Json& object, const char* key, double otherwise) {
+double NumberOr(const nlohmann::json& object, const char* key,
+                double otherwise) {
   const auto found = object.find(key);
   return found != object.end() && found->is_number() ? found->get<double>()
                                                      : otherwise;
 }
 
 // The part of `evaluation` at a JSON pointer, or null.
-const Json* Part(const Json& evaluation, const std::string& pointer) {
-  const Json::json_pointer at(pointer);
+const nlohmann::json* Part(const nlohmann::json& evaluation,
+                           const std::string& pointer) {
+  const nlohmann::json::json_pointer at(pointer);
   return evaluation.contains(at) ? &evaluation.at(at) : nullptr;
 }
 
@@ -44,9 +44,9 @@ std::string Head(const std::string& picture, const std::string& title) {
       picture, "'\nset title '", title, "'\nset grid\n");
 }
 
-std::string Layers(const Json& layers, const std::string& picture) {
+std::string Layers(const nlohmann::json& layers, const std::string& picture) {
   std::string data;
-  for (const Json& row : layers) {
+  for (const nlohmann::json& row : layers) {
     absl::StrAppend(&data, Word(row.value("hook", "")), " ",
                     NumberOr(row, "whole", 0), " ",
                     NumberOr(row, "diagonal_accuracy", 0), "\n");
@@ -62,7 +62,7 @@ std::string Layers(const Json& layers, const std::string& picture) {
 }
 
 // One data block and one line of the plot for each curve.
-std::string Alphas(const std::map<std::string, const Json*>& curves,
+std::string Alphas(const std::map<std::string, const nlohmann::json*>& curves,
                    const std::string& picture) {
   std::string blocks;
   std::string lines;
@@ -70,7 +70,7 @@ std::string Alphas(const std::map<std::string, const Json*>& curves,
   for (const auto& [name, curve] : curves) {
     const std::string block = absl::StrCat("$curve", count++);
     absl::StrAppend(&blocks, block, " << END\n");
-    for (const Json& row : *curve) {
+    for (const nlohmann::json& row : *curve) {
       absl::StrAppend(&blocks, NumberOr(row, "alpha", 0), " ",
                       NumberOr(row, "whole", 0), "\n");
     }
@@ -87,7 +87,8 @@ std::string Alphas(const std::map<std::string, const Json*>& curves,
                       lines, "\n");
 }
 
-std::string Confusion(const Json& confusion, const std::string& picture) {
+std::string Confusion(const nlohmann::json& confusion,
+                      const std::string& picture) {
   std::string columns;
   std::string rows;
   for (const auto& [asked, read] : confusion.items()) {
@@ -112,26 +113,28 @@ std::string Confusion(const Json& confusion, const std::string& picture) {
 
 }  // namespace
 
-std::map<std::string, std::string> PlotScripts(const Json& evaluation) {
+std::map<std::string, std::string> PlotScripts(
+    const nlohmann::json& evaluation) {
   std::map<std::string, std::string> scripts;
-  if (const Json* layers = Part(evaluation, "/selection/layers")) {
+  if (const nlohmann::json* layers = Part(evaluation, "/selection/layers")) {
     if (!layers->empty()) {
       scripts["layers.svg"] = Layers(*layers, "layers.svg");
     }
   }
-  std::map<std::string, const Json*> curves;
-  if (const Json* own = Part(evaluation, "/test/swap/alpha_curve")) {
+  std::map<std::string, const nlohmann::json*> curves;
+  if (const nlohmann::json* own = Part(evaluation, "/test/swap/alpha_curve")) {
     curves["AlignSAE"] = own;
   }
-  if (const Json* baselines = Part(evaluation, "/baselines")) {
+  if (const nlohmann::json* baselines = Part(evaluation, "/baselines")) {
     for (const auto& [name, figures] : baselines->items()) {
-      if (const Json* curve = Part(figures, "/swap/alpha_curve")) {
+      if (const nlohmann::json* curve = Part(figures, "/swap/alpha_curve")) {
         curves[name] = curve;
       }
     }
   }
   if (!curves.empty()) scripts["alphas.svg"] = Alphas(curves, "alphas.svg");
-  if (const Json* confusion = Part(evaluation, "/test/binding/confusion")) {
+  if (const nlohmann::json* confusion =
+          Part(evaluation, "/test/binding/confusion")) {
     scripts["confusion.svg"] = Confusion(*confusion, "confusion.svg");
   }
   return scripts;
@@ -166,7 +169,7 @@ absl::Status RunGnuplot(const std::string& directory,
 }
 
 absl::StatusOr<std::vector<std::string>> DrawPlots(
-    const Json& evaluation, const std::string& directory) {
+    const nlohmann::json& evaluation, const std::string& directory) {
   ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(directory));
   std::vector<std::string> files;
   for (const auto& [picture, script] : PlotScripts(evaluation)) {
