@@ -56,6 +56,7 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
     const int64_t bytes = HeldBytes(spec_, scope_.model->catalog());
     const int64_t more =
         work_.background == nullptr ? 0 : work_.background_bytes(spec_);
+    large_ = bytes >= kLargeAnswer;
     if (more > 0) return WaitForRoom(bytes + more);
     ALIGNSAE_RETURN_IF_ERROR(call_->Hold(bytes));
     return Submit();
@@ -97,7 +98,7 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
         std::make_shared<std::vector<SequenceAnswer>>(std::move(answers));
     if (status.ok() && long_) {
       Background(shared, /*begun=*/false);
-    } else {
+    } else if (!status.ok() || !large_ || !RenderInBackground(shared)) {
       Answer(status, shared);
     }
   }
@@ -109,6 +110,15 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
          [self = shared_from_this(), answers] { self->RunPart(answers); },
          nullptr, begun});
     if (!taken) Answer(LaneFull(*call_, Lane::kBackground), answers);
+  }
+
+  // Small answers do not wait for large ones. Whether the lane has taken it.
+  bool RenderInBackground(const Answers& answers) {
+    return call_->env().lanes->background.TrySchedule(
+        {call_->owner(), [self = shared_from_this(), answers] {
+           const WorkTime time(*self->call_);
+           self->Render(absl::OkStatus(), *answers);
+         }});
   }
 
   // In the background lane.
@@ -149,8 +159,9 @@ class ModelCall final : public std::enable_shared_from_this<ModelCall> {
   const Done done_;
   // Written before Submit, read after RequestDone.
   CallScope scope_;
-  RequestSpec spec_;   // From Parse to Submit.
-  bool long_ = false;  // Has work for the background lane.
+  RequestSpec spec_;    // From Parse to Submit.
+  bool long_ = false;   // Has work for the background lane.
+  bool large_ = false;  // Its answer takes milliseconds to render.
 };
 
 // The canary's requests are those of callers who may use it.

@@ -12,6 +12,7 @@ sleeps nowhere and compares no latency.
 """
 import itertools
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -32,8 +33,8 @@ NEW_NAMES = itertools.count()
 
 
 def fresh_name():
-    """Metadata of a client that was never seen before."""
-    return [("x-client-id", f"new-{next(NEW_NAMES)}")]
+    """Metadata of a client that was never seen before, by any process."""
+    return [("x-client-id", f"new-{os.getpid()}-{next(NEW_NAMES)}")]
 
 
 class Neighbours:
