@@ -1,8 +1,8 @@
 """What the extras of the Python package do with the real server; package_test.py runs it in
 an environment that has them: Ray, PyTorch, transformers."""
-import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -130,15 +130,19 @@ class VectorsTest(ServerTest):
         [directory] = (DEMO / "sae").iterdir()
         with tempfile.TemporaryDirectory() as folder:
             out = pathlib.Path(folder) / "v.gguf"
+            behind = pathlib.Path(folder) / "behind"  # A block, as a control vector must be.
+            shutil.copytree(directory, behind)
+            text = (behind / "cfg.json").read_text()
+            self.assertIn("blocks.0.hook_resid_mid", text)
+            (behind / "cfg.json").write_text(
+                text.replace("blocks.0.hook_resid_mid", "blocks.1.hook_resid_post"))
             said = subprocess.run(
-                [pathlib.Path(sys.executable).with_name("alignsae-vectors"), directory,
+                [pathlib.Path(sys.executable).with_name("alignsae-vectors"), behind,
                  "--concept=employer",
                  f"--out={out}", "--nearest=3"], check=True, capture_output=True, text=True,
                 timeout=60).stdout
             self.assertEqual(len(said.splitlines()), 3)
             self.assertEqual(out.stat().st_size, 736)  # As pip's gguf writes one of 128 values.
-        config = json.loads((directory / "cfg.json").read_text())
-        self.assertEqual(config["metadata"]["hook_name"], "blocks.1.hook_resid_post")
 
 
 if __name__ == "__main__":

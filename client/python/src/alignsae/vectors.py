@@ -1,6 +1,6 @@
 """Directions of a checkpoint as files for other tools, and which of them are alike.
 
-    python -m alignsae.vectors model/demo/sae/main --concept employer --out employer.gguf
+    python -m alignsae.vectors sae/mine --concept employer --out employer.gguf
     python -m alignsae.vectors model/demo/sae/main --concept employer --alpha 2 --out employer.npy
     python -m alignsae.vectors model/demo/sae/main --concept employer --nearest 5
     python -m alignsae.vectors model/demo/sae/main --similarity
