@@ -19,7 +19,7 @@
 namespace alignsae {
 namespace {
 
-constexpr absl::Duration kRetryAfter = absl::Milliseconds(400);
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(900);
 
 absl::Status Full() {
   return WithRetryAfter(
