@@ -58,9 +58,6 @@ namespace {
 constexpr absl::Duration kLastMessages = absl::Seconds(1);
 // From the end of the drain to the end of the process, at most.
 constexpr absl::Duration kToStop = absl::Seconds(5);
-// Of which the KV cache holds the tokens, unless --kv-tokens is given.
-constexpr int kKvContexts = 16;
-
 // The log's last lines are lost when nobody has read them by then.
 constexpr absl::Duration kLastLines = absl::Seconds(1);
 

@@ -80,8 +80,7 @@ class Gpt2 : public Transformer {
   at::Tensor wte_;  // [V, D]
   at::Tensor wpe_;  // [T, D]
   Blocks blocks_;
-  SplitLinear
-      last_;  // Attention of the last block: D -> D (q), D -> 2D (k, v).
+  SplitLinear last_;   // Attention of the last block: D -> D, D -> 2D (k, v).
   NormedLinear head_;  // ln_f, then D -> V
   // Keep::kInFiles: in place of wte_, blocks_ and head_'s matrix.
   std::shared_ptr<const Gpt2Files> files_;

@@ -43,6 +43,14 @@ class Together {
   int count_ = 0;
 };
 
+// Those of `sequences` in [begin, end).
+Together SumOf(const RequestSpec& spec, const std::vector<int>& sequences,
+               size_t begin, size_t end) {
+  Together all;
+  for (size_t i = begin; i < end; ++i) all.Add(spec.sequences[sequences[i]]);
+  return all;
+}
+
 // Where those of `sequences` that must start in the same step as the one at
 // `begin` end: all of them, or those that follow it.
 size_t GroupEnd(const RequestSpec& spec, const std::vector<int>& sequences,
@@ -60,30 +68,23 @@ size_t GroupEnd(const RequestSpec& spec, const std::vector<int>& sequences,
 
 std::vector<KvRange> WritesOf(const RequestSpec& spec,
                               const std::vector<int>& sequences) {
-  Together all;
-  for (int index : sequences) all.Add(spec.sequences[index]);
+  const int shared = SumOf(spec, sequences, 0, sequences.size()).shared();
   std::vector<KvRange> writes;
   for (int index : sequences) {
     const auto end = static_cast<int>(TokensOf(spec.sequences[index]));
-    writes.push_back({writes.empty() ? 0 : all.shared(), end});
+    writes.push_back({writes.empty() ? 0 : shared, end});
   }
   return writes;
 }
 
 KvAmount HeldBy(const RequestSpec& spec, const std::vector<int>& sequences) {
-  Together all;
-  for (int index : sequences) all.Add(spec.sequences[index]);
-  return all.kv();
+  return SumOf(spec, sequences, 0, sequences.size()).kv();
 }
 
 KvAmount NeedOf(const QueuedUnit& unit) {
   const RequestSpec& spec = unit.request->spec;
-  Together all;
   const size_t end = GroupEnd(spec, unit.sequences, 0);
-  for (size_t i = 0; i < end; ++i) {
-    all.Add(spec.sequences[unit.sequences[i]]);
-  }
-  return all.kv();
+  return SumOf(spec, unit.sequences, 0, end).kv();
 }
 
 UnitPart PartOf(const QueuedUnit& unit, const KvAmount& free) {
@@ -107,9 +108,8 @@ KvAmount NeedAtOnce(const RequestSpec& spec) {
   KvAmount most;
   for (size_t begin = 0; begin < sequences.size();) {
     const size_t end = GroupEnd(spec, sequences, begin);
-    Together all;
-    for (; begin < end; ++begin) all.Add(spec.sequences[begin]);
-    most = KvAmount::Most(most, all.kv());
+    most = KvAmount::Most(most, SumOf(spec, sequences, begin, end).kv());
+    begin = end;
   }
   return most;
 }

@@ -20,6 +20,10 @@ WorkerPool& PoolOf(Lanes& lanes, Lane lane) {
   return lanes.interactive;
 }
 
+bool EndsAnyway(const Call& call) {
+  return !call.WhyStop().ok() || call.env().models->refuses_new();
+}
+
 absl::Status LaneFull(const Call& call, Lane lane) {
   const bool interactive = lane == Lane::kInteractive;
   call.env().metrics->CountRejected(Rejection::kQueueFull);

@@ -27,6 +27,10 @@ absl::Status EnterLane(Call& call, Lane lane, int64_t request_bytes,
                        std::function<void()> run,
                        std::function<bool()> may_start = nullptr);
 
+// Whether `call`, which waits, is to end whatever it waits for: nobody waits
+// for it, or the server drains.
+bool EndsAnyway(const Call& call);
+
 // Why a call that finds its lane full is refused: reason QUEUE_FULL, counted.
 absl::Status LaneFull(const Call& call, Lane lane);
 

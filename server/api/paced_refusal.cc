@@ -4,11 +4,13 @@
 #include <utility>
 
 #include "model/base/status_payload.h"
+#include "server/api/enter_lane.h"
 
 namespace alignsae {
 namespace {
 
-// Whether `tell` was put off until `at`.
+// Whether `tell` was put off until `at`. Not EnterLane, which would count a
+// refusal of its own.
 bool PutOff(const std::shared_ptr<Call>& call, absl::Time at,
             int64_t request_bytes, const std::function<void()>& tell) {
   const RpcEnv& env = call->env();
@@ -18,12 +20,11 @@ bool PutOff(const std::shared_ptr<Call>& call, absl::Time at,
   call->HoldOnly(0);
   // Shared, because a std::function is copied.
   const auto held = std::make_shared<MemoryBudget::Share>(*std::move(share));
-  return env.lanes->room.TrySchedule(
-      {call->owner(), [held, tell] { tell(); },
-       [call, at] {
-         return call->env().clock->Now() >= at || !call->WhyStop().ok() ||
-                call->env().models->refuses_new();
-       }});
+  return env.lanes->room.TrySchedule({call->owner(), [held, tell] { tell(); },
+                                      [call, at] {
+                                        return call->env().clock->Now() >= at ||
+                                               EndsAnyway(*call);
+                                      }});
 }
 
 }  // namespace

@@ -18,11 +18,9 @@ namespace {
 // An answer as large as this takes a millisecond or more to make.
 constexpr int64_t kLargeAnswer = 512 << 10;
 
-// Whether a call that waits for room has it now, or ends anyway: nobody waits
-// for it, or the server drains.
+// Whether a call that waits for room has it now, or ends anyway.
 bool HasRoom(Call& call, int64_t bytes) {
-  return call.TryHold(bytes) || !call.WhyStop().ok() ||
-         call.env().models->refuses_new();
+  return call.TryHold(bytes) || EndsAnyway(call);
 }
 
 // One call on its way. Alive as long as somebody has it: the lane or the

@@ -3,7 +3,8 @@
 //   transport          makes the call and starts its function
 //   interactive lane   parses; a request for the model goes to the scheduler
 //   step thread        runs it
-//   interactive lane   renders the answer and is done
+//   interactive lane   renders the answer and is done; the background lane
+//                      where it is large
 //
 // A call with work that takes seconds waits, once it is parsed, until there is
 // room for its answer; behind the step that work, rendering and the end are in

@@ -104,6 +104,9 @@ struct OperatorConfig {
   double canary_fraction = 0;
 };
 
+// So many whole contexts the KV cache holds, unless a setting says otherwise.
+inline constexpr int kKvContexts = 16;
+
 struct ServerConfig {
   // A bundle directory, or a Hugging Face directory of a family with `saes`
   // beside it.

@@ -12,9 +12,6 @@ namespace {
 
 using IsGiven = std::function<bool(absl::string_view)>;
 
-// On a device that takes the memory of whole contexts.
-constexpr int kSlotsOfWholeContexts = 16;
-
 // What a request message holds beside its prompt.
 constexpr int kMessageBytesBesidePrompt = 1024;
 
@@ -169,7 +166,7 @@ absl::Status RelateSettings(const IsGiven& is_given, ServerConfig* config) {
     return Refused("--model: must be set; give a bundle or a GPT-2 directory");
   }
   if (config->device != "cpu" && !is_given("--kv-slots")) {
-    config->kv_slots = kSlotsOfWholeContexts;
+    config->kv_slots = kKvContexts;  // It takes the memory of whole contexts.
   }
   if (!is_given("--reflection")) {
     config->reflection = IsLoopback(config->listen.host);

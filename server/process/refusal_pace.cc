@@ -1,7 +1,6 @@
 #include "server/process/refusal_pace.h"
 
 #include <algorithm>
-#include <iterator>
 
 namespace alignsae {
 
@@ -11,9 +10,7 @@ absl::Time RefusalPace::TellAt(const std::string& origin,
   const auto told = told_.find(origin);
   if (told != told_.end() && told->second > now) return told->second;
   if (told == told_.end() && told_.size() >= kMostOrigins) {
-    for (auto it = told_.begin(); it != told_.end();) {
-      it = it->second <= now ? told_.erase(it) : std::next(it);
-    }
+    std::erase_if(told_, [now](const auto& one) { return one.second <= now; });
     // All of them were told just now: one of them may ask early.
     if (told_.size() >= kMostOrigins) told_.erase(told_.begin());
   }

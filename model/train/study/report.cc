@@ -122,8 +122,7 @@ Json PooledCurve(const std::vector<nlohmann::json>& figures) {
 // The terms of the loss in the last epoch.
 Json PooledTerms(const std::vector<nlohmann::json>& figures) {
   Json terms = Json::object();
-  for (const char* term : {"total", "recon", "sparse", "align", "perp", "val",
-                           "indep", "prefix", "write"}) {
+  for (const char* term : kReportedTerms) {
     Json spread;
     AddSpread(figures, absl::StrCat("/training/", term), spread);
     if (!spread.is_null()) terms[term] = std::move(spread);

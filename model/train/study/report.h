@@ -21,6 +21,11 @@
 
 namespace alignsae {
 
+// Terms of the loss that a report tells of ("terms"), in its order.
+inline constexpr const char* kReportedTerms[] = {"total", "recon",  "sparse",
+                                                 "align", "perp",   "val",
+                                                 "indep", "prefix", "write"};
+
 // {"plan", "about", "command", "axes", "missing": cells, "settings": [
 //   {"settings": {...}, "refused": [sentence, ..],
 //    "cells": [{"seed", "id", "command", "read", "swap", ...: shares}],

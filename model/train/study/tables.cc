@@ -1,6 +1,7 @@
 // RenderStudy: a summary as tables.
 
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -101,17 +102,15 @@ std::string HeldOutTable(const Json& summary) {
 }
 
 std::string TermsTable(const Json& summary) {
-  const std::vector<std::string> terms = {"total", "recon",  "sparse",
-                                          "align", "perp",   "val",
-                                          "indep", "prefix", "write"};
   std::vector<std::string> names = {"setting"};
-  names.insert(names.end(), terms.begin(), terms.end());
+  names.insert(names.end(), std::begin(kReportedTerms),
+               std::end(kReportedTerms));
   std::string text = Header(names);
   for (const Json& setting : summary["settings"]) {
     if (!setting.contains("terms")) continue;
     std::vector<std::string> cells = {SettingLabel(setting["settings"])};
-    for (const std::string& term : terms) {
-      cells.push_back(SpreadText(setting["terms"], term.c_str()));
+    for (const char* term : kReportedTerms) {
+      cells.push_back(SpreadText(setting["terms"], term));
     }
     text += Row(cells);
   }
