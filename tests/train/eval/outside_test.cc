@@ -91,7 +91,8 @@ TEST(OutsideTest, FiguresCountWhatBothGatesSay) {
   sae.set_gate(gate);
   figures = MeasureGate(sae, test);
   EXPECT_EQ(figures["abstention"]["rate"], 1);
-  EXPECT_LT(figures["silent_right"]["rate"].get<double>(), kSilentInValidation + 0.02);
+  EXPECT_LT(figures["silent_right"]["rate"].get<double>(),
+            kSilentInValidation + 0.02);
   EXPECT_EQ(figures["bound_wrong"]["n"], kRows);
   EXPECT_LT(figures["bound_wrong"]["rate"].get<double>(), 0.01);
   EXPECT_GT(figures["abstention"]["low"].get<double>(), 0.98);
