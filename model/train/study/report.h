@@ -22,9 +22,9 @@
 namespace alignsae {
 
 // Terms of the loss that a report tells of ("terms"), in its order.
-inline constexpr const char* kReportedTerms[] = {"total", "recon",  "sparse",
-                                                 "align", "perp",   "val",
-                                                 "indep", "prefix", "write"};
+inline constexpr const char* kReportedTerms[] = {
+    "total", "recon",  "sparse", "align", "perp", "val",
+    "indep", "prefix", "write",  "l0",    "aux"};
 
 // {"plan", "about", "command", "axes", "missing": cells, "settings": [
 //   {"settings": {...}, "refused": [sentence, ..],

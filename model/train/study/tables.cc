@@ -1,5 +1,6 @@
 // RenderStudy: a summary as tables.
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <map>
@@ -19,7 +20,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string SpreadText(const Json& parent, const char* name) {
+std::string SpreadText(const Json& parent, const std::string& name) {
   if (!parent.contains(name)) return "-";
   const Json& spread = parent[name];
   return absl::StrFormat("%.3g [%.3g, %.3g]", spread["mean"].get<double>(),
@@ -101,15 +102,30 @@ std::string HeldOutTable(const Json& summary) {
   return text;
 }
 
+// Terms that some setting has.
+std::vector<std::string> TermsOf(const Json& summary) {
+  const Json& settings = summary["settings"];
+  std::vector<std::string> terms;
+  for (const std::string term : kReportedTerms) {
+    const auto has = [&term](const Json& setting) {
+      return setting.contains("terms") && setting["terms"].contains(term);
+    };
+    if (std::any_of(settings.begin(), settings.end(), has)) {
+      terms.push_back(term);
+    }
+  }
+  return terms;
+}
+
 std::string TermsTable(const Json& summary) {
+  const std::vector<std::string> terms = TermsOf(summary);
   std::vector<std::string> names = {"setting"};
-  names.insert(names.end(), std::begin(kReportedTerms),
-               std::end(kReportedTerms));
+  names.insert(names.end(), terms.begin(), terms.end());
   std::string text = Header(names);
   for (const Json& setting : summary["settings"]) {
     if (!setting.contains("terms")) continue;
     std::vector<std::string> cells = {SettingLabel(setting["settings"])};
-    for (const char* term : kReportedTerms) {
+    for (const std::string& term : terms) {
       cells.push_back(SpreadText(setting["terms"], term));
     }
     text += Row(cells);

@@ -47,7 +47,8 @@ class StudyReportTest : public ::testing::Test {
           {"effective_features", 2},
           {"effective_slots", 1}}}};
     return {{"figures",
-             {{"training", {{"epoch", 9}, {"recon", fvu}, {"total", 1}}},
+             {{"training",
+               {{"epoch", 9}, {"recon", fvu}, {"total", 1}, {"aux", 2}}},
               {"test", part},
               {"unseen", part},
               {"chosen", {{"mode", "SWAP"}, {"alpha", 1}}}}}};
@@ -87,7 +88,10 @@ TEST_F(StudyReportTest, SeedsArePooledAndGapsCounted) {
   EXPECT_THAT(text, HasSubstr("1 cells have not been measured"));
   EXPECT_THAT(text, HasSubstr("| perp 0 | 2 | 1.000 [0.981, 1.000] | 0.600 ["));
   EXPECT_THAT(text, HasSubstr("| perp 1 | 0 | refused: steering"));
-  EXPECT_THAT(text, HasSubstr("| perp 0 | 1 [1, 1] | 0.2 [0.1, 0.3] | - |"));
+  // Of the terms only those that were computed have a column.
+  EXPECT_THAT(text, HasSubstr("| setting | total | recon | aux |\n"));
+  EXPECT_THAT(text,
+              HasSubstr("| perp 0 | 1 [1, 1] | 0.2 [0.1, 0.3] | 2 [2, 2] |\n"));
   // The plots have each setting that was measured.
   const auto plots = StudyPlots(summary);
   EXPECT_THAT(plots.at("swap"), HasSubstr("\n0 \"perp 0\" 1 "));
