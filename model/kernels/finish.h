@@ -1,6 +1,6 @@
 // What follows the sums of a product of few rows: scales, bias, activation and
-// the store. For sources of this folder that are compiled for AVX-512; internal
-// linkage throughout, as vectors.h says.
+// the store. For sources of this folder that are compiled for AVX-512 or AVX2;
+// internal linkage throughout, as vectors.h says.
 
 #ifndef ALIGNSAE_MODEL_KERNELS_FINISH_H_
 #define ALIGNSAE_MODEL_KERNELS_FINISH_H_
@@ -13,11 +13,63 @@
 namespace alignsae {
 namespace {
 
+// The first lanes of a vector, of which `left` numbers are left: what lies
+// behind them is neither read nor written.
+#if defined(__AVX512F__)
+using Lanes = __mmask16;
+ALIGNSAE_INLINE Lanes LanesOf(int64_t left) {
+  if (left >= kLanes) return 0xffff;
+  return left <= 0 ? 0 : static_cast<__mmask16>((1u << left) - 1);
+}
+ALIGNSAE_INLINE Floats LoadLanes(Lanes lanes, const float* from) {
+  return reinterpret_cast<Floats>(_mm512_maskz_loadu_ps(lanes, from));
+}
+ALIGNSAE_INLINE Ints LoadLanes(Lanes lanes, const int32_t* from) {
+  return reinterpret_cast<Ints>(_mm512_maskz_loadu_epi32(lanes, from));
+}
+ALIGNSAE_INLINE void StoreLanes(Lanes lanes, Floats x, float* to) {
+  _mm512_mask_storeu_ps(to, lanes, reinterpret_cast<__m512>(x));
+}
+ALIGNSAE_INLINE void StoreLanes(Lanes lanes, Floats x, Bf16* to) {
+  _mm256_mask_storeu_epi16(to, lanes, reinterpret_cast<__m256i>(Narrowed(x)));
+}
+#else
+using Lanes = int;
+ALIGNSAE_INLINE Lanes LanesOf(int64_t left) {
+  return left >= kLanes ? kLanes : static_cast<int>(left);
+}
+template <typename Vector, typename E>
+ALIGNSAE_INLINE Vector LoadPart(int lanes, const E* from) {
+  E part[kLanes] = {};
+  for (int i = 0; i < lanes; ++i) part[i] = from[i];
+  Vector x;
+  __builtin_memcpy(&x, part, sizeof(x));
+  return x;
+}
+ALIGNSAE_INLINE Floats LoadLanes(Lanes lanes, const float* from) {
+  return lanes == kLanes ? Load(from) : LoadPart<Floats>(lanes, from);
+}
+ALIGNSAE_INLINE Ints LoadLanes(Lanes lanes, const int32_t* from) {
+  return LoadPart<Ints>(lanes, from);
+}
+template <typename E>
+ALIGNSAE_INLINE void StoreLanes(Lanes lanes, Floats x, E* to) {
+  if (lanes == kLanes) return Store(x, to);
+  E all[kLanes];
+  Store(x, all);
+  for (int i = 0; i < lanes; ++i) to[i] = all[i];
+}
+#endif
+
 // Sums that are float32 already.
 struct FloatScaling {
+#if defined(__AVX512F__)
   using Sums = __m512;
+#else
+  using Sums = Floats;
+#endif
 
-  ALIGNSAE_INLINE FloatScaling(const GemmTask&, int64_t, __mmask16) {}
+  ALIGNSAE_INLINE FloatScaling(const GemmTask&, int64_t, Lanes) {}
   ALIGNSAE_INLINE Floats Real(const GemmTask&, int64_t, Sums sums) const {
     return reinterpret_cast<Floats>(sums);
   }
@@ -28,12 +80,9 @@ struct Int8Scaling {
   // Not __m512i, which may alias everything: GCC would keep the sums in memory.
   using Sums = Ints;
 
-  ALIGNSAE_INLINE Int8Scaling(const GemmTask& task, int64_t column,
-                              __mmask16 lanes)
-      : offsets(128 * reinterpret_cast<Ints>(_mm512_maskz_loadu_epi32(
-                          lanes, task.column_sums + column))),
-        scales(reinterpret_cast<Floats>(
-            _mm512_maskz_loadu_ps(lanes, task.column_scales + column))) {}
+  ALIGNSAE_INLINE Int8Scaling(const GemmTask& task, int64_t column, Lanes lanes)
+      : offsets(128 * LoadLanes(lanes, task.column_sums + column)),
+        scales(LoadLanes(lanes, task.column_scales + column)) {}
   ALIGNSAE_INLINE Floats Real(const GemmTask& task, int64_t row,
                               Sums sums) const {
     return __builtin_convertvector(sums - offsets, Floats) *
@@ -61,37 +110,28 @@ class ColumnFinish {
       : column_(column),
         lanes_(LanesOf(task.columns - column)),
         scaling_(task, column, lanes_),
-        bias_(task.bias == nullptr ? Floats{} : Load(task.bias + column)) {}
+        bias_(task.bias == nullptr ? Floats{}
+                                   : LoadLanes(lanes_, task.bias + column)) {}
 
   ALIGNSAE_INLINE void Store(const GemmTask& task, int64_t row,
                              typename Scaling::Sums sums) const {
     Floats result = scaling_.Real(task, row, sums) + bias_;
     const int64_t at = row * task.y_stride + column_;
     if (task.finish == GemmFinish::kAdd) {
-      result += Load(task.y + at);
+      result += LoadLanes(lanes_, task.y + at);
     } else if (task.finish == GemmFinish::kGelu) {
       result = GeluTanh(result);
     }
     if (task.y != nullptr) {
-      _mm512_mask_storeu_ps(task.y + at, lanes_,
-                            reinterpret_cast<__m512>(result));
-      return;
+      StoreLanes(lanes_, result, task.y + at);
+    } else {
+      StoreLanes(lanes_, result, task.narrow_y + at);
     }
-    _mm256_mask_storeu_epi16(task.narrow_y + at, lanes_,
-                             reinterpret_cast<__m256i>(Narrowed(result)));
   }
 
  private:
-  ALIGNSAE_INLINE static __mmask16 LanesOf(int64_t left) {
-    if (left >= kLanes) return 0xffff;
-    return left <= 0 ? 0 : static_cast<__mmask16>((1u << left) - 1);
-  }
-  ALIGNSAE_INLINE Floats Load(const float* at) const {
-    return reinterpret_cast<Floats>(_mm512_maskz_loadu_ps(lanes_, at));
-  }
-
   int64_t column_;
-  __mmask16 lanes_;
+  Lanes lanes_;
   Scaling scaling_;
   Floats bias_;
 };

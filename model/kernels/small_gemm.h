@@ -13,9 +13,18 @@
 // Where the processor has AMX tiles, a second kernel multiplies by these: from
 // some 8 rows on it is several times as fast, and takes any number of rows.
 //
+// A processor that has AVX2 and lacks the instructions for a type has a kernel
+// of its own for it, for any number of rows, and reads blocks of 16 columns,
+// which oneDNN does not share:
+//
+//   float32    [I, 16]
+//   bfloat16   [I / 2, 16, 2]
+//   int8       [I / 4, 16, 4]
+//
 // A row's result does not depend on the other rows, nor on how many there are,
-// as long as the same kernel runs. Sums of int8 are exact in both; those of
-// bfloat16 run in another order.
+// as long as the same kernel runs (by oneDNN without AVX-512 it does: rows at
+// the end have other bits in float32). Sums of int8 are exact in all of them;
+// those of bfloat16 run in other orders.
 //
 // Letters in shapes: M rows, I inputs, O outputs.
 //
@@ -31,7 +40,8 @@
 namespace alignsae {
 
 inline constexpr int kColumnBlock = 64;
-// Of the kernels without tiles.
+inline constexpr int kNarrowColumnBlock = 16;  // Of the kernels for AVX2.
+// Of the kernels for AVX-512 without tiles.
 inline constexpr int64_t kMaxSmallGemmRows = 128;
 
 enum class GemmFinish { kStore, kAdd, kGelu };
@@ -41,7 +51,8 @@ enum class GemmFinish { kStore, kAdd, kGelu };
 struct GemmTask {
   const void* x = nullptr;  // [M, I] float32, bfloat16 or uint8 (see quantize).
   int64_t rows = 0;         // M
-  int64_t inputs = 0;       // I; a multiple of 64 bytes of weights' rows.
+  // I; a multiple of 16, for AVX2 of the inputs that a block has side by side.
+  int64_t inputs = 0;
   const void* blocks = nullptr;
   int64_t columns = 0;
   // What this thread will most likely read next: its beginning is fetched while
@@ -69,6 +80,10 @@ struct SmallGemmKernels {
   // AVX-512 and AMX tiles.
   GemmKernel bf16_tiles = nullptr;
   GemmKernel int8_tiles = nullptr;
+  // AVX2 with FMA.
+  GemmKernel f32_avx2 = nullptr;
+  GemmKernel bf16_avx2 = nullptr;
+  GemmKernel int8_avx2 = nullptr;
 };
 const SmallGemmKernels& SmallGemm();
 

@@ -20,6 +20,9 @@ void SmallGemmBf16(const GemmTask& task);       // ... and bfloat16.
 void SmallGemmInt8(const GemmTask& task);       // ... and VNNI.
 void SmallGemmBf16Tiles(const GemmTask& task);  // AVX-512 and AMX-BF16.
 void SmallGemmInt8Tiles(const GemmTask& task);  // AVX-512 and AMX-INT8.
+void SmallGemmF32Avx2(const GemmTask& task);
+void SmallGemmBf16Avx2(const GemmTask& task);  // AVX2 and FMA.
+void SmallGemmInt8Avx2(const GemmTask& task);
 #endif
 
 }  // namespace alignsae

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/kernels/cpu_features.h"
 #include "model/kernels/small_gemm.h"
+#include "model/transformer/narrow_layout.h"
 
 namespace alignsae {
 namespace {
@@ -52,7 +53,8 @@ bool CanRun(GemmPath path, WeightType type) {
   const SmallGemmKernels& kernels = SmallGemm();
   switch (path) {
     case GemmPath::kVectors:
-      return (type == WeightType::kF32    ? kernels.f32
+      return HasNarrowLayout(type) ||
+             (type == WeightType::kF32    ? kernels.f32
               : type == WeightType::kBf16 ? kernels.bf16
                                           : kernels.int8) != nullptr;
     case GemmPath::kTiles:
@@ -60,14 +62,15 @@ bool CanRun(GemmPath path, WeightType type) {
              (type == WeightType::kBf16 ? kernels.bf16_tiles
                                         : kernels.int8_tiles) != nullptr;
     case GemmPath::kOneDnn:
-      return true;
+      return !HasNarrowLayout(type);
   }
   return false;
 }
 
 bool CanRun(GemmPath path, WeightType type, int64_t rows) {
   return CanRun(path, type) &&
-         (path != GemmPath::kVectors || rows <= kMaxSmallGemmRows);
+         (path != GemmPath::kVectors || rows <= kMaxSmallGemmRows ||
+          HasNarrowLayout(type));
 }
 
 std::string InWords(const MatrixShape& shape) {

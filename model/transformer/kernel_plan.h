@@ -23,8 +23,10 @@
 namespace alignsae {
 
 enum class GemmPath : uint8_t {
-  kVectors,  // small_gemm.h, up to kMaxSmallGemmRows
-  kTiles,    // small_gemm.h by AMX tiles
+  // small_gemm.h, up to kMaxSmallGemmRows; for AVX2 any number of rows, and
+  // then the only path (narrow_layout.h).
+  kVectors,
+  kTiles,  // small_gemm.h by AMX tiles
   kOneDnn,
 };
 

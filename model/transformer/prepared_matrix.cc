@@ -11,6 +11,7 @@
 #include "absl/types/span.h"
 #include "model/kernels/kernels.h"
 #include "model/transformer/balance.h"
+#include "model/transformer/narrow_layout.h"
 #include "model/transformer/streamed_memory.h"
 
 namespace alignsae {
@@ -84,6 +85,11 @@ int64_t BlocksOf(int64_t outputs) {
 
 GemmKernel KernelOf(GemmPath path, WeightType type) {
   const SmallGemmKernels& kernels = SmallGemm();
+  if (HasNarrowLayout(type)) {
+    return type == WeightType::kF32    ? kernels.f32_avx2
+           : type == WeightType::kBf16 ? kernels.bf16_avx2
+                                       : kernels.int8_avx2;
+  }
   if (type == WeightType::kF32) return kernels.f32;
   const bool tiles = path == GemmPath::kTiles;
   return type == WeightType::kBf16
@@ -101,11 +107,13 @@ PreparedMatrix::PreparedMatrix(const at::Tensor& weight, bool bias,
                                WeightType type, const at::Tensor& row_scale)
     : PreparedMatrix(MatrixShape{type, weight.size(0), weight.size(1)}) {
   SetLayout(bias);
-  memory_ = StreamedMemory(static_cast<int64_t>(layout_.get_size()));
-  if (type == WeightType::kInt8) {
-    Repack(Round(weight, row_scale), layout_, memory_);
+  const at::Tensor stored =
+      type == WeightType::kInt8 ? Round(weight, row_scale) : weight;
+  if (narrow_) {
+    memory_ = PackNarrow(stored, type);
   } else {
-    Repack(weight, layout_, memory_);
+    memory_ = StreamedMemory(LayoutBytes());
+    Repack(stored, layout_, memory_);
   }
 }
 
@@ -116,9 +124,9 @@ PreparedMatrix::PreparedMatrix(const PreparedParts& parts,
   SetLayout(bias);
   memory_ = parts.Get(name + ".memory");
   const std::string layout = parts.GetText(name + ".layout");
-  if (layout != InWords(layout_) || memory_.nbytes() != layout_.get_size()) {
+  if (layout != LayoutInWords() || bytes() != LayoutBytes()) {
     throw std::runtime_error(absl::StrCat(name, ": must be in the layout ",
-                                          InWords(layout_), ", got ", layout));
+                                          LayoutInWords(), ", got ", layout));
   }
   if (type == WeightType::kInt8) {
     column_scales_ = parts.Get(name + ".column_scales");
@@ -129,19 +137,32 @@ PreparedMatrix::PreparedMatrix(const PreparedParts& parts,
 void PreparedMatrix::Save(const std::string& name, PreparedParts& parts) const {
   parts.Put(name + ".shape",
             at::tensor({shape_.inputs, shape_.outputs}, at::kLong));
-  parts.PutText(name + ".layout", InWords(layout_));
+  parts.PutText(name + ".layout", LayoutInWords());
   parts.Put(name + ".memory", memory_);
   parts.Put(name + ".column_scales", column_scales_);
   parts.Put(name + ".column_sums", column_sums_);
 }
 
 void PreparedMatrix::SetLayout(bool bias) {
+  narrow_ = in_kernel_layout_ = HasNarrowLayout(type());
+  if (narrow_) return;
   layout_ =
       PreferredLayout({kTypicalRows, shape_.inputs, shape_.outputs, type(),
                        type() != WeightType::kInt8 && bias, Finish::kNone});
   in_kernel_layout_ =
       layout_.data.padded_dims[0] == shape_.inputs &&
       layout_ == KernelLayout(shape_.inputs, shape_.outputs, type());
+}
+
+std::string PreparedMatrix::LayoutInWords() const {
+  return narrow_ ? absl::StrCat(WeightTypeName(type()), " blocks of ",
+                                kNarrowColumnBlock, " columns")
+                 : InWords(layout_);
+}
+
+int64_t PreparedMatrix::LayoutBytes() const {
+  return narrow_ ? BlocksOf(outputs()) * block_bytes()
+                 : static_cast<int64_t>(layout_.get_size());
 }
 
 at::Tensor PreparedMatrix::Round(const at::Tensor& weight,
@@ -172,11 +193,11 @@ std::shared_ptr<const PreparedMatrix> PreparedMatrix::Columns(
   std::shared_ptr<PreparedMatrix> part(
       new PreparedMatrix({type(), shape_.inputs, count}));
   part->plan_ = plan_;
-  part->layout_ = KernelLayout(shape_.inputs, count, type());
+  part->narrow_ = narrow_;
+  if (!narrow_) part->layout_ = KernelLayout(shape_.inputs, count, type());
   part->in_kernel_layout_ = true;
-  const int64_t column_bytes =
-      shape_.inputs * static_cast<int64_t>(ElementBytes(type()));
-  part->memory_ = memory_.narrow(0, first * column_bytes, count * column_bytes);
+  part->memory_ = memory_.narrow(0, first / kColumnBlock * block_bytes(),
+                                 count / kColumnBlock * block_bytes());
   if (type() == WeightType::kInt8) {
     part->column_scales_ = column_scales_.narrow(0, first, count);
     part->column_sums_ = column_sums_.narrow(0, first, count);
@@ -184,8 +205,12 @@ std::shared_ptr<const PreparedMatrix> PreparedMatrix::Columns(
   return part;
 }
 
+int64_t PreparedMatrix::stored_inputs() const {
+  return narrow_ ? NarrowInputs(type(), shape_.inputs) : shape_.inputs;
+}
+
 int64_t PreparedMatrix::block_bytes() const {
-  return shape_.inputs * kColumnBlock *
+  return stored_inputs() * kColumnBlock *
          static_cast<int64_t>(ElementBytes(type()));
 }
 
@@ -197,13 +222,16 @@ void PreparedMatrix::ComesBefore(const PreparedMatrix& next) const {
 }
 
 bool PreparedMatrix::CanMultiplyBy(GemmPath path, int64_t rows) const {
-  return path == GemmPath::kOneDnn ||
-         (in_kernel_layout_ && CanRun(path, type(), rows));
+  return CanRun(path, type(), rows) &&
+         (path == GemmPath::kOneDnn || in_kernel_layout_);
 }
 
-void PreparedMatrix::MultiplyBy(GemmPath path, const at::Tensor& x,
+void PreparedMatrix::MultiplyBy(GemmPath path, const at::Tensor& inputs,
                                 const at::Tensor& bias, Finish finish,
                                 at::Tensor& y) const {
+  const int64_t missing = stored_inputs() - shape_.inputs;
+  const at::Tensor x =
+      missing == 0 ? inputs : at::constant_pad_nd(inputs, {0, missing});
   const GemmFinish ours = finish == Finish::kNone  ? GemmFinish::kStore
                           : finish == Finish::kAdd ? GemmFinish::kAdd
                                                    : GemmFinish::kGelu;
@@ -231,7 +259,7 @@ void PreparedMatrix::MultiplyByOurs(GemmKernel kernel, const void* x,
     GemmTask task;
     task.x = x;
     task.rows = rows;
-    task.inputs = shape_.inputs;
+    task.inputs = stored_inputs();
     task.blocks = memory_.data_ptr<uint8_t>() + begin * block_bytes();
     // A thread gets the same part of every matrix.
     if (next != nullptr) {
@@ -260,7 +288,7 @@ void PreparedMatrix::MultiplyInt8(GemmPath path, const at::Tensor& x,
                                   const at::Tensor& bias, GemmFinish finish,
                                   at::Tensor& y) const {
   thread_local Workspace kept;
-  const int64_t width = shape_.inputs;
+  const int64_t width = stored_inputs();
   for (int64_t first = 0; first < x.size(0); first += kInt8RowsAtOnce) {
     const int64_t rows = std::min(kInt8RowsAtOnce, x.size(0) - first);
     auto* bytes = Reserved<uint8_t>(kept.bytes, rows * width, at::kByte);

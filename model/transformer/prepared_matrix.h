@@ -1,6 +1,7 @@
 // PreparedMatrix: weights in the layout and number type in which the CPU
 // multiplies by them. Who does is the plan's choice (kernel_plan.h): oneDNN, or
-// the kernels of our own (small_gemm.h), which read the same layout.
+// the kernels of our own (small_gemm.h), which read the same layout, but for
+// those that are alone with theirs (narrow_layout.h).
 //
 // Letters in shapes: N rows, I inputs, O outputs.
 //
@@ -63,8 +64,8 @@ class PreparedMatrix {
   // early.
   void ComesBefore(const PreparedMatrix& next) const;
   // By `path`, which CanMultiplyBy: for measuring.
-  void MultiplyBy(GemmPath path, const at::Tensor& x, const at::Tensor& bias,
-                  Finish finish, at::Tensor& y) const;
+  void MultiplyBy(GemmPath path, const at::Tensor& inputs,
+                  const at::Tensor& bias, Finish finish, at::Tensor& y) const;
   bool CanMultiplyBy(GemmPath path, int64_t rows) const;
 
  private:
@@ -72,8 +73,11 @@ class PreparedMatrix {
       : shape_(shape), plan_(&PlanOf(shape)) {}
 
   int64_t block_bytes() const;  // Of kColumnBlock columns.
-  // The layout that oneDNN asks for.
+  int64_t stored_inputs() const;
+  // The layout that this machine asks for.
   void SetLayout(bool bias);
+  std::string LayoutInWords() const;
+  int64_t LayoutBytes() const;
   // The weights as int8 [I, O], with the scales and sums of their columns.
   at::Tensor Round(const at::Tensor& weight, const at::Tensor& row_scale);
 
@@ -94,9 +98,10 @@ class PreparedMatrix {
 
   MatrixShape shape_;
   const KernelPlan* plan_;
-  dnnl::memory::desc layout_;
+  bool narrow_ = false;            // In the layout of narrow_layout.h, or else
+  dnnl::memory::desc layout_;      // in this one.
   bool in_kernel_layout_ = false;  // Whether kernels of our own can read it.
-  at::Tensor memory_;              // Bytes of the weights in `layout_`.
+  at::Tensor memory_;              // Bytes of the weights.
   // What is read next, by ComesBefore: a wish that no result depends on.
   mutable std::atomic<const uint8_t*> next_{nullptr};
   mutable std::atomic<int64_t> next_block_bytes_{0}, next_blocks_{0};

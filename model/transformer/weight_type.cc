@@ -34,13 +34,8 @@ std::string WhyUnsupported(WeightType type, absl::string_view device) {
                ? ""
                : absl::StrCat("device ", device, " runs f32 and bf16 only");
   }
-  if (type == WeightType::kBf16 && !ThisCpu().avx512_bf16) {
-    return "this processor has no AVX-512 bfloat16 dot product";
-  }
-  if (type == WeightType::kInt8 && !ThisCpu().avx512_vnni) {
-    return "this processor has no AVX-512 VNNI";
-  }
-  return "";
+  // Processors with more than these have them too.
+  return ThisCpu().avx2_fma ? "" : "this processor has no AVX2 with FMA";
 }
 
 }  // namespace alignsae

@@ -29,9 +29,9 @@ absl::string_view WeightTypeName(WeightType type);  // "f32", "bf16", "int8"
 // INVALID_ARGUMENT for another name.
 absl::StatusOr<WeightType> ParseWeightType(absl::string_view name);
 
-// Why this machine cannot run `type` at speed; empty when it can. bf16 needs
-// the AVX-512 bfloat16 dot product, int8 the AVX-512 VNNI one; `device` other
-// than "cpu" runs f32 and bf16.
+// Why this machine cannot run `type` at speed; empty when it can. On "cpu",
+// bf16 and int8 need AVX2 with FMA, which processors with AVX-512 have; another
+// `device` runs f32 and bf16.
 std::string WhyUnsupported(WeightType type, absl::string_view device);
 
 }  // namespace alignsae

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "server/api/model_stream.h"
 #include "server/api/unary_call.h"
 #include "tests/api/parse_fixture.h"
@@ -62,7 +63,8 @@ class ApiTest : public ServingTest {
     return std::make_shared<Call>(&env_, method, caller);
   }
 
-  // Runs a unary function of the API to its end, which the call is told.
+  // Runs a unary function of the API to its end, which the call is told, until
+  // nobody else has the call and what it held is back.
   template <typename Request, typename Response>
   WireStatus Run(void (*rpc)(std::shared_ptr<Call>, const Request*, Response*,
                              Done),
@@ -71,6 +73,7 @@ class ApiTest : public ServingTest {
     absl::Notification ended;
     WireStatus status;
     std::atomic<int> ends{0};
+    const auto holders = call.use_count();
     rpc(call, &request, response, [&](const absl::Status& told) {
       ++ends;
       status = call->End(told);
@@ -78,6 +81,7 @@ class ApiTest : public ServingTest {
     });
     ended.WaitForNotification();
     EXPECT_EQ(ends, 1);
+    while (call.use_count() > holders) absl::SleepFor(absl::Milliseconds(1));
     return status;
   }
 

@@ -76,10 +76,10 @@ class PolicyCallsTest : public ApiTest {
 };
 
 constexpr char kToJob[] =
-    "prompt { text: 'abc' } target { name: 'job' } "
+    "prompt { text: 'xyz' } target { name: 'job' } "
     "generation { max_new_tokens: 2 }";
 constexpr char kToCity[] =
-    "prompt { text: 'abc' } target { name: 'city' } "
+    "prompt { text: 'xyz' } target { name: 'city' } "
     "generation { max_new_tokens: 2 }";
 
 TEST_F(PolicyCallsTest, EveryRpcIsOpenToWhomThePolicySays) {
@@ -160,7 +160,7 @@ TEST_F(PolicyCallsTest, AnAnswerHasAReceiptIdThatTheAuditKnows) {
   EXPECT_EQ(line["interventions"][0]["alpha"], 1.25);
   EXPECT_EQ(line["interventions"][0]["position_count"], 1);
   EXPECT_TRUE(line.contains("norm_ratio"));
-  EXPECT_THAT(lines[0], Not(HasSubstr("abc")));  // The prompt.
+  EXPECT_THAT(lines[0], Not(HasSubstr("xyz")));  // The prompt.
   const nlohmann::json denied = nlohmann::json::parse(lines[2]);
   EXPECT_EQ(denied["outcome"], "PERMISSION_DENIED");
   EXPECT_EQ(denied["field"], "target");
@@ -197,7 +197,7 @@ TEST_F(PolicyCallsTest, QuotasAreThoseOfThePrincipal) {
   // Two arms of 3 + 64 - 3 tokens; 600 a minute.
   v1::SwapResponse response;
   const std::string large = absl::StrCat(
-      "prompt { text: 'abc' } target { name: 'job' } generation { "
+      "prompt { text: 'xyz' } target { name: 'job' } generation { "
       "max_new_tokens: 61 }");
   int ran = 0;
   WireStatus last;

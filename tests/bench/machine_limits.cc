@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "model/transformer/narrow_layout.h"
+
 namespace alignsae {
 namespace {
 
@@ -89,9 +91,13 @@ std::unique_ptr<void, decltype(&std::free)> Zeros(size_t bytes) {
   return made;
 }
 
-// The product alone, as the library's own user would write it.
+// The product alone, as the library's own user would write it. Without the
+// instructions for bfloat16 it has none but in float32.
 double MeasureGemm(WeightType type, int64_t rows, int64_t inputs,
                    int64_t outputs) {
+  if (type == WeightType::kBf16 && HasNarrowLayout(type)) {
+    type = WeightType::kF32;
+  }
   using Memory = dnnl::memory;
   using Type = Memory::data_type;
   constexpr int kPasses = 20;

@@ -205,7 +205,7 @@ TEST_F(PreparedPlaceTest, AnotherLayoutThanThisMachinesIsMadeAnew) {
   const LoadedTransformer remade = Load(place);
   EXPECT_EQ(remade.prepared->result, PreparedResult::kRemade);
   EXPECT_THAT(remade.prepared->why,
-              HasSubstr("blocks.1.out: must be in the layout type "));
+              HasSubstr("blocks.1.out: must be in the layout "));
   ExpectFresh(*remade.model);
 }
 

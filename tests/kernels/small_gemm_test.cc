@@ -33,17 +33,18 @@ float Wide(Bf16 x) {
   return value;
 }
 
-// W [I, O] in blocks of 64 columns, `group` inputs side by side.
+// W [I, O] in blocks of `width` columns, `group` inputs side by side.
 template <typename W, typename Of>
-std::vector<W> Blocks(int inputs, int outputs, int group, Of of) {
-  const int blocks = (outputs + 63) / 64;
-  std::vector<W> packed(static_cast<size_t>(blocks) * inputs * 64);
+std::vector<W> Blocks(int inputs, int outputs, int group, Of of,
+                      int width = kColumnBlock) {
+  const int blocks = (outputs + width - 1) / width;
+  std::vector<W> packed(static_cast<size_t>(blocks) * inputs * width);
   for (int i = 0; i < inputs; ++i) {
     for (int o = 0; o < outputs; ++o) {
       const size_t at =
-          (static_cast<size_t>(o / 64) * inputs / group + i / group) * 64 *
-              group +
-          o % 64 * group + i % group;
+          (static_cast<size_t>(o / width) * inputs / group + i / group) *
+              width * group +
+          o % width * group + i % group;
       packed[at] = of(i, o);
     }
   }
@@ -121,37 +122,62 @@ std::vector<Product> ProductsForTiles() {
   return products;
 }
 
-// One of the kernels that read one layout.
+// The same, and inputs that only these take.
+std::vector<Product> ProductsForAvx2() {
+  std::vector<Product> products = ProductsForTiles();
+  products.emplace_back(5, 4, 1);
+  products.emplace_back(7, 100, 33);
+  return products;
+}
+
 struct Kernel {
   const char* name;
   GemmKernel run;  // Null where the machine lacks the instructions.
-  bool tiles;
-
-  std::vector<Product> products() const {
-    return tiles ? ProductsForTiles() : Products();
-  }
+  std::vector<Product> (*products)();
+  int width = kColumnBlock;  // Of a block of columns.
 };
-const Kernel kBf16Kernels[] = {{"vectors", SmallGemm().bf16, false},
-                               {"tiles", SmallGemm().bf16_tiles, true}};
-const Kernel kInt8Kernels[] = {{"vectors", SmallGemm().int8, false},
-                               {"tiles", SmallGemm().int8_tiles, true}};
+const Kernel kF32Kernels[] = {
+    {"vectors", SmallGemm().f32, Products},
+    {"avx2", SmallGemm().f32_avx2, ProductsForAvx2, kNarrowColumnBlock}};
+const Kernel kBf16Kernels[] = {
+    {"vectors", SmallGemm().bf16, Products},
+    {"tiles", SmallGemm().bf16_tiles, ProductsForTiles},
+    {"avx2", SmallGemm().bf16_avx2, ProductsForAvx2, kNarrowColumnBlock}};
+const Kernel kInt8Kernels[] = {
+    {"vectors", SmallGemm().int8, Products},
+    {"tiles", SmallGemm().int8_tiles, ProductsForTiles},
+    {"avx2", SmallGemm().int8_avx2, ProductsForAvx2, kNarrowColumnBlock}};
+
+// Those of `kernels` that this machine runs.
+template <size_t N>
+std::vector<Kernel> Runnable(const Kernel (&kernels)[N]) {
+  std::vector<Kernel> runnable;
+  for (const Kernel& kernel : kernels) {
+    if (kernel.run != nullptr) runnable.push_back(kernel);
+  }
+  return runnable;
+}
 
 constexpr GemmFinish kFinishes[] = {GemmFinish::kStore, GemmFinish::kAdd,
                                     GemmFinish::kGelu};
 
 TEST(SmallGemmTest, F32EqualsItsFormula) {
-  if (SmallGemm().f32 == nullptr) GTEST_SKIP() << "needs AVX-512";
-  for (const Product& p : Products()) {
-    const auto blocks =
-        Blocks<float>(p.inputs, p.outputs, 1,
-                      [&](int i, int o) { return p.w[i * p.outputs + o]; });
-    for (GemmFinish finish : kFinishes) {
-      std::vector<float> y;
-      GemmTask task = p.Task(finish, y);
-      task.x = p.x.data();
-      task.blocks = blocks.data();
-      SmallGemm().f32(task);
-      p.Check(y, finish, 1e-3);
+  const std::vector<Kernel> kernels = Runnable(kF32Kernels);
+  if (kernels.empty()) GTEST_SKIP() << "needs AVX2 or AVX-512";
+  for (const Kernel& kernel : kernels) {
+    SCOPED_TRACE(kernel.name);
+    for (const Product& p : kernel.products()) {
+      const auto blocks = Blocks<float>(
+          p.inputs, p.outputs, 1,
+          [&](int i, int o) { return p.w[i * p.outputs + o]; }, kernel.width);
+      for (GemmFinish finish : kFinishes) {
+        std::vector<float> y;
+        GemmTask task = p.Task(finish, y);
+        task.x = p.x.data();
+        task.blocks = blocks.data();
+        kernel.run(task);
+        p.Check(y, finish, 1e-3);
+      }
     }
   }
 }
@@ -163,9 +189,10 @@ void CheckBf16(const Kernel& kernel, Product p) {
     value = Wide(x.back());
   }
   for (float& value : p.w) value = Wide(Narrow(value));
-  const auto blocks = Blocks<Bf16>(p.inputs, p.outputs, 2, [&](int i, int o) {
-    return Narrow(p.w[i * p.outputs + o]);
-  });
+  const auto blocks = Blocks<Bf16>(
+      p.inputs, p.outputs, 2,
+      [&](int i, int o) { return Narrow(p.w[i * p.outputs + o]); },
+      kernel.width);
   for (GemmFinish finish : kFinishes) {
     std::vector<float> y;
     GemmTask task = p.Task(finish, y);
@@ -183,10 +210,10 @@ void CheckBf16(const Kernel& kernel, Product p) {
 }
 
 TEST(SmallGemmTest, Bf16EqualsItsFormulaOverTheRoundedNumbers) {
-  if (SmallGemm().bf16 == nullptr) GTEST_SKIP() << "needs AVX-512 bfloat16";
-  for (const Kernel& kernel : kBf16Kernels) {
+  const std::vector<Kernel> kernels = Runnable(kBf16Kernels);
+  if (kernels.empty()) GTEST_SKIP() << "needs AVX2 or AVX-512 bfloat16";
+  for (const Kernel& kernel : kernels) {
     SCOPED_TRACE(kernel.name);
-    if (kernel.run == nullptr) continue;
     for (const Product& p : kernel.products()) CheckBf16(kernel, p);
   }
 }
@@ -197,7 +224,7 @@ struct Int8Product {
   std::vector<uint8_t> x;
   std::vector<float> row_scales, column_scales;
   std::vector<int32_t> column_sums;
-  std::vector<int8_t> blocks;
+  std::vector<int8_t> blocks, narrow_blocks;
 
   explicit Int8Product(const Product& of)
       : p(of),
@@ -218,6 +245,8 @@ struct Int8Product {
           std::round(of.w[i * of.outputs + o] * 0.6f / column_scales[o]));
     };
     blocks = Blocks<int8_t>(p.inputs, p.outputs, 4, rounded);
+    narrow_blocks =
+        Blocks<int8_t>(p.inputs, p.outputs, 4, rounded, kNarrowColumnBlock);
     for (int i = 0; i < p.inputs; ++i) {
       for (int o = 0; o < p.outputs; ++o) {
         column_sums[o] += rounded(i, o);
@@ -229,22 +258,42 @@ struct Int8Product {
 
   std::vector<float> Run(const Kernel& kernel, GemmFinish finish) const {
     std::vector<float> y;
+    GemmTask task = TaskFor(kernel, finish, y);
+    kernel.run(task);
+    return y;
+  }
+
+  // One row alone, stored.
+  std::vector<float> RunRow(const Kernel& kernel, int row) const {
+    std::vector<float> y;
+    GemmTask task = TaskFor(kernel, GemmFinish::kStore, y);
+    task.rows = 1;
+    task.x = x.data() + static_cast<ptrdiff_t>(row) * p.inputs;
+    task.row_scales = row_scales.data() + row;
+    kernel.run(task);
+    y.resize(p.outputs);
+    return y;
+  }
+
+ private:
+  GemmTask TaskFor(const Kernel& kernel, GemmFinish finish,
+                   std::vector<float>& y) const {
     GemmTask task = p.Task(finish, y);
     task.x = x.data();
-    task.blocks = blocks.data();
+    task.blocks =
+        kernel.width == kColumnBlock ? blocks.data() : narrow_blocks.data();
     task.row_scales = row_scales.data();
     task.column_scales = column_scales.data();
     task.column_sums = column_sums.data();
-    kernel.run(task);
-    return y;
+    return task;
   }
 };
 
 TEST(SmallGemmTest, Int8EqualsItsFormulaOverTheRoundedNumbers) {
-  if (SmallGemm().int8 == nullptr) GTEST_SKIP() << "needs AVX-512 VNNI";
-  for (const Kernel& kernel : kInt8Kernels) {
+  const std::vector<Kernel> kernels = Runnable(kInt8Kernels);
+  if (kernels.empty()) GTEST_SKIP() << "needs AVX2 or AVX-512 VNNI";
+  for (const Kernel& kernel : kernels) {
     SCOPED_TRACE(kernel.name);
-    if (kernel.run == nullptr) continue;
     for (const Product& plain : kernel.products()) {
       const Int8Product product(plain);
       for (GemmFinish finish : kFinishes) {
@@ -254,13 +303,16 @@ TEST(SmallGemmTest, Int8EqualsItsFormulaOverTheRoundedNumbers) {
   }
 }
 
-TEST(SmallGemmTest, Int8HasTheSameBitsByTilesAsByVectors) {
-  if (SmallGemm().int8_tiles == nullptr) GTEST_SKIP() << "needs AMX";
+TEST(SmallGemmTest, Int8HasTheSameBitsByEveryKernel) {
+  const std::vector<Kernel> kernels = Runnable(kInt8Kernels);
+  if (kernels.size() < 2) GTEST_SKIP() << "needs AVX-512 VNNI";
   for (const Product& plain : Products()) {
     const Int8Product product(plain);
-    for (GemmFinish finish : kFinishes) {
-      EXPECT_EQ(product.Run(kInt8Kernels[0], finish),
-                product.Run(kInt8Kernels[1], finish));
+    for (GemmFinish finish : {GemmFinish::kStore, GemmFinish::kAdd}) {
+      const std::vector<float> first = product.Run(kernels[0], finish);
+      for (size_t i = 1; i < kernels.size(); ++i) {
+        EXPECT_EQ(product.Run(kernels[i], finish), first) << kernels[i].name;
+      }
     }
   }
 }
@@ -287,25 +339,40 @@ void CheckRowsAlone(GemmKernel kernel, const Product& p, GemmTask task,
 }
 
 TEST(SmallGemmTest, RowGetsTheSameBitsWithAnyOtherRows) {
-  if (SmallGemm().f32 == nullptr) GTEST_SKIP() << "needs AVX-512";
+  const std::vector<Kernel> bf16 = Runnable(kBf16Kernels);
+  const std::vector<Kernel> int8 = Runnable(kInt8Kernels);
+  if (bf16.empty() && int8.empty()) GTEST_SKIP() << "needs AVX2 or AVX-512";
   const Product p(37, 64, 130);
   std::vector<float> unused;
   GemmTask task = p.Task(GemmFinish::kGelu, unused);
-  const auto blocks =
-      Blocks<float>(64, 130, 1, [&](int i, int o) { return p.w[i * 130 + o]; });
-  task.x = p.x.data();
-  task.blocks = blocks.data();
-  CheckRowsAlone(SmallGemm().f32, p, task, 4);
-
+  const auto weight = [&](int i, int o) { return p.w[i * 130 + o]; };
+  for (const Kernel& kernel : Runnable(kF32Kernels)) {
+    SCOPED_TRACE(kernel.name);
+    const auto blocks = Blocks<float>(64, 130, 1, weight, kernel.width);
+    task.x = p.x.data();
+    task.blocks = blocks.data();
+    CheckRowsAlone(kernel.run, p, task, 4);
+  }
   std::vector<Bf16> x(p.x.size());
   CpuKernels().to_bf16(p.x.data(), static_cast<int64_t>(x.size()), x.data());
-  const auto narrow = Blocks<Bf16>(
-      64, 130, 2, [&](int i, int o) { return Narrow(p.w[i * 130 + o]); });
-  task.x = x.data();
-  task.blocks = narrow.data();
-  for (const Kernel& kernel : kBf16Kernels) {
+  for (const Kernel& kernel : bf16) {
     SCOPED_TRACE(kernel.name);
-    if (kernel.run != nullptr) CheckRowsAlone(kernel.run, p, task, 2);
+    const auto narrow = Blocks<Bf16>(
+        64, 130, 2, [&](int i, int o) { return Narrow(weight(i, o)); },
+        kernel.width);
+    task.x = x.data();
+    task.blocks = narrow.data();
+    CheckRowsAlone(kernel.run, p, task, 2);
+  }
+  const Int8Product product(p);
+  for (const Kernel& kernel : int8) {
+    SCOPED_TRACE(kernel.name);
+    const std::vector<float> all = product.Run(kernel, GemmFinish::kStore);
+    for (int row = 0; row < p.rows; ++row) {
+      EXPECT_EQ(product.RunRow(kernel, row),
+                std::vector<float>(all.begin() + row * p.outputs,
+                                   all.begin() + (row + 1) * p.outputs));
+    }
   }
 }
 

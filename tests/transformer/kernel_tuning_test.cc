@@ -106,19 +106,21 @@ TEST_F(KernelTuningTest, KeptPlansAreTakenAndOthersMeasured) {
   TuneKernels(ModelOfWidth(26), cache_);
   if (!HasCache()) GTEST_SKIP() << "nothing could be kept";
   // Of a model of width 28: one is good, one does not exist, one is short.
-  const nlohmann::json all(kPlannedRows.size(), "oneDNN");
+  const GemmPath path = CanRun(GemmPath::kOneDnn, WeightType::kF32)
+                            ? GemmPath::kOneDnn
+                            : GemmPath::kVectors;
+  const nlohmann::json all(kPlannedRows.size(), GemmPathName(path));
   nlohmann::json wrong = all;
   wrong[3] = "abacus";
   ASSERT_OK(WriteFileAtomically(
-      Plans(),
-      nlohmann::json(
-          {{"f32 28x84", all}, {"f32 28x28", wrong}, {"f32 28x86", {"oneDNN"}}})
-          .dump()));
+      Plans(), nlohmann::json({{"f32 28x84", all},
+                               {"f32 28x28", wrong},
+                               {"f32 28x86", {GemmPathName(path)}}})
+                   .dump()));
   const TuningOutcome outcome = TuneKernels(ModelOfWidth(28), cache_);
   EXPECT_EQ(outcome.cached, 1);
   EXPECT_EQ(outcome.measured, kShapes - 1);
-  EXPECT_THAT(PlanOf({WeightType::kF32, 28, 84}).paths(),
-              Each(GemmPath::kOneDnn));
+  EXPECT_THAT(PlanOf({WeightType::kF32, 28, 84}).paths(), Each(path));
 }
 
 TEST_F(KernelTuningTest, DamagedFileIsMeasuredAnew) {

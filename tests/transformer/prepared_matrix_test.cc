@@ -73,6 +73,22 @@ TEST_P(PreparedMatrixTest, ProductEqualsThatInDoublePrecision) {
   }
 }
 
+TEST_P(PreparedMatrixTest, InputsNeedNotFillWordsOrBlocks) {
+  const at::Tensor weight = UniformTensor({37, 70}, 1, 4);
+  const PreparedMatrix matrix(weight, false, Type());
+  const at::Tensor x =
+      UniformTensor({5, 37}, 1, 5)
+          .to(Type() == WeightType::kBf16 ? at::kBFloat16 : at::kFloat);
+  if (!matrix.CanMultiplyBy(Path(), x.size(0))) {
+    GTEST_SKIP() << "oneDNN takes it";
+  }
+  at::Tensor y = at::empty({5, 70});
+  matrix.MultiplyBy(Path(), x, at::Tensor(), Finish::kNone, y);
+  const at::Tensor exact = at::mm(x.to(at::kDouble), weight.to(at::kDouble));
+  EXPECT_LT((y - exact).abs().max().item<double>(),
+            Type() == WeightType::kF32 ? 1e-4 : 0.15);
+}
+
 TEST_P(PreparedMatrixTest, RowHasTheSameBitsWhereverItLies) {
   for (int64_t rows : {16, 100, 400}) {
     if (!matrix_.CanMultiplyBy(Path(), rows)) continue;

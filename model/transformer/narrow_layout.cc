@@ -1,0 +1,76 @@
+#include "model/transformer/narrow_layout.h"
+
+#include <ATen/Parallel.h>
+
+#include "model/kernels/small_gemm.h"
+#include "model/transformer/streamed_memory.h"
+
+namespace alignsae {
+namespace {
+
+// Inputs of a column that lie side by side: 32 bits.
+int64_t InputsPerWord(WeightType type) {
+  return type == WeightType::kF32 ? 1 : type == WeightType::kBf16 ? 2 : 4;
+}
+
+// [I, O] as blocks [I / word, 16, word].
+template <typename From, typename To>
+void Pack(const at::Tensor& weight, int64_t word, To* packed) {
+  const From* from = weight.data_ptr<From>();
+  const int64_t inputs = weight.size(0);
+  const int64_t outputs = weight.size(1);
+  const int64_t down = weight.stride(0);
+  const int64_t right = weight.stride(1);
+  const int64_t words = (inputs + word - 1) / word;
+  const int64_t block_numbers = words * word * kNarrowColumnBlock;
+  const auto pack_column = [&](int64_t o) {
+    To* to = packed + o / kNarrowColumnBlock * block_numbers +
+             o % kNarrowColumnBlock * word;
+    for (int64_t i = 0; i < inputs; ++i) {
+      to[i / word * kNarrowColumnBlock * word + i % word] =
+          static_cast<To>(from[i * down + o * right]);
+    }
+  };
+  at::parallel_for(0, outputs, kNarrowColumnBlock,
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t o = begin; o < end; ++o) pack_column(o);
+                   });
+}
+
+}  // namespace
+
+bool HasNarrowLayout(WeightType type) {
+  const SmallGemmKernels& kernels = SmallGemm();
+  switch (type) {
+    case WeightType::kF32:
+      return kernels.f32 == nullptr && kernels.f32_avx2 != nullptr;
+    case WeightType::kBf16:
+      return kernels.bf16 == nullptr && kernels.bf16_avx2 != nullptr;
+    case WeightType::kInt8:
+      return kernels.int8 == nullptr && kernels.int8_avx2 != nullptr;
+  }
+  return false;
+}
+
+int64_t NarrowInputs(WeightType type, int64_t inputs) {
+  const int64_t word = InputsPerWord(type);
+  return (inputs + word - 1) / word * word;
+}
+
+at::Tensor PackNarrow(const at::Tensor& weight, WeightType type) {
+  const int64_t blocks = (weight.size(1) + kColumnBlock - 1) / kColumnBlock;
+  const int64_t inputs = NarrowInputs(type, weight.size(0));
+  const int64_t word = InputsPerWord(type);
+  at::Tensor packed =
+      StreamedMemory(blocks * kColumnBlock * inputs / word * 4).zero_();
+  if (type == WeightType::kF32) {
+    Pack<float>(weight, word, static_cast<float*>(packed.data_ptr()));
+  } else if (type == WeightType::kBf16) {
+    Pack<float>(weight, word, static_cast<at::BFloat16*>(packed.data_ptr()));
+  } else {
+    Pack<int8_t>(weight, word, static_cast<int8_t*>(packed.data_ptr()));
+  }
+  return packed;
+}
+
+}  // namespace alignsae
