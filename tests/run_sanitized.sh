@@ -41,13 +41,17 @@ fi
 
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz
-for target in build/fuzz/bin/*_fuzz; do
-  name=$(basename "$target" _fuzz)
+fuzz() {
+  local name corpus seeds
+  name=$(basename "$1" _fuzz)
   corpus=$(mktemp -d)
   seeds=tests/fuzz/corpus/$name
-  echo "fuzz: $name for ${seconds} s"
-  "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
-    -verbosity=0 "$corpus" $([ -d "$seeds" ] && echo "$seeds")
+  echo "fuzz: $name for $2 s"
+  "$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
+    -verbosity=0 "$corpus" $([ -d "$seeds" ] && echo "$seeds") || return
   rm -rf "$corpus"
-done
+}
+export -f fuzz
+printf '%s\n' build/fuzz/bin/*_fuzz |
+  xargs -P "$(nproc)" -I TARGET bash -c "fuzz TARGET $seconds"
 echo "sanitized tests and fuzzers found nothing"

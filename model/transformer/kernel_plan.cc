@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "model/kernels/cpu_features.h"
 #include "model/kernels/small_gemm.h"
-#include "model/transformer/narrow_layout.h"
 
 namespace alignsae {
 namespace {
@@ -47,6 +46,19 @@ const char* GemmPathName(GemmPath path) {
       return "oneDNN";
   }
   return "unknown";
+}
+
+bool HasNarrowLayout(WeightType type) {
+  const SmallGemmKernels& kernels = SmallGemm();
+  switch (type) {
+    case WeightType::kF32:
+      return kernels.f32 == nullptr && kernels.f32_avx2 != nullptr;
+    case WeightType::kBf16:
+      return kernels.bf16 == nullptr && kernels.bf16_avx2 != nullptr;
+    case WeightType::kInt8:
+      return kernels.int8 == nullptr && kernels.int8_avx2 != nullptr;
+  }
+  return false;
 }
 
 bool CanRun(GemmPath path, WeightType type) {

@@ -23,8 +23,8 @@
 namespace alignsae {
 
 enum class GemmPath : uint8_t {
-  // small_gemm.h, up to kMaxSmallGemmRows; for AVX2 any number of rows, and
-  // then the only path (narrow_layout.h).
+  // small_gemm.h, up to kMaxSmallGemmRows; in a narrow layout any number of
+  // rows, and then the only path.
   kVectors,
   kTiles,  // small_gemm.h by AMX tiles
   kOneDnn,
@@ -32,6 +32,12 @@ enum class GemmPath : uint8_t {
 
 // "vectors", "tiles" or "oneDNN".
 const char* GemmPathName(GemmPath path);
+// Whether AVX2 is what this processor has for the type. Kernels of our own are
+// the only ones then, and their layout is narrow_layout.h's: oneDNN has no
+// product of bfloat16 or int8 that is faster than float32, and in float32 a
+// row's last bits depend on its place among the rows.
+bool HasNarrowLayout(WeightType type);
+
 // Whether this processor has the instructions for it, for any number of rows.
 bool CanRun(GemmPath path, WeightType type);
 // ... for so many.

@@ -39,19 +39,6 @@ void Pack(const at::Tensor& weight, int64_t word, To* packed) {
 
 }  // namespace
 
-bool HasNarrowLayout(WeightType type) {
-  const SmallGemmKernels& kernels = SmallGemm();
-  switch (type) {
-    case WeightType::kF32:
-      return kernels.f32 == nullptr && kernels.f32_avx2 != nullptr;
-    case WeightType::kBf16:
-      return kernels.bf16 == nullptr && kernels.bf16_avx2 != nullptr;
-    case WeightType::kInt8:
-      return kernels.int8 == nullptr && kernels.int8_avx2 != nullptr;
-  }
-  return false;
-}
-
 int64_t NarrowInputs(WeightType type, int64_t inputs) {
   const int64_t word = InputsPerWord(type);
   return (inputs + word - 1) / word * word;

@@ -1,7 +1,5 @@
-// The layout of weights where AVX2 is what a processor has for a number type
-// (small_gemm.h). Kernels of our own are the only ones there: oneDNN has no
-// product of bfloat16 or int8 that is faster than float32, and in float32 a
-// row's last bits depend on its place among the rows.
+// The layout of weights where AVX2 is what a processor has for their number
+// type (HasNarrowLayout of kernel_plan.h).
 //
 // Letters in shapes: I inputs, O outputs.
 //
@@ -17,9 +15,6 @@
 #include "model/transformer/weight_type.h"
 
 namespace alignsae {
-
-// Whether this processor multiplies by weights of the type so.
-bool HasNarrowLayout(WeightType type);
 
 // I, and the inputs of weight 0 behind them that make whole words.
 int64_t NarrowInputs(WeightType type, int64_t inputs);

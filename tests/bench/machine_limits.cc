@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/transformer/narrow_layout.h"
+#include "model/transformer/kernel_plan.h"
 
 namespace alignsae {
 namespace {
