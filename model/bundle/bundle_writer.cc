@@ -1,8 +1,6 @@
 #include "model/bundle/bundle_writer.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "model/base/directory_lock.h"
 #include "model/base/file.h"
 #include "model/base/posix_file.h"
 #include "model/base/status_macros.h"
@@ -34,29 +33,6 @@ std::string WithoutTrailingSlash(absl::string_view path) {
   return std::string(path);
 }
 
-// Opens and locks an existing directory. ABORTED when another process or thread
-// has the lock.
-absl::StatusOr<FileDescriptor> LockDirectory(const std::string& path) {
-  FileDescriptor fd(
-      open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (fd.get() < 0) return PosixError(path, "open", errno);
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) {
-      return absl::AbortedError(
-          absl::StrCat(path, ": is being written by another process"));
-    }
-    return PosixError(path, "lock", errno);
-  }
-  // Between open and lock the last owner may have moved it away.
-  struct stat locked = {}, current = {};
-  if (fstat(fd.get(), &locked) != 0 || stat(path.c_str(), &current) != 0 ||
-      locked.st_dev != current.st_dev || locked.st_ino != current.st_ino) {
-    return absl::AbortedError(
-        absl::StrCat(path, ": is being written by another process"));
-  }
-  return fd;
-}
-
 // Removes what is inside `directory`, not the directory itself.
 absl::Status Clear(const std::string& directory) {
   std::error_code error;
@@ -72,12 +48,11 @@ absl::Status Clear(const std::string& directory) {
   return absl::OkStatus();
 }
 
-// An empty directory that is ours alone, and its lock.
-absl::StatusOr<FileDescriptor> MakeWorkDirectory(const std::string& path) {
+// An empty directory that is ours alone.
+absl::Status MakeWorkDirectory(const std::string& path, DirectoryLock& lock) {
   ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(path));
-  ALIGNSAE_ASSIGN_OR_RETURN(FileDescriptor lock, LockDirectory(path));
-  ALIGNSAE_RETURN_IF_ERROR(Clear(path));
-  return lock;
+  ALIGNSAE_RETURN_IF_ERROR(lock.Take(path, DirectoryLock::Links::kRefused));
+  return Clear(path);
 }
 
 absl::Status SyncFile(const std::string& path) {
@@ -159,18 +134,17 @@ absl::Status WriteBundleAtomically(
   const std::string target = WithoutTrailingSlash(directory);
   const std::string work = absl::StrCat(target, kWorkSuffix);
   ALIGNSAE_RETURN_IF_ERROR(CheckReplaceableByBundle(target));
-  ALIGNSAE_ASSIGN_OR_RETURN(const FileDescriptor lock, MakeWorkDirectory(work));
+  DirectoryLock lock;
+  ALIGNSAE_RETURN_IF_ERROR(MakeWorkDirectory(work, lock));
   absl::Status status = fill(work);
   if (status.ok()) status = SyncTree(work);
   // Again: `fill` may have taken an hour.
   if (status.ok()) status = CheckReplaceableByBundle(target);
-  FileDescriptor old_lock;
+  DirectoryLock old_lock;
   if (status.ok() && FileExists(target)) {
     // The old bundle gets the work directory's name, where the next writer
     // would look for leftovers: it must find it locked while we remove it.
-    absl::StatusOr<FileDescriptor> locked = LockDirectory(target);
-    status = locked.status();
-    if (locked.ok()) old_lock = *std::move(locked);
+    status = old_lock.Take(target, DirectoryLock::Links::kRefused);
   }
   if (status.ok()) status = Swap(work, target);
   if (status.ok()) status = SyncDirectory(ParentDirectory(target));

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "model/base/directory_lock.h"
 #include "model/base/file.h"
 #include "model/base/json.h"
 #include "model/base/posix_file.h"
@@ -106,6 +107,7 @@ class LmTrainer {
   std::optional<LmExamples> examples_;
   std::optional<InitialModel> model_;
   std::optional<AdamW> adam_;
+  DirectoryLock lock_;  // Of the run's directory.
   std::optional<JsonLog> log_;
   Json fingerprint_;
   LearningRateSchedule schedule_;
@@ -161,6 +163,7 @@ absl::Status LmTrainer::Prepare() {
 }
 
 absl::Status LmTrainer::Resume() {
+  ALIGNSAE_RETURN_IF_ERROR(lock_.TakeIfThere(run_.directory));
   const std::string path = Path("training.safetensors");
   if (!run_.restart && FileExists(path)) {
     ALIGNSAE_ASSIGN_OR_RETURN(const TrainingStateFile file,
@@ -185,7 +188,8 @@ absl::Status LmTrainer::Resume() {
   // From here on the run may write.
   std::error_code error;  // What an earlier run kept is of other weights.
   if (step_ == 0) std::filesystem::remove_all(Path("kept"), error);
-  return CreateDirectories(Path("gpt2"));
+  ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(Path("gpt2")));
+  return lock_.Take(run_.directory);
 }
 
 NamedTensors LmTrainer::State() const {

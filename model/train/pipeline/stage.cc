@@ -163,6 +163,7 @@ absl::Status StageBook::RunAnew(const Stage& stage) {
 }
 
 absl::StatusOr<std::string> StageBook::Run(const Stage& stage) {
+  ALIGNSAE_RETURN_IF_ERROR(lock_.TakeIfThere(Path("stages")));
   // An output that is missing or cannot be read is redone like any other
   // difference.
   const absl::StatusOr<std::string> before = DigestOf(stage);
@@ -174,6 +175,7 @@ absl::StatusOr<std::string> StageBook::Run(const Stage& stage) {
     return *before;
   }
   ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(Path("stages")));
+  ALIGNSAE_RETURN_IF_ERROR(lock_.Take(Path("stages")));
   if (progress_ != nullptr) {
     const std::string which = progress_->BeginPart(stage.name);
     progress_->Line(

@@ -13,9 +13,9 @@
 //
 // A stage that fails before it touched its files leaves everything as it was.
 //
-// Thread-safety: not thread-safe; one run per work directory at a time.
+// Thread-safety: not thread-safe.
 // Errors: those of the stage; NOT_FOUND for an output that the stage promised
-// and did not write.
+// and did not write; ABORTED while another run has the work directory.
 //
 // Example:
 //   StageBook book("work", commit, &progress);
@@ -35,6 +35,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/base/directory_lock.h"
 #include "model/train/common/progress.h"
 
 namespace alignsae {
@@ -97,6 +98,7 @@ class StageBook {
   std::string commit_;
   Progress* progress_;
   std::map<std::string, std::string> commits_;
+  DirectoryLock lock_;  // Of stages/.
 };
 
 }  // namespace alignsae

@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "model/base/directory_lock.h"
 #include "model/base/file.h"
 #include "model/base/json.h"
 #include "model/base/posix_file.h"
@@ -347,11 +348,14 @@ absl::StatusOr<TrainedSae> Train(const SaeDataset& data,
   SaeTrainer trainer(data, options);
   ALIGNSAE_RETURN_IF_ERROR(trainer.Start());
   const bool checkpoints = !run.state_path.empty();
+  DirectoryLock lock;
   if (checkpoints) {
+    const std::string directory = ParentDirectory(run.state_path);
+    ALIGNSAE_RETURN_IF_ERROR(lock.TakeIfThere(directory));
     ALIGNSAE_RETURN_IF_ERROR(trainer.Resume(run.state_path));
     // From here on the run may write.
-    ALIGNSAE_RETURN_IF_ERROR(
-        CreateDirectories(ParentDirectory(run.state_path)));
+    ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(directory));
+    ALIGNSAE_RETURN_IF_ERROR(lock.Take(directory));
   }
   while (trainer.epochs_done() < trainer.epochs()) {
     ALIGNSAE_ASSIGN_OR_RETURN(const SaeEpochLog log, trainer.RunEpoch());

@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "model/base/directory_lock.h"
 #include "model/base/file.h"
 #include "model/base/json.h"
 #include "model/base/posix_file.h"
@@ -31,6 +32,8 @@ namespace alignsae {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr absl::Duration kWaitForOthers = absl::Seconds(2);
 
 std::string WorkOf(const StudyRun& run, const StudyCell& cell) {
   return absl::StrCat(run.directory, "/work/", cell.id);
@@ -223,6 +226,51 @@ absl::Status RunCell(const StudyCell& cell, InputsOfCells& inputs,
   return absl::OkStatus();
 }
 
+// The cell, unless its record is there. ABORTED while another process is at it.
+absl::Status RunIfFree(const StudyPlan& plan, size_t index,
+                       InputsOfCells& inputs, const StudyRun& run) {
+  const StudyCell& cell = plan.cells[index];
+  const std::string place = absl::StrCat(run.directory, "/locks/", cell.id);
+  const auto known = [&] { return ReadCell(run.directory, cell.id).status(); };
+  if (const absl::Status status = known(); !absl::IsNotFound(status)) {
+    return status;
+  }
+  DirectoryLock lock;
+  ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(place));
+  ALIGNSAE_RETURN_IF_ERROR(lock.Take(place));
+  absl::Status status = known();  // By who had the lock.
+  if (absl::IsNotFound(status)) {
+    if (run.progress != nullptr) {
+      run.progress->Line(
+          absl::StrCat(plan.name, " ", index + 1, "/", plan.cells.size(), " ",
+                       cell.settings.dump(), " seed ", cell.sae.seed));
+    }
+    status = RunCell(cell, inputs, run);
+    if (!status.ok() && !absl::IsCancelled(status)) {
+      status = absl::Status(
+          status.code(),
+          absl::StrCat(cell.settings.dump(), ": ", status.message()));
+    }
+  }
+  std::error_code error;  // While it is ours.
+  fs::remove(place, error);
+  return status;
+}
+
+absl::Status WaitForOthers(const std::vector<size_t>& cells,
+                           const StudyRun& run) {
+  if (run.should_stop && run.should_stop()) {
+    return absl::CancelledError("stopped");
+  }
+  if (run.progress != nullptr) {
+    run.progress->Line(absl::StrCat("other processes are at ", cells.size(),
+                                    cells.size() == 1 ? " cell" : " cells",
+                                    "; waiting for them"));
+  }
+  absl::SleepFor(kWaitForOthers);
+  return absl::OkStatus();
+}
+
 absl::Status CheckOnly(const StudyPlan& plan, const std::string& only) {
   const bool there =
       only.empty() ||
@@ -252,28 +300,28 @@ absl::StatusOr<StudyShard> ParseStudyShard(absl::string_view text) {
 
 absl::Status RunStudy(const StudyPlan& plan, const StudyRun& run) {
   ALIGNSAE_RETURN_IF_ERROR(CheckOnly(plan, run.only));
-  for (const char* part : {"/cells", "/work"}) {
+  for (const char* part : {"/cells", "/work", "/locks"}) {
     ALIGNSAE_RETURN_IF_ERROR(CreateDirectories(run.directory + part));
   }
   InputsOfCells inputs(plan, run);
+  std::vector<size_t> open;
   for (size_t i = run.shard.index - 1; i < plan.cells.size();
        i += run.shard.count) {
-    const StudyCell& cell = plan.cells[i];
-    if (!run.only.empty() && cell.id != run.only) continue;
-    const absl::Status known = ReadCell(run.directory, cell.id).status();
-    if (known.ok()) continue;
-    if (!absl::IsNotFound(known)) return known;
-    if (run.progress != nullptr) {
-      run.progress->Line(
-          absl::StrCat(plan.name, " ", i + 1, "/", plan.cells.size(), " ",
-                       cell.settings.dump(), " seed ", cell.sae.seed));
+    if (run.only.empty() || plan.cells[i].id == run.only) open.push_back(i);
+  }
+  // Cells of other processes come last: most are there by then.
+  while (!open.empty()) {
+    std::vector<size_t> busy;
+    for (size_t i : open) {
+      const absl::Status status = RunIfFree(plan, i, inputs, run);
+      if (absl::IsAborted(status)) {
+        busy.push_back(i);
+      } else if (!status.ok()) {
+        return status;
+      }
     }
-    const absl::Status status = RunCell(cell, inputs, run);
-    if (absl::IsCancelled(status)) return status;
-    if (!status.ok()) {
-      return absl::Status(status.code(), absl::StrCat(cell.settings.dump(),
-                                                      ": ", status.message()));
-    }
+    open = std::move(busy);
+    if (!open.empty()) ALIGNSAE_RETURN_IF_ERROR(WaitForOthers(open, run));
   }
   return absl::OkStatus();
 }

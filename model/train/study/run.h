@@ -9,7 +9,9 @@
 //                "training": {...},     every term of the last epoch
 //                "groups": [...]}}      robustness.h, prompt_figures.h
 //
-// Thread-safety: one call per process and directory.
+// Thread-safety: one call per process at a time; any number of processes. A
+// cell that another one is at is left to it, and done when that one ended
+// without its figures.
 // Errors: those of MakeCellCheckpoint and Evaluate, with the cell's settings. A
 // cell whose steering is not possible, or whose slots are silent, is not an
 // error: its file has "refused" instead of "figures".

@@ -209,6 +209,21 @@ TEST_F(LmTrainerTest, RestartForgetsTheCheckpoint) {
   EXPECT_EQ(result.steps, 2);
 }
 
+TEST_F(LmTrainerTest, ADirectoryHasOneRunAtATime) {
+  const TemporaryDirectory directory("lm_two");
+  absl::Status second;
+  LmRun run = {.directory = directory.path()};
+  run.should_stop = [&] {
+    second = TrainLm(texts_, SmallOptions(), {.directory = directory.path()})
+                 .status();
+    return true;
+  };
+  ASSERT_OK(TrainLm(texts_, SmallOptions(), run));
+  EXPECT_THAT(second, StatusIs(absl::StatusCode::kAborted,
+                               HasSubstr("is being written by another")));
+  EXPECT_OK(Train(directory, SmallOptions()));  // Once it has ended.
+}
+
 TEST_F(LmTrainerTest, RefusesADamagedCheckpoint) {
   const TemporaryDirectory directory("lm_damaged");
   ASSERT_THAT(Train(directory, SmallOptions(), 3), IsOk());

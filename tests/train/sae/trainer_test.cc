@@ -490,6 +490,20 @@ TEST(SaeTrainerTest, AStoppedRunGoesOnToTheSameBits) {
   ExpectSameWeights(whole, resumed);
 }
 
+TEST(SaeTrainerTest, ADirectoryHasOneRunAtATime) {
+  const SaeDataset data = SyntheticResiduals();
+  const SaeOptions options = SmallSaeOptions();
+  TemporaryDirectory directory("sae_two");
+  SaeRun run, second;
+  run.state_path = second.state_path = directory.File("state.safetensors");
+  run.on_epoch = [&](const SaeEpochLog&, int) {
+    return TrainSae(data, options, second).status();
+  };
+  EXPECT_THAT(TrainSae(data, options, run),
+              StatusIs(absl::StatusCode::kAborted));
+  EXPECT_OK(TrainSae(data, options, second));  // Once it has ended.
+}
+
 TEST(SaeTrainerTest, TheStateOfAnotherRunIsRefused) {
   const SaeDataset data = SyntheticResiduals();
   const SaeOptions options = SmallSaeOptions();
