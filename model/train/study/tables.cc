@@ -20,12 +20,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// "0.2 [0.1, 0.3]"; the mean alone where all seeds have it.
 std::string SpreadText(const Json& parent, const std::string& name) {
   if (!parent.contains(name)) return "-";
   const Json& spread = parent[name];
-  return absl::StrFormat("%.3g [%.3g, %.3g]", spread["mean"].get<double>(),
-                         spread["min"].get<double>(),
-                         spread["max"].get<double>());
+  const double min = spread["min"].get<double>();
+  const double max = spread["max"].get<double>();
+  const std::string mean =
+      absl::StrFormat("%.3g", spread["mean"].get<double>());
+  return min == max ? mean : absl::StrFormat("%s [%.3g, %.3g]", mean, min, max);
 }
 
 std::string ShareCell(const Json& parent, const std::string& name) {
