@@ -1,0 +1,119 @@
+set terminal svg size 1280,492 noenhanced background '#ffffff'
+set output 'swap.svg'
+set grid y
+$read0 << END
+0 1 0.984246 1
+1 0.858333 0.808558 0.896819
+2 0.733333 0.674031 0.785284
+3 0.45 0.38834 0.513235
+4 0.3625 0.30429 0.425043
+5 0.304167 0.249426 0.365078
+END
+$read1 << END
+0 1 0.984246 1
+1 1 0.984246 1
+2 1 0.984246 1
+3 1 0.984246 1
+4 1 0.984246 1
+5 0.991667 0.97013 0.997712
+END
+$read2 << END
+0 1 0.984246 1
+1 1 0.984246 1
+2 1 0.984246 1
+3 0.979167 0.952167 0.991069
+4 0.95 0.914652 0.97117
+5 0.966667 0.935615 0.983015
+END
+$read3 << END
+0 1 0.984246 1
+1 1 0.984246 1
+2 1 0.984246 1
+3 1 0.984246 1
+4 1 0.984246 1
+5 0.958333 0.925013 0.977213
+END
+$swap0 << END
+0 0.904167 0.886199 0.919555
+1 0.165833 0.145863 0.187937
+2 0.00166667 0.000457179 0.00605652
+3 0.00166667 0.000457179 0.00605652
+4 0.000833333 0.000147119 0.00470523
+5 0.000833333 0.000147119 0.00470523
+END
+$swap1 << END
+0 0.87 0.849785 0.887853
+1 0.985 0.976414 0.990491
+2 0.978333 0.968442 0.985172
+3 0.8525 0.831312 0.871438
+4 0.49 0.461793 0.518271
+5 0.358333 0.331695 0.385876
+END
+$swap2 << END
+0 0.864167 0.843616 0.882393
+1 0.571667 0.543484 0.599392
+2 0.279167 0.254521 0.305221
+3 0.00166667 0.000457179 0.00605652
+4 0.000833333 0.000147119 0.00470523
+5 0.000833333 0.000147119 0.00470523
+END
+$swap3 << END
+0 0.888333 0.86926 0.904929
+1 0.9875 0.979478 0.99241
+2 0.976667 0.966483 0.983808
+3 0.850833 0.829558 0.869869
+4 0.418333 0.390728 0.44646
+5 0.294167 0.269075 0.320572
+END
+$unseen_swap0 << END
+0 0.724167 0.698194 0.748708
+1 0.130833 0.112926 0.151097
+2 0.00916667 0.00512615 0.0163397
+3 0.00583333 0.0028285 0.0119919
+4 0.005 0.0022935 0.0108656
+5 0.00583333 0.0028285 0.0119919
+END
+$unseen_swap1 << END
+0 0.716667 0.690511 0.74144
+1 0.751667 0.726445 0.775283
+2 0.745 0.719584 0.768852
+3 0.596667 0.568645 0.624072
+4 0.338333 0.312117 0.365582
+5 0.251667 0.227932 0.276986
+END
+$unseen_swap2 << END
+0 0.715833 0.689658 0.740631
+1 0.440833 0.412975 0.469069
+2 0.316667 0.290968 0.343536
+3 0.0283333 0.0203455 0.0393313
+4 0.00666667 0.00338191 0.0130999
+5 0.005 0.0022935 0.0108656
+END
+$unseen_swap3 << END
+0 0.7225 0.696486 0.747094
+1 0.746667 0.721299 0.77046
+2 0.715833 0.689658 0.740631
+3 0.565833 0.537624 0.593623
+4 0.29 0.265029 0.316311
+5 0.185833 0.16484 0.208831
+END
+set yrange [0:1.05]
+set key below maxcols 1
+set xlabel 'layer'
+set multiplot layout 1,3
+set title 'read, test wordings'
+plot $read0 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "hook attn_out", \
+  $read1 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "hook resid_mid", \
+  $read2 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "hook mlp_out", \
+  $read3 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "hook resid_post"
+set title 'swapped, test wordings'
+plot $swap0 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "hook attn_out", \
+  $swap1 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "hook resid_mid", \
+  $swap2 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "hook mlp_out", \
+  $swap3 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "hook resid_post"
+set title 'swapped, unseen wordings'
+plot $unseen_swap0 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "hook attn_out", \
+  $unseen_swap1 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "hook resid_mid", \
+  $unseen_swap2 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "hook mlp_out", \
+  $unseen_swap3 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "hook resid_post"
+unset multiplot
