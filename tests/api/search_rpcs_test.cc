@@ -290,6 +290,8 @@ TEST_F(SearchRpcsTest, ACancelIsSeenBetweenRounds) {
   std::atomic<int> steps{0};
   executor_.before_step = [&] {
     if (++steps == 2) call->Cancel();
+    // Longer than a busy machine takes to see it.
+    if (steps > 2) absl::SleepFor(absl::Milliseconds(50));
   };
   v1::FindAlphaResponse answer;
   const WireStatus status = Run(&FindAlpha, call,

@@ -1,0 +1,50 @@
+set terminal svg size 1280,438 noenhanced background '#ffffff'
+set output 'swap.svg'
+set grid y
+$read0 << END
+4 0.833333 0.781012 0.875152
+8 0.833333 0.781012 0.875152
+12 0.9125 0.869945 0.942058
+16 1 0.984246 1
+20 1 0.984246 1
+24 1 0.984246 1
+28 1 0.984246 1
+32 1 0.984246 1
+36 1 0.984246 1
+40 1 0.984246 1
+END
+$swap0 << END
+4 0.0208333 0.0141506 0.0305741
+8 0.249167 0.225521 0.274413
+12 0.653333 0.625956 0.679732
+16 0.925 0.908703 0.938584
+20 0.949167 0.935243 0.960224
+24 0.964167 0.952082 0.973289
+28 0.9775 0.967461 0.984491
+32 0.985 0.976414 0.990491
+36 0.985 0.976414 0.990491
+40 0.9875 0.979478 0.99241
+END
+$unseen_swap0 << END
+4 0.0166667 0.0108147 0.0256033
+8 0.225 0.202272 0.249483
+12 0.604167 0.576208 0.631461
+16 0.800833 0.777293 0.822454
+20 0.81 0.786828 0.831194
+24 0.785833 0.761729 0.808113
+28 0.654167 0.626802 0.680548
+32 0.7025 0.676021 0.727686
+36 0.728333 0.702467 0.752743
+40 0.746667 0.721299 0.77046
+END
+set yrange [0:1.05]
+set key below maxcols 1
+set xlabel 'epoch'
+set multiplot layout 1,3
+set title 'read, test wordings'
+plot $read0 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "all"
+set title 'swapped, test wordings'
+plot $swap0 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "all"
+set title 'swapped, unseen wordings'
+plot $unseen_swap0 using 1:2:3:4 with yerrorlines pt 7 ps 0.4 title "all"
+unset multiplot
