@@ -75,22 +75,34 @@ struct FloatScaling {
   }
 };
 
-// The sums without the 128 that `quantize` adds to every input, scaled.
-struct Int8Scaling {
+// Sums of int8, scaled.
+struct SignedScaling {
   // Not __m512i, which may alias everything: GCC would keep the sums in memory.
   using Sums = Ints;
 
-  ALIGNSAE_INLINE Int8Scaling(const GemmTask& task, int64_t column, Lanes lanes)
-      : offsets(128 * LoadLanes(lanes, task.column_sums + column)),
-        scales(LoadLanes(lanes, task.column_scales + column)) {}
+  ALIGNSAE_INLINE SignedScaling(const GemmTask& task, int64_t column,
+                                Lanes lanes)
+      : scales(LoadLanes(lanes, task.column_scales + column)) {}
   ALIGNSAE_INLINE Floats Real(const GemmTask& task, int64_t row,
                               Sums sums) const {
-    return __builtin_convertvector(sums - offsets, Floats) *
+    return __builtin_convertvector(sums, Floats) *
            (scales * task.row_scales[row]);
   }
 
-  Ints offsets;
   Floats scales;
+};
+
+// Of sums that have the 128 which `quantize` adds to every input.
+struct Int8Scaling : SignedScaling {
+  ALIGNSAE_INLINE Int8Scaling(const GemmTask& task, int64_t column, Lanes lanes)
+      : SignedScaling(task, column, lanes),
+        offsets(128 * LoadLanes(lanes, task.column_sums + column)) {}
+  ALIGNSAE_INLINE Floats Real(const GemmTask& task, int64_t row,
+                              Sums sums) const {
+    return SignedScaling::Real(task, row, sums - offsets);
+  }
+
+  Ints offsets;
 };
 
 // What is fetched while `block` of the task is multiplied by.

@@ -37,9 +37,11 @@ const SmallGemmKernels& SmallGemm() {
     if (ThisCpu().avx512_vnni) usable.int8 = SmallGemmInt8;
     if (ThisCpu().amx_bf16) usable.bf16_tiles = SmallGemmBf16Tiles;
     if (ThisCpu().amx_int8) usable.int8_tiles = SmallGemmInt8Tiles;
-    if (ThisCpu().avx2_fma) usable.f32_avx2 = SmallGemmF32Avx2;
-    if (ThisCpu().avx2_fma) usable.bf16_avx2 = SmallGemmBf16Avx2;
-    if (ThisCpu().avx2_fma) usable.int8_avx2 = SmallGemmInt8Avx2;
+    if (ThisCpu().avx2_fma) {
+      usable.f32_avx2 = SmallGemmF32Avx2;
+      usable.bf16_avx2 = SmallGemmBf16Avx2;
+      usable.int8_avx2 = SmallGemmInt8Avx2;
+    }
 #endif
     return usable;
   }();

@@ -8,66 +8,40 @@
 namespace alignsae {
 namespace {
 
-// Sums of signed inputs, scaled.
-struct Scaling {
-  using Sums = Ints;
-
-  ALIGNSAE_INLINE Scaling(const GemmTask& task, int64_t column, Lanes lanes)
-      : scales(LoadLanes(lanes, task.column_scales + column)) {}
-  ALIGNSAE_INLINE Floats Real(const GemmTask& task, int64_t row,
-                              Sums sums) const {
-    return __builtin_convertvector(sums, Floats) *
-           (scales * task.row_scales[row]);
-  }
-
-  Floats scales;
-};
-
+using Scaling = SignedScaling;
 constexpr int kRows = 4;
 constexpr int64_t kInputsPerStep = 4;
+// Not __m256i, which may alias everything: GCC would keep the sums in memory.
+using Part = int32_t __attribute__((vector_size(32)));
+constexpr int kVectors = 2;
 
 // Each vector has the sums of 8 columns. AVX2 multiplies unsigned by signed
 // bytes and adds pairs of products in 16 bits, which hold 2 x 127 x 127 and not
 // 2 x 255 x 127: so the inputs lose their 128 and give their sign to the
 // weights. Exact, as VNNI is.
 template <int Rows>
-class Accumulators {
- public:
-  ALIGNSAE_INLINE void Step(const char* x, int64_t x_stride,
-                            const char* weights) {
-    __m256i w[kVectors];
+ALIGNSAE_INLINE void Step(const char* x, int64_t x_stride, const char* weights,
+                          Part (&sums)[Rows][kVectors]) {
+  __m256i w[kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    w[v] =
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights + v * 32));
+  }
+  for (int m = 0; m < Rows; ++m) {
+    int word;
+    __builtin_memcpy(&word, x + m * x_stride, sizeof(word));
+    const __m256i inputs =
+        _mm256_xor_si256(_mm256_broadcastd_epi32(_mm_cvtsi32_si128(word)),
+                         _mm256_set1_epi32(static_cast<int>(0x80808080)));
+    const __m256i magnitudes = _mm256_abs_epi8(inputs);
     for (int v = 0; v < kVectors; ++v) {
-      w[v] = _mm256_loadu_si256(
-          reinterpret_cast<const __m256i*>(weights + v * 32));
-    }
-    for (int m = 0; m < Rows; ++m) {
-      int word;
-      __builtin_memcpy(&word, x + m * x_stride, sizeof(word));
-      const __m256i inputs =
-          _mm256_xor_si256(_mm256_broadcastd_epi32(_mm_cvtsi32_si128(word)),
-                           _mm256_set1_epi32(static_cast<int>(0x80808080)));
-      const __m256i magnitudes = _mm256_abs_epi8(inputs);
-      for (int v = 0; v < kVectors; ++v) {
-        const __m256i pairs =
-            _mm256_maddubs_epi16(magnitudes, _mm256_sign_epi8(w[v], inputs));
-        sums_[m][v] += reinterpret_cast<Part>(
-            _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-      }
+      const __m256i pairs =
+          _mm256_maddubs_epi16(magnitudes, _mm256_sign_epi8(w[v], inputs));
+      sums[m][v] += reinterpret_cast<Part>(
+          _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
     }
   }
-
-  ALIGNSAE_INLINE Ints Of(int row) const {
-    return __builtin_shufflevector(sums_[row][0], sums_[row][1], 0, 1, 2, 3, 4,
-                                   5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  }
-
- private:
-  // Not __m256i, which may alias everything: GCC would keep the sums in memory.
-  using Part = int32_t __attribute__((vector_size(32)));
-  static constexpr int kVectors = 2;
-
-  Part sums_[Rows][kVectors] = {};
-};
+}
 
 }  // namespace
 }  // namespace alignsae

@@ -109,7 +109,7 @@ PreparedMatrix::PreparedMatrix(const at::Tensor& weight, bool bias,
   SetLayout(bias);
   const at::Tensor stored =
       type == WeightType::kInt8 ? Round(weight, row_scale) : weight;
-  if (narrow_) {
+  if (narrow()) {
     memory_ = PackNarrow(stored, type);
   } else {
     memory_ = StreamedMemory(LayoutBytes());
@@ -144,8 +144,8 @@ void PreparedMatrix::Save(const std::string& name, PreparedParts& parts) const {
 }
 
 void PreparedMatrix::SetLayout(bool bias) {
-  narrow_ = in_kernel_layout_ = HasNarrowLayout(type());
-  if (narrow_) return;
+  in_kernel_layout_ = narrow();
+  if (narrow()) return;
   layout_ =
       PreferredLayout({kTypicalRows, shape_.inputs, shape_.outputs, type(),
                        type() != WeightType::kInt8 && bias, Finish::kNone});
@@ -155,14 +155,14 @@ void PreparedMatrix::SetLayout(bool bias) {
 }
 
 std::string PreparedMatrix::LayoutInWords() const {
-  return narrow_ ? absl::StrCat(WeightTypeName(type()), " blocks of ",
-                                kNarrowColumnBlock, " columns")
-                 : InWords(layout_);
+  return narrow() ? absl::StrCat(WeightTypeName(type()), " blocks of ",
+                                 kNarrowColumnBlock, " columns")
+                  : InWords(layout_);
 }
 
 int64_t PreparedMatrix::LayoutBytes() const {
-  return narrow_ ? BlocksOf(outputs()) * block_bytes()
-                 : static_cast<int64_t>(layout_.get_size());
+  return narrow() ? BlocksOf(outputs()) * block_bytes()
+                  : static_cast<int64_t>(layout_.get_size());
 }
 
 at::Tensor PreparedMatrix::Round(const at::Tensor& weight,
@@ -193,8 +193,7 @@ std::shared_ptr<const PreparedMatrix> PreparedMatrix::Columns(
   std::shared_ptr<PreparedMatrix> part(
       new PreparedMatrix({type(), shape_.inputs, count}));
   part->plan_ = plan_;
-  part->narrow_ = narrow_;
-  if (!narrow_) part->layout_ = KernelLayout(shape_.inputs, count, type());
+  if (!narrow()) part->layout_ = KernelLayout(shape_.inputs, count, type());
   part->in_kernel_layout_ = true;
   part->memory_ = memory_.narrow(0, first / kColumnBlock * block_bytes(),
                                  count / kColumnBlock * block_bytes());
@@ -206,7 +205,7 @@ std::shared_ptr<const PreparedMatrix> PreparedMatrix::Columns(
 }
 
 int64_t PreparedMatrix::stored_inputs() const {
-  return narrow_ ? NarrowInputs(type(), shape_.inputs) : shape_.inputs;
+  return narrow() ? NarrowInputs(type(), shape_.inputs) : shape_.inputs;
 }
 
 int64_t PreparedMatrix::block_bytes() const {
@@ -226,12 +225,13 @@ bool PreparedMatrix::CanMultiplyBy(GemmPath path, int64_t rows) const {
          (path == GemmPath::kOneDnn || in_kernel_layout_);
 }
 
-void PreparedMatrix::MultiplyBy(GemmPath path, const at::Tensor& inputs,
+void PreparedMatrix::MultiplyBy(GemmPath path, const at::Tensor& x,
                                 const at::Tensor& bias, Finish finish,
                                 at::Tensor& y) const {
-  const int64_t missing = stored_inputs() - shape_.inputs;
-  const at::Tensor x =
-      missing == 0 ? inputs : at::constant_pad_nd(inputs, {0, missing});
+  if (const int64_t missing = stored_inputs() - x.size(1); missing > 0) {
+    return MultiplyBy(path, at::constant_pad_nd(x, {0, missing}), bias, finish,
+                      y);
+  }
   const GemmFinish ours = finish == Finish::kNone  ? GemmFinish::kStore
                           : finish == Finish::kAdd ? GemmFinish::kAdd
                                                    : GemmFinish::kGelu;

@@ -64,8 +64,8 @@ class PreparedMatrix {
   // early.
   void ComesBefore(const PreparedMatrix& next) const;
   // By `path`, which CanMultiplyBy: for measuring.
-  void MultiplyBy(GemmPath path, const at::Tensor& inputs,
-                  const at::Tensor& bias, Finish finish, at::Tensor& y) const;
+  void MultiplyBy(GemmPath path, const at::Tensor& x, const at::Tensor& bias,
+                  Finish finish, at::Tensor& y) const;
   bool CanMultiplyBy(GemmPath path, int64_t rows) const;
 
  private:
@@ -74,6 +74,8 @@ class PreparedMatrix {
 
   int64_t block_bytes() const;  // Of kColumnBlock columns.
   int64_t stored_inputs() const;
+  // In the layout of narrow_layout.h.
+  bool narrow() const { return HasNarrowLayout(type()); }
   // The layout that this machine asks for.
   void SetLayout(bool bias);
   std::string LayoutInWords() const;
@@ -98,8 +100,7 @@ class PreparedMatrix {
 
   MatrixShape shape_;
   const KernelPlan* plan_;
-  bool narrow_ = false;            // In the layout of narrow_layout.h, or else
-  dnnl::memory::desc layout_;      // in this one.
+  dnnl::memory::desc layout_;      // Of what is not narrow().
   bool in_kernel_layout_ = false;  // Whether kernels of our own can read it.
   at::Tensor memory_;              // Bytes of the weights.
   // What is read next, by ComesBefore: a wish that no result depends on.

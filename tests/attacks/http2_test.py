@@ -87,7 +87,7 @@ class Http2Test(unittest.TestCase):
             stop.set()
             for thread in threads:
                 thread.join(30)
-            after = self.ask(120)  # What the library still holds of it goes first.
+            after = self.ask(30)
         answered = [wait for wait in waits if wait is not None]
         memory = ", ".join(f"{watch.before:.0f} to {watch.peak:.0f} MiB, now "
                            f"{resident_mib(watch.pid):.0f}" for watch in watches)

@@ -2,6 +2,7 @@
 //
 //   cells/<id>.json     the figures of one cell, written when they are whole;
 //                       the id is a hash of all that decides them
+//   locks/<id>          there while a process is at the cell (run.h)
 //   <plan>/cells.json   which cells a plan has: every process writes the same
 //                       bytes, and a report needs nothing else
 //
