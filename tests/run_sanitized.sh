@@ -3,7 +3,8 @@
 # ThreadSanitizer, and a run of each fuzzer.
 #
 #   tests/run_sanitized.sh           what needs neither LibTorch nor gRPC, of that only
-#                                    what has threads under ThreadSanitizer; 10 s a fuzzer
+#                                    what has threads under ThreadSanitizer; 10 s a fuzzer.
+#                                    Tests and fuzzers share one build, by Clang
 #   tests/run_sanitized.sh --long    all of it under both, also the gRPC services and the
 #                                    client, with the fake executor; LibTorch's part by
 #                                    AddressSanitizer alone (its OpenMP is not
@@ -32,15 +33,14 @@ sanitized() {
 
 sanitized unit all asan-ubsan asan-ubsan -DALIGNSAE_TORCH=OFF -DALIGNSAE_GRPC=OFF
 if [ "$long" = --long ]; then
-  sanitized unit all asan-ubsan asan-grpc -DALIGNSAE_TORCH=OFF
+  sanitized unit all asan-ubsan asan-grpc -DALIGNSAE_TORCH=OFF -DALIGNSAE_FUZZ=OFF
   sanitized unit all tsan tsan-grpc
-  sanitized unit all asan-ubsan asan-libtorch
+  # LibTorch's OpenMP is GCC's.
+  sanitized unit all asan-ubsan asan-libtorch -DCMAKE_CXX_COMPILER=g++ -DALIGNSAE_FUZZ=OFF
 else
   sanitized threads thread_tests tsan tsan -DALIGNSAE_GRPC=OFF
 fi
 
-cmake --preset fuzz >/dev/null
-cmake --build --preset fuzz
 fuzz() {
   local name corpus seeds
   name=$(basename "$1" _fuzz)
@@ -52,6 +52,6 @@ fuzz() {
   rm -rf "$corpus"
 }
 export -f fuzz
-printf '%s\n' build/fuzz/bin/*_fuzz |
+printf '%s\n' build/asan-ubsan/bin/*_fuzz |
   xargs -P "$(nproc)" -I TARGET bash -c "fuzz TARGET $seconds"
 echo "sanitized tests and fuzzers found nothing"

@@ -7,7 +7,8 @@ analysis with it, over the product's sources.
 Takes the commands from BUILD/compile_commands.json. Without --all, files that see
 LibTorch's headers are left out: each takes half a minute. The sources of a target that
 a unity build compiles with the same command are read as one: most of the time goes to the
-headers that they share. With --each each by itself, which finds a missing include too.
+headers that they share. With --each each by itself, which finds a missing include too, and
+by SLOW_CHECKS, which take half of clang-tidy's time in those headers.
 FILE...: only these.
 
 A file that passed is not checked again until something that its answer depends on
@@ -37,6 +38,8 @@ CLANG_TIDY = "clang-tidy-14"
 # clang-tidy reports as a check of its own.
 WARNINGS = ["-Wno-everything", "-Wthread-safety", "-Wthread-safety-beta"]
 CHECKS = "clang-diagnostic-thread-safety*"
+SLOW_CHECKS = ("bugprone-infinite-loop", "misc-unused-using-decls",
+               "performance-unnecessary-value-param")
 FOLDERS = ("model", "server", "client")
 TORCH = ("torch/", "ATen/", "c10/", "dnnl")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(?:"([^"]+)"|<([^>]+)>)', re.M)
@@ -136,10 +139,11 @@ class Source:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def findings_of(path, arguments, *options):
+def findings_of(path, arguments, *options, slow=False):
     """clang-tidy's findings as text; empty when there are none."""
+    checks = ",".join([CHECKS, *(f"-{name}" for name in SLOW_CHECKS if not slow)])
     done = subprocess.run(
-        [CLANG_TIDY, "--quiet", f"--checks={CHECKS}", *options, str(path), "--", *arguments,
+        [CLANG_TIDY, "--quiet", f"--checks={checks}", *options, str(path), "--", *arguments,
          *WARNINGS], capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return ""
@@ -176,7 +180,7 @@ def run(root, build, with_torch=False, jobs=None, only=(), each=False):
     def note_of(source):
         return notes / str(source.path.relative_to(root)).replace("/", "+")
 
-    by_itself = "\nby itself"  # Passed so, which is more than beside others.
+    by_itself = "\nby itself"  # Passed so, by all checks, which is more than beside others.
 
     def passed(source):
         note = note_of(source)
@@ -187,7 +191,7 @@ def run(root, build, with_torch=False, jobs=None, only=(), each=False):
         for source in group:
             note_of(source).unlink(missing_ok=True)
         if len(group) == 1:
-            findings = findings_of(group[0].path, group[0].arguments)
+            findings = findings_of(group[0].path, group[0].arguments, slow=each)
         else:
             with tempfile.NamedTemporaryFile("w", suffix=".cc") as unit:
                 unit.writelines(f'#include "{source.path}"\n' for source in group)
@@ -196,7 +200,7 @@ def run(root, build, with_torch=False, jobs=None, only=(), each=False):
                                        f"--config-file={root}/.clang-tidy")
         if not findings:
             for source in group:
-                note_of(source).write_text(source.key() + by_itself * (len(group) == 1))
+                note_of(source).write_text(source.key() + by_itself * each)
         return findings
 
     groups = collections.defaultdict(list)

@@ -31,13 +31,13 @@ void F() { Counter().Add(); }
 class FindingsTest(unittest.TestCase):
     """One snippet for what each kind of check is there to find."""
 
-    def findings(self, text):
+    def findings(self, text, slow=False):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "snippet.cc"
             shutil.copy(ROOT / ".clang-tidy", folder)
             path.write_text(text)
             arguments = ["-std=c++20", f"-I{ROOT}"]
-            return lint.findings_of(path, arguments)
+            return lint.findings_of(path, arguments, slow=slow)
 
     def test_finds_a_guarded_member_that_is_written_without_its_mutex(self):
         self.assertEqual(self.findings(COUNTER % "alignsae::MutexLock lock(&mutex_);"), "")
@@ -54,6 +54,12 @@ class FindingsTest(unittest.TestCase):
                 "void F(std::string a) {\n  G(std::move(a));\n  %s\n}\n")
         self.assertEqual(self.findings(text % ""), "")
         self.assertIn("bugprone-use-after-move", self.findings(text % "G(a + a);"))
+
+    def test_slow_checks_are_for_those_who_ask(self):
+        copied = ("#include <string>\n"
+                  "int F(std::string a) { return static_cast<int>(a.size()); }\n")
+        self.assertEqual(self.findings(copied), "")
+        self.assertIn("performance-unnecessary-value-param", self.findings(copied, slow=True))
 
     def test_finds_long_and_deep_functions(self):
         self.assertEqual(self.findings("int F(int a) {\n" + "  ++a;\n" * 58 + "  return a;\n}\n"), "")

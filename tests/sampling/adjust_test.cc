@@ -121,8 +121,9 @@ TEST(AdjustTest, ChangesWhatIsDrawnAndNotWhatIsReported) {
   params.n_logprobs = 2;
   params.presence_penalty = 2;
   const std::vector<float> logits = {1, 2};
+  const std::vector<int32_t> history = {1};
   ASSERT_OK_AND_ASSIGN(const SampledToken penalised,
-                       SampleToken(logits, params, {{1}}, 1, 1));
+                       SampleToken(logits, params, history, 1, 1));
   EXPECT_EQ(penalised.token, 0);
   EXPECT_EQ(penalised.top[0].token, 1);
   ASSERT_OK_AND_ASSIGN(const SampledToken scored, ScoreToken(logits, 0, 2));
