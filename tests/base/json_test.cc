@@ -15,7 +15,8 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using Json = nlohmann::json;
 
-testing::Matcher<const absl::StatusOr<Json>&> Refused(const std::string& why) {
+testing::Matcher<const absl::StatusOr<Json>&> RefusedText(
+    const std::string& why) {
   return StatusIs(absl::StatusCode::kInvalidArgument,
                   AllOf(StartsWith("not strict JSON: "), HasSubstr(why)));
 }
@@ -44,45 +45,47 @@ TEST(JsonTest, KeepsIntegersOf64Bits) {
 }
 
 TEST(JsonTest, RefusesAKeyThatComesTwiceInOneObject) {
-  EXPECT_THAT(ParseJson(R"({"a": 1, "a": 1})"), Refused("duplicate key \"a\""));
+  EXPECT_THAT(ParseJson(R"({"a": 1, "a": 1})"),
+              RefusedText("duplicate key \"a\""));
   EXPECT_THAT(ParseJson(R"({"a": 1, "\u0061": 2})"),
-              Refused("duplicate key \"a\""));
+              RefusedText("duplicate key \"a\""));
   EXPECT_THAT(ParseJson(R"([{"x": {"": 1, "": 2}}])"),
-              Refused("duplicate key \"\""));
+              RefusedText("duplicate key \"\""));
   EXPECT_OK(ParseJson(R"([{"a": 1}, {"a": {"a": 1}}])"));
 }
 
 TEST(JsonTest, RefusesWhatIsNoJson) {
-  EXPECT_THAT(ParseJson(""), Refused("(byte 1)"));
-  EXPECT_THAT(ParseJson("{"), Refused("(byte 2)"));
-  EXPECT_THAT(ParseJson("{\"a\": 1,}"), Refused("(byte 9)"));
-  EXPECT_THAT(ParseJson("[1] // why"), Refused("(byte 5)"));
-  EXPECT_THAT(ParseJson("[NaN]"), Refused("(byte 2)"));
-  EXPECT_THAT(ParseJson("[01]"), Refused("(byte 3)"));
-  EXPECT_THAT(ParseJson("{} {}"), Refused("(byte 4)"));
-  EXPECT_THAT(ParseJson("'a'"), Refused("(byte 1)"));
+  EXPECT_THAT(ParseJson(""), RefusedText("(byte 1)"));
+  EXPECT_THAT(ParseJson("{"), RefusedText("(byte 2)"));
+  EXPECT_THAT(ParseJson("{\"a\": 1,}"), RefusedText("(byte 9)"));
+  EXPECT_THAT(ParseJson("[1] // why"), RefusedText("(byte 5)"));
+  EXPECT_THAT(ParseJson("[NaN]"), RefusedText("(byte 2)"));
+  EXPECT_THAT(ParseJson("[01]"), RefusedText("(byte 3)"));
+  EXPECT_THAT(ParseJson("{} {}"), RefusedText("(byte 4)"));
+  EXPECT_THAT(ParseJson("'a'"), RefusedText("(byte 1)"));
 }
 
 TEST(JsonTest, RefusesNumbersThatADoubleCannotHold) {
-  EXPECT_THAT(ParseJson("[1e999]"), Refused("number overflow"));
+  EXPECT_THAT(ParseJson("[1e999]"), RefusedText("number overflow"));
 }
 
 TEST(JsonTest, RefusesAByteOrderMark) {
   EXPECT_THAT(ParseJson("\xef\xbb\xbf{}"),
-              Refused("starts with a byte-order mark"));
+              RefusedText("starts with a byte-order mark"));
 }
 
 TEST(JsonTest, RefusesANulInsteadOfTakingItForTheEnd) {
   EXPECT_THAT(ParseJson(absl::string_view("{}\0 garbage", 11)),
-              Refused("NUL byte (byte 3)"));
+              RefusedText("NUL byte (byte 3)"));
 }
 
 TEST(JsonTest, RefusesStringsThatAreNotUtf8) {
   for (const std::string bytes :
        {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc3"}) {
-    EXPECT_THAT(ParseJson(absl::StrCat("[\"", bytes, "\"]")), Refused("UTF-8"));
+    EXPECT_THAT(ParseJson(absl::StrCat("[\"", bytes, "\"]")),
+                RefusedText("UTF-8"));
   }
-  EXPECT_THAT(ParseJson(R"(["\ud800"])"), Refused("surrogate"));
+  EXPECT_THAT(ParseJson(R"(["\ud800"])"), RefusedText("surrogate"));
 }
 
 TEST(JsonTest, ExplainsInPrintableAscii) {
@@ -97,21 +100,21 @@ TEST(JsonTest, RefusesNestingBeyondTheLimit) {
     return absl::StrCat(std::string(depth, '['), std::string(depth, ']'));
   };
   EXPECT_OK(ParseJson(nested(16)));
-  EXPECT_THAT(ParseJson(nested(17)), Refused("nesting deeper than 16"));
+  EXPECT_THAT(ParseJson(nested(17)), RefusedText("nesting deeper than 16"));
   EXPECT_OK(ParseJson(nested(2), {.max_depth = 2}));
   EXPECT_THAT(ParseJson("[{\"a\": {}}]", {.max_depth = 2}),
-              Refused("nesting deeper than 2"));
+              RefusedText("nesting deeper than 2"));
   // Neither the parser nor the destructor may recurse over hostile input.
   EXPECT_THAT(ParseJson(std::string(100'000, '[')),
-              Refused("nesting deeper than 16"));
+              RefusedText("nesting deeper than 16"));
 }
 
 TEST(JsonTest, RefusesMoreValuesThanTheLimit) {
   EXPECT_OK(ParseJson("[1, 2, 3]", {.max_values = 4}));
   EXPECT_THAT(ParseJson("[1, 2, 3]", {.max_values = 3}),
-              Refused("more than 3 values"));
+              RefusedText("more than 3 values"));
   EXPECT_THAT(ParseJson("[[[]]]", {.max_values = 2}),
-              Refused("more than 2 values"));
+              RefusedText("more than 2 values"));
 }
 
 TEST(JsonTest, CutsLongKeysInErrors) {

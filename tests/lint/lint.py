@@ -15,7 +15,7 @@ A file that passed is not checked again until something that its answer depends 
 changes: itself, a header of ours that it includes, its command, a .clang-tidy, or a
 package of the system. BUILD/lint holds one note a file. A file that failed has none.
 
-Exit 1: a finding, or a source that no command compiles.
+Exit 1: a finding, or a source, or a test's, that no command compiles.
 """
 import argparse
 import collections
@@ -166,6 +166,8 @@ def sources(root, build):
                 found[path] = Source(path, *commands[str(path)], (root, build))
             else:
                 bad.append(f"{path}: no target compiles it")
+    bad += [f"{path}: no target compiles it" for path in sorted((root / "tests").rglob("*_test.cc"))
+            if str(path) not in commands]
     return found, bad
 
 

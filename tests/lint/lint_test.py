@@ -128,6 +128,14 @@ class NotesTest(unittest.TestCase):
         (self.root / "server/b.cc").write_text("int a;\n")
         self.assertEqual(self.checked()[0], [f"{self.root}/server/b.cc: no target compiles it"])
 
+    def test_a_test_that_nothing_compiles_is_told(self):
+        test = self.root / "tests/base/a_test.cc"
+        test.parent.mkdir(parents=True)
+        test.write_text("int a;\n")
+        self.assertEqual(self.checked()[0], [f"{test}: no target compiles it"])
+        self.compiles(self.source, test)
+        self.assertEqual(self.checked()[0], [])
+
     def test_sources_of_a_unity_source_are_checked(self):
         other, unity = self.root / "model/b.cc", self.build / "Unity/unity_0_cxx.cxx"
         other.write_text('#include "model/b.h"\nint E() { return G(); }\n')
