@@ -19,21 +19,13 @@
 #include "model/tokenizer/tokenizer.h"
 #include "tests/support/status_matchers.h"
 #include "tests/tokenizer/byte_vocabulary.h"
+#include "tests/tokenizer/small_tokenizer.h"
 
 namespace alignsae {
 namespace {
 
 using ::testing::ElementsAre;
 using Json = nlohmann::json;
-
-constexpr int kThe = 257, kSpaceThe = 258, kEos = 259;
-
-Tokenizer SmallTokenizer(const std::string& added_tokens = "") {
-  absl::StatusOr<Tokenizer> tokenizer =
-      Tokenizer::FromFiles(SmallVocab().dump(), kSmallMerges, added_tokens);
-  EXPECT_OK(tokenizer);
-  return *std::move(tokenizer);
-}
 
 TEST(AddedTokensTest, CutsAddedTokensThatAreNotSpecialOutOfEveryText) {
   const Tokenizer tokenizer = SmallTokenizer(R"({"\n":260,"<e>":261})");

@@ -13,21 +13,13 @@
 #include "model/tokenizer/utf8.h"
 #include "tests/support/status_matchers.h"
 #include "tests/tokenizer/byte_vocabulary.h"
+#include "tests/tokenizer/small_tokenizer.h"
 
 namespace alignsae {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-constexpr int kTh = 256, kThe = 257, kSpaceThe = 258, kEos = 259;
-
-Tokenizer SmallTokenizer(const std::string& added_tokens = "") {
-  absl::StatusOr<Tokenizer> tokenizer =
-      Tokenizer::FromFiles(SmallVocab().dump(), kSmallMerges, added_tokens);
-  EXPECT_OK(tokenizer);
-  return *std::move(tokenizer);
-}
 
 // Has merges inside of multi-byte characters, and tokens that are half of one.
 Tokenizer TrainedTokenizer() {

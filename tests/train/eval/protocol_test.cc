@@ -23,7 +23,7 @@
 namespace alignsae {
 namespace {
 
-constexpr HookPoint kHook = {HookKind::kResidPost, 0};
+constexpr HookPoint kProtocolHook = {HookKind::kResidPost, 0};
 
 class EvalProtocolTest : public ::testing::Test {
  protected:
@@ -55,7 +55,8 @@ class EvalProtocolTest : public ::testing::Test {
   }
 
   absl::Status Collect(const EvalSet& set) const {
-    return CollectSaeInputs(*model_, *tokenizer_, set, SaeOptions(), {kHook})
+    return CollectSaeInputs(*model_, *tokenizer_, set, SaeOptions(),
+                            {kProtocolHook})
         .status();
   }
 
@@ -66,7 +67,7 @@ class EvalProtocolTest : public ::testing::Test {
     SaeConfig config;
     config.d_model = d_model;
     config.n_features = relations;
-    config.hook = kHook;
+    config.hook = kProtocolHook;
     for (int r = 0; r < relations; ++r) {
       Concept& entry = config.concepts.emplace_back();
       entry.name = set.relations[r];
