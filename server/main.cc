@@ -60,6 +60,9 @@ constexpr absl::Duration kLastMessages = absl::Seconds(1);
 // promises 5 s: the kernel needs the rest to take back the memory, if that has
 // grown (1.6 s for 6.7 GiB).
 constexpr absl::Duration kToStop = absl::Seconds(3);
+// A step with long prompts takes about so long, which is what somebody who
+// comes meanwhile waits.
+constexpr absl::Duration kPromptStep = absl::Milliseconds(100);
 // The log's last lines are lost when nobody has read them by then.
 constexpr absl::Duration kLastLines = absl::Seconds(1);
 
@@ -136,6 +139,8 @@ SchedulerOptions SchedulerOptionsOf(const ServerConfig& config) {
   options.queue.max_large = config.max_queued_sequences -
                             std::max(2, config.max_queued_sequences / 20);
   options.max_prompt_tokens_per_step = config.max_prompt_tokens_per_step;
+  // Runs that shall be repeated do not depend on times.
+  if (config.kernel_tuning == "on") options.prompt_step = kPromptStep;
   options.slots = SlotRulesFor(config.kv_slots);
   options.prefix_cache_tokens = config.prefix_cache_tokens;
   return options;

@@ -335,7 +335,7 @@ StepReport Scheduler::RunOneStep() {
   SweepQueue(start, report);
   StartWaiting(start, report);
   const StepBatch batch =
-      BuildBatch(running_, options_.max_prompt_tokens_per_step);
+      BuildBatch(running_, pace_.Tokens(options_.max_prompt_tokens_per_step));
   report.rows = static_cast<int>(batch.rows.size());
   report.prompt_tokens = batch.prompt_tokens;
   report.prefix_tokens_saved = batch.prefix_tokens_saved;
@@ -345,6 +345,7 @@ StepReport Scheduler::RunOneStep() {
     const absl::Time after = clock_->Now();
     report.duration = after - before;
     share_.Took(report.duration);
+    pace_.Took(report.duration, report.prompt_tokens, report.rows);
     TakeResults(batch, std::move(results), after, report);
   }
   running_.erase(

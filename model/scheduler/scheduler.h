@@ -30,7 +30,8 @@
 //   Submit, Cancel               no wait
 //   cancel, deadline, EndAll     KV slots are free and RequestDone is told
 //                                before the next step, so within s
-//   a prompt of p tokens, alone  ceil(p / max_prompt_tokens_per_step) steps
+//   a prompt of p tokens, alone  ceil(p / max_prompt_tokens_per_step) steps,
+//                                more with prompt_step
 //   a waiting client             client_line.h bounds the tokens that others
 //                                are given first
 //
@@ -69,6 +70,7 @@
 #include "model/scheduler/kv_slot_pool.h"
 #include "model/scheduler/observer.h"
 #include "model/scheduler/prefix_cache.h"
+#include "model/scheduler/prompt_pace.h"
 #include "model/scheduler/request.h"
 #include "model/scheduler/sequence.h"
 #include "model/scheduler/step_batch.h"
@@ -82,6 +84,10 @@ struct SchedulerOptions {
   // Prompt tokens of one step, over all sequences. Answers come on top with one
   // token each. Bounds how long a long prompt holds up the others. >= 1.
   int max_prompt_tokens_per_step = 512;
+  // And what takes about so long, by the steps before (PromptPace), where many
+  // share a processor. Without a bound the parts of a prompt do not depend on
+  // the time: runs can be repeated bit by bit.
+  absl::Duration prompt_step = absl::InfiniteDuration();
   // Who may have how much of the KV cache. With slots kept, what is soon done
   // also goes without the others in most steps (StepShare).
   SlotRules slots = {};
@@ -215,6 +221,7 @@ class Scheduler {
   KvResidency residency_;
   std::vector<RunningUnit> running_;
   StepShare share_;
+  PromptPace pace_{options_.prompt_step};
 
   mutable Mutex mutex_;
   CondVar changed_;  // admission_, busy_ or end_all_.

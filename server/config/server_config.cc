@@ -230,7 +230,8 @@ void AddLimitFlags(CLI::App& app, ServerConfig& config) {
       ->check(IntIn(1, int64_t{1} << 40));
   app.add_option("--max-prompt-tokens-per-step",
                  config.max_prompt_tokens_per_step,
-                 "Prompt tokens of one step; longer prompts take several")
+                 "Prompt tokens of one step, at most; fewer where those take "
+                 "more than about 0.1 s (not with --kernel-tuning=off)")
       ->check(IntIn(1, 1 << 20));
   app.add_option("--prefix-cache-tokens", config.prefix_cache_tokens,
                  "Tokens of beginnings of prompts kept in free slots; 0: off")
