@@ -7,8 +7,8 @@ namespace {
 
 // Shorter parts of prompts tell little: reading the weights takes most of them.
 constexpr int kTelling = PromptPace::kLeast / 2;
-constexpr double kNewestStep =
-    0.25;  // The weight of the last step in the mean.
+// The weight of the last step in the mean.
+constexpr double kNewestStep = 0.25;
 
 }  // namespace
 
