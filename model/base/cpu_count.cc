@@ -3,8 +3,10 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -14,20 +16,14 @@
 namespace alignsae {
 namespace {
 
-// Of the process's affinity mask. Not std::thread::hardware_concurrency(),
-// which counts those that are online with some versions of glibc (2.36).
+// Of the process's affinity mask. std::thread::hardware_concurrency() counts
+// those that are online with some versions of glibc (2.36).
 int AllowedCpus() {
-  // The kernel refuses a mask that is shorter than its own.
-  for (int bits = CPU_SETSIZE; bits <= 1 << 20; bits *= 2) {
-    cpu_set_t* const mask = CPU_ALLOC(bits);
-    if (mask == nullptr) return 1;
-    const size_t size = CPU_ALLOC_SIZE(bits);
-    const bool known = sched_getaffinity(0, size, mask) == 0;
-    const int count = known ? CPU_COUNT_S(size, mask) : 0;
-    CPU_FREE(mask);
-    if (known) return std::max(1, count);
+  std::array<cpu_set_t, 8> mask = {};  // 8192 processors, Linux's most.
+  if (sched_getaffinity(0, sizeof(mask), mask.data()) == 0) {
+    return CPU_COUNT_S(sizeof(mask), mask.data());
   }
-  return 1;
+  return static_cast<int>(std::thread::hardware_concurrency());
 }
 
 }  // namespace
@@ -45,7 +41,7 @@ int CpusOfQuota(absl::string_view cpu_max) {
 }
 
 int AvailableCpus() {
-  const int allowed = AllowedCpus();
+  const int allowed = std::max(1, AllowedCpus());
   const absl::StatusOr<std::string> limit =
       ReadFile("/sys/fs/cgroup/cpu.max", 256);
   const int granted = limit.ok() ? CpusOfQuota(*limit) : 0;

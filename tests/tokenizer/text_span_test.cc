@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/tokenizer/byte_vocabulary.h"
+#include "tests/tokenizer/small_tokenizer.h"
 
 namespace alignsae {
 namespace {
@@ -15,8 +15,7 @@ using ::testing::HasSubstr;
 
 // The text that the tokens of [start, stop) spell, or why there are none.
 std::string Spelled(const std::string& prompt, const std::string& text) {
-  static const auto* tokenizer = new Tokenizer(
-      *Tokenizer::FromFiles(SmallVocab().dump(), kSmallMerges, ""));
+  static const auto* tokenizer = new Tokenizer(SmallTokenizer());
   const std::vector<int32_t> ids = tokenizer->Encode(prompt);
   const auto span = FindTextSpan(text, ids, *tokenizer);
   if (!span.ok()) return std::string(span.status().message());
